@@ -1,0 +1,5 @@
+"""`python -m gridcode`."""
+
+from gridcode.cli import entry
+
+entry()

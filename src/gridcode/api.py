@@ -1,0 +1,120 @@
+"""The five-line library: configure, train, evaluate, look.
+
+config = gridcode.load_config("quick").override({"seed": 3})
+run = gridcode.train(config, out="runs/a")
+evaluation = gridcode.evaluate(run)
+print(evaluation.summary["headline"])
+gridcode.report(run)
+"""
+
+import contextlib
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+
+from gridcode.analysis.evaluate import Evaluation, evaluate_system
+from gridcode.config import Config, EvaluationConfig
+from gridcode.errors import InputError
+from gridcode.models.network import GridNetwork
+from gridcode.runs import Run
+from gridcode.training import checkpoint
+from gridcode.training.loop import Progress, train_run
+
+
+def train(
+    config: Config | None = None,
+    *,
+    out: str | os.PathLike[str],
+    progress: Callable[[Progress], None] | None = None,
+) -> Run:
+    """Train a network from scratch, or go on with a run.
+
+    Args:
+        config: what to train; None resumes the run in `out`.
+        out: the run folder; new with a configuration, existing without.
+        progress: called after every step.
+
+    Returns:
+        The run, trained.
+
+    Raises:
+        InputError: the folder exists already (with a configuration) or is no run (without).
+        TrainingError: a loss is not finite, or the disk is full; the newest checkpoint is intact.
+    """
+    run = Run(out) if config is None else Run.create(out, config)
+    train_run(run, progress=progress)
+    return run
+
+
+def load_network(run: Run | str | os.PathLike[str]) -> GridNetwork:
+    """The network of a run's newest intact checkpoint, on the CPU.
+
+    Raises:
+        InputError: no run, or one without an intact checkpoint.
+    """
+    run = run if isinstance(run, Run) else Run(run)
+    network = GridNetwork.from_config(
+        run.config.model, generator=torch.Generator().manual_seed(0), dtype=getattr(torch, run.config.training.precision)
+    )
+    for path in run.checkpoints():
+        try:
+            tensors, _ = checkpoint.read(path)
+            network.load_state_dict(checkpoint.network_weights(tensors))
+        except (checkpoint.DamagedCheckpoint, RuntimeError) as error:
+            warnings.warn(f"{str(error).splitlines()[0]}; trying the one before", stacklevel=2)
+            continue
+        return network
+    raise InputError(f"'{run.folder}' has no intact checkpoint yet; train it with `gridcode train {run.folder}`")
+
+
+def evaluate(
+    run: Run | str | os.PathLike[str],
+    *,
+    config: EvaluationConfig | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Evaluation:
+    """Evaluate a run's network and save the result in the run.
+
+    Args:
+        run: the run or its folder.
+        config: how; None takes the run's own.
+        progress: called with (what, done, total).
+
+    Raises:
+        InputError: no run, no checkpoint, or arenas that make no sense.
+    """
+    run = run if isinstance(run, Run) else Run(run)
+    step, start = load_network(run).as_system()
+    evaluation = evaluate_system(step, start, max_step_m=run.config.world.max_velocity_m, config=config or run.config.evaluation, progress=progress)
+    with _writing(run):
+        run.write_evaluation(evaluation.summary, evaluation.maps)
+    return evaluation
+
+
+def report(run: Run | str | os.PathLike[str]) -> Path:
+    """Write a run's `report.html` and `figures/` from its evaluation and metrics, and return its path.
+
+    Raises:
+        InputError: no run, or not evaluated yet.
+    """
+    from gridcode.report import page  # matplotlib is slow to import, and training does not need it
+
+    run = run if isinstance(run, Run) else Run(run)
+    summary, maps = run.read_evaluation()
+    metrics = run.metrics()
+    drawn = page.run_figures(run.config, metrics, summary, maps)
+    pictures = {name: page.to_png(figure) for name, figure in drawn.items()}
+    with _writing(run):
+        run.write_report(page.render(config=run.config, manifest=run.manifest, metrics=metrics, summary=summary, pictures=pictures), pictures)
+    return run.report_path
+
+
+@contextlib.contextmanager
+def _writing(run: Run) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"cannot write to '{run.folder}': {error.strerror or error}") from None

@@ -1,0 +1,268 @@
+"""The command line: parses, calls, prints. Bad input is one line on standard error and exit code 2.
+
+The options are made from the configuration's own fields (argparse), so that help, TOML and the command line never
+disagree and every mistake is reported by the same validation.
+"""
+
+import argparse
+import json
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+import gridcode
+from gridcode import config as configuration
+from gridcode.errors import GridcodeError, InputError
+
+ERRORS = Console(stderr=True, soft_wrap=True)
+
+
+class _Parser(argparse.ArgumentParser):
+    def __init__(self, **options: Any) -> None:
+        # A shortened option must not pass for another setting than the one meant.
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message} (see `{self.prog} --help`)")
+
+
+def _add_overrides(parser: argparse.ArgumentParser, sections: Sequence[str]) -> None:
+    groups: dict[str, Any] = {}
+    names = [key.split(".")[1] for key in configuration.fields()]
+    for key, field in configuration.fields().items():
+        section, name = key.split(".")
+        if section not in sections:
+            continue
+        # A setting may be given by its own name where only one section has it; --seed and --steps are the training's.
+        own = names.count(name) == 1 or section == "training" or sections == ("evaluation",)
+        if section not in groups:
+            groups[section] = parser.add_argument_group(f"settings: {section}")
+        flags = [f"--{key.replace('_', '-')}"] + ([f"--{name.replace('_', '-')}"] if own else [])
+        default = field.get_default()
+        text = f"{(field.description or '').replace('%', '%%')} [{default}]"
+        groups[section].add_argument(*flags, dest=f"set:{key}", metavar="VALUE", help=text)
+
+
+def _overrides(arguments: argparse.Namespace) -> dict[str, str]:
+    return {name.removeprefix("set:"): value for name, value in vars(arguments).items() if name.startswith("set:") and value is not None}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="gridcode", description="Grow grid cells by self-supervision, and study them.")
+    parser.add_argument("--version", action="version", version=f"gridcode {gridcode.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    all_sections = ("world", "model", "loss", "training", "evaluation")
+
+    train = commands.add_parser(
+        "train",
+        usage="gridcode train WHAT [--out RUN] [--quiet] [--json] [--SETTING VALUE ...]",
+        help="train a network from a preset or file, or resume a run",
+        description="Train a network. WHAT is a preset (see `gridcode presets`), a TOML file, or a run folder to resume. "
+        "Any setting can be overridden; lists are written like '[64, 64]'. Defaults in brackets are those of a file that leaves the setting out; "
+        "presets set some of them otherwise.",
+    )
+    train.add_argument("what", metavar="WHAT", help="preset, TOML file, or run folder to resume")
+    train.add_argument("--out", metavar="RUN", help="new run folder [runs/NAME-seedN]")
+    _quiet_and_json(train)
+    _add_overrides(train, all_sections)
+
+    evaluate = commands.add_parser(
+        "evaluate",
+        usage="gridcode evaluate RUN [--arena METRES ...] [--quiet] [--json] [--SETTING VALUE ...]",
+        help="rate maps and grid scores of a run",
+        description="Walk a trained network through arenas; save rate maps and scores in RUN/evaluation.",
+    )
+    evaluate.add_argument("run", metavar="RUN", help="run folder")
+    evaluate.add_argument("--arena", nargs="+", metavar="METRES", help="sides of the square arenas, such as 2 4 6 [the run's own]")
+    _quiet_and_json(evaluate)
+    _add_overrides(evaluate, ("evaluation",))
+
+    report = commands.add_parser(
+        "report", help="write a run's report.html", description="Write RUN/report.html and RUN/figures from the run's evaluation."
+    )
+    report.add_argument("run", metavar="RUN", help="run folder")
+
+    presets = commands.add_parser(
+        "presets", help="list the presets, or show one", description="List the presets, show one as TOML, or list all settings."
+    )
+    presets.add_argument("name", nargs="?", metavar="PRESET", help="show this preset, complete")
+    presets.add_argument("--fields", action="store_true", help="list every setting with its default and meaning")
+
+    demo = commands.add_parser(
+        "demo",
+        usage="gridcode demo [--out RUN] [--quiet] [--json] [--SETTING VALUE ...]",
+        help="grow grid cells now: train, evaluate, report",
+        description="Train the `quick` preset from scratch, evaluate it and write its report; a few minutes on two cores.",
+    )
+    demo.add_argument("--out", metavar="RUN", help="run folder [the first free of runs/demo, runs/demo-2, ...]")
+    _quiet_and_json(demo)
+    _add_overrides(demo, all_sections)
+    return parser
+
+
+def _quiet_and_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quiet", action="store_true", help="no progress display")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0, 1 for a failure, 2 for bad input, 130 when interrupted."""
+    warnings.showwarning = lambda message, *_, **__: ERRORS.print(f"gridcode: {escape(str(message))}", highlight=False)
+    parser = _parser()
+    try:
+        try:
+            parsed, unknown = parser.parse_known_args(arguments)
+        except SystemExit as stop:  # --help and --version
+            return int(stop.code or 0)
+        if unknown:
+            raise InputError(_unknown_option(unknown[0]))
+        if parsed.command is None:
+            parser.print_help()
+            return 0
+        commands = {"train": _train, "evaluate": _evaluate, "report": _report, "presets": _presets, "demo": _demo}
+        commands[parsed.command](parsed)
+        return 0
+    except GridcodeError as error:
+        ERRORS.print(f"gridcode: {escape(str(error))}", highlight=False)
+        return error.exit_code
+    except BrokenPipeError:
+        return 1
+    except KeyboardInterrupt:
+        ERRORS.print("gridcode: interrupted; a training goes on from its last checkpoint with `gridcode train RUN`", highlight=False)
+        return 130
+
+
+def _unknown_option(option: str) -> str:
+    name = option.split("=")[0]
+    if not name.startswith("--"):
+        return f"unexpected argument '{option}'"
+    section, field = configuration.locate(name.removeprefix("--"))  # names the nearest setting where there is none
+    return f"{name} does not apply to this command ({section}.{field} is a setting of the training)"
+
+
+def _print_json(data: Any) -> None:
+    print(json.dumps(data, indent=1))
+
+
+def _run_training(config: configuration.Config | None, out: Path, *, quiet: bool) -> gridcode.Run:
+    from gridcode.display import training_bar
+
+    with training_bar(ERRORS, quiet=quiet) as progress:
+        return gridcode.train(config, out=out, progress=progress)
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    overrides = _overrides(arguments)
+    what = arguments.what
+    if Path(what).is_dir() and what not in configuration.preset_names():
+        if overrides or arguments.out:
+            raise InputError(f"'{what}' is a run to resume: it keeps its settings and its folder, so --out and overrides do not apply")
+        run = _run_training(None, Path(what), quiet=arguments.quiet)
+    else:
+        config = configuration.load_config(what).override(overrides)
+        out = Path(arguments.out) if arguments.out else Path("runs") / f"{Path(what).stem}-seed{config.training.seed}"
+        run = _run_training(config, out, quiet=arguments.quiet)
+    rows = run.metrics()
+    if arguments.json:
+        _print_json({"run": str(run.folder), "manifest": run.manifest, "last": rows[-1] if rows else None})
+    else:
+        print(f"trained {run.manifest['step']} steps; run folder: {run.folder}")
+        print(f"next: gridcode evaluate {run.folder}")
+
+
+def _run_evaluation(run: gridcode.Run, config: configuration.EvaluationConfig, *, quiet: bool) -> dict[str, Any]:
+    from gridcode.display import evaluation_bar
+
+    with evaluation_bar(ERRORS, quiet=quiet) as progress:
+        return gridcode.evaluate(run, config=config, progress=progress).summary
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    run = gridcode.Run(arguments.run)
+    overrides: dict[str, Any] = _overrides(arguments)
+    if arguments.arena:
+        overrides["evaluation.arenas_m"] = f"[{', '.join(arguments.arena)}]"
+    config = run.config.override(overrides).evaluation
+    summary = _run_evaluation(run, config, quiet=arguments.quiet)
+    if arguments.json:
+        _print_json(summary)
+    else:
+        _print_summary(run, summary)
+        print(f"next: gridcode report {run.folder}")
+
+
+def _print_summary(run: gridcode.Run, summary: dict[str, Any]) -> None:
+    from gridcode.report.page import verdict
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("walk, arena", "active", "hexagonal", "any lattice", "median score", "spacing (m)", "visited"):
+        table.add_column(column, justify="left" if column == "walk, arena" else "right")
+
+    def middle(row: dict[str, Any], name: str) -> str:
+        return f"{row[name][1]:.2f}" if row[name] else "-"
+
+    def percent(value: float | None) -> str:
+        return "-" if value is None else f"{value:.0%}"
+
+    for row in summary["arenas"]:
+        table.add_row(
+            f"{row['walk']}, {row['arena_m']:g} m",
+            f"{row['active_units']}/{row['units']}",
+            percent(row["hexagonal_share"]),
+            percent(row["lattice_share"]),
+            middle(row, "minmax_quartiles"),
+            middle(row, "spacing_m_quartiles"),
+            percent(row["visited_share"]),
+        )
+    console = Console(soft_wrap=True)
+    console.print(table, highlight=False)
+    console.print(escape(verdict(summary)), highlight=False)
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    print(f"report: {gridcode.report(gridcode.Run(arguments.run))}")
+
+
+def _presets(arguments: argparse.Namespace) -> None:
+    if arguments.fields:
+        for key, field in configuration.fields().items():
+            print(f"{key} = {json.dumps(field.get_default())}\n    {field.description}")
+    elif arguments.name:
+        print(configuration.load_config(arguments.name).to_toml(), end="")
+    else:
+        for name in configuration.preset_names():
+            print(f"{name:8s} {configuration.preset_summary(name)}")
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    out = Path(arguments.out) if arguments.out else _free_folder(Path("runs/demo"))
+    config = configuration.load_config("quick").override(_overrides(arguments))
+    if not arguments.json:
+        print(f"growing grid cells from random weights (preset quick, seed {config.training.seed}) in {out}", flush=True)
+    run = _run_training(config, out, quiet=arguments.quiet)
+    summary = _run_evaluation(run, config.evaluation, quiet=arguments.quiet)
+    page = gridcode.report(run)
+    if arguments.json:
+        _print_json({"run": str(run.folder), "report": str(page), "headline": summary["headline"]})
+    else:
+        _print_summary(run, summary)
+        print(f"run folder: {run.folder}\nreport:     {page}")
+
+
+def _free_folder(base: Path) -> Path:
+    candidate, number = base, 1
+    while candidate.exists():
+        number += 1
+        candidate = base.with_name(f"{base.name}-{number}")
+    return candidate
+
+
+def entry() -> None:
+    """Console-script entry point."""
+    sys.exit(main())

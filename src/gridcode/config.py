@@ -1,0 +1,328 @@
+"""The configuration of a run: frozen, validated, the same object in TOML, on the command line and in the manifest.
+
+Lengths are metres, velocities metres per step, angles degrees.
+"""
+
+import difflib
+import hashlib
+import itertools
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from gridcode.errors import InputError
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+ConfigType = TypeVar("ConfigType", bound="Config")
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _true_is_no_number(cls, data: Any) -> Any:
+        # pydantic would read `seed = true` as 1.
+        for key, value in data.items() if isinstance(data, dict) else ():
+            if isinstance(value, bool) and key in cls.model_fields and cls.model_fields[key].annotation is not bool:
+                raise ValueError(f"{key}: a number or text is needed, got {value}")
+        return data
+
+
+class WorldConfig(Section):
+    """What the network walks through in training."""
+
+    steps: Count = 40
+    """Steps of a training trajectory, T: also the number of velocities drawn for each batch."""
+    trajectories: Count = 80
+    """Trajectories in a batch, B; a multiple of `steps` for Latin orders."""
+    max_velocity_m: Positive = 0.15
+    """Half-side of the square the velocities are drawn from, metres per step."""
+    velocities: Literal["square", "disc"] = "square"
+    """Distribution of velocities: uniform in the square (published), or in a disc of the same variance (isotropic)."""
+    orders: Literal["permutation", "latin", "identity"] = "latin"
+    """How trajectories order the velocities: independently shuffled, balanced shuffles, or all alike (ablation)."""
+
+    @model_validator(mode="after")
+    def _latin_squares_are_whole(self) -> Self:
+        if self.orders == "latin" and self.trajectories % self.steps:
+            raise ValueError(f"world.trajectories ({self.trajectories}) must be a multiple of world.steps ({self.steps}) for world.orders = 'latin'")
+        return self
+
+
+class ModelConfig(Section):
+    """The recurrent network g_t = Norm(ReLU(W(v_t) g_(t-1)))."""
+
+    units: Annotated[int, Field(ge=2)] = 64
+    """Number of units, N."""
+    hidden_widths: Annotated[tuple[Count, ...], Field(min_length=1)] = (64, 64)
+    """Widths of the hidden layers of the MLP that maps a velocity to W."""
+    activation: Literal["silu", "gelu", "relu", "tanh"] = "silu"
+    """Activation of that MLP."""
+    velocity_scale_m: Positive = 0.15
+    """Velocities are divided by this before they enter the MLP."""
+    initialisation: Literal["identity", "default"] = "identity"
+    """`identity`: W(v) starts near the identity; `default`: PyTorch's own initialisation of linear layers."""
+    start: Literal["trained", "fixed"] = "trained"
+    """Whether the state at the origin, g_0, is trained."""
+    norm: bool = True
+    """Whether states are divided by their L2 norm; False is the ablation."""
+
+
+class LossConfig(Section):
+    """The four loss terms, their weights and scales."""
+
+    sigma_x_m: Positive = 0.05
+    """Places closer than this should share a state; places further apart should not."""
+    sigma_g: Positive = 0.4
+    """Distance between states at which separation is content."""
+    separation: NotNegative = 1.0
+    """Weight of the separation loss."""
+    invariance: NotNegative = 0.3
+    """Weight of the path-invariance loss."""
+    capacity: NotNegative = 0.5
+    """Weight of the capacity loss."""
+    isometry: NotNegative = 0.3
+    """Weight of the conformal-isometry loss, after its ramp."""
+    isometry_form: Literal["scale_free", "raw"] = "scale_free"
+    """`raw`: variance of |dg| / |v|; `scale_free`: that over its squared mean (held constant in the gradient)."""
+    isometry_range_m: Positive = 0.05
+    """Steps shorter than this enter the isometry loss; published: sigma_x."""
+    isometry_ramp: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = (800, 1800)
+    """Steps between which the isometry weight rises from 0 to its value."""
+    isometry_early_raw: NotNegative = 0.01
+    """Weight of the raw form before the ramp starts."""
+    reduction: Literal["mean", "sum"] = "mean"
+    """Whether pair terms are averaged or summed over their pairs."""
+    pairs: Literal["sampled", "all"] = "sampled"
+    """Pair terms over a random subset of the batch's states each step, or over all of them."""
+    sampled_states: Annotated[int, Field(ge=2)] = 800
+    """Size of that subset."""
+
+    @model_validator(mode="after")
+    def _ramp_rises(self) -> Self:
+        if self.isometry_ramp[1] < self.isometry_ramp[0]:
+            raise ValueError(f"loss.isometry_ramp must not end before it starts, as in {list(self.isometry_ramp)}")
+        return self
+
+
+class TrainingConfig(Section):
+    """The optimisation."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Seed of the initial weights and of every batch."""
+    steps: Count = 4000
+    """Optimiser steps."""
+    learning_rate: Positive = 1e-3
+    """Peak learning rate of AdamW."""
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.98)
+    """Decay rates of AdamW's moments."""
+    weight_decay: NotNegative = 0.0
+    """Decoupled weight decay."""
+    schedule: Literal["cosine", "plateau", "constant"] = "cosine"
+    """Course of the learning rate after the warm-up."""
+    warmup_steps: Annotated[int, Field(ge=0)] = 200
+    """Steps over which the learning rate rises linearly from 0."""
+    final_fraction: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Learning rate at the end of the cosine, as a fraction of the peak."""
+    plateau_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Plateau schedule: factor applied when the loss stops falling."""
+    plateau_patience: Annotated[int, Field(ge=0)] = 10
+    """Plateau schedule: intervals without a better loss before that."""
+    plateau_interval: Count = 1000
+    """Plateau schedule: steps whose mean loss counts as one observation."""
+    gradient_clip: NotNegative = 0.1
+    """Largest gradient norm; 0 does not clip."""
+    accumulation: Count = 1
+    """Batches whose gradients are averaged for one step."""
+    precision: Literal["float32", "float64"] = "float32"
+    """Floating-point type of weights and states."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train; `auto` takes a GPU where there is one."""
+    threads: Annotated[int, Field(ge=0)] = 0
+    """CPU threads; 0 chooses: one, or two where all pairs of a large batch are compared."""
+    log_every: Count = 50
+    """Steps between lines of metrics.jsonl."""
+    checkpoint_every: Count = 500
+    """Steps between checkpoints."""
+
+
+class EvaluationConfig(Section):
+    """How the trained network is probed."""
+
+    arenas_m: Annotated[tuple[Positive, ...], Field(min_length=1)] = (2.0, 4.0, 6.0)
+    """Sides of the square arenas."""
+    adapt_arena: bool = True
+    """Add an arena that holds `periods` periods of the cells where the largest does not."""
+    periods: Positive = 4.0
+    """Periods that an arena must hold for its scores to be trusted."""
+    walks: Annotated[tuple[Literal["smooth", "uniform"], ...], Field(min_length=1)] = ("smooth", "uniform")
+    """Walks to evaluate on; the first is the one that verdicts rest on."""
+    walk_steps: Count = 250
+    """Steps of each walk from the origin."""
+    samples_per_bin: Positive = 10.0
+    """Mean number of samples in a bin; sets the number of walkers."""
+    bin_size_m: Positive = 0.05
+    """Side of a bin of the rate maps."""
+    smoothing_bins: NotNegative = 1.0
+    """Gaussian smoothing of rate maps before they are scored, in bins."""
+    silent_below: NotNegative = 1e-3
+    """A unit whose rate stays at or below this everywhere is silent (states have length 1)."""
+    score_threshold: float = 0.5
+    """Score above which a unit is counted in the headline shares; a convention, not a test."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Seed of the walks."""
+
+
+class Config(Section):
+    """Everything that determines a run."""
+
+    world: WorldConfig = WorldConfig()
+    model: ModelConfig = ModelConfig()
+    loss: LossConfig = LossConfig()
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    @property
+    def content_hash(self) -> str:
+        """First 16 hex digits of the SHA-256 of the configuration."""
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:16]
+
+    def to_toml(self) -> str:
+        """The configuration as TOML text that `from_toml` reads back to an equal object."""
+        return tomli_w.dumps(self.model_dump(mode="json"))
+
+    @classmethod
+    def from_toml(cls, text: str, *, source: str = "configuration") -> Self:
+        """Parse TOML text; fields left out take their defaults.
+
+        Raises:
+            InputError: not TOML, an unknown key, a wrong type, a value out of range; one line that names it.
+        """
+        try:
+            data = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise InputError(f"{source} is not valid TOML: {error}") from None
+        return _validated(cls, data, source)
+
+    def override(self, changes: Mapping[str, Any]) -> Self:
+        """A copy with changed fields.
+
+        Args:
+            changes: values by dotted key ("training.steps") or by the field's own name where only one section
+                has it ("units"); text is read as it would be in TOML or on the command line.
+
+        Raises:
+            InputError: an unknown or ambiguous key, or a bad value.
+        """
+        data = self.model_dump(mode="json")
+        for key, value in changes.items():
+            section, field = locate(key)
+            data[section][field] = _parse(value)
+        return _validated(type(self), data, "override")
+
+
+def fields() -> dict[str, Any]:
+    """Every field of the configuration by its dotted key, in order, with pydantic's description of it."""
+    found = {}
+    for section, info in Config.model_fields.items():
+        model = info.annotation
+        assert isinstance(model, type) and issubclass(model, BaseModel)
+        found.update({f"{section}.{name}": field for name, field in model.model_fields.items()})
+    return found
+
+
+def locate(key: str) -> tuple[str, str]:
+    """Section and name of a field, from its dotted key or from its own name where that is unambiguous.
+
+    Raises:
+        InputError: no such field (with the nearest one), or several.
+    """
+    key = key.replace("-", "_")
+    known = list(fields())
+    matches = [k for k in known if k == key]
+    if not matches and "." not in key:
+        matches = [k for k in known if k.split(".")[1] == key]
+    if key in ("seed", "steps"):  # `--seed` and `--steps` mean the training's, here as everywhere
+        matches = [f"training.{key}"]
+    if not matches:
+        raise InputError(_unknown(key))
+    if len(matches) > 1:
+        raise InputError(f"'{key}' is ambiguous: write {' or '.join(matches)}")
+    section, field = matches[0].split(".")
+    return section, field
+
+
+def _unknown(key: str) -> str:
+    known = list(fields())
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    if not near:  # compare the field's own name, for a key in the wrong section or without one
+        names = {k.split(".")[1]: k for k in reversed(known) if k not in ("evaluation.seed", "world.steps")}
+        near = [names[n] for n in difflib.get_close_matches(key.split(".")[-1], names, n=1, cutoff=0.6)]
+    return f"unknown setting '{key}'" + (f"; did you mean '{near[0]}'?" if near else "; `gridcode presets --fields` lists them all")
+
+
+def _parse(value: Any) -> Any:
+    """Text as TOML would read it: numbers, true/false, [lists]; everything else stays text."""
+    if isinstance(value, str):
+        try:
+            return tomllib.loads(f"x = {value}")["x"]
+        except tomllib.TOMLDecodeError:
+            return value
+    return value
+
+
+def _validated(model: type[ConfigType], data: Mapping[str, Any], source: str) -> ConfigType:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise InputError(f"{source}: {_unknown(key)}") from None
+        message = first["msg"].removeprefix("Value error, ")
+        at = f"{key}: " if key and first["type"] != "value_error" else ""
+        got = f", got {first['input']!r}" if first["type"] not in ("value_error", "missing") else ""
+        raise InputError(f"{source}: {at}{message}{got}") from None
+
+
+def preset_names() -> list[str]:
+    """Names of the presets in the package."""
+    return sorted(p.name.removesuffix(".toml") for p in resources.files("gridcode.presets").iterdir() if p.name.endswith(".toml"))
+
+
+def preset_summary(name: str) -> str:
+    """What a preset is for: the comment at the head of its file, on one line."""
+    lines = resources.files("gridcode.presets").joinpath(f"{name}.toml").read_text().splitlines()
+    head = list(itertools.takewhile(lambda line: line.startswith("#"), lines))
+    return " ".join(line.lstrip("# ") for line in head)
+
+
+def load_config(name: str | os.PathLike[str]) -> Config:
+    """A preset by name, or a configuration from a TOML file.
+
+    Raises:
+        InputError: no such preset or file, or a file that is no valid configuration.
+    """
+    presets = preset_names()
+    if str(name) in presets:
+        return Config.from_toml(resources.files("gridcode.presets").joinpath(f"{name}.toml").read_text(), source=f"preset {name}")
+    path = Path(name)
+    if path.is_file():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"cannot read {path}: {error}") from None
+        return Config.from_toml(text, source=str(path))
+    near = difflib.get_close_matches(str(name), presets, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else f"; presets are {', '.join(presets)}"
+    raise InputError(f"'{name}' is neither a preset nor a file{hint}")

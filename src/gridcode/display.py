@@ -1,0 +1,92 @@
+"""What the command line shows while something runs: bars on a terminal, plain lines in a log file."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from gridcode.training.loop import Progress as TrainingProgress
+
+LINES_EVERY_S = 15.0
+
+
+@contextlib.contextmanager
+def training_bar(console: Console, *, quiet: bool) -> Iterator[Callable[[TrainingProgress], None] | None]:
+    """A display for `gridcode.train(progress=...)`: step, loss terms, rate and time left."""
+    if quiet:
+        yield None
+        return
+    if not console.is_terminal:
+        yield _lines(console)
+        return
+    columns = (
+        TextColumn("train"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[terms]}"),
+    )
+    with Progress(*columns, console=console, refresh_per_second=4) as bar:
+        task = bar.add_task("train", total=None, terms="")
+
+        def show(p: TrainingProgress) -> None:
+            bar.update(task, total=p.steps, completed=p.step, terms=_terms(p))
+
+        yield show
+
+
+def _terms(p: TrainingProgress) -> str:
+    if p.metrics is None:
+        return ""
+    m = p.metrics
+    return (
+        f"loss {m['loss']:.3f}  sep {m['separation']:.3f}  inv {m['invariance']:.3f}  cap {m['capacity']:.3f}  "
+        f"iso {m['isometry']:.3f}  silent {m['silent_units']}  {m['steps_per_second']:.0f} steps/s"
+    )
+
+
+def _lines(console: Console) -> Callable[[TrainingProgress], None]:
+    began = last = time.monotonic()
+    first: int | None = None
+
+    def show(p: TrainingProgress) -> None:
+        nonlocal last, first
+        first = p.step - 1 if first is None else first
+        now = time.monotonic()
+        if now - last < LINES_EVERY_S and p.step < p.steps:
+            return
+        last = now
+        left = (now - began) / (p.step - first) * (p.steps - p.step)
+        console.print(f"train {p.step}/{p.steps}  {left:.0f} s left  {_terms(p)}", soft_wrap=True, highlight=False)
+
+    return show
+
+
+@contextlib.contextmanager
+def evaluation_bar(console: Console, *, quiet: bool) -> Iterator[Callable[[str, int, int], None] | None]:
+    """A display for `gridcode.evaluate(progress=...)`: the walk and arena in work."""
+    if quiet:
+        yield None
+        return
+    if not console.is_terminal:
+
+        def line(what: str, done: int, total: int) -> None:
+            if done == total:
+                console.print(f"evaluate {what} done", highlight=False)
+
+        yield line
+        return
+    columns = (SpinnerColumn(), TextColumn("evaluate {task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
+    with Progress(*columns, console=console, refresh_per_second=4) as bar:
+        tasks = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done)
+
+        yield show

@@ -1,0 +1,134 @@
+"""The four loss terms as pure functions, written as they are defined (paper, section 5.3).
+
+They compare all pairs and keep the whole matrix of distances: use them on small inputs and as the reference for
+`gridcode.losses.pairwise`, which training uses.
+"""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from gridcode.errors import InputError
+
+Reduction = Literal["mean", "sum"]
+IsometryForm = Literal["raw", "scale_free"]
+# Steps shorter than this fraction of sigma_x are treated as this long: the ratio |dg| / |v| explodes at v = 0.
+SHORTEST_STEP = 0.02
+
+
+def flatten(g: Float[Tensor, "*states units"], x: Float[Tensor, "*states 2"]) -> tuple[Float[Tensor, "state units"], Float[Tensor, "state 2"]]:
+    """States and positions with all leading axes made one.
+
+    Raises:
+        InputError: their leading shapes differ, or positions are not pairs.
+    """
+    if g.shape[:-1] != x.shape[:-1] or x.shape[-1] != 2:
+        raise InputError(f"states {tuple(g.shape)} and positions {tuple(x.shape)} must be (..., units) and (..., 2) with equal leading axes")
+    return g.reshape(-1, g.shape[-1]), x.reshape(-1, 2)
+
+
+def near_pairs(x: Float[Tensor, "state 2"], y: Float[Tensor, "other 2"], sigma_x: float) -> Bool[Tensor, "state other"]:
+    """Whether two places are closer than sigma_x; all quantities in metres."""
+    # Differences, not |x|^2 + |y|^2 - 2xy: far from the origin that form loses the digits that decide here.
+    return (x[:, None, 0] - y[None, :, 0]) ** 2 + (x[:, None, 1] - y[None, :, 1]) ** 2 < sigma_x**2
+
+
+def _square_distances(g: Float[Tensor, "state units"]) -> Float[Tensor, "state state"]:
+    length = (g * g).sum(dim=1)
+    return length[:, None] + length[None, :] - 2 * g @ g.T
+
+
+def _reduce(values: Float[Tensor, " pair"], reduction: Reduction) -> Float[Tensor, ""]:
+    if reduction == "sum":
+        return values.sum()
+    if reduction == "mean":
+        return values.sum() / max(values.numel(), 1)
+    raise InputError(f"unknown reduction '{reduction}': choose mean or sum")
+
+
+def separation(
+    g: Float[Tensor, "*states units"], x: Float[Tensor, "*states 2"], *, sigma_x: float, sigma_g: float, reduction: Reduction = "mean"
+) -> Float[Tensor, ""]:
+    r"""Different places should have different states.
+
+    $$ \langle \exp(-|g_i - g_j|^2 / 2\sigma_g^2) \rangle_{|x_i - x_j| \ge \sigma_x} $$
+
+    Args:
+        g: states, any leading shape.
+        x: their positions in metres, the same leading shape.
+        sigma_x: metres.
+        sigma_g: distance between states at which the term is content.
+        reduction: over the ordered pairs: `mean`, or `sum`. With no such pair the term is 0.
+
+    Raises:
+        InputError: shapes that do not match, or an unknown reduction.
+    """
+    g, x = flatten(g, x)
+    far = ~near_pairs(x, x, sigma_x)
+    return _reduce(torch.exp(-_square_distances(g)[far.fill_diagonal_(False)] / (2 * sigma_g**2)), reduction)
+
+
+def invariance(
+    g: Float[Tensor, "*states units"], x: Float[Tensor, "*states 2"], *, sigma_x: float, reduction: Reduction = "mean"
+) -> Float[Tensor, ""]:
+    r"""The same place should have the same state, whatever the path to it.
+
+    $$ \langle |g_i - g_j|^2 \rangle_{|x_i - x_j| < \sigma_x,\; i \ne j} $$
+
+    Arguments and errors as in `separation`.
+    """
+    g, x = flatten(g, x)
+    near = near_pairs(x, x, sigma_x).fill_diagonal_(False)
+    return _reduce(_square_distances(g)[near], reduction)
+
+
+def capacity(g: Float[Tensor, "*states units"]) -> Float[Tensor, ""]:
+    r"""The states should fill little of the sphere, leaving room for other places: $-|\langle g \rangle|^2$.
+
+    Args:
+        g: states, any leading shape.
+    """
+    return -(g.reshape(-1, g.shape[-1]).mean(dim=0) ** 2).sum()
+
+
+def conformal_isometry(
+    g_before: Float[Tensor, "*steps units"],
+    g_after: Float[Tensor, "*steps units"],
+    v: Float[Tensor, "*steps 2"],
+    *,
+    sigma_x: float,
+    form: IsometryForm = "raw",
+) -> Float[Tensor, ""]:
+    r"""Short steps should change the state in proportion to their length, wherever and in whichever direction.
+
+    $$ \mathrm{Var}\left( |g_t - g_{t-1}| / |v_t| \right)_{0 < |v_t| < \sigma_x} $$
+
+    Args:
+        g_before: states before a step, any leading shape.
+        g_after: states after it.
+        v: the steps' velocities, metres per step.
+        sigma_x: metres; longer steps are left out.
+        form: `raw`, the (unbiased) variance, in units of 1 / m^2; `scale_free`, divided by the squared mean, which
+            the gradient takes for constant. Raw variances are huge at first and drive units silent.
+
+    Raises:
+        InputError: shapes that do not match, or an unknown form.
+
+    Returns:
+        The term; 0 with fewer than two short steps.
+    """
+    if g_before.shape != g_after.shape:
+        raise InputError(f"states before {tuple(g_before.shape)} and after {tuple(g_after.shape)} differ in shape")
+    moved, v = flatten(g_after - g_before, v)
+    speed = torch.linalg.vector_norm(v, dim=1)
+    short = (speed > 0) & (speed < sigma_x)
+    # The tiny constant keeps the square root's gradient finite where a state did not move.
+    ratio = ((moved[short] ** 2).sum(dim=1) + 1e-12).sqrt() / speed[short].clamp_min(SHORTEST_STEP * sigma_x)
+    if form not in ("raw", "scale_free"):
+        raise InputError(f"unknown isometry form '{form}': choose raw or scale_free")
+    if ratio.numel() < 2:
+        return moved.sum() * 0.0
+    variance = ratio.var()
+    return variance if form == "raw" else variance / ratio.mean().detach().clamp_min(1e-12) ** 2

@@ -1,0 +1,1 @@
+"""The network: velocity to matrix, recurrence, both together."""

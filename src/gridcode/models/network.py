@@ -1,0 +1,76 @@
+"""The trained network: transition, start state and rollout together."""
+
+from collections.abc import Callable
+from typing import Self
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor, nn
+
+from gridcode.config import ModelConfig
+from gridcode.models.integrator import norm_relu, rollout
+from gridcode.models.transitions import VelocityTransition
+from gridcode.records import Batch
+
+
+class GridNetwork(nn.Module):
+    """g_t = Norm(ReLU(W(v_t) g_(t-1))) from a start state of its own (paper, section 5.2).
+
+    Args:
+        transition: velocity to matrix.
+        start: (units,) raw start state; the state g_0 is Norm(ReLU(start)).
+        train_start: whether it is trained.
+        norm: False leaves out the division by the norm (ablation).
+    """
+
+    def __init__(self, transition: VelocityTransition, start: Float[Tensor, " units"], *, train_start: bool = True, norm: bool = True) -> None:
+        super().__init__()
+        self.transition = transition
+        self.start = nn.Parameter(start, requires_grad=train_start)
+        self.norm = norm
+
+    @classmethod
+    def from_config(cls, config: ModelConfig, *, generator: Generator, dtype: torch.dtype = torch.float32) -> Self:
+        """A freshly initialised network; weights are drawn on the CPU, so a seed gives the same ones everywhere."""
+        transition = VelocityTransition(
+            config.units,
+            hidden_widths=config.hidden_widths,
+            activation=config.activation,
+            velocity_scale_m=config.velocity_scale_m,
+            initialisation=config.initialisation,
+            generator=generator,
+            dtype=dtype,
+        )
+        start = torch.rand(config.units, generator=generator, dtype=torch.float64).to(dtype)
+        return cls(transition, start, train_start=config.start == "trained", norm=config.norm)
+
+    @property
+    def g0(self) -> Float[Tensor, " units"]:
+        """The state at the origin; of length 1 also in the ablation without norm."""
+        return norm_relu(self.start)
+
+    def forward(self, batch: Batch) -> Float[Tensor, "time trajectory units"]:
+        """States along every trajectory of a training batch."""
+        return rollout(self.transition(batch.velocities), self.g0, batch.orders, norm=self.norm)
+
+    def step(self, states: Float[Tensor, "walker units"], velocities: Float[Tensor, "walker 2"]) -> Float[Tensor, "walker units"]:
+        """One step of each walker, with velocities in metres per step."""
+        matrices = self.transition(velocities)
+        return norm_relu(torch.bmm(matrices, states.unsqueeze(2)).squeeze(2), norm=self.norm)
+
+    def as_system(self, *, chunk: int = 256) -> tuple[Callable[[np.ndarray, np.ndarray], np.ndarray], np.ndarray]:
+        """The network as NumPy arrays, (step function, start state), for `gridcode.analysis`.
+
+        Args:
+            chunk: walkers whose matrices are in memory at once; 256 x 64 x 64 floats are 4 MB.
+        """
+        device, dtype = self.start.device, self.start.dtype
+
+        @torch.inference_mode()
+        def step(states: np.ndarray, velocities: np.ndarray) -> np.ndarray:
+            g = torch.tensor(states, device=device, dtype=dtype)
+            v = torch.tensor(velocities, device=device, dtype=dtype)
+            return torch.cat([self.step(*part) for part in zip(g.split(chunk), v.split(chunk), strict=True)]).cpu().numpy()
+
+        return step, self.g0.detach().cpu().numpy()

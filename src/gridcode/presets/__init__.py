@@ -1,0 +1,1 @@
+"""Presets: complete recipes as TOML."""

@@ -1,0 +1,43 @@
+"""The frozen records that stages hand to each other, and the one vocabulary of axis names.
+
+Axes: `step` or `time` (network steps), `trajectory` or `walker`, `unit` (a cell), `y`, `x` (metres, bin centres),
+`lag_y`, `lag_x` (metres).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One training batch: every trajectory walks the same velocities, each in its own order, from the same place.
+
+    Attributes:
+        velocities: (velocity, 2) metres per step.
+        orders: (trajectory, step) which velocity each trajectory takes at each step.
+        positions: (step + 1, trajectory, 2) metres, starting at the origin.
+    """
+
+    velocities: Float[Tensor, "velocity 2"]
+    orders: Int[Tensor, "trajectory step"]
+    positions: Float[Tensor, "time trajectory 2"]
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Bounded walks through an arena.
+
+    Attributes:
+        velocities: (step, walker, 2) metres per step.
+        positions: (step + 1, walker, 2) metres, starting at the origin.
+        arena_m: side of the square arena, centred on the origin.
+        kind: name of the walk.
+    """
+
+    velocities: Float[np.ndarray, "step walker 2"]
+    positions: Float[np.ndarray, "time walker 2"]
+    arena_m: float
+    kind: str

@@ -1,0 +1,244 @@
+"""The run folder: the only file that knows file names.
+
+    config.toml              the configuration, complete
+    manifest.json            version, hash, seed, machine, times
+    metrics.jsonl            a line per logged step
+    checkpoints/             the last two, safetensors
+    evaluation/summary.json  scores
+    evaluation/ratemaps.nc   rate maps and autocorrelograms, a group per walk and arena
+    report.html              the pictures on one self-contained page
+    figures/                 the same pictures, PNG
+
+A run can be moved, zipped and mailed: nothing in it is an absolute path.
+"""
+
+import contextlib
+import json
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+import xarray as xr
+
+import gridcode
+from gridcode.config import Config
+from gridcode.errors import InputError
+from gridcode.files import write_atomically
+
+CHECKPOINTS_KEPT = 2
+# Correlations need four digits, not seven: as scaled 16-bit integers the file is a fifth of the size.
+ENCODING: dict[str, dict[str, Any]] = {
+    "rate": {"zlib": True, "complevel": 4, "shuffle": True},
+    "autocorrelogram": {"dtype": "int16", "scale_factor": 1 / 32000, "_FillValue": -32768, "zlib": True, "complevel": 4, "shuffle": True},
+}
+
+
+class Run:
+    """A run folder that exists.
+
+    Args:
+        folder: the folder.
+
+    Raises:
+        InputError: it is no run folder, or its configuration is damaged.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        if not self.folder.exists():
+            raise InputError(f"there is no run folder '{self.folder}'")
+        path = self.folder / "config.toml"
+        if not path.is_file():
+            raise InputError(f"'{self.folder}' is no run folder: it has no config.toml")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"cannot read {path}: {error}") from None
+        self.config = Config.from_toml(text, source=str(path))
+
+    @classmethod
+    def create(cls, folder: str | os.PathLike[str], config: Config) -> Self:
+        """Make a new run folder.
+
+        Raises:
+            InputError: there is something already, or the folder cannot be made.
+        """
+        folder = Path(folder)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            hint = f"resume it with `gridcode train {folder}`" if (folder / "config.toml").is_file() else "it is not empty"
+            raise InputError(f"'{folder}' exists already ({hint}); choose another --out")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "checkpoints").mkdir(exist_ok=True)
+            write_atomically(folder / "config.toml", config.to_toml())
+        except OSError as error:
+            raise InputError(f"cannot make the run folder '{folder}': {error.strerror}") from None
+        return cls(folder)
+
+    # -- manifest ------------------------------------------------------------------------------------------
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What is known about how the run was made; empty before the first checkpoint."""
+        try:
+            data: dict[str, Any] = json.loads((self.folder / "manifest.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return data
+
+    def write_manifest(self, *, device: str, step: int, wall_seconds: float, cpu_seconds: float) -> None:
+        """Record provenance and progress."""
+        data = {
+            "gridcode": gridcode.__version__,
+            "config_hash": self.config.content_hash,
+            "seed": self.config.training.seed,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "device": device,
+            "threads": torch.get_num_threads(),
+            "git_commit": _git_commit(),
+            "step": step,
+            "steps": self.config.training.steps,
+            "finished": step >= self.config.training.steps,
+            "wall_seconds": round(wall_seconds, 3),
+            "cpu_seconds": round(cpu_seconds, 3),
+        }
+        write_atomically(self.folder / "manifest.json", json.dumps(data, indent=2) + "\n")
+
+    # -- checkpoints ---------------------------------------------------------------------------------------
+
+    def checkpoints(self) -> list[Path]:
+        """Checkpoint files, newest first."""
+        found = (self.folder / "checkpoints").glob("step-*.safetensors")
+        return sorted((p for p in found if re.fullmatch(r"step-\d+\.safetensors", p.name)), key=checkpoint_step, reverse=True)
+
+    def checkpoint_path(self, step: int) -> Path:
+        """Where the checkpoint of a step belongs."""
+        return self.folder / "checkpoints" / f"step-{step:08d}.safetensors"
+
+    def prune_checkpoints(self) -> None:
+        """Delete all but the newest checkpoints, and what killed writers left behind."""
+        for path in self.checkpoints()[CHECKPOINTS_KEPT:]:
+            path.unlink(missing_ok=True)
+        for path in (self.folder / "checkpoints").glob(".*.part"):
+            path.unlink(missing_ok=True)
+
+    # -- metrics -------------------------------------------------------------------------------------------
+
+    @property
+    def metrics_path(self) -> Path:
+        """The metrics file."""
+        return self.folder / "metrics.jsonl"
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Logged lines in order; a last line cut short by a kill is left out."""
+        try:
+            lines = self.metrics_path.read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return []
+        rows = []
+        for line in lines:
+            with contextlib.suppress(ValueError):
+                rows.append(json.loads(line))
+        return rows
+
+    def rewind_metrics(self, step: int) -> None:
+        """Drop lines after a step: a resumed training writes them again."""
+        rows = [row for row in self.metrics() if row["step"] <= step]
+        if self.metrics_path.exists():
+            write_atomically(self.metrics_path, "".join(json.dumps(row) + "\n" for row in rows))
+
+    # -- evaluation ----------------------------------------------------------------------------------------
+
+    def write_evaluation(self, summary: dict[str, Any], maps: xr.DataTree) -> None:
+        """Save an evaluation; both files are replaced as a whole."""
+        (self.folder / "evaluation").mkdir(exist_ok=True)
+        temporary = self.folder / "evaluation" / ".ratemaps.nc.part"
+        try:
+            encoding = {group: {name: ENCODING[name] for name in ENCODING if name in maps[group]} for group in maps.groups if group != "/"}
+            maps.to_netcdf(temporary, engine="h5netcdf", format="NETCDF4", encoding=encoding)
+            os.replace(temporary, self.ratemaps_path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        write_atomically(self.summary_path, json.dumps(summary, indent=1, allow_nan=False) + "\n")
+
+    @property
+    def summary_path(self) -> Path:
+        """The scores."""
+        return self.folder / "evaluation" / "summary.json"
+
+    @property
+    def ratemaps_path(self) -> Path:
+        """The rate maps."""
+        return self.folder / "evaluation" / "ratemaps.nc"
+
+    def read_evaluation(self) -> tuple[dict[str, Any], xr.DataTree]:
+        """Scores and maps as `write_evaluation` saved them.
+
+        Raises:
+            InputError: the run has not been evaluated, or its files are damaged.
+        """
+        if not self.summary_path.is_file() or not self.ratemaps_path.is_file():
+            raise InputError(f"'{self.folder}' has not been evaluated; run `gridcode evaluate {self.folder}`")
+        try:
+            summary: dict[str, Any] = json.loads(self.summary_path.read_text(encoding="utf-8"))
+            with xr.open_datatree(self.ratemaps_path, engine="h5netcdf") as tree:
+                return summary, tree.load()
+        except (OSError, ValueError) as error:
+            raise InputError(f"the evaluation of '{self.folder}' is damaged ({error}); run `gridcode evaluate` again") from None
+
+    @property
+    def report_path(self) -> Path:
+        """The page."""
+        return self.folder / "report.html"
+
+    def write_report(self, page: str, pictures: Mapping[str, bytes]) -> None:
+        """Save the page and its pictures (PNG bytes by name), each replaced as a whole."""
+        (self.folder / "figures").mkdir(exist_ok=True)
+        for name, data in pictures.items():
+            write_atomically(self.folder / "figures" / f"{name}.png", data)
+        write_atomically(self.report_path, page)
+
+    # -- one trainer at a time -----------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run for training; the lock goes with the process, however it ends.
+
+        Raises:
+            InputError: another process is training this run.
+        """
+        try:
+            import fcntl
+        except ImportError:  # Windows has no flock; two trainings of one folder are then the user's to avoid.
+            yield
+            return
+        with open(self.folder / ".lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise InputError(f"another process is training '{self.folder}'") from None
+            yield
+
+
+def checkpoint_step(path: Path) -> int:
+    """The step in a checkpoint's file name."""
+    return int(path.stem.removeprefix("step-"))
+
+
+def _git_commit() -> str | None:
+    """Commit of the source tree the package runs from, None for an installed one."""
+    source = Path(__file__).parent
+    try:
+        done = subprocess.run(["git", "-C", source, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True)
+        tracked = subprocess.run(
+            ["git", "-C", source, "ls-files", "--error-unmatch", Path(__file__).name], capture_output=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() if tracked.returncode == 0 else None

@@ -1,0 +1,122 @@
+"""Checkpoints: everything a training needs to go on as if it had never stopped, in one safetensors file.
+
+A file is written beside its place, flushed to disk and renamed, so that a reader never sees half of it; its digest tells
+a damaged one. Loading never runs code from the file.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from gridcode.errors import GridcodeError
+from gridcode.files import write_atomically
+from gridcode.training.schedule import Plateau
+from gridcode.training.step import Trainer
+
+FORMAT = "gridcode-checkpoint-1"
+
+
+class DamagedCheckpoint(GridcodeError):
+    """A checkpoint that cannot be read or whose digest is wrong."""
+
+
+def _digest(tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous().cpu()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(memoryview(tensor.numpy().reshape(-1).view(np.uint8)))
+    return digest.hexdigest()
+
+
+def save(trainer: Trainer, path: str | os.PathLike[str], *, extra: dict[str, Any] | None = None) -> None:
+    """Write the trainer's whole state.
+
+    Args:
+        trainer: what to save.
+        path: the file; replaced as a whole where it exists.
+        extra: small JSON values to keep beside it.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written; what was there before is intact.
+    """
+    tensors = {f"network.{name}": value for name, value in trainer.network.state_dict().items()}
+    names = {id(p): name for name, p in trainer.network.named_parameters()}
+    for parameter, state in trainer.optimiser.state.items():
+        for key, value in state.items():
+            tensors[f"optimiser.{names[id(parameter)]}.{key}"] = value
+    tensors["generator"] = trainer.generator.get_state()
+    tensors = {name: value.detach().contiguous() for name, value in tensors.items()}
+    metadata = {
+        "format": FORMAT,
+        "step": str(trainer.step),
+        "zero_states": str(trainer.zero_states),
+        "plateau": json.dumps(dataclasses.asdict(trainer.plateau)),
+        "config_hash": trainer.config.content_hash,
+        "extra": json.dumps(extra or {}),
+    }
+    metadata["sha256"] = _digest(tensors, metadata)
+    write_atomically(path, safetensors.torch.save(tensors, metadata))
+
+
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a checkpoint.
+
+    Raises:
+        DamagedCheckpoint: truncated, altered, or something else altogether.
+    """
+    name = Path(path).name
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = dict(file.metadata() or {})
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError, ValueError) as error:
+        raise DamagedCheckpoint(f"checkpoint {name} is damaged ({error})") from None
+    expected = metadata.pop("sha256", None)
+    if metadata.get("format") != FORMAT:
+        raise DamagedCheckpoint(f"checkpoint {name} is not one of gridcode's")
+    if _digest(tensors, metadata) != expected:
+        raise DamagedCheckpoint(f"checkpoint {name} is damaged (its contents do not match its checksum)")
+    return tensors, metadata
+
+
+def network_weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The network's part of a checkpoint's tensors."""
+    return {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
+
+
+def restore(trainer: Trainer, path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Put a trainer where the checkpoint was taken.
+
+    Returns:
+        What `save` was given as `extra`.
+
+    Raises:
+        DamagedCheckpoint: as in `read`, or tensors of another network.
+    """
+    tensors, metadata = read(path)
+    try:
+        trainer.network.load_state_dict(network_weights(tensors))
+        for name, parameter in trainer.network.named_parameters():
+            prefix = f"optimiser.{name}."
+            state = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+            if state:
+                # AdamW keeps its step counter where the parameter is when fused.
+                trainer.optimiser.state[parameter] = {key: value.to(parameter.device) for key, value in state.items()}
+        trainer.generator.set_state(tensors["generator"])
+        trainer.plateau = Plateau(**json.loads(metadata["plateau"]))
+        trainer.step = int(metadata["step"])
+        trainer.zero_states = int(metadata["zero_states"])
+        extra: dict[str, Any] = json.loads(metadata["extra"])
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise DamagedCheckpoint(f"checkpoint {Path(path).name} does not fit this run ({str(error).splitlines()[0]})") from None
+    return extra

@@ -1,0 +1,62 @@
+"""The course of the learning rate."""
+
+import math
+from dataclasses import dataclass
+
+from gridcode.config import TrainingConfig
+
+
+def warmup(training: TrainingConfig, step: int) -> float:
+    """Factor of the linear warm-up at a step (counted from 0), 0 to 1."""
+    return min(1.0, (step + 1) / max(training.warmup_steps, 1))
+
+
+def cosine(training: TrainingConfig, step: int) -> float:
+    """Factor of the cosine from 1 at the start to `final_fraction` at the last step."""
+    done = min(1.0, step / training.steps)
+    return training.final_fraction + (1 - training.final_fraction) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+@dataclass
+class Plateau:
+    """Lowers the rate when the loss has stopped falling: PyTorch's ReduceLROnPlateau, fed with means over intervals.
+
+    The loss of a single batch is noisy, so one observation is the mean of `plateau_interval` steps. A better loss is one
+    that is lower by a ten-thousandth of itself (PyTorch's relative threshold, written so that it also fits negative
+    losses, for which PyTorch's own form accepts a slightly higher loss as better).
+
+    Attributes:
+        factor: what the rate has come down to, relative to the peak.
+        best: best mean loss so far.
+        bad: observations since.
+        total: sum of losses in the current interval.
+        seen: number of them.
+    """
+
+    factor: float = 1.0
+    best: float = math.inf
+    bad: int = 0
+    total: float = 0.0
+    seen: int = 0
+
+    def observe(self, training: TrainingConfig, loss: float) -> None:
+        """Take in the loss of one step."""
+        self.total += loss
+        self.seen += 1
+        if self.seen < training.plateau_interval:
+            return
+        mean = self.total / self.seen
+        self.total, self.seen = 0.0, 0
+        if mean < self.best - 1e-4 * abs(self.best if math.isfinite(self.best) else 0.0):
+            self.best, self.bad = mean, 0
+            return
+        self.bad += 1
+        if self.bad > training.plateau_patience:
+            self.factor *= training.plateau_factor
+            self.bad = 0
+
+
+def learning_rate(training: TrainingConfig, step: int, plateau: Plateau) -> float:
+    """Learning rate of a step, counted from 0."""
+    factor = {"cosine": cosine(training, step), "plateau": plateau.factor, "constant": 1.0}[training.schedule]
+    return training.learning_rate * warmup(training, step) * factor

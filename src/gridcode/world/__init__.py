@@ -1,0 +1,1 @@
+"""Worlds: training batches and the walks that trained networks are evaluated on."""
