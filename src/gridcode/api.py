@@ -4,7 +4,7 @@ config = gridcode.load_config("quick").override({"seed": 3})
 run = gridcode.train(config, out="runs/a")
 evaluation = gridcode.evaluate(run)
 print(evaluation.summary["headline"])
-gridcode.report(run)
+gridcode.write_report(run)
 """
 
 import contextlib
@@ -63,7 +63,7 @@ def load_network(run: Run | str | os.PathLike[str]) -> GridNetwork:
         try:
             tensors, _ = checkpoint.read(path)
             network.load_state_dict(checkpoint.network_weights(tensors))
-        except (checkpoint.DamagedCheckpoint, RuntimeError) as error:
+        except (checkpoint.DamagedCheckpointError, RuntimeError) as error:
             warnings.warn(f"{str(error).splitlines()[0]}; trying the one before", stacklevel=2)
             continue
         return network
@@ -94,7 +94,7 @@ def evaluate(
     return evaluation
 
 
-def report(run: Run | str | os.PathLike[str]) -> Path:
+def write_report(run: Run | str | os.PathLike[str]) -> Path:
     """Write a run's `report.html` and `figures/` from its evaluation and metrics, and return its path.
 
     Raises:

@@ -193,11 +193,11 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     if arguments.json:
         _print_json(summary)
     else:
-        _print_summary(run, summary)
+        _print_summary(summary)
         print(f"next: gridcode report {run.folder}")
 
 
-def _print_summary(run: gridcode.Run, summary: dict[str, Any]) -> None:
+def _print_summary(summary: dict[str, Any]) -> None:
     from gridcode.report.page import verdict
 
     table = Table(box=None, pad_edge=False)
@@ -226,7 +226,7 @@ def _print_summary(run: gridcode.Run, summary: dict[str, Any]) -> None:
 
 
 def _report(arguments: argparse.Namespace) -> None:
-    print(f"report: {gridcode.report(gridcode.Run(arguments.run))}")
+    print(f"report: {gridcode.write_report(gridcode.Run(arguments.run))}")
 
 
 def _presets(arguments: argparse.Namespace) -> None:
@@ -247,11 +247,11 @@ def _demo(arguments: argparse.Namespace) -> None:
         print(f"growing grid cells from random weights (preset quick, seed {config.training.seed}) in {out}", flush=True)
     run = _run_training(config, out, quiet=arguments.quiet)
     summary = _run_evaluation(run, config.evaluation, quiet=arguments.quiet)
-    page = gridcode.report(run)
+    page = gridcode.write_report(run)
     if arguments.json:
         _print_json({"run": str(run.folder), "report": str(page), "headline": summary["headline"]})
     else:
-        _print_summary(run, summary)
+        _print_summary(summary)
         print(f"run folder: {run.folder}\nreport:     {page}")
 
 

@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -26,6 +26,8 @@ ConfigType = TypeVar("ConfigType", bound="Config")
 
 
 class Section(BaseModel):
+    """A part of the configuration: frozen, no unknown keys, each field described by its docstring."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     @model_validator(mode="before")
@@ -53,7 +55,7 @@ class WorldConfig(Section):
     """How trajectories order the velocities: independently shuffled, balanced shuffles, or all alike (ablation)."""
 
     @model_validator(mode="after")
-    def _latin_squares_are_whole(self) -> Self:
+    def _latin_squares_are_whole(self) -> "WorldConfig":
         if self.orders == "latin" and self.trajectories % self.steps:
             raise ValueError(f"world.trajectories ({self.trajectories}) must be a multiple of world.steps ({self.steps}) for world.orders = 'latin'")
         return self
@@ -109,7 +111,7 @@ class LossConfig(Section):
     """Size of that subset."""
 
     @model_validator(mode="after")
-    def _ramp_rises(self) -> Self:
+    def _ramp_rises(self) -> "LossConfig":
         if self.isometry_ramp[1] < self.isometry_ramp[0]:
             raise ValueError(f"loss.isometry_ramp must not end before it starts, as in {list(self.isometry_ramp)}")
         return self
@@ -202,7 +204,7 @@ class Config(Section):
         return tomli_w.dumps(self.model_dump(mode="json"))
 
     @classmethod
-    def from_toml(cls, text: str, *, source: str = "configuration") -> Self:
+    def from_toml(cls, text: str, *, source: str = "configuration") -> "Config":
         """Parse TOML text; fields left out take their defaults.
 
         Raises:
@@ -214,7 +216,7 @@ class Config(Section):
             raise InputError(f"{source} is not valid TOML: {error}") from None
         return _validated(cls, data, source)
 
-    def override(self, changes: Mapping[str, Any]) -> Self:
+    def override(self, changes: Mapping[str, Any]) -> "Config":
         """A copy with changed fields.
 
         Args:

@@ -20,7 +20,7 @@ import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 import xarray as xr
@@ -62,7 +62,7 @@ class Run:
         self.config = Config.from_toml(text, source=str(path))
 
     @classmethod
-    def create(cls, folder: str | os.PathLike[str], config: Config) -> Self:
+    def create(cls, folder: str | os.PathLike[str], config: Config) -> "Run":
         """Make a new run folder.
 
         Raises:

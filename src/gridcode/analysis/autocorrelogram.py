@@ -29,7 +29,7 @@ def as_maps(rate_maps: np.ndarray) -> Maps:
     return maps
 
 
-def smooth(rate_maps: Maps, sigma_bins: float) -> Maps:
+def smooth(rate_maps: np.ndarray, sigma_bins: float) -> Maps:
     """Gaussian smoothing that neither fills unvisited (NaN) bins nor lets them dilute their neighbours.
 
     Args:
@@ -46,7 +46,7 @@ def smooth(rate_maps: Maps, sigma_bins: float) -> Maps:
     return np.where(visited, total / np.maximum(weight, 1e-12), np.nan)
 
 
-def autocorrelograms(rate_maps: Maps, *, min_overlap_bins: int = 20) -> Correlograms:
+def autocorrelograms(rate_maps: np.ndarray, *, min_overlap_bins: int = 20) -> Correlograms:
     r"""Pearson correlation of each map with itself at every lag, over the bins that both copies visited.
 
     $$ r(\tau) = \frac{n \sum ab - \sum a \sum b}{\sqrt{(n \sum a^2 - (\sum a)^2)(n \sum b^2 - (\sum b)^2)}} $$

@@ -221,5 +221,5 @@ def summarise(data: xr.Dataset, *, threshold: float) -> dict[str, Any]:
     } | {f"{name}_quartiles": quartiles(scores[name]) for name in SCORES}
 
 
-def _number(value: float) -> float | None:
+def _number(value: float | np.floating) -> float | None:
     return round(float(value), 6) if np.isfinite(value) else None

@@ -124,7 +124,7 @@ def _scores(polar: np.ndarray, radii: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def score_maps(rate_maps: Maps, *, bin_size_m: float, smoothing_bins: float = 1.0) -> GridScores:
+def score_maps(rate_maps: np.ndarray, *, bin_size_m: float, smoothing_bins: float = 1.0) -> GridScores:
     """Score every rate map and fit its lattice.
 
     Args:

@@ -20,7 +20,7 @@ class RateMapAccumulator:
         self.total = np.zeros((bins * bins, units))
         self.count = np.zeros(bins * bins, dtype=np.int64)
 
-    def add(self, positions: Float[np.ndarray, "sample 2"], activity: Float[np.ndarray, "sample unit"]) -> None:
+    def add(self, positions: Float[np.ndarray, "sample 2"], activity: Float[np.ndarray, "observation unit"]) -> None:
         """Count samples in; positions (x, y) in metres from the arena's centre, those outside are left out."""
         if len(positions) != len(activity):
             raise InputError(f"{len(positions)} positions but {len(activity)} samples of activity")
@@ -31,7 +31,7 @@ class RateMapAccumulator:
         flat = index[inside, 1] * self.bins + index[inside, 0]
         # Samples to bins as a sparse product: much faster than np.add.at over many units.
         where = sparse.csr_matrix((np.ones(len(flat)), (flat, np.arange(len(flat)))), shape=(self.bins**2, len(flat)))
-        self.total += where @ np.asarray(activity, dtype=np.float64)[inside]
+        self.total += np.asarray(where @ np.asarray(activity, dtype=np.float64)[inside])
         self.count += np.bincount(flat, minlength=self.bins**2)
 
     def dataset(self) -> xr.Dataset:
@@ -54,7 +54,7 @@ class RateMapAccumulator:
 
 def rate_maps(
     positions: Float[np.ndarray, "sample 2"],
-    activity: Float[np.ndarray, "sample unit"],
+    activity: Float[np.ndarray, "observation unit"],
     *,
     arena_m: float,
     bin_size_m: float,

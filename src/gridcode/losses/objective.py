@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from gridcode.config import LossConfig
-from gridcode.losses.pairwise import pair_terms, sampled_pair_terms
+from gridcode.losses.pairwise import pair_terms, sample_states
 from gridcode.losses.terms import IsometryForm, capacity, conformal_isometry
 from gridcode.records import Batch
 
@@ -51,16 +51,18 @@ def objective(states: Float[Tensor, "time trajectory units"], batch: Batch, conf
         step: the optimiser step, for the isometry ramp.
         generator: draws the states to compare, where pairs are sampled.
     """
-    scales = {
-        "sigma_x": config.sigma_x_m,
-        "sigma_g": config.sigma_g,
-        "separation_weight": config.separation,
-        "invariance_weight": config.invariance,
-    }
+    g, x = states, batch.positions
     if config.pairs == "sampled":
-        pairs = sampled_pair_terms(states, batch.positions, states=config.sampled_states, generator=generator, reduction=config.reduction, **scales)
-    else:
-        pairs = pair_terms(states, batch.positions, reduction=config.reduction, **scales)
+        g, x = sample_states(g, x, count=config.sampled_states, generator=generator)
+    pairs = pair_terms(
+        g,
+        x,
+        sigma_x=config.sigma_x_m,
+        sigma_g=config.sigma_g,
+        separation_weight=config.separation,
+        invariance_weight=config.invariance,
+        reduction=config.reduction,
+    )
     total = pairs.weighted
     mean_state = capacity(states)
     total = total + config.capacity * mean_state

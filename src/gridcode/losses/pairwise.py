@@ -69,7 +69,7 @@ class _PairTerms(torch.autograd.Function):
     def forward(
         ctx: Any, g: Tensor, x: Tensor, sigma_x: float, sigma_g: float, weights: tuple[float, float], reduction: Reduction, block: int
     ) -> tuple[Tensor, Tensor, Tensor]:
-        count, units = g.shape
+        count, _units = g.shape
         order = x[:, 0].argsort()
         x, g = x[order], g[order]
         blocks = _block_pairs(x, sigma_x, block)
@@ -132,7 +132,7 @@ class _PairTerms(torch.autograd.Function):
 
 def pair_terms(
     g: Float[Tensor, "*states units"],
-    x: Float[Tensor, "*states 2"],
+    x: Float[Tensor, "*places 2"],
     *,
     sigma_x: float,
     sigma_g: float,
@@ -165,34 +165,20 @@ def pair_terms(
     return PairTerms(*_PairTerms.apply(g, x, sigma_x, sigma_g, weights, reduction, block))
 
 
-def sampled_pair_terms(
-    g: Float[Tensor, "*states units"],
-    x: Float[Tensor, "*states 2"],
-    *,
-    states: int,
-    generator: torch.Generator,
-    sigma_x: float,
-    sigma_g: float,
-    separation_weight: float = 1.0,
-    invariance_weight: float = 1.0,
-    reduction: Reduction = "mean",
-) -> PairTerms:
-    """`pair_terms` over a random subset of the states: an unbiased look at the means for a fraction of the cost.
+def sample_states(
+    g: Float[Tensor, "*states units"], x: Float[Tensor, "*places 2"], *, count: int, generator: torch.Generator
+) -> tuple[Float[Tensor, "state units"], Float[Tensor, "state 2"]]:
+    """A random subset of states with their positions: its pairs estimate the means over all pairs for a fraction of the cost.
 
     Args:
-        states: size of the subset, drawn without replacement; all states where there are fewer.
+        g: states, any leading shape.
+        x: their positions in metres, the same leading shape.
+        count: size of the subset, drawn without replacement; all states where there are fewer.
         generator: source of the draw.
 
-    Other arguments and errors as in `pair_terms`.
+    Raises:
+        InputError: shapes that do not match.
     """
     g, x = flatten(g, x)
-    pick = torch.randperm(len(g), generator=generator, device=generator.device)[:states]
-    return pair_terms(
-        g.index_select(0, pick),
-        x.index_select(0, pick),
-        sigma_x=sigma_x,
-        sigma_g=sigma_g,
-        separation_weight=separation_weight,
-        invariance_weight=invariance_weight,
-        reduction=reduction,
-    )
+    pick = torch.randperm(len(g), generator=generator, device=generator.device)[:count]
+    return g.index_select(0, pick), x.index_select(0, pick)

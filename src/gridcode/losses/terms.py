@@ -18,7 +18,7 @@ IsometryForm = Literal["raw", "scale_free"]
 SHORTEST_STEP = 0.02
 
 
-def flatten(g: Float[Tensor, "*states units"], x: Float[Tensor, "*states 2"]) -> tuple[Float[Tensor, "state units"], Float[Tensor, "state 2"]]:
+def flatten(g: Float[Tensor, "*states units"], x: Float[Tensor, "*places 2"]) -> tuple[Float[Tensor, "state units"], Float[Tensor, "state 2"]]:
     """States and positions with all leading axes made one.
 
     Raises:
@@ -49,7 +49,7 @@ def _reduce(values: Float[Tensor, " pair"], reduction: Reduction) -> Float[Tenso
 
 
 def separation(
-    g: Float[Tensor, "*states units"], x: Float[Tensor, "*states 2"], *, sigma_x: float, sigma_g: float, reduction: Reduction = "mean"
+    g: Float[Tensor, "*states units"], x: Float[Tensor, "*places 2"], *, sigma_x: float, sigma_g: float, reduction: Reduction = "mean"
 ) -> Float[Tensor, ""]:
     r"""Different places should have different states.
 
@@ -71,7 +71,7 @@ def separation(
 
 
 def invariance(
-    g: Float[Tensor, "*states units"], x: Float[Tensor, "*states 2"], *, sigma_x: float, reduction: Reduction = "mean"
+    g: Float[Tensor, "*states units"], x: Float[Tensor, "*places 2"], *, sigma_x: float, reduction: Reduction = "mean"
 ) -> Float[Tensor, ""]:
     r"""The same place should have the same state, whatever the path to it.
 
@@ -95,8 +95,8 @@ def capacity(g: Float[Tensor, "*states units"]) -> Float[Tensor, ""]:
 
 def conformal_isometry(
     g_before: Float[Tensor, "*steps units"],
-    g_after: Float[Tensor, "*steps units"],
-    v: Float[Tensor, "*steps 2"],
+    g_after: Float[Tensor, "*after units"],
+    v: Float[Tensor, "*velocities 2"],
     *,
     sigma_x: float,
     form: IsometryForm = "raw",

@@ -206,9 +206,6 @@ def rollout(
     states_list = [start.expand(len(orders), -1)]
     for t in range(orders.shape[1]):
         taken, which = orders[:, t].unique(return_inverse=True)
-        if len(taken) == 1:
-            h = states_list[-1] @ matrices[taken[0]].T
-        else:
-            h = torch.einsum("bij,bj->bi", matrices[taken][which], states_list[-1])
+        h = states_list[-1] @ matrices[taken[0]].T if len(taken) == 1 else torch.einsum("bij,bj->bi", matrices[taken][which], states_list[-1])
         states_list.append(norm_relu(h, norm=norm))
     return torch.stack(states_list)

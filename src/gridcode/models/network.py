@@ -1,7 +1,6 @@
 """The trained network: transition, start state and rollout together."""
 
 from collections.abc import Callable
-from typing import Self
 
 import numpy as np
 import torch
@@ -31,7 +30,7 @@ class GridNetwork(nn.Module):
         self.norm = norm
 
     @classmethod
-    def from_config(cls, config: ModelConfig, *, generator: Generator, dtype: torch.dtype = torch.float32) -> Self:
+    def from_config(cls, config: ModelConfig, *, generator: Generator, dtype: torch.dtype = torch.float32) -> "GridNetwork":
         """A freshly initialised network; weights are drawn on the CPU, so a seed gives the same ones everywhere."""
         transition = VelocityTransition(
             config.units,

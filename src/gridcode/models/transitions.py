@@ -1,5 +1,6 @@
 """From a velocity to the recurrent matrix W(v)."""
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -48,7 +49,7 @@ class VelocityTransition(nn.Module):
         self.velocity_scale_m = velocity_scale_m
         widths = [2, *hidden_widths]
         layers: list[nn.Module] = []
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in itertools.pairwise(widths):
             layers += [_linear(before, after, generator, dtype), ACTIVATIONS[activation]()]
         last = _linear(widths[-1], units * units, generator, dtype)
         if initialisation == "identity":

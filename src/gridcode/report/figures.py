@@ -12,7 +12,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.spines.top": False,
@@ -95,7 +95,7 @@ def histograms(data: xr.Dataset, *, threshold: float) -> Figure:
     active = data.sel(unit=~data["silent"].values)
     figure = Figure(figsize=(12, 2.8))
     axes = [figure.add_subplot(1, 4, k + 1) for k in range(4)]
-    bins = np.linspace(-1.5, 2.0, 36)
+    bins = np.linspace(-1.5, 2.0, 36).tolist()
     for name, label, ink in (("minmax", "hexagonal", INK[0]), ("corrected", "after undoing shear", INK[1]), ("square", "square", INK[2])):
         axes[0].hist(active[name].values, bins=bins, histtype="step", linewidth=1.5, color=ink, label=label)
     axes[0].axvline(threshold, color="0.6", linewidth=0.8, linestyle="--")
@@ -104,11 +104,11 @@ def histograms(data: xr.Dataset, *, threshold: float) -> Figure:
     spacing = active["spacing_m"].values
     spacing = spacing[np.isfinite(spacing)]
     top = max(1.5, 1.1 * float(spacing.max())) if len(spacing) else 1.5
-    axes[1].hist(spacing, bins=np.linspace(0, top, 41), color=INK[0])
+    axes[1].hist(spacing, bins=np.linspace(0, top, 41).tolist(), color=INK[0])
     axes[1].set(xlabel="spacing (m)", ylabel="units", title="spacing of fields")
     axes[2].scatter(active["orientation_deg"].values, active["spacing_m"].values, s=10, color=INK[0], alpha=0.6, linewidths=0)
     axes[2].set(xlabel="orientation (deg)", ylabel="spacing (m)", xlim=(-46, 46), ylim=(0, top), title="orientation and spacing")
-    axes[3].hist(active["axis_ratio"].values, bins=np.linspace(0, 1, 41), color=INK[0])
+    axes[3].hist(active["axis_ratio"].values, bins=np.linspace(0, 1, 41).tolist(), color=INK[0])
     for value, name in ((1.0, "hexagon"), (1 / np.sqrt(3), "square")):
         axes[3].axvline(value, color="0.6", linewidth=0.8, linestyle="--")
         axes[3].annotate(name, (value, 0.5), xycoords=("data", "axes fraction"), ha="right", va="center", rotation=90, color="0.4", fontsize=7)

@@ -25,7 +25,7 @@ from gridcode.training.step import Trainer
 FORMAT = "gridcode-checkpoint-1"
 
 
-class DamagedCheckpoint(GridcodeError):
+class DamagedCheckpointError(GridcodeError):
     """A checkpoint that cannot be read or whose digest is wrong."""
 
 
@@ -34,7 +34,7 @@ def _digest(tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name].contiguous().cpu()
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(memoryview(tensor.numpy().reshape(-1).view(np.uint8)))
+        digest.update(tensor.numpy().reshape(-1).view(np.uint8).tobytes())
     return digest.hexdigest()
 
 
@@ -72,7 +72,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str
     """Tensors and metadata of a checkpoint.
 
     Raises:
-        DamagedCheckpoint: truncated, altered, or something else altogether.
+        DamagedCheckpointError: truncated, altered, or something else altogether.
     """
     name = Path(path).name
     try:
@@ -80,12 +80,12 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str
             metadata = dict(file.metadata() or {})
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError, ValueError) as error:
-        raise DamagedCheckpoint(f"checkpoint {name} is damaged ({error})") from None
+        raise DamagedCheckpointError(f"checkpoint {name} is damaged ({error})") from None
     expected = metadata.pop("sha256", None)
     if metadata.get("format") != FORMAT:
-        raise DamagedCheckpoint(f"checkpoint {name} is not one of gridcode's")
+        raise DamagedCheckpointError(f"checkpoint {name} is not one of gridcode's")
     if _digest(tensors, metadata) != expected:
-        raise DamagedCheckpoint(f"checkpoint {name} is damaged (its contents do not match its checksum)")
+        raise DamagedCheckpointError(f"checkpoint {name} is damaged (its contents do not match its checksum)")
     return tensors, metadata
 
 
@@ -101,7 +101,7 @@ def restore(trainer: Trainer, path: str | os.PathLike[str]) -> dict[str, Any]:
         What `save` was given as `extra`.
 
     Raises:
-        DamagedCheckpoint: as in `read`, or tensors of another network.
+        DamagedCheckpointError: as in `read`, or tensors of another network.
     """
     tensors, metadata = read(path)
     try:
@@ -118,5 +118,5 @@ def restore(trainer: Trainer, path: str | os.PathLike[str]) -> dict[str, Any]:
         trainer.zero_states = int(metadata["zero_states"])
         extra: dict[str, Any] = json.loads(metadata["extra"])
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise DamagedCheckpoint(f"checkpoint {Path(path).name} does not fit this run ({str(error).splitlines()[0]})") from None
+        raise DamagedCheckpointError(f"checkpoint {Path(path).name} does not fit this run ({str(error).splitlines()[0]})") from None
     return extra

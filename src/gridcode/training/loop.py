@@ -108,7 +108,7 @@ def _resume(run: Run, trainer: Trainer) -> dict[str, float]:
     for path in found:
         try:
             times = checkpoint.restore(trainer, path)
-        except checkpoint.DamagedCheckpoint as error:
+        except checkpoint.DamagedCheckpointError as error:
             warnings.warn(f"{error}; trying the one before", stacklevel=4)
             continue
         run.rewind_metrics(trainer.step)

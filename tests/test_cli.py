@@ -1,0 +1,104 @@
+import json
+import re
+
+import pytest
+from conftest import TINY
+
+import gridcode
+from gridcode.cli import main
+
+OVERRIDES = [f"--{k.replace('_', '-')}={json.dumps(v)}" for k, v in TINY.items()]
+
+
+def test_train_evaluate_report_and_resume(tmp_path, capsys):
+    out = str(tmp_path / "a")
+    assert main(["train", "quick", "--out", out, "--seed", "3", "--quiet", "--json", *OVERRIDES]) == 0
+    trained = json.loads(capsys.readouterr().out)
+    assert trained["manifest"]["seed"] == 3 and trained["last"]["step"] == 30
+    assert main(["train", out, "--quiet"]) == 0  # nothing left to do
+    assert main(["report", out]) == 2
+    assert "has not been evaluated" in capsys.readouterr().err
+    assert main(["evaluate", out, "--arena", "1", "1.2", "--json", "--quiet", "--walks", '["smooth"]']) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert [a["arena_m"] for a in summary["arenas"]] == [1.0, 1.2]
+    assert main(["evaluate", out]) == 0
+    assert "hexagonal" in capsys.readouterr().out
+    assert main(["report", out]) == 0
+    page = (tmp_path / "a" / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 5
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert str(tmp_path) not in page
+    run = gridcode.Run(out)
+    saved, maps = run.read_evaluation()
+    assert set(maps.children) == {"smooth_1m", "uniform_1m"}
+    assert maps["smooth_1m"]["rate"].dims == ("unit", "y", "x")
+    assert maps["smooth_1m"].attrs["bin_size_m"] == pytest.approx(0.05)
+    assert len(saved["units"]) == 12
+    (tmp_path / "a" / "evaluation" / "ratemaps.nc").write_bytes(b"nothing")
+    assert main(["report", out]) == 2
+
+
+def test_a_moved_run_still_works(tmp_path, tiny):
+    gridcode.train(tiny, out=tmp_path / "a")
+    (tmp_path / "a").rename(tmp_path / "b")
+    gridcode.evaluate(tmp_path / "b")
+    assert gridcode.write_report(tmp_path / "b").exists()
+
+
+def test_demo(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("runs/demo", "runs/demo-2"):
+        assert main(["demo", "--quiet", *OVERRIDES]) == 0
+        assert (tmp_path / folder / "report.html").exists()
+        assert folder in capsys.readouterr().out
+
+
+def test_presets(capsys):
+    assert main(["presets"]) == 0
+    assert "paper" in capsys.readouterr().out
+    assert main(["presets", "quick"]) == 0
+    assert gridcode.Config.from_toml(capsys.readouterr().out) == gridcode.load_config("quick")
+    assert main(["presets", "--fields"]) == 0
+    assert "loss.sigma_x_m" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["report"], ["presets"], ["demo"]])
+def test_help(command, capsys):
+    assert main([*command, "--help"]) == 0
+    assert "usage: gridcode" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "quik"], "did you mean 'quick'"),
+        (["train", "quick", "--model.unit", "8"], "did you mean 'model.units'"),
+        (["train", "quick", "--units", "x"], "valid integer"),
+        (["train", "quick", "--sed", "1"], "did you mean 'training.seed'"),
+        (["train", "quick", "--trajectories", "81"], "multiple"),
+        (["train", "quick", "extra"], "unexpected argument 'extra'"),
+        (["train", "."], "no run folder"),
+        (["train"], "required: WHAT"),
+        (["trian"], "invalid choice"),
+        (["evaluate", "nowhere"], "no run folder 'nowhere'"),
+        (["evaluate", "nowhere", "--units", "3"], "does not apply"),
+        (["report", "nowhere"], "no run folder 'nowhere'"),
+        (["presets", "nothing"], "neither a preset nor a file"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.count("\n") == 1 and captured.out == ""
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_bad_arena_leaves_the_run_as_it_was(tmp_path, tiny, capsys):
+    run = gridcode.train(tiny, out=tmp_path / "a")
+    for arena in ("0.2", "x", "-1"):
+        assert main(["evaluate", str(run.folder), "--arena", arena]) == 2
+    assert not run.summary_path.exists()
+    assert main(["train", str(run.folder), "--units", "3"]) == 2
+    assert "keeps its settings" in capsys.readouterr().err

@@ -1,0 +1,162 @@
+import json
+
+import numpy as np
+import pytest
+
+import gridcode
+from gridcode import InputError
+from gridcode.analysis.evaluate import evaluate_system
+from gridcode.analysis.ratemaps import rate_maps
+from gridcode.analysis.rollout import roll, roll_rate_maps
+from gridcode.config import EvaluationConfig
+from gridcode.synthetic import lattice_cell
+from gridcode.world.trajectories import WALKS, samples, smooth_walk, uniform_walk
+
+QUICK = EvaluationConfig(arenas_m=(2.0,), walks=("smooth",), adapt_arena=False, samples_per_bin=4.0)
+
+
+class PerfectGridSystem:
+    """A path integrator that carries its position and shows lattice cells of it, and one silent unit."""
+
+    def __init__(self, spacing_m, angle_deg=60.0, units=6):
+        self.phases = np.random.default_rng(1).uniform(-spacing_m, spacing_m, (units, 2))
+        self.spacing_m, self.angle_deg = spacing_m, angle_deg
+
+    def activity(self, positions):
+        cells = [lattice_cell(positions, spacing_m=self.spacing_m, angle_deg=self.angle_deg, phase_m=tuple(p)) for p in self.phases]
+        return np.stack([*cells, np.zeros(len(positions))], axis=1)
+
+    def system(self):
+        where = {}
+
+        def step(states, velocities):
+            here = where.get("x", np.zeros((len(velocities), 2)))
+            if len(here) != len(velocities) or np.array_equal(states, np.broadcast_to(start, states.shape)):
+                here = np.zeros((len(velocities), 2))
+            where["x"] = here + velocities
+            return self.activity(where["x"])
+
+        start = self.activity(np.zeros((1, 2)))[0] + 1e-9
+        return step, start
+
+
+@pytest.mark.parametrize("walk", list(WALKS))
+def test_walks_stay_inside_at_training_speeds_and_start_at_the_centre(walk, rng):
+    w = WALKS[walk](arena_m=2.0, steps=200, walkers=50, max_step_m=0.15, generator=rng)
+    assert (w.positions[0] == 0).all()
+    assert np.abs(w.positions).max() <= 1.0
+    assert np.abs(w.velocities).max() <= 0.15 + 1e-12
+    np.testing.assert_allclose(np.diff(w.positions, axis=0), w.velocities, atol=1e-12)
+    assert samples(w).shape == (200 * 50, 2)
+
+
+def test_the_smooth_walk_is_smooth_and_covers_the_arena(rng):
+    smooth, uniform = (f(arena_m=4.0, steps=250, walkers=256, max_step_m=0.15, generator=rng) for f in (smooth_walk, uniform_walk))
+
+    def straightness(w):
+        v = w.velocities[:60] / np.linalg.norm(w.velocities[:60], axis=-1, keepdims=True)
+        return (v[1:] * v[:-1]).sum(-1).mean()
+
+    assert straightness(smooth) > 0.9 > 0.3 > straightness(uniform)
+    assert np.linalg.norm(smooth.velocities, axis=-1).max() <= 0.15 + 1e-12
+    maps = rate_maps(samples(smooth), np.ones((250 * 256, 1)), arena_m=4.0, bin_size_m=0.05)
+    assert (maps["occupancy"] > 0).mean() > 0.98
+
+
+def test_rate_maps_are_means_in_the_right_bin_with_nan_where_unvisited():
+    positions = np.array([[-0.9, -0.9], [-0.9, -0.9], [0.9, -0.9], [1.0, 1.0], [5.0, 0.0]])
+    activity = np.array([[1.0, 0.0], [3.0, 0.0], [5.0, 1.0], [7.0, 0.0], [100.0, 100.0]])
+    maps = rate_maps(positions, activity, arena_m=2.0, bin_size_m=0.5)
+    assert maps["rate"].dims == ("unit", "y", "x")
+    np.testing.assert_allclose(maps["x"], [-0.75, -0.25, 0.25, 0.75])
+    assert maps["rate"].sel(unit=0, y=-0.75, x=-0.75) == 2.0
+    assert maps["rate"].sel(unit=1, y=-0.75, x=0.75) == 1.0
+    assert maps["rate"].sel(unit=0, y=0.75, x=0.75) == 7.0
+    assert maps["occupancy"].sum() == 4
+    assert np.isnan(maps["rate"].sel(unit=0, y=0.25, x=0.25))
+    assert maps["rate"].sel(unit=1, y=-0.75, x=-0.75) == 0.0
+
+
+def test_bad_rate_map_input():
+    with pytest.raises(InputError, match="samples of activity"):
+        rate_maps(np.zeros((3, 2)), np.zeros((4, 1)), arena_m=1.0, bin_size_m=0.1)
+    with pytest.raises(InputError, match="fewer than 3 bins"):
+        rate_maps(np.zeros((3, 2)), np.zeros((3, 1)), arena_m=1.0, bin_size_m=0.9)
+    with pytest.raises(InputError, match="under half the arena"):
+        smooth_walk(arena_m=0.2, steps=5, walkers=2, max_step_m=0.15, generator=np.random.default_rng(0))
+
+
+def test_maps_along_the_way_equal_maps_of_the_whole_rollout(rng):
+    step, start = PerfectGridSystem(0.5).system()
+    walk = smooth_walk(arena_m=2.0, steps=40, walkers=20, max_step_m=0.15, generator=rng)
+    streamed = roll_rate_maps(step, start, walk, bin_size_m=0.1)
+    states = roll(step, start, walk)
+    assert states.shape == (41, 20, 7)
+    whole = rate_maps(samples(walk), states[1:].reshape(-1, 7), arena_m=2.0, bin_size_m=0.1)
+    np.testing.assert_allclose(streamed["rate"], whole["rate"], rtol=1e-6)
+
+
+def test_a_perfect_system_is_scored_as_what_it_is():
+    step, start = PerfectGridSystem(0.45).system()
+    result = evaluate_system(step, start, max_step_m=0.15, config=QUICK)
+    headline = result.summary["headline"]
+    assert headline["active_units"] == 6 and headline["silent_units"] == 1
+    assert headline["hexagonal_share"] == 1.0 and headline["lattice_share"] == 1.0
+    assert headline["spacing_m_quartiles"][1] == pytest.approx(0.45, rel=0.03)
+    assert headline["resolved"]
+    assert result.summary["units"][6]["silent"] and result.summary["units"][6]["reason"] == "silent"
+    json.dumps(result.summary, allow_nan=False)
+    assert set(result.headline()["rate"].dims) == {"unit", "y", "x"}
+
+
+def test_a_square_system_is_not_called_hexagonal():
+    step, start = PerfectGridSystem(0.45, angle_deg=90.0).system()
+    headline = evaluate_system(step, start, max_step_m=0.15, config=QUICK).summary["headline"]
+    assert headline["hexagonal_share"] == 0.0 and headline["lattice_share"] == 1.0 and headline["square_share"] == 1.0
+
+
+def test_the_arena_grows_with_the_cells():
+    step, start = PerfectGridSystem(0.8).system()
+    summary = evaluate_system(step, start, max_step_m=0.15, config=QUICK.model_copy(update={"adapt_arena": True})).summary
+    assert [a["arena_m"] for a in summary["arenas"]] == [2.0, 3.0]
+    assert summary["headline"]["arena_m"] == 3.0 and summary["headline"]["resolved"]
+    small = evaluate_system(step, start, max_step_m=0.15, config=QUICK).summary
+    assert not small["headline"]["resolved"]
+
+
+def test_all_units_silent():
+    summary = evaluate_system(lambda g, _v: g, np.zeros(3), max_step_m=0.15, config=QUICK).summary
+    assert summary["headline"]["active_units"] == 0 and summary["headline"]["hexagonal_share"] is None
+    json.dumps(summary, allow_nan=False)
+
+
+def test_too_small_an_arena():
+    with pytest.raises(InputError, match="too small"):
+        evaluate_system(lambda g, _v: g, np.zeros(3), max_step_m=0.15, config=QUICK.model_copy(update={"arenas_m": (0.3,)}))
+
+
+def test_training_knows_nothing_of_analysis_and_analysis_nothing_of_models():
+    """Imports run one way: config, records, world, models, losses, training; world, analysis, report; nobody imports cli."""
+    import ast
+    from pathlib import Path
+
+    package = Path(gridcode.__file__).parent
+    forbidden = {
+        "world": {"models", "losses", "training", "analysis", "report", "cli", "api", "runs"},
+        "models": {"losses", "training", "analysis", "report", "cli", "api", "runs"},
+        "losses": {"models", "training", "analysis", "report", "cli", "api", "runs"},
+        "training": {"analysis", "report", "cli", "api"},
+        "analysis": {"models", "losses", "training", "report", "cli", "api", "runs"},
+        "report": {"models", "losses", "training", "cli", "api", "runs"},
+        "": {"cli"},
+    }
+    for path in package.rglob("*.py"):
+        if path.name in ("cli.py", "__main__.py"):
+            continue
+        stage = path.relative_to(package).parts[0] if path.parent != package else ""
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                parts = name.split(".")
+                if parts[0] == "gridcode" and len(parts) > 1:
+                    assert parts[1] not in forbidden.get(stage, set()), f"{path.relative_to(package)} imports {name}"

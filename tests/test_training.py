@@ -1,0 +1,254 @@
+import dataclasses
+import errno
+import json
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import warnings
+
+import pytest
+import torch
+from conftest import TINY, untimed
+
+import gridcode
+from gridcode import InputError, Run, TrainingError
+from gridcode.config import TrainingConfig
+from gridcode.training import checkpoint
+from gridcode.training.loop import choose_device, train_run
+from gridcode.training.schedule import Plateau, learning_rate
+from gridcode.training.step import Trainer
+
+
+def weights(run):
+    return checkpoint.read(run.checkpoints()[0])[0]
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_same_seed_same_run_and_another_seed_another(tiny, tmp_path):
+    a, b = (gridcode.train(tiny, out=tmp_path / name) for name in "ab")
+    c = gridcode.train(tiny.override({"seed": 1}), out=tmp_path / "c")
+    assert same(weights(a), weights(b))
+    assert untimed(a.metrics()) == untimed(b.metrics())
+    assert not same(weights(a), weights(c))
+
+
+def test_a_step_lowers_the_loss_and_metrics_are_complete(tiny, tmp_path):
+    run = gridcode.train(tiny.override({"steps": 150, "learning_rate": 3e-3}), out=tmp_path / "a")
+    rows = run.metrics()
+    assert [r["step"] for r in rows] == list(range(3, 151, 3))
+    assert sum(r["loss"] for r in rows[-5:]) < sum(r["loss"] for r in rows[:5])
+    names = "step loss separation invariance capacity isometry gradient_norm learning_rate silent_units zero_states steps_per_second"
+    assert set(rows[0]) == set(names.split())
+    manifest = run.manifest
+    assert manifest["finished"] and manifest["step"] == 150 and manifest["config_hash"] == run.config.content_hash
+    assert str(tmp_path) not in json.dumps(manifest)
+
+
+@pytest.mark.parametrize("stop", [1, 7, 16])
+@pytest.mark.parametrize("schedule", ["cosine", "plateau"])
+def test_stopped_and_resumed_equals_never_stopped(tiny, tmp_path, stop, schedule):
+    config = tiny.override({"schedule": schedule, "plateau_interval": 2, "plateau_patience": 0, "accumulation": 2})
+    whole = gridcode.train(config, out=tmp_path / "whole")
+    broken = Run.create(tmp_path / "broken", config)
+    train_run(broken, stop_at=stop)
+    gridcode.train(out=tmp_path / "broken")
+    assert same(weights(whole), weights(broken))
+    assert untimed(whole.metrics()) == untimed(broken.metrics())
+
+
+def kill_and_resume(tmp_path, moments, steps):
+    command = [sys.executable, "-m", "gridcode", "train"]
+    overrides = [f"--{k.replace('_', '-')}={json.dumps(v)}" for k, v in (TINY | {"training.steps": steps}).items() if not k.startswith("evaluation")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    subprocess.run([*command, "quick", "--quiet", "--out", str(whole), *overrides], check=True, env=environment)
+    first = [*command, "quick", "--quiet", "--out", str(broken), *overrides]
+    killed = 0
+    for moment in moments:
+        again = [*command, "--quiet", str(broken)] if (broken / "config.toml").exists() else first
+        process = subprocess.Popen(again, env=environment, stdout=subprocess.DEVNULL)
+        marks = broken / "metrics.jsonl"
+        before = marks.stat().st_size if marks.exists() else 0
+        deadline = time.monotonic() + 60
+        # Imports take most of a second: wait until it trains, then a random moment more.
+        while process.poll() is None and time.monotonic() < deadline and (marks.stat().st_size if marks.exists() else 0) <= before:
+            time.sleep(0.002)
+        time.sleep(moment)
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            killed += 1
+        process.wait()
+    subprocess.run([*command, "--quiet", str(broken)], check=True, env=environment, stdout=subprocess.DEVNULL)
+    assert same(weights(Run(whole)), weights(Run(broken)))
+    assert untimed(Run(whole).metrics()) == untimed(Run(broken).metrics())
+    assert not list((broken / "checkpoints").glob(".*"))
+    return killed
+
+
+def test_killed_and_resumed_equals_never_killed(tmp_path):
+    assert kill_and_resume(tmp_path, [0.0, 0.05], steps=400) >= 1
+
+
+@pytest.mark.slow
+def test_killed_at_twenty_random_moments(tmp_path):
+    chance = random.Random(0)
+    assert kill_and_resume(tmp_path, [chance.uniform(0, 0.25) for _ in range(20)], steps=3000) >= 10
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_used(tiny, tmp_path):
+    whole = gridcode.train(tiny, out=tmp_path / "whole")
+    run = Run.create(tmp_path / "a", tiny)
+    train_run(run, stop_at=21)
+    newest = run.checkpoints()[0]
+    raw = bytearray(newest.read_bytes())
+    raw[-3] ^= 1
+    newest.write_bytes(raw)
+    with pytest.warns(UserWarning, match=f"{newest.name} is damaged"):
+        gridcode.train(out=run.folder)
+    assert same(weights(whole), weights(run))
+    assert untimed(whole.metrics()) == untimed(run.metrics())
+    for path in run.checkpoints():
+        path.write_bytes(path.read_bytes()[:100])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(TrainingError, match="none of the 2 checkpoints"):
+            gridcode.train(out=run.folder)
+        with pytest.raises(InputError, match="no intact checkpoint"):
+            gridcode.load_network(run)
+
+
+def test_only_the_last_two_checkpoints_are_kept(tiny, tmp_path):
+    run = gridcode.train(tiny, out=tmp_path / "a")
+    assert [checkpoint.read(p)[1]["step"] for p in run.checkpoints()] == ["30", "28"]
+
+
+def test_a_foreign_or_altered_file_is_no_checkpoint(tiny, tmp_path):
+    path = tmp_path / "x.safetensors"
+    for content in (b"", b"not one", b"\x80\x04\x95" + b"pickle" * 20):
+        path.write_bytes(content)
+        with pytest.raises(checkpoint.DamagedCheckpointError, match=r"x\.safetensors"):
+            checkpoint.read(path)
+    checkpoint.save(Trainer(tiny), path)
+    other = Trainer(tiny.override({"units": 10}))
+    with pytest.raises(checkpoint.DamagedCheckpointError, match="does not fit"):
+        checkpoint.restore(other, path)
+
+
+def test_a_full_disk_is_one_line_and_the_last_checkpoint_survives(tiny, tmp_path, monkeypatch):
+    whole = gridcode.train(tiny, out=tmp_path / "whole")
+    run = Run.create(tmp_path / "a", tiny)
+    real, calls = os.fsync, []
+
+    def full(handle):
+        calls.append(handle)
+        if len(calls) > 12:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(TrainingError, match=r"the disk is full; last good checkpoint: step \d+"):
+            train_run(run)
+    assert not list(run.folder.rglob("*.part"))
+    gridcode.train(out=run.folder)
+    assert same(weights(whole), weights(run))
+
+
+def test_a_non_finite_loss_stops_with_step_term_and_checkpoint(tiny, tmp_path, monkeypatch):
+    run = Run.create(tmp_path / "a", tiny)
+    train_run(run, stop_at=14)
+    real = Trainer.draw
+
+    def poisoned(self):
+        batch = real(self)
+        return dataclasses.replace(batch, velocities=batch.velocities * math.nan) if self.step == 17 else batch
+
+    monkeypatch.setattr(Trainer, "draw", poisoned)
+    with pytest.raises(TrainingError, match=r"loss term .*invariance.* not finite at step 18; last good checkpoint: step 14"):
+        gridcode.train(out=run.folder)
+
+
+def test_zero_states_are_counted(tiny):
+    trainer = Trainer(tiny)
+    with torch.no_grad():
+        trainer.network.transition.mlp[-1].bias.fill_(-1.0)
+    result = trainer.advance()
+    assert trainer.zero_states == 8 * 16  # every state but the start
+    assert result.silent_units() < 12  # the start state still fires
+    assert math.isfinite(float(result.gradient_norm))
+
+
+def test_accumulation_averages_gradients(tiny):
+    twice = Trainer(tiny.override({"accumulation": 2, "loss.pairs": "all", "gradient_clip": 0}))
+    once = Trainer(tiny.override({"loss.pairs": "all", "gradient_clip": 0}))
+    batches = [once.draw(), once.draw()]
+    gradients = []
+    for batch in batches:
+        trainer = Trainer(tiny.override({"loss.pairs": "all", "gradient_clip": 0}))
+        trainer.draw = lambda batch=batch: batch
+        trainer.advance()
+        gradients.append(trainer.network.start.grad.clone())
+    draws = iter(batches)
+    twice.draw = lambda: next(draws)
+    twice.advance()
+    torch.testing.assert_close(twice.network.start.grad, (gradients[0] + gradients[1]) / 2)
+
+
+def test_learning_rate_schedules():
+    t = TrainingConfig(learning_rate=1.0, steps=1000, warmup_steps=100, final_fraction=0.05)
+    assert learning_rate(t, 0, Plateau()) == pytest.approx(0.01)
+    assert learning_rate(t, 99, Plateau()) == pytest.approx(1.0, abs=0.03)
+    assert learning_rate(t, 1000, Plateau()) == pytest.approx(0.05)
+    p = Plateau()
+    t = TrainingConfig(learning_rate=1.0, schedule="plateau", plateau_interval=1, plateau_patience=2, plateau_factor=0.5, warmup_steps=0)
+    for loss in (-1.0, -1.1, -1.1, -1.1, -1.1):
+        p.observe(t, loss)
+    assert learning_rate(t, 0, p) == 0.5
+
+
+def test_two_trainings_of_one_run_are_refused(tiny, tmp_path):
+    run = Run.create(tmp_path / "a", tiny)
+    with run.lock(), pytest.raises(InputError, match="another process"):
+        train_run(run)
+
+
+def test_cuda_is_refused_where_there_is_none():
+    if torch.cuda.is_available():
+        assert choose_device("auto").type == "cuda"
+    else:
+        with pytest.raises(InputError, match="sees no CUDA"):
+            choose_device("cuda")
+        assert choose_device("auto").type == "cpu"
+
+
+def test_run_folders_are_not_overwritten_and_foreign_folders_refused(tiny, tmp_path):
+    gridcode.train(tiny, out=tmp_path / "a")
+    with pytest.raises(InputError, match="exists already"):
+        gridcode.train(tiny, out=tmp_path / "a")
+    with pytest.raises(InputError, match="no run folder"):
+        gridcode.train(out=tmp_path)
+    with pytest.raises(InputError, match="there is no run folder"):
+        gridcode.evaluate(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError):
+        gridcode.train(tiny, out=tmp_path / "file")
+    with pytest.raises(InputError):
+        gridcode.train(tiny, out=tmp_path / "file" / "below")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_gpu_trains_like_the_cpu(tiny):
+    cpu, gpu = Trainer(tiny, device="cpu"), Trainer(tiny, device="cuda")
+    batch = cpu.draw()
+    moved = dataclasses.replace(batch, **{f.name: getattr(batch, f.name).cuda() for f in dataclasses.fields(batch)})
+    torch.testing.assert_close(gpu.network(moved).cpu(), cpu.network(batch), atol=1e-4, rtol=1e-3)
+    for _ in range(5):
+        gpu.advance()
+    assert gpu.step == 5
