@@ -32,7 +32,9 @@ def flatten(g: Float[Tensor, "*states units"], x: Float[Tensor, "*places 2"]) ->
 def near_pairs(x: Float[Tensor, "state 2"], y: Float[Tensor, "other 2"], sigma_x: float) -> Bool[Tensor, "state other"]:
     """Whether two places are closer than sigma_x; all quantities in metres."""
     # Differences, not |x|^2 + |y|^2 - 2xy: far from the origin that form loses the digits that decide here.
-    return (x[:, None, 0] - y[None, :, 0]) ** 2 + (x[:, None, 1] - y[None, :, 1]) ** 2 < sigma_x**2
+    across = x[:, None, 0] - y[None, :, 0]
+    along = x[:, None, 1] - y[None, :, 1]
+    return across.mul_(across).addcmul_(along, along) < sigma_x**2
 
 
 def _square_distances(g: Float[Tensor, "state units"]) -> Float[Tensor, "state state"]:

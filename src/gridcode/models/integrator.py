@@ -2,8 +2,12 @@
 
 In a training batch all trajectories share T velocities, so there are T matrices, not B x T. The fast rollout sorts the
 states of each step by the velocity they take next and applies all matrices in one batched product; states move,
-matrices never do. Its backward pass is written out: through time only products with W^T are needed, and the gradient of
-all matrices is one batched product at the end.
+matrices never do.
+
+Products and ReLU commute with positive factors, so the norm need not be taken at every step: the rollout carries
+states of any length and divides all of them at the end. For the same reason the gradient of a later state has no
+component along an earlier one: it is enough to project each state's own gradient, once, before going back through time,
+which then needs only products with W^T; the gradient of all matrices is one batched product at the end.
 """
 
 from collections.abc import Callable
@@ -15,8 +19,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-# Below this length a state counts as zero: it is left at zero instead of being divided by its norm.
-SMALLEST_NORM = 1e-8
+# Keeps a state without any positive entry at zero instead of dividing zero by zero.
+SMALLEST_NORM = 1e-30
+# Steps between divisions by the length, so that no gain of the matrices overflows or vanishes in between.
+RESCALE_EVERY = 4
 # The grouped rollout pads groups to equal size; past this many slots per trajectory padding costs more than it saves.
 MOST_PADDING = 6
 
@@ -67,39 +73,44 @@ class GroupPlan:
 
     Attributes:
         size: slots for each velocity.
+        slots: slots of a step.
         slot: (step, trajectory) the slot in which a trajectory's step is computed.
-        occupied: (step, slot, 1) 1 where a trajectory sits, 0 where the slot is empty.
         forward: (step - 1, slot) from which slot of the step before the state in a slot comes.
-        backward: (step - 1, slot) to which slot of the next step it goes.
+        backward: (step - 1, slot) to which slot of the next step it goes; `slots`, one past the last, for empty slots.
     """
 
     size: int
+    slots: int
     slot: Int[Tensor, "step trajectory"]
-    occupied: Float[Tensor, "step slot 1"]
     forward: Int[Tensor, "_ slot"]
     backward: Int[Tensor, "_ slot"]
 
+    def rows(self, slot: Int[Tensor, "_ trajectory"], stride: int) -> Int[Tensor, " row"]:
+        """Slots of several steps as rows of one array that holds `stride` rows for each step."""
+        return (slot + stride * torch.arange(len(slot), device=slot.device).unsqueeze(1)).flatten()
 
-def plan_groups(orders: Int[Tensor, "trajectory step"], *, dtype: torch.dtype = torch.float32) -> GroupPlan:
+
+def plan_groups(orders: Int[Tensor, "trajectory step"]) -> GroupPlan:
     """Sort the states of every step by velocity."""
     trajectories, steps = orders.shape
     velocity, trajectory = orders.T.sort(dim=1, stable=True)
     count = torch.zeros(steps, steps, dtype=torch.int64, device=orders.device)
     count.scatter_add_(1, velocity, torch.ones_like(velocity))
     size = int(count.max())
+    slots = steps * size
     first = count.cumsum(dim=1) - count
     rank = torch.arange(trajectories, device=orders.device) - first.gather(1, velocity)
     sorted_slot = velocity * size + rank
     slot = torch.empty_like(sorted_slot).scatter_(1, trajectory, sorted_slot)
-    # Empty slots point at trajectory 0: they compute what nobody reads.
-    occupant = torch.zeros(steps, steps * size, dtype=torch.int64, device=orders.device).scatter_(1, sorted_slot, trajectory)
-    occupied = torch.zeros(steps, steps * size, dtype=dtype, device=orders.device).scatter_(1, sorted_slot, 1.0)
+    # Empty slots compute what nobody reads: they take trajectory 0's state and pass no gradient on.
+    occupant = torch.zeros(steps, slots, dtype=torch.int64, device=orders.device).scatter_(1, sorted_slot, trajectory)
+    backward = torch.full((steps - 1, slots), slots, dtype=torch.int64, device=orders.device)
     return GroupPlan(
         size=size,
+        slots=slots,
         slot=slot,
-        occupied=occupied.unsqueeze(-1),
         forward=slot[:-1].gather(1, occupant[1:]),
-        backward=slot[1:].gather(1, occupant[:-1]),
+        backward=backward.scatter_(1, slot[:-1], slot[1:]),
     )
 
 
@@ -107,77 +118,74 @@ class _GroupedRollout(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, matrices: Tensor, start: Tensor, plan: GroupPlan, norm: bool) -> Tensor:
         velocities, units, _ = matrices.shape
-        steps, slots, _ = plan.occupied.shape
-        grouped = (velocities, plan.size, units)
-        inputs = matrices.new_empty(steps, slots, units)
-        outputs = matrices.new_empty(steps, slots, units)
-        scale = torch.empty_like(plan.occupied)
+        steps, trajectories = plan.slot.shape
+        inputs = matrices.new_empty(steps, plan.slots, units)
+        outputs = matrices.new_empty(steps, plan.slots, units)
+        rescaled = matrices.new_empty(steps // RESCALE_EVERY, plan.slots, 1)
+        # Views made once: in the loop they would cost as much as the arithmetic.
+        grouped = (steps, velocities, plan.size, units)
+        each_input, each_output = inputs.unbind(), outputs.unbind()
+        group_input, group_output = inputs.view(grouped).unbind(), outputs.view(grouped).unbind()
+        forward = plan.forward.unbind()
         transposed = matrices.transpose(1, 2)
         inputs[0] = start
         for t in range(steps):
             if t:
-                torch.index_select(outputs[t - 1], 0, plan.forward[t - 1], out=inputs[t])
-            h = torch.bmm(inputs[t].view(grouped), transposed, out=outputs[t].view(grouped)).view(slots, units).relu_()
-            if norm:
-                torch.linalg.vector_norm(h, dim=1, keepdim=True, out=scale[t])
-                # Empty slots get scale 0: nothing flows into them or out of them.
-                torch.div(plan.occupied[t], scale[t].clamp_min_(SMALLEST_NORM), out=scale[t])
-                h.mul_(scale[t])
-            else:
-                scale[t] = plan.occupied[t]
-        ctx.save_for_backward(matrices, inputs, outputs, scale)
-        ctx.plan, ctx.norm = plan, norm
-        return _to_trajectories(outputs, start, plan)
+                torch.index_select(each_output[t - 1], 0, forward[t - 1], out=each_input[t])
+            torch.bmm(group_input[t], transposed, out=group_output[t])
+            each_output[t].relu_()
+            if norm and (t + 1) % RESCALE_EVERY == 0:
+                torch.linalg.vector_norm(each_output[t], dim=1, keepdim=True, out=rescaled[t // RESCALE_EVERY])
+                each_output[t].div_(rescaled[t // RESCALE_EVERY].clamp_min_(SMALLEST_NORM))
+        states = matrices.new_empty(steps + 1, trajectories, units)
+        states[0] = start
+        g = states[1:].view(-1, units)
+        torch.index_select(outputs.view(-1, units), 0, plan.rows(plan.slot, plan.slots), out=g)
+        length = torch.linalg.vector_norm(g, dim=1, keepdim=True).clamp_min_(SMALLEST_NORM) if norm else None
+        if length is not None:
+            g.div_(length)
+        ctx.save_for_backward(matrices, inputs, outputs, rescaled, states, length)
+        ctx.plan = plan
+        return states
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (d_states,) = gradients
-        matrices, inputs, outputs, scale = ctx.saved_tensors
+        matrices, inputs, outputs, rescaled, states, length = ctx.saved_tensors
         plan: GroupPlan = ctx.plan
         velocities, units, _ = matrices.shape
-        steps, slots, _ = plan.occupied.shape
-        grouped = (velocities, plan.size, units)
-        # Gradients of the outputs, in slots; the inputs' part is added on the way back through time.
-        d_outputs = _to_slots(d_states[1:], plan)
+        steps, _ = plan.slot.shape
+        own = d_states[1:].reshape(-1, units)
+        if length is not None:
+            # The norm passes only what is orthogonal to the state.
+            g = states[1:].view(-1, units)
+            own = torch.addcmul(own, g, (own * g).sum(dim=1, keepdim=True), value=-1).div_(length)
+        # Each state's own gradient in the slot where the state was computed, zero in empty slots.
+        filled = plan.slots == plan.slot.shape[1]
+        d_outputs = own.new_empty(steps, plan.slots, units) if filled else own.new_zeros(steps, plan.slots, units)
+        d_outputs.view(-1, units).index_copy_(0, plan.rows(plan.slot, plan.slots), own)
         d_currents = torch.empty_like(outputs)
-        d_input = matrices.new_empty(slots, units)
+        # What comes back through a step, with a last row of zeros that empty slots read from.
+        d_inputs = own.new_zeros(plan.slots + 1, units)
+        grouped = (velocities, plan.size, units)
+        group_input = d_inputs[:-1].view(grouped)
+        group_currents = d_currents.view(steps, *grouped).unbind()
+        d_each, each_current, u, back = d_outputs.unbind(), d_currents.unbind(), outputs.unbind(), plan.backward.unbind()
         for t in range(steps - 1, -1, -1):
-            g, d = outputs[t], d_outputs[t]
             if t < steps - 1:
-                d += d_input[plan.backward[t]]
-            if ctx.norm:
-                # Norm only passes what is orthogonal to the state.
-                d = torch.addcmul(d, g, (d * g).sum(dim=1, keepdim=True), value=-1)
-            e = torch.mul(torch.ops.aten.threshold_backward(d, g, 0), scale[t], out=d_currents[t])
-            torch.bmm(e.view(grouped), matrices, out=d_input.view(grouped))
-        d_start = d_states[0].sum(dim=0) + (d_input * plan.occupied[0]).sum(dim=0)
+                d_each[t].add_(d_inputs.index_select(0, back[t]))
+            torch.ops.aten.threshold_backward.grad_input(d_each[t], u[t], 0, grad_input=each_current[t])
+            if length is not None and (t + 1) % RESCALE_EVERY == 0:
+                each_current[t].div_(rescaled[t // RESCALE_EVERY])
+            torch.bmm(group_currents[t], matrices, out=group_input)
+        d_start = d_states[0].sum(dim=0) + d_inputs.sum(dim=0)
 
         def by_velocity(a: Tensor) -> Tensor:
             return a.view(steps, *grouped).transpose(0, 1).reshape(velocities, steps * plan.size, units)
 
         d_matrices = torch.bmm(by_velocity(d_currents).transpose(1, 2), by_velocity(inputs))
         return d_matrices, d_start, None, None
-
-
-def _to_trajectories(outputs: Tensor, start: Tensor, plan: GroupPlan) -> Tensor:
-    steps, slots, units = outputs.shape
-    trajectories = plan.slot.shape[1]
-    states = outputs.new_empty(steps + 1, trajectories, units)
-    states[0] = start
-    index = (plan.slot + slots * torch.arange(steps, device=plan.slot.device).unsqueeze(1)).flatten()
-    torch.index_select(outputs.view(-1, units), 0, index, out=states[1:].view(-1, units))
-    return states
-
-
-def _to_slots(d_states: Tensor, plan: GroupPlan) -> Tensor:
-    steps, slots, _ = plan.occupied.shape
-    units = d_states.shape[-1]
-    index = (plan.slot + slots * torch.arange(steps, device=plan.slot.device).unsqueeze(1)).flatten()
-    filled = slots == plan.slot.shape[1]
-    d_outputs = d_states.new_empty(steps * slots, units) if filled else d_states.new_zeros(steps * slots, units)
-    d_outputs.index_copy_(0, index, d_states.reshape(-1, units))
-    return d_outputs.view(steps, slots, units)
 
 
 def rollout(
@@ -198,8 +206,8 @@ def rollout(
     Returns:
         (step + 1, trajectory, units) states, the start included; equal to `rollout_reference`, gradients included.
     """
-    plan = plan_groups(orders, dtype=matrices.dtype)
-    if plan.occupied.shape[1] <= MOST_PADDING * len(orders):
+    plan = plan_groups(orders)
+    if plan.slots <= MOST_PADDING * len(orders):
         states: Tensor = _GroupedRollout.apply(matrices, start, plan, norm)
         return states
     # Orders as uneven as the identity ablation's, where one velocity serves all trajectories at once.

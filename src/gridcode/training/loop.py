@@ -16,6 +16,7 @@ from gridcode.config import TrainingConfig
 from gridcode.errors import InputError, TrainingError
 from gridcode.runs import Run, checkpoint_step
 from gridcode.training import checkpoint
+from gridcode.training.memory import keep_freed_memory
 from gridcode.training.step import StepResult, Trainer
 
 
@@ -75,6 +76,7 @@ def train_run(run: Run, *, progress: Callable[[Progress], None] | None = None, s
         TrainingError: a loss is not finite, the disk is full, or no checkpoint of the run is intact.
     """
     config = run.config
+    keep_freed_memory()
     threads = choose_threads(config.training, all_pairs=config.loss.pairs == "all")
     with run.lock(), _threads(threads):
         trainer = Trainer(config, device=choose_device(config.training.device))
