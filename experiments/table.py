@@ -17,7 +17,11 @@ import torch
 import gridcode
 from gridcode.analysis.evaluate import map_arena, summarise
 
-COLUMNS = ["variant", "seed", "overrides", "active_units", "units", "hexagonal_share", "lattice_share", "square_share", "minmax_median", "corrected_median", "axis_ratio_median", "spacing_m_median", "loss_last10", "invariance_last10", "zero_states", "cpu_seconds", "arena_m", "config_hash"]
+COLUMNS = (
+    *("variant", "seed", "overrides", "active_units", "units", "hexagonal_share", "lattice_share", "square_share"),
+    *("minmax_median", "corrected_median", "axis_ratio_median", "spacing_m_median", "loss_last10", "invariance_last10"),
+    *("zero_states", "cpu_seconds", "arena_m", "config_hash"),
+)
 
 
 def train_and_score(job: tuple[str, str, int, dict[str, str], str, float]) -> dict[str, object]:
@@ -25,10 +29,7 @@ def train_and_score(job: tuple[str, str, int, dict[str, str], str, float]) -> di
     torch.set_num_threads(1)
     config = gridcode.load_config(preset).override({**overrides, "training.seed": seed, "training.threads": 1})
     folder = Path(runs) / f"{preset}-{variant}-s{seed}"
-    if (folder / "config.toml").exists():
-        run = gridcode.train(out=folder)
-    else:
-        run = gridcode.train(config, out=folder)
+    run = gridcode.train(None if (folder / "config.toml").exists() else config, out=folder)
     step, start = gridcode.load_network(run).as_system()
     data = map_arena(step, start, walk="smooth", arena_m=arena_m, max_step_m=run.config.world.max_velocity_m, config=run.config.evaluation)
     scores = summarise(data, threshold=run.config.evaluation.score_threshold)
