@@ -25,7 +25,12 @@ states = network(batch).detach()
 # The losses, on any states with their positions: naive for small inputs, fast for large ones.
 g, x = states[::8, ::8], batch.positions[::8, ::8]
 print("separation", float(losses.separation(g, x, sigma_x=0.05, sigma_g=0.4)), "invariance", float(losses.invariance(g, x, sigma_x=0.05)))
-print("fast, over all", states.shape[0] * states.shape[1], "states", losses.pair_terms(states, batch.positions, sigma_x=0.05, sigma_g=0.4).separation.item())
+print(
+    "fast, over all",
+    states.shape[0] * states.shape[1],
+    "states",
+    losses.pair_terms(states, batch.positions, sigma_x=0.05, sigma_g=0.4).separation.item(),
+)
 
 # A training step without loop or disk.
 trainer = Trainer(config)

@@ -161,6 +161,24 @@ def test_a_full_disk_is_one_line_and_the_last_checkpoint_survives(tiny, tmp_path
     assert same(weights(whole), weights(run))
 
 
+def test_a_read_only_folder_is_one_line(tiny, tmp_path, monkeypatch):
+    run = Run.create(tmp_path / "a", tiny)
+    train_run(run, stop_at=7)
+    before = weights(run)
+    real = open
+
+    def refuse(path, mode="r", *rest, **options):
+        if any(m in mode for m in "wa+"):
+            raise OSError(errno.EROFS, "Read-only file system")
+        return real(path, mode, *rest, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.open", refuse)
+        with pytest.raises(TrainingError, match=r"cannot write to .*: Read-only file system; last good checkpoint: step 7"):
+            train_run(run)
+    assert same(before, weights(run))
+
+
 def test_a_non_finite_loss_stops_with_step_term_and_checkpoint(tiny, tmp_path, monkeypatch):
     run = Run.create(tmp_path / "a", tiny)
     train_run(run, stop_at=14)

@@ -76,21 +76,23 @@ def train_run(run: Run, *, progress: Callable[[Progress], None] | None = None, s
         TrainingError: a loss is not finite, the disk is full, or no checkpoint of the run is intact.
     """
     config = run.config
+    device = choose_device(config.training.device)
     keep_freed_memory()
     threads = choose_threads(config.training, all_pairs=config.loss.pairs == "all")
-    with run.lock(), _threads(threads):
-        trainer = Trainer(config, device=choose_device(config.training.device))
-        times = _resume(run, trainer)
-        last = min(config.training.steps, stop_at or config.training.steps)
-        clock = _Clock(times)
-        try:
+    last = min(config.training.steps, stop_at or config.training.steps)
+    trainer: Trainer | None = None
+    try:
+        with run.lock(), _threads(threads):
+            trainer = Trainer(config, device=device)
+            clock = _Clock(_resume(run, trainer))
             with open(run.metrics_path, "a", encoding="utf-8") as log:
                 _loop(run, trainer, log, clock, last, progress)
-        except OSError as error:
-            good = run.checkpoints()
-            kept = f"step {checkpoint_step(good[0])}" if good else "none yet"
-            what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error.strerror or error)
-            raise TrainingError(f"cannot write to '{run.folder}' at step {trainer.step}: {what}; last good checkpoint: {kept}") from error
+    except OSError as error:
+        good = run.checkpoints()
+        kept = f"step {checkpoint_step(good[0])}" if good else "none yet"
+        what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error.strerror or error)
+        at = f" at step {trainer.step}" if trainer else ""
+        raise TrainingError(f"cannot write to '{run.folder}'{at}: {what}; last good checkpoint: {kept}") from error
 
 
 class _Clock:
