@@ -137,8 +137,19 @@ def test_a_foreign_or_altered_file_is_no_checkpoint(tiny, tmp_path):
             checkpoint.read(path)
     checkpoint.save(Trainer(tiny), path)
     other = Trainer(tiny.override({"units": 10}))
-    with pytest.raises(checkpoint.DamagedCheckpointError, match="does not fit"):
+    with pytest.raises(InputError, match="made with other settings"):
         checkpoint.restore(other, path)
+
+
+def test_a_changed_configuration_is_not_resumed(tiny, tmp_path):
+    run = Run.create(tmp_path / "a", tiny)
+    train_run(run, stop_at=7)
+    text = (run.folder / "config.toml").read_text()
+    (run.folder / "config.toml").write_text(text.replace("learning_rate = 0.001", "learning_rate = 0.002"))
+    with pytest.raises(InputError, match="other settings"):
+        gridcode.train(out=run.folder)
+    (run.folder / "config.toml").write_text(text.replace("walk_steps = 60", "walk_steps = 61"))
+    gridcode.train(out=run.folder)  # how it is evaluated does not change what is trained
 
 
 def test_a_full_disk_is_one_line_and_the_last_checkpoint_survives(tiny, tmp_path, monkeypatch):

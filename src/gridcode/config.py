@@ -197,7 +197,12 @@ class Config(Section):
     @property
     def content_hash(self) -> str:
         """First 16 hex digits of the SHA-256 of the configuration."""
-        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:16]
+        return _hash(self.model_dump(mode="json"))
+
+    @property
+    def training_hash(self) -> str:
+        """The same without the evaluation: what determines the weights."""
+        return _hash(self.model_dump(mode="json", exclude={"evaluation"}))
 
     def to_toml(self) -> str:
         """The configuration as TOML text that `from_toml` reads back to an equal object."""
@@ -231,6 +236,10 @@ class Config(Section):
             section, field = locate(key)
             data[section][field] = _parse(value)
         return _validated(type(self), data, "override")
+
+
+def _hash(data: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def fields() -> dict[str, Any]:

@@ -93,22 +93,26 @@ def best_units(data: xr.Dataset, *, count: int = 6) -> Figure:
 def histograms(data: xr.Dataset, *, threshold: float) -> Figure:
     """Scores, spacings and the lattices' shape over active units."""
     active = data.sel(unit=~data["silent"].values)
+
+    def known(name: str) -> np.ndarray:
+        values = active[name].values
+        return values[np.isfinite(values)]
+
     figure = Figure(figsize=(12, 2.8))
     axes = [figure.add_subplot(1, 4, k + 1) for k in range(4)]
     bins = np.linspace(-1.5, 2.0, 36).tolist()
     for name, label, ink in (("minmax", "hexagonal", INK[0]), ("corrected", "after undoing shear", INK[1]), ("square", "square", INK[2])):
-        axes[0].hist(active[name].values, bins=bins, histtype="step", linewidth=1.5, color=ink, label=label)
+        axes[0].hist(known(name), bins=bins, histtype="step", linewidth=1.5, color=ink, label=label)
     axes[0].axvline(threshold, color="0.6", linewidth=0.8, linestyle="--")
     axes[0].set(xlabel="grid score", ylabel="units", title="scores")
     axes[0].legend(loc="upper left", fontsize=6)
-    spacing = active["spacing_m"].values
-    spacing = spacing[np.isfinite(spacing)]
+    spacing = known("spacing_m")
     top = max(1.5, 1.1 * float(spacing.max())) if len(spacing) else 1.5
     axes[1].hist(spacing, bins=np.linspace(0, top, 41).tolist(), color=INK[0])
     axes[1].set(xlabel="spacing (m)", ylabel="units", title="spacing of fields")
     axes[2].scatter(active["orientation_deg"].values, active["spacing_m"].values, s=10, color=INK[0], alpha=0.6, linewidths=0)
     axes[2].set(xlabel="orientation (deg)", ylabel="spacing (m)", xlim=(-46, 46), ylim=(0, top), title="orientation and spacing")
-    axes[3].hist(active["axis_ratio"].values, bins=np.linspace(0, 1, 41).tolist(), color=INK[0])
+    axes[3].hist(known("axis_ratio"), bins=np.linspace(0, 1, 41).tolist(), color=INK[0])
     for value, name in ((1.0, "hexagon"), (1 / np.sqrt(3), "square")):
         axes[3].axvline(value, color="0.6", linewidth=0.8, linestyle="--")
         axes[3].annotate(name, (value, 0.5), xycoords=("data", "axes fraction"), ha="right", va="center", rotation=90, color="0.4", fontsize=7)

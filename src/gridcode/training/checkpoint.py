@@ -17,7 +17,7 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from gridcode.errors import GridcodeError
+from gridcode.errors import GridcodeError, InputError
 from gridcode.files import write_atomically
 from gridcode.training.schedule import Plateau
 from gridcode.training.step import Trainer
@@ -61,7 +61,7 @@ def save(trainer: Trainer, path: str | os.PathLike[str], *, extra: dict[str, Any
         "step": str(trainer.step),
         "zero_states": str(trainer.zero_states),
         "plateau": json.dumps(dataclasses.asdict(trainer.plateau)),
-        "config_hash": trainer.config.content_hash,
+        "training_hash": trainer.config.training_hash,
         "extra": json.dumps(extra or {}),
     }
     metadata["sha256"] = _digest(tensors, metadata)
@@ -102,8 +102,11 @@ def restore(trainer: Trainer, path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Raises:
         DamagedCheckpointError: as in `read`, or tensors of another network.
+        InputError: the checkpoint was made with other settings than the trainer's.
     """
     tensors, metadata = read(path)
+    if metadata.get("training_hash") != trainer.config.training_hash:
+        raise InputError(f"checkpoint {Path(path).name} was made with other settings than this configuration; train into another folder")
     try:
         trainer.network.load_state_dict(network_weights(tensors))
         for name, parameter in trainer.network.named_parameters():
