@@ -130,8 +130,10 @@ class TrainingConfig(Section):
     """Decay rates of AdamW's moments."""
     weight_decay: NotNegative = 0.0
     """Decoupled weight decay."""
-    schedule: Literal["cosine", "plateau", "constant"] = "cosine"
+    schedule: Literal["cosine", "inverse", "plateau", "constant"] = "cosine"
     """Course of the learning rate after the warm-up."""
+    hold_steps: Count = 400
+    """Inverse schedule: the rate stays at its peak up to this step s, then falls as s / step."""
     warmup_steps: Annotated[int, Field(ge=0)] = 200
     """Steps over which the learning rate rises linearly from 0."""
     final_fraction: Annotated[float, Field(ge=0, le=1)] = 0.05

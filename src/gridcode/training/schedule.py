@@ -17,6 +17,11 @@ def cosine(training: TrainingConfig, step: int) -> float:
     return training.final_fraction + (1 - training.final_fraction) * 0.5 * (1 + math.cos(math.pi * done))
 
 
+def inverse(training: TrainingConfig, step: int) -> float:
+    """Factor of the inverse-time decay: 1 up to `hold_steps`, then `hold_steps` / step."""
+    return min(1.0, training.hold_steps / max(step, 1))
+
+
 @dataclass
 class Plateau:
     """Lowers the rate when the loss has stopped falling: PyTorch's ReduceLROnPlateau, fed with means over intervals.
@@ -58,5 +63,5 @@ class Plateau:
 
 def learning_rate(training: TrainingConfig, step: int, plateau: Plateau) -> float:
     """Learning rate of a step, counted from 0."""
-    factor = {"cosine": cosine(training, step), "plateau": plateau.factor, "constant": 1.0}[training.schedule]
+    factor = {"cosine": cosine(training, step), "inverse": inverse(training, step), "plateau": plateau.factor, "constant": 1.0}[training.schedule]
     return training.learning_rate * warmup(training, step) * factor
