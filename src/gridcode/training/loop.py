@@ -59,7 +59,7 @@ def _threads(count: int) -> Iterator[None]:
 
 
 def choose_threads(training: TrainingConfig, *, all_pairs: bool) -> int:
-    """CPU threads: as configured; otherwise one, or two for large all-pairs products, which alone gain from a second."""
+    """CPU threads: as configured; otherwise one, or two for exact pairs, where a second thread gains most (docs/performance.md)."""
     return training.threads or (min(2, os.cpu_count() or 1) if all_pairs else 1)
 
 
