@@ -124,6 +124,15 @@ def test_the_arena_grows_with_the_cells():
     assert not small["headline"]["resolved"]
 
 
+def test_no_arena_smaller_than_the_largest_is_added():
+    step, start = PerfectGridSystem(0.8).system()
+    wide = QUICK.model_copy(update={"adapt_arena": True, "arenas_m": (2.0,), "periods": 100.0, "bin_size_m": 0.1})
+    assert [a["arena_m"] for a in evaluate_system(step, start, max_step_m=0.15, config=wide).summary["arenas"]] == [2.0, 12.0]
+    huge = wide.model_copy(update={"arenas_m": (13.0,)})
+    summary = evaluate_system(step, start, max_step_m=0.15, config=huge).summary
+    assert [a["arena_m"] for a in summary["arenas"]] == [13.0] and not summary["headline"]["resolved"]
+
+
 def test_all_units_silent():
     summary = evaluate_system(lambda g, _v: g, np.zeros(3), max_step_m=0.15, config=QUICK).summary
     assert summary["headline"]["active_units"] == 0 and summary["headline"]["hexagonal_share"] is None

@@ -34,7 +34,7 @@ def test_a_report_of_degenerate_populations_is_still_a_page(kind):
         return states * noise.random(states.shape) if kind == "one unit" else states
 
     evaluation = evaluate_system(step, start, max_step_m=0.15, config=QUICK)
-    pictures = {n: to_png(f) for n, f in run_figures(Config(), [ROW, {**ROW, "step": 2}], evaluation.summary, evaluation.maps).items()}
+    pictures = {n: to_png(f) for n, f in run_figures([ROW, {**ROW, "step": 2}], evaluation.summary, evaluation.maps).items()}
     assert all(p.startswith(b"\x89PNG") for p in pictures.values())
     page = render(config=Config(), manifest={"seed": 0}, metrics=[ROW], summary=evaluation.summary, pictures=pictures)
     assert verdict(evaluation.summary) in page

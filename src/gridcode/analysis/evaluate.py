@@ -10,7 +10,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from gridcode.analysis.autocorrelogram import autocorrelograms, smooth
-from gridcode.analysis.gridness import GridScores, score_maps
+from gridcode.analysis.gridness import score_correlograms, unscorable
 from gridcode.analysis.rollout import Step, roll_rate_maps
 from gridcode.config import EvaluationConfig
 from gridcode.errors import InputError
@@ -96,8 +96,8 @@ def score_dataset(data: xr.Dataset, *, smoothing_bins: float, silent_below: floa
     silent = peak <= silent_below
     scored = np.where(silent[:, None, None], 0.0 * rate, rate)
     size = data.attrs["bin_size_m"]
-    scores: GridScores = score_maps(scored, bin_size_m=size, smoothing_bins=smoothing_bins)
     correlograms = autocorrelograms(smooth(scored, smoothing_bins))
+    scores = score_correlograms(correlograms, bin_size_m=size, reasons=unscorable(scored))
     lags = [(np.arange(n) - n // 2) * size for n in correlograms.shape[1:]]
     data = data.assign_coords(lag_y=("lag_y", lags[0], {"units": "m"}), lag_x=("lag_x", lags[1], {"units": "m"}))
     data["autocorrelogram"] = (("unit", "lag_y", "lag_x"), correlograms.astype(np.float32))
@@ -156,7 +156,7 @@ def evaluate_system(
     for arena in arenas:
         run(first, arena)
     needed = _arena_needed(groups[group_name(first, arenas[-1])], config)
-    if config.adapt_arena and needed > arenas[-1]:
+    if config.adapt_arena and arenas[-1] < min(needed, LARGEST_ARENA_M):
         arenas.append(min(math.ceil(needed), LARGEST_ARENA_M))
         run(first, arenas[-1])
     for walk in others:

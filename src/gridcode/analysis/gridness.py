@@ -142,10 +142,11 @@ def score_maps(rate_maps: np.ndarray, *, bin_size_m: float, smoothing_bins: floa
         raise InputError(f"bin_size_m must be positive, not {bin_size_m}")
     maps = as_maps(rate_maps)
     correlograms = autocorrelograms(smooth(maps, smoothing_bins))
-    return score_correlograms(correlograms, bin_size_m=bin_size_m, reasons=_reasons(maps))
+    return score_correlograms(correlograms, bin_size_m=bin_size_m, reasons=unscorable(maps))
 
 
-def _reasons(maps: Maps) -> tuple[str, ...]:
+def unscorable(maps: Maps) -> tuple[str, ...]:
+    """Why each map (unit, y, x) can have no score: silent, constant or never visited; "" where it can."""
     reasons = []
     for unit in maps:
         known = unit[np.isfinite(unit)]

@@ -36,14 +36,14 @@ def verdict(summary: Mapping[str, Any]) -> str:
     return text
 
 
-def run_figures(config: Config, metrics: Sequence[dict[str, Any]], summary: Mapping[str, Any], maps: xr.DataTree) -> dict[str, Figure]:
+def run_figures(metrics: Sequence[dict[str, Any]], summary: Mapping[str, Any], maps: xr.DataTree) -> dict[str, Figure]:
     """The figures of a run by file name, without extension."""
     data = maps[summary["headline"]["group"]].to_dataset()
     with mpl.rc_context(figures.STYLE):
         drawn = {
             "best_units": figures.best_units(data),
             "gallery": figures.gallery(data),
-            "histograms": figures.histograms(data, threshold=config.evaluation.score_threshold),
+            "histograms": figures.histograms(data, threshold=summary["headline"]["score_threshold"]),
             "arenas": figures.across_arenas(maps, [int(u) for u in figures.by_score(data)[:8]]),
         }
         if metrics:
