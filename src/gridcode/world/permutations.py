@@ -19,8 +19,7 @@ def draw_velocities(count: int, *, max_velocity_m: float, distribution: str = "s
         count: how many.
         max_velocity_m: half-side of the square.
         distribution: `square`, uniform in [-max, max]^2 (published); `disc`, uniform in the disc of the same variance
-            (radius sqrt(4/3) max). The square prefers its own axes and diagonals, and networks trained on it often
-            grow square lattices along them; the disc prefers no direction.
+            (radius sqrt(4/3) max). The square prefers its diagonals; the disc prefers no direction.
         generator: source of randomness; its device is the result's.
 
     Raises:
