@@ -21,6 +21,7 @@ from gridcode.training import checkpoint
 from gridcode.training.loop import choose_device, train_run
 from gridcode.training.schedule import Plateau, learning_rate
 from gridcode.training.step import Trainer
+from gridcode.world.streams import Stream
 
 
 def weights(run):
@@ -135,7 +136,7 @@ def test_a_foreign_or_altered_file_is_no_checkpoint(tiny, tmp_path):
         path.write_bytes(content)
         with pytest.raises(checkpoint.DamagedCheckpointError, match=r"x\.safetensors"):
             checkpoint.read(path)
-    checkpoint.save(Trainer(tiny), path)
+    checkpoint.save(Trainer(tiny).snapshot(), path)
     other = Trainer(tiny.override({"units": 10}))
     with pytest.raises(InputError, match="made with other settings"):
         checkpoint.restore(other, path)
@@ -195,8 +196,8 @@ def test_a_non_finite_loss_stops_with_step_term_and_checkpoint(tiny, tmp_path, m
     train_run(run, stop_at=14)
     real = Trainer.draw
 
-    def poisoned(self):
-        batch = real(self)
+    def poisoned(self, stream):
+        batch = real(self, stream)
         return dataclasses.replace(batch, velocities=batch.velocities * math.nan) if self.step == 17 else batch
 
     monkeypatch.setattr(Trainer, "draw", poisoned)
@@ -217,15 +218,15 @@ def test_zero_states_are_counted(tiny):
 def test_accumulation_averages_gradients(tiny):
     twice = Trainer(tiny.override({"accumulation": 2, "loss.pairs": "all", "gradient_clip": 0}))
     once = Trainer(tiny.override({"loss.pairs": "all", "gradient_clip": 0}))
-    batches = [once.draw(), once.draw()]
+    batches = [once.draw(Stream(0, number)) for number in range(2)]
     gradients = []
     for batch in batches:
         trainer = Trainer(tiny.override({"loss.pairs": "all", "gradient_clip": 0}))
-        trainer.draw = lambda batch=batch: batch
+        trainer.draw = lambda stream, batch=batch: batch
         trainer.advance()
         gradients.append(trainer.network.start.grad.clone())
     draws = iter(batches)
-    twice.draw = lambda: next(draws)
+    twice.draw = lambda stream: next(draws)
     twice.advance()
     torch.testing.assert_close(twice.network.start.grad, (gradients[0] + gradients[1]) / 2)
 

@@ -150,6 +150,8 @@ class TrainingConfig(Section):
     """Batches whose gradients are averaged for one step."""
     precision: Literal["float32", "float64"] = "float32"
     """Floating-point type of weights and states."""
+    products: Literal["float32", "tf32", "bf16"] = "float32"
+    """Rounding of the operands of matrix products on a GPU; the CPU always computes in `precision`."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; `auto` takes a GPU where there is one."""
     threads: Annotated[int, Field(ge=0)] = 0

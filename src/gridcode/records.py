@@ -7,6 +7,7 @@ Axes: `step` or `time` (network steps), `trajectory` or `walker`, `unit` (a cell
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -15,15 +16,21 @@ from torch import Tensor
 class Batch:
     """One training batch: every trajectory walks the same velocities, each in its own order, from the same place.
 
+    Several networks that train together each have their own; their batches are stacked on a leading axis.
+
     Attributes:
         velocities: (velocity, 2) metres per step.
         orders: (trajectory, step) which velocity each trajectory takes at each step.
         positions: (step + 1, trajectory, 2) metres, starting at the origin.
     """
 
-    velocities: Float[Tensor, "velocity 2"]
-    orders: Int[Tensor, "trajectory step"]
-    positions: Float[Tensor, "time trajectory 2"]
+    velocities: Float[Tensor, "*network velocity 2"]
+    orders: Int[Tensor, "*network trajectory step"]
+    positions: Float[Tensor, "*network time trajectory 2"]
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The batch on a device."""
+        return Batch(self.velocities.to(device), self.orders.to(device), self.positions.to(device))
 
 
 @dataclass(frozen=True)

@@ -91,8 +91,8 @@ class Run:
             return {}
         return data
 
-    def write_manifest(self, *, device: str, step: int, wall_seconds: float, cpu_seconds: float) -> None:
-        """Record provenance and progress."""
+    def write_manifest(self, *, device: str, step: int, wall_seconds: float, cpu_seconds: float, together: int = 1) -> None:
+        """Record provenance and progress; times are those of all the networks that trained together."""
         data = {
             "gridcode": gridcode.__version__,
             "config_hash": self.config.content_hash,
@@ -101,6 +101,7 @@ class Run:
             "python": platform.python_version(),
             "device": device,
             "threads": torch.get_num_threads(),
+            "networks_together": together,
             "git_commit": _git_commit(),
             "step": step,
             "steps": self.config.training.steps,

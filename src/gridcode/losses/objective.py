@@ -1,15 +1,18 @@
 """The weighted sum of the four terms, each under its name."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Generator, Tensor
+from torch.autograd.function import once_differentiable
 
 from gridcode.config import LossConfig
-from gridcode.losses.pairwise import pair_terms, sample_states
-from gridcode.losses.terms import IsometryForm, capacity, conformal_isometry
+from gridcode.losses.pairwise import choose_states, pair_pass
+from gridcode.losses.terms import SHORTEST_STEP, SMALLEST_SQUARE, IsometryForm, flatten
 from gridcode.records import Batch
+from gridcode.world.streams import Source
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,107 @@ def isometry_weights(config: LossConfig, step: int) -> tuple[float, float]:
     return config.isometry * rise, 0.0
 
 
-def objective(states: Float[Tensor, "time trajectory units"], batch: Batch, config: LossConfig, *, step: int, generator: Generator) -> Terms:
-    """All terms on the states of a training batch.
+class _Objective(torch.autograd.Function):
+    """All terms and, in the same pass, the gradient of their weighted sum in one buffer of the states' shape."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, states: Tensor, batch: Batch, config: LossConfig, pick: Tensor | None, weights: tuple[float, float]
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        wants = ctx.needs_input_grad[0]
+        g, x = flatten(states, batch.positions)
+        compared, places = (g, x) if pick is None else (g.index_select(0, pick), x.index_select(0, pick))
+        separation, invariance, from_pairs = pair_pass(
+            compared,
+            places,
+            sigma_x=config.sigma_x_m,
+            sigma_g=config.sigma_g,
+            weights=(config.separation, config.invariance),
+            reduction=config.reduction,
+            wants_gradient=wants,
+        )
+        mean = g.mean(dim=0)
+        mean_state = -(mean * mean).sum()
+        steps = _ShortSteps.of(states, batch, config.isometry_range_m)
+        # What is reported is always the form in use, so that a curve does not jump where the early form ends.
+        isometry = steps.term(config.isometry_form)
+        total = config.separation * separation + config.invariance * invariance + config.capacity * mean_state
+        for weight, form in zip(weights, (config.isometry_form, "raw"), strict=True):
+            if weight:
+                total = total + weight * steps.term(form)
+        if wants:
+            if pick is None:
+                assert from_pairs is not None
+                gradient = from_pairs.add_(mean, alpha=-2 * config.capacity / len(g))
+            else:
+                gradient = (mean * (-2 * config.capacity / len(g))).repeat(len(g), 1)
+                gradient.index_add_(0, pick, from_pairs)
+            for weight, form in zip(weights, (config.isometry_form, "raw"), strict=True):
+                if weight:
+                    steps.add_gradient(gradient, form, weight)
+            ctx.gradient = gradient.view_as(states)
+        ctx.mark_non_differentiable(separation, invariance, mean_state, isometry)
+        return total, separation, invariance, mean_state, isometry
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        factor = float(gradients[0])
+        # Used once: in place saves a pass over all states.
+        gradient, ctx.gradient = ctx.gradient, None
+        return gradient if factor == 1.0 else gradient.mul_(factor), None, None, None, None
+
+
+@dataclass(frozen=True)
+class _ShortSteps:
+    """The steps that enter the isometry loss, about one in ten, gathered; the term and its gradient in closed form.
+
+    With r = |dg| / |v| over n steps, d Var(r) / dr = 2 (r - mean) / (n - 1) and dr / d(dg) = dg / (|dg| |v|).
+    """
+
+    before: Int[Tensor, " step"]  # rows of the flattened states
+    after: Int[Tensor, " step"]
+    moved: Float[Tensor, "step units"]
+    length: Float[Tensor, " step"]
+    speed: Float[Tensor, " step"]
+
+    @classmethod
+    def of(cls, states: Tensor, batch: Batch, range_m: float) -> "_ShortSteps":
+        speed = torch.linalg.vector_norm(batch.velocities, dim=1)
+        short = (speed > 0) & (speed < range_m)
+        step, trajectory = short[batch.orders.T].nonzero(as_tuple=True)
+        before = step * states.shape[1] + trajectory
+        after = before + states.shape[1]
+        flat = states.view(-1, states.shape[-1])
+        moved = flat.index_select(0, after) - flat.index_select(0, before)
+        length = ((moved * moved).sum(dim=1) + SMALLEST_SQUARE).sqrt()
+        return cls(before, after, moved, length, speed[batch.orders.T[step, trajectory]].clamp_min(SHORTEST_STEP * range_m))
+
+    def _variance(self) -> tuple[Tensor, Tensor, Tensor]:
+        ratio = self.length / self.speed
+        mean = ratio.mean()
+        return ratio, mean, ratio.var()
+
+    def term(self, form: IsometryForm) -> Float[Tensor, ""]:
+        if len(self.length) < 2:
+            return self.moved.new_zeros(())
+        _, mean, variance = self._variance()
+        return variance if form == "raw" else variance / mean.clamp_min(SMALLEST_SQUARE) ** 2
+
+    def add_gradient(self, gradient: Float[Tensor, "state units"], form: IsometryForm, weight: float) -> None:
+        if len(self.length) < 2:
+            return
+        ratio, mean, _ = self._variance()
+        factor = 2 * weight / (len(ratio) - 1) * (ratio - mean) / (self.length * self.speed)
+        if form == "scale_free":
+            factor = factor / mean.clamp_min(SMALLEST_SQUARE) ** 2
+        pull = self.moved * factor.unsqueeze(1)
+        gradient.index_add_(0, self.after, pull)
+        gradient.index_add_(0, self.before, pull, alpha=-1)
+
+
+def objective(states: Float[Tensor, "time trajectory units"], batch: Batch, config: LossConfig, *, step: int, generator: Generator | Source) -> Terms:
+    """All terms on the states of a training batch; their gradient is computed at once, so it can be asked for only once.
 
     Args:
         states: as the network gives them, the start included.
@@ -51,42 +153,7 @@ def objective(states: Float[Tensor, "time trajectory units"], batch: Batch, conf
         step: the optimiser step, for the isometry ramp.
         generator: draws the states to compare, where pairs are sampled.
     """
-    g, x = states, batch.positions
+    pick = None
     if config.pairs == "sampled":
-        g, x = sample_states(g, x, count=config.sampled_states, generator=generator)
-    pairs = pair_terms(
-        g,
-        x,
-        sigma_x=config.sigma_x_m,
-        sigma_g=config.sigma_g,
-        separation_weight=config.separation,
-        invariance_weight=config.invariance,
-        reduction=config.reduction,
-    )
-    total = pairs.weighted
-    mean_state = capacity(states)
-    total = total + config.capacity * mean_state
-    weight, raw_weight = isometry_weights(config, step)
-    # What is reported is always the form in use, so that a curve does not jump where the early form ends.
-    isometry = _isometry(states if weight else states.detach(), batch, config, config.isometry_form)
-    if weight:
-        total = total + weight * isometry
-    if raw_weight:
-        total = total + raw_weight * _isometry(states, batch, config, "raw")
-    return Terms(total=total, separation=pairs.separation, invariance=pairs.invariance, capacity=mean_state, isometry=isometry)
-
-
-def _isometry(states: Tensor, batch: Batch, config: LossConfig, form: IsometryForm) -> Float[Tensor, ""]:
-    # Only the steps with short velocities are gathered: about one in ten.
-    speed = torch.linalg.vector_norm(batch.velocities, dim=1)
-    short = ((speed > 0) & (speed < config.isometry_range_m))[batch.orders.T]
-    step, trajectory = short.nonzero(as_tuple=True)
-    flat = states.view(-1, states.shape[-1])
-    index = step * states.shape[1] + trajectory
-    return conformal_isometry(
-        flat.index_select(0, index),
-        flat.index_select(0, index + states.shape[1]),
-        batch.velocities[batch.orders.T[step, trajectory]],
-        sigma_x=config.isometry_range_m,
-        form=form,
-    )
+        pick = choose_states(config.sampled_states, of=states.shape[0] * states.shape[1], generator=generator).to(states.device)
+    return Terms(*_Objective.apply(states, batch, config, pick, isometry_weights(config, step)))

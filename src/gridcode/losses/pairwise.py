@@ -6,22 +6,26 @@ A_ij = 4 w_inv / n_near for near ones, the gradient of the weighted terms is
     dL/dg_i = (sum_j A_ij) g_i - sum_j A_ij g_j,
 
 two products with a symmetric matrix of which one block is in cache at a time and only the upper triangle is computed.
-States are sorted along x first, so that near pairs have to be looked for in few blocks only.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
+from scipy.spatial import cKDTree
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from gridcode.errors import InputError
-from gridcode.losses.terms import Reduction, flatten, near_pairs
+from gridcode.losses.terms import Reduction, flatten
+from gridcode.world.streams import Source, as_source
 
 # 400 x 400 float32 are 0.6 MB: block and operands stay in a second-level cache of 1 MB.
 BLOCK = 400
+# Columns added to the states in the products: a one and a half squared length, and zeros that keep rows aligned.
+PADDING = 16
 
 
 @dataclass(frozen=True)
@@ -44,24 +48,101 @@ class _BlockPair:
         return self.rows == self.columns
 
 
-def _block_pairs(x: Float[Tensor, "state 2"], sigma_x: float, block: int) -> list[_BlockPair]:
-    """Upper-triangle blocks of the states in this order (sorted by x), each with its near pairs."""
-    starts = range(0, len(x), block)
-    slices = [slice(i, min(i + block, len(x))) for i in starts]
-    first = x[[s.start for s in slices], 0].tolist()
-    last = x[[s.stop - 1 for s in slices], 0].tolist()
-    pairs = []
-    for i, rows in enumerate(slices):
-        for j in range(i, len(slices)):
-            columns = slices[j]
-            near = None
-            if first[j] - last[i] < sigma_x:
-                found = near_pairs(x[rows], x[columns], sigma_x)
-                if i == j:
-                    found.fill_diagonal_(False)
-                near = found.view(-1).nonzero().squeeze(1)
-            pairs.append(_BlockPair(rows, columns, near))
-    return pairs
+def _block_pairs(x: Float[Tensor, "state 2"], sigma_x: float, block: int) -> tuple[list[_BlockPair], int]:
+    """Upper-triangle blocks, each with its near pairs, and the number of unordered near pairs.
+
+    A tree of places finds the near pairs: a mask over all pairs costs more than all the rest of a sampled step's blocks.
+    """
+    # The tree counts pairs at exactly the distance in, the loss does not.
+    pairs = cKDTree(x.numpy()).query_pairs(np.nextafter(sigma_x, 0), output_type="ndarray")
+    count = len(x)
+    blocks = -(-count // block)
+    i, j = pairs[:, 0], pairs[:, 1]  # i < j
+    row, column = i // block, j // block
+    # The flat index of a pair in its block; the last blocks are narrower.
+    width = np.minimum(block, count - column * block)
+    inside = (i - row * block) * width + (j - column * block)
+    which = row * blocks + column
+    mirrored = row == column
+    which, inside = (
+        np.concatenate([which, which[mirrored]]),
+        np.concatenate([inside, ((j - column * block) * width + (i - row * block))[mirrored]]),
+    )
+    order = np.argsort(which, kind="stable")
+    bounds = np.searchsorted(which[order], np.arange(blocks * blocks + 1))
+    inside_by_block = torch.from_numpy(inside[order])
+    found = []
+    for a in range(blocks):
+        for b in range(a, blocks):
+            first, last = bounds[a * blocks + b], bounds[a * blocks + b + 1]
+            near = inside_by_block[first:last] if last > first else None
+            found.append(_BlockPair(slice(a * block, min((a + 1) * block, count)), slice(b * block, min((b + 1) * block, count)), near))
+    return found, len(pairs)
+
+
+def pair_pass(
+    g: Float[Tensor, "state units"],
+    x: Float[Tensor, "state 2"],
+    *,
+    sigma_x: float,
+    sigma_g: float,
+    weights: tuple[float, float],
+    reduction: Reduction,
+    block: int = BLOCK,
+    wants_gradient: bool = True,
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""], Float[Tensor, "state units"] | None]:
+    """Separation, invariance and the gradient of weights[0] * separation + weights[1] * invariance; arguments as in `pair_terms`."""
+    count, units = g.shape
+    blocks, near_pairs = _block_pairs(x.cpu(), sigma_x, block)
+    ordered_near = 2 * near_pairs
+    ordered_far = count * (count - 1) - ordered_near
+    if reduction == "sum":
+        per_near = per_far = 1.0
+    else:
+        per_near, per_far = 1.0 / max(ordered_near, 1), 1.0 / max(ordered_far, 1)
+    far_weight = -2 * weights[0] * per_far / sigma_g**2
+    near_weight = 4 * weights[1] * per_near
+
+    # One product of extended states gives the exponent -|g_i - g_j|^2 / 2 sigma_g^2 whole, and one with a column of ones
+    # gives sum_j A_ij beside sum_j A_ij g_j. A is kept in units of far_weight, so that no pass over the block scales it.
+    width = units + PADDING
+    half = (g * g).sum(dim=1) / (2 * sigma_g**2)
+    right = g.new_zeros(count, width)
+    right[:, :units], right[:, units], right[:, units + 1] = g, 1.0, half
+    left = g.new_zeros(count, width)
+    torch.mul(g, 1 / sigma_g**2, out=left[:, :units])
+    left[:, units], left[:, units + 1] = -half, -1.0
+    drawn = torch.zeros_like(right) if wants_gradient else right
+    separation = g.new_zeros((), dtype=torch.float64)
+    invariance = g.new_zeros((), dtype=torch.float64)
+    store = g.new_empty(min(block, count) ** 2)
+    for b in blocks:
+        rows, columns = right[b.rows], right[b.columns]
+        e = store[: len(rows) * len(columns)].view(len(rows), len(columns))
+        torch.mm(left[b.rows], columns.T, out=e)
+        flat = e.view(-1)
+        times = 1 if b.diagonal else 2  # the block below the diagonal is this one, mirrored
+        if b.near is not None:
+            near = b.near.to(g.device)
+            invariance -= times * 2 * sigma_g**2 * flat.index_select(0, near).sum()
+        e.exp_()
+        if b.diagonal:
+            e.fill_diagonal_(0)
+        if b.near is not None:
+            flat.index_fill_(0, near, 0.0)
+        separation += times * e.sum()
+        if wants_gradient:
+            if far_weight == 0:
+                e.zero_()
+            if b.near is not None:
+                flat.index_fill_(0, near, near_weight / (far_weight or 1.0))
+            drawn[b.rows].addmm_(e, columns)
+            if not b.diagonal:
+                drawn[b.columns].addmm_(e.T, rows)
+    gradient = None
+    if wants_gradient:
+        gradient = torch.addcmul(drawn[:, :units], g, drawn[:, units, None], value=-1).mul_(-(far_weight or 1.0))
+    return (separation * per_far).to(g.dtype), (invariance * per_near).to(g.dtype), gradient
 
 
 class _PairTerms(torch.autograd.Function):
@@ -69,57 +150,12 @@ class _PairTerms(torch.autograd.Function):
     def forward(
         ctx: Any, g: Tensor, x: Tensor, sigma_x: float, sigma_g: float, weights: tuple[float, float], reduction: Reduction, block: int
     ) -> tuple[Tensor, Tensor, Tensor]:
-        count, _units = g.shape
-        order = x[:, 0].argsort()
-        x, g = x[order], g[order]
-        blocks = _block_pairs(x, sigma_x, block)
-        ordered_near = sum((1 if b.diagonal else 2) * b.near.numel() for b in blocks if b.near is not None)
-        ordered_far = count * (count - 1) - ordered_near
-        if reduction == "sum":
-            per_near = per_far = 1.0
-        else:
-            per_near, per_far = 1.0 / max(ordered_near, 1), 1.0 / max(ordered_far, 1)
-        far_weight = -2 * weights[0] * per_far / sigma_g**2
-        near_weight = 4 * weights[1] * per_near
-
-        wants_gradient = ctx.needs_input_grad[0]
-        drawn = torch.zeros_like(g) if wants_gradient else g  # sum_j A_ij g_j
-        row_sums = g.new_zeros(count)  # sum_j A_ij
-        separation = g.new_zeros((), dtype=torch.float64)
-        invariance = g.new_zeros((), dtype=torch.float64)
-        scaled = g / sigma_g**2
-        half = 0.5 * (g * scaled).sum(dim=1)  # |g_i|^2 / 2 sigma_g^2
-        store = g.new_empty(min(block, count) ** 2)
-        for b in blocks:
-            rows, columns = g[b.rows], g[b.columns]
-            e = store[: len(rows) * len(columns)].view(len(rows), len(columns))
-            # The exponent -|g_i - g_j|^2 / 2 sigma_g^2, with one term added by the product itself.
-            torch.addmm(-half[b.columns], scaled[b.rows], columns.T, out=e)
-            e.sub_(half[b.rows, None])
-            flat = e.view(-1)
-            times = 1 if b.diagonal else 2  # the block below the diagonal is this one, mirrored
-            if b.near is not None:
-                invariance -= times * 2 * sigma_g**2 * flat[b.near].sum()
-            e.exp_()
-            if b.diagonal:
-                e.fill_diagonal_(0)
-            if b.near is not None:
-                flat.index_fill_(0, b.near, 0.0)
-            separation += times * e.sum()
-            if wants_gradient:
-                e.mul_(far_weight)
-                if b.near is not None:
-                    flat.index_fill_(0, b.near, near_weight)
-                drawn[b.rows].addmm_(e, columns)
-                row_sums[b.rows] += e.sum(dim=1)
-                if not b.diagonal:
-                    drawn[b.columns].addmm_(e.T, rows)
-                    row_sums[b.columns] += e.sum(dim=0)
-        if wants_gradient:
-            gradient = torch.empty_like(g)
-            gradient[order] = g.mul(row_sums.unsqueeze(1)).sub_(drawn)
+        wants = ctx.needs_input_grad[0]
+        separation, invariance, gradient = pair_pass(
+            g, x, sigma_x=sigma_x, sigma_g=sigma_g, weights=weights, reduction=reduction, block=block, wants_gradient=wants
+        )
+        if wants:
             ctx.save_for_backward(gradient)
-        separation, invariance = (separation * per_far).to(g.dtype), (invariance * per_near).to(g.dtype)
         ctx.mark_non_differentiable(separation, invariance)
         return weights[0] * separation + weights[1] * invariance, separation, invariance
 
@@ -165,8 +201,19 @@ def pair_terms(
     return PairTerms(*_PairTerms.apply(g, x, sigma_x, sigma_g, weights, reduction, block))
 
 
+def choose_states(count: int, *, of: int, generator: torch.Generator | Source) -> Int[Tensor, "*network state"]:
+    """Which states to compare: a random subset without replacement, in no particular order.
+
+    Args:
+        count: size of the subset; all where there are fewer.
+        of: number of states.
+        generator: source of the draw; its networks are the leading axis.
+    """
+    return as_source(generator).uniform(of).topk(min(count, of), dim=-1, largest=False, sorted=False).indices
+
+
 def sample_states(
-    g: Float[Tensor, "*states units"], x: Float[Tensor, "*places 2"], *, count: int, generator: torch.Generator
+    g: Float[Tensor, "*states units"], x: Float[Tensor, "*places 2"], *, count: int, generator: torch.Generator | Source
 ) -> tuple[Float[Tensor, "state units"], Float[Tensor, "state 2"]]:
     """A random subset of states with their positions: its pairs estimate the means over all pairs for a fraction of the cost.
 
@@ -180,5 +227,5 @@ def sample_states(
         InputError: shapes that do not match.
     """
     g, x = flatten(g, x)
-    pick = torch.randperm(len(g), generator=generator, device=generator.device)[:count]
+    pick = choose_states(count, of=len(g), generator=generator)
     return g.index_select(0, pick), x.index_select(0, pick)

@@ -16,6 +16,8 @@ Reduction = Literal["mean", "sum"]
 IsometryForm = Literal["raw", "scale_free"]
 # Steps shorter than this fraction of sigma_x are treated as this long: the ratio |dg| / |v| explodes at v = 0.
 SHORTEST_STEP = 0.02
+# Keeps the square root's gradient finite where a state did not move, and a mean ratio away from zero.
+SMALLEST_SQUARE = 1e-12
 
 
 def flatten(g: Float[Tensor, "*states units"], x: Float[Tensor, "*places 2"]) -> tuple[Float[Tensor, "state units"], Float[Tensor, "state 2"]]:
@@ -126,11 +128,10 @@ def conformal_isometry(
     moved, v = flatten(g_after - g_before, v)
     speed = torch.linalg.vector_norm(v, dim=1)
     short = (speed > 0) & (speed < sigma_x)
-    # The tiny constant keeps the square root's gradient finite where a state did not move.
-    ratio = ((moved[short] ** 2).sum(dim=1) + 1e-12).sqrt() / speed[short].clamp_min(SHORTEST_STEP * sigma_x)
+    ratio = ((moved[short] ** 2).sum(dim=1) + SMALLEST_SQUARE).sqrt() / speed[short].clamp_min(SHORTEST_STEP * sigma_x)
     if form not in ("raw", "scale_free"):
         raise InputError(f"unknown isometry form '{form}': choose raw or scale_free")
     if ratio.numel() < 2:
         return moved.sum() * 0.0
     variance = ratio.var()
-    return variance if form == "raw" else variance / ratio.mean().detach().clamp_min(1e-12) ** 2
+    return variance if form == "raw" else variance / ratio.mean().detach().clamp_min(SMALLEST_SQUARE) ** 2

@@ -10,6 +10,7 @@ component along an earlier one: it is enough to project each state's own gradien
 which then needs only products with W^T; the gradient of all matrices is one batched product at the end.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,8 @@ SMALLEST_NORM = 1e-30
 RESCALE_EVERY = 4
 # The grouped rollout pads groups to equal size; past this many slots per trajectory padding costs more than it saves.
 MOST_PADDING = 6
+# Bytes of matrices multiplied in one call: half of a second-level cache of 2 MB.
+PART_BYTES = 1_000_000
 
 
 def norm_relu(h: Float[Tensor, "*batch units"], *, norm: bool = True) -> Float[Tensor, "*batch units"]:
@@ -75,23 +78,27 @@ class GroupPlan:
         size: slots for each velocity.
         slots: slots of a step.
         slot: (step, trajectory) the slot in which a trajectory's step is computed.
-        forward: (step - 1, slot) from which slot of the step before the state in a slot comes.
+        forward: (step, slot) from which slot of the step before the state in a slot comes; any slot at the first.
         backward: (step - 1, slot) to which slot of the next step it goes; `slots`, one past the last, for empty slots.
+        occupant: (step, slot) the trajectory in a slot; any trajectory in empty slots.
+        filled: (step, slot, 1) 1 where there is one, 0 in empty slots; None where all are filled.
     """
 
     size: int
     slots: int
     slot: Int[Tensor, "step trajectory"]
-    forward: Int[Tensor, "_ slot"]
+    forward: Int[Tensor, "step slot"]
     backward: Int[Tensor, "_ slot"]
+    occupant: Int[Tensor, "step slot"]
+    filled: Float[Tensor, "step slot 1"] | None
 
     def rows(self, slot: Int[Tensor, "_ trajectory"], stride: int) -> Int[Tensor, " row"]:
         """Slots of several steps as rows of one array that holds `stride` rows for each step."""
         return (slot + stride * torch.arange(len(slot), device=slot.device).unsqueeze(1)).flatten()
 
 
-def plan_groups(orders: Int[Tensor, "trajectory step"]) -> GroupPlan:
-    """Sort the states of every step by velocity."""
+def plan_groups(orders: Int[Tensor, "trajectory step"], dtype: torch.dtype = torch.float32) -> GroupPlan:
+    """Sort the states, of a floating-point type, of every step by velocity."""
     trajectories, steps = orders.shape
     velocity, trajectory = orders.T.sort(dim=1, stable=True)
     count = torch.zeros(steps, steps, dtype=torch.int64, device=orders.device)
@@ -109,9 +116,25 @@ def plan_groups(orders: Int[Tensor, "trajectory step"]) -> GroupPlan:
         size=size,
         slots=slots,
         slot=slot,
-        forward=slot[:-1].gather(1, occupant[1:]),
+        forward=torch.cat([slot[:1], slot[:-1]]).gather(1, occupant),
         backward=backward.scatter_(1, slot[:-1], slot[1:]),
+        occupant=occupant,
+        filled=None
+        if slots == trajectories
+        else torch.zeros(steps, slots, 1, dtype=dtype, device=orders.device).scatter_(1, sorted_slot.unsqueeze(2), 1.0),
     )
+
+
+def _parts(matrices: Float[Tensor, "velocity units units"]) -> list[slice]:
+    """Groups of matrices to multiply at once.
+
+    Steps go through the groups there and back: the matrices used last in one step are used first in the next, while they
+    are still in the second-level cache. All in one call, each step would read all of them from further away.
+    """
+    velocities = len(matrices)
+    parts = min(velocities, round(matrices.numel() * matrices.element_size() / PART_BYTES) or 1)
+    bounds = [velocities * i // parts for i in range(parts + 1)]
+    return [slice(a, b) for a, b in itertools.pairwise(bounds)]
 
 
 class _GroupedRollout(torch.autograd.Function):
@@ -119,20 +142,23 @@ class _GroupedRollout(torch.autograd.Function):
     def forward(ctx: Any, matrices: Tensor, start: Tensor, plan: GroupPlan, norm: bool) -> Tensor:
         velocities, units, _ = matrices.shape
         steps, trajectories = plan.slot.shape
-        inputs = matrices.new_empty(steps, plan.slots, units)
-        outputs = matrices.new_empty(steps, plan.slots, units)
+        # Outputs of every step, the start in front: what step t takes in is among the rows of outputs[t].
+        outputs = matrices.new_empty(steps + 1, plan.slots, units)
+        outputs[0] = start
         rescaled = matrices.new_empty(steps // RESCALE_EVERY, plan.slots, 1)
+        # One step's inputs, sorted by velocity; reused, so that it stays in the cache.
+        inputs = matrices.new_empty(plan.slots, units)
+        group_input = inputs.view(velocities, plan.size, units)
+        group_output = outputs[1:].view(steps, velocities, plan.size, units)
         # Views made once: in the loop they would cost as much as the arithmetic.
-        grouped = (steps, velocities, plan.size, units)
-        each_input, each_output = inputs.unbind(), outputs.unbind()
-        group_input, group_output = inputs.view(grouped).unbind(), outputs.view(grouped).unbind()
-        forward = plan.forward.unbind()
+        each_output, sources, forward = outputs[1:].unbind(), outputs[:-1].unbind(), plan.forward.unbind()
         transposed = matrices.transpose(1, 2)
-        inputs[0] = start
+        there = [(group_input[part], transposed[part], group_output[:, part].unbind()) for part in _parts(matrices)]
+        there_and_back = (there, there[::-1])
         for t in range(steps):
-            if t:
-                torch.index_select(each_output[t - 1], 0, forward[t - 1], out=each_input[t])
-            torch.bmm(group_input[t], transposed, out=group_output[t])
+            torch.index_select(sources[t], 0, forward[t], out=inputs)
+            for g_in, w, h in there_and_back[t % 2]:
+                torch.bmm(g_in, w, out=h[t])
             each_output[t].relu_()
             if norm and (t + 1) % RESCALE_EVERY == 0:
                 torch.linalg.vector_norm(each_output[t], dim=1, keepdim=True, out=rescaled[t // RESCALE_EVERY])
@@ -140,11 +166,13 @@ class _GroupedRollout(torch.autograd.Function):
         states = matrices.new_empty(steps + 1, trajectories, units)
         states[0] = start
         g = states[1:].view(-1, units)
-        torch.index_select(outputs.view(-1, units), 0, plan.rows(plan.slot, plan.slots), out=g)
-        length = torch.linalg.vector_norm(g, dim=1, keepdim=True).clamp_min_(SMALLEST_NORM) if norm else None
-        if length is not None:
-            g.div_(length)
-        ctx.save_for_backward(matrices, inputs, outputs, rescaled, states, length)
+        rows = plan.rows(plan.slot, plan.slots)
+        torch.index_select(outputs[1:].view(-1, units), 0, rows, out=g)
+        length = None
+        if norm:
+            length = torch.linalg.vector_norm(outputs[1:], dim=2, keepdim=True).clamp_min_(SMALLEST_NORM)
+            g.div_(length.view(-1, 1).index_select(0, rows))
+        ctx.save_for_backward(matrices, outputs, rescaled, length)
         ctx.plan = plan
         return states
 
@@ -152,39 +180,42 @@ class _GroupedRollout(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (d_states,) = gradients
-        matrices, inputs, outputs, rescaled, states, length = ctx.saved_tensors
+        matrices, outputs, rescaled, length = ctx.saved_tensors
         plan: GroupPlan = ctx.plan
         velocities, units, _ = matrices.shape
-        steps, _ = plan.slot.shape
-        own = d_states[1:].reshape(-1, units)
-        if length is not None:
-            # The norm passes only what is orthogonal to the state.
-            g = states[1:].view(-1, units)
-            own = torch.addcmul(own, g, (own * g).sum(dim=1, keepdim=True), value=-1).div_(length)
-        # Each state's own gradient in the slot where the state was computed, zero in empty slots.
-        filled = plan.slots == plan.slot.shape[1]
-        d_outputs = own.new_empty(steps, plan.slots, units) if filled else own.new_zeros(steps, plan.slots, units)
-        d_outputs.view(-1, units).index_copy_(0, plan.rows(plan.slot, plan.slots), own)
-        d_currents = torch.empty_like(outputs)
+        steps = len(plan.slot)
+        # Sorted by velocity first, as the product that gives the matrices' gradient wants them.
+        d_currents = outputs.new_empty(velocities, steps, plan.size, units)
         # What comes back through a step, with a last row of zeros that empty slots read from.
-        d_inputs = own.new_zeros(plan.slots + 1, units)
+        d_inputs = outputs.new_zeros(plan.slots + 1, units)
         grouped = (velocities, plan.size, units)
-        group_input = d_inputs[:-1].view(grouped)
-        group_currents = d_currents.view(steps, *grouped).unbind()
-        d_each, each_current, u, back = d_outputs.unbind(), d_currents.unbind(), outputs.unbind(), plan.backward.unbind()
+        group_input, group_current = d_inputs[:-1].view(grouped), d_currents.unbind(1)
+        there = [(d_currents[part].unbind(1), matrices[part], group_input[part]) for part in _parts(matrices)]
+        there_and_back = (there, there[::-1])
+        own_of, u, occupant, back = d_states[1:].unbind(), outputs[1:].unbind(), plan.occupant.unbind(), plan.backward.unbind()
+        lengths = length.unbind() if length is not None else None
         for t in range(steps - 1, -1, -1):
+            # All of a step at once, while its rows are in the cache.
+            d = own_of[t].index_select(0, occupant[t])
+            if lengths is not None:
+                # The norm passes only what is orthogonal to the state.
+                along = torch.linalg.vecdot(d, u[t]).unsqueeze_(1).div_(lengths[t]).div_(lengths[t])
+                d.addcmul_(u[t], along, value=-1).div_(lengths[t])
+            if plan.filled is not None:
+                d.mul_(plan.filled[t])
             if t < steps - 1:
-                d_each[t].add_(d_inputs.index_select(0, back[t]))
-            torch.ops.aten.threshold_backward.grad_input(d_each[t], u[t], 0, grad_input=each_current[t])
-            if length is not None and (t + 1) % RESCALE_EVERY == 0:
-                each_current[t].div_(rescaled[t // RESCALE_EVERY])
-            torch.bmm(group_currents[t], matrices, out=group_input)
+                d.add_(d_inputs.index_select(0, back[t]))
+            if lengths is not None and (t + 1) % RESCALE_EVERY == 0:
+                d.div_(rescaled[t // RESCALE_EVERY])
+            torch.ops.aten.threshold_backward.grad_input(d.view(grouped), u[t].view(grouped), 0, grad_input=group_current[t])
+            for dh, w, d_in in there_and_back[t % 2]:
+                torch.bmm(dh[t], w, out=d_in)
         d_start = d_states[0].sum(dim=0) + d_inputs.sum(dim=0)
-
-        def by_velocity(a: Tensor) -> Tensor:
-            return a.view(steps, *grouped).transpose(0, 1).reshape(velocities, steps * plan.size, units)
-
-        d_matrices = torch.bmm(by_velocity(d_currents).transpose(1, 2), by_velocity(inputs))
+        # A step's inputs are the outputs of the step before, rearranged.
+        rows = plan.rows(plan.forward, plan.slots).view(steps, velocities, plan.size).transpose(0, 1).flatten()
+        inputs = outputs.view(-1, units).index_select(0, rows)
+        by_velocity = (velocities, steps * plan.size, units)
+        d_matrices = torch.bmm(d_currents.view(by_velocity).transpose(1, 2), inputs.view(by_velocity))
         return d_matrices, d_start, None, None
 
 
@@ -206,7 +237,7 @@ def rollout(
     Returns:
         (step + 1, trajectory, units) states, the start included; equal to `rollout_reference`, gradients included.
     """
-    plan = plan_groups(orders)
+    plan = plan_groups(orders, matrices.dtype)
     if plan.slots <= MOST_PADDING * len(orders):
         states: Tensor = _GroupedRollout.apply(matrices, start, plan, norm)
         return states

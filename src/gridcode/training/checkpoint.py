@@ -20,9 +20,9 @@ from torch import Tensor
 from gridcode.errors import GridcodeError, InputError
 from gridcode.files import write_atomically
 from gridcode.training.schedule import Plateau
-from gridcode.training.step import Trainer
+from gridcode.training.step import Snapshot, Trainer
 
-FORMAT = "gridcode-checkpoint-1"
+FORMAT = "gridcode-checkpoint-2"
 
 
 class DamagedCheckpointError(GridcodeError):
@@ -38,30 +38,26 @@ def _digest(tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:
     return digest.hexdigest()
 
 
-def save(trainer: Trainer, path: str | os.PathLike[str], *, extra: dict[str, Any] | None = None) -> None:
-    """Write the trainer's whole state.
+def save(snapshot: Snapshot, path: str | os.PathLike[str], *, extra: dict[str, Any] | None = None) -> None:
+    """Write the whole state of a training.
 
     Args:
-        trainer: what to save.
+        snapshot: what to save (`Trainer.snapshot`).
         path: the file; replaced as a whole where it exists.
         extra: small JSON values to keep beside it.
 
     Raises:
         OSError: the disk is full or the folder cannot be written; what was there before is intact.
     """
-    tensors = {f"network.{name}": value for name, value in trainer.network.state_dict().items()}
-    names = {id(p): name for name, p in trainer.network.named_parameters()}
-    for parameter, state in trainer.optimiser.state.items():
-        for key, value in state.items():
-            tensors[f"optimiser.{names[id(parameter)]}.{key}"] = value
-    tensors["generator"] = trainer.generator.get_state()
-    tensors = {name: value.detach().contiguous() for name, value in tensors.items()}
+    tensors = {f"network.{name}": value for name, value in snapshot.weights.items()}
+    tensors |= {f"optimiser.{name}": value for name, value in snapshot.optimiser.items()}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     metadata = {
         "format": FORMAT,
-        "step": str(trainer.step),
-        "zero_states": str(trainer.zero_states),
-        "plateau": json.dumps(dataclasses.asdict(trainer.plateau)),
-        "training_hash": trainer.config.training_hash,
+        "step": str(snapshot.step),
+        "zero_states": str(snapshot.zero_states),
+        "plateau": json.dumps(dataclasses.asdict(snapshot.plateau)),
+        "training_hash": snapshot.training_hash,
         "extra": json.dumps(extra or {}),
     }
     metadata["sha256"] = _digest(tensors, metadata)
@@ -94,6 +90,35 @@ def network_weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
 
 
+def load(path: str | os.PathLike[str], training_hash: str) -> tuple[Snapshot, dict[str, Any]]:
+    """The state that `save` wrote, and what it was given as `extra`.
+
+    Args:
+        path: the file.
+        training_hash: of the configuration that is to go on (`Config.training_hash`).
+
+    Raises:
+        DamagedCheckpointError: as in `read`.
+        InputError: the checkpoint was made with other settings.
+    """
+    tensors, metadata = read(path)
+    if metadata.get("training_hash") != training_hash:
+        raise InputError(f"checkpoint {Path(path).name} was made with other settings than this configuration; train into another folder")
+    try:
+        snapshot = Snapshot(
+            weights=network_weights(tensors),
+            optimiser={name.removeprefix("optimiser."): value for name, value in tensors.items() if name.startswith("optimiser.")},
+            step=int(metadata["step"]),
+            zero_states=int(metadata["zero_states"]),
+            plateau=Plateau(**json.loads(metadata["plateau"])),
+            training_hash=training_hash,
+        )
+        extra: dict[str, Any] = json.loads(metadata["extra"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise DamagedCheckpointError(f"checkpoint {Path(path).name} is incomplete ({error})") from None
+    return snapshot, extra
+
+
 def restore(trainer: Trainer, path: str | os.PathLike[str]) -> dict[str, Any]:
     """Put a trainer where the checkpoint was taken.
 
@@ -104,22 +129,9 @@ def restore(trainer: Trainer, path: str | os.PathLike[str]) -> dict[str, Any]:
         DamagedCheckpointError: as in `read`, or tensors of another network.
         InputError: the checkpoint was made with other settings than the trainer's.
     """
-    tensors, metadata = read(path)
-    if metadata.get("training_hash") != trainer.config.training_hash:
-        raise InputError(f"checkpoint {Path(path).name} was made with other settings than this configuration; train into another folder")
+    snapshot, extra = load(path, trainer.config.training_hash)
     try:
-        trainer.network.load_state_dict(network_weights(tensors))
-        for name, parameter in trainer.network.named_parameters():
-            prefix = f"optimiser.{name}."
-            state = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-            if state:
-                # AdamW keeps its step counter where the parameter is when fused.
-                trainer.optimiser.state[parameter] = {key: value.to(parameter.device) for key, value in state.items()}
-        trainer.generator.set_state(tensors["generator"])
-        trainer.plateau = Plateau(**json.loads(metadata["plateau"]))
-        trainer.step = int(metadata["step"])
-        trainer.zero_states = int(metadata["zero_states"])
-        extra: dict[str, Any] = json.loads(metadata["extra"])
+        trainer.restore(snapshot)
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise DamagedCheckpointError(f"checkpoint {Path(path).name} does not fit this run ({str(error).splitlines()[0]})") from None
     return extra

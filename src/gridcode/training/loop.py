@@ -2,22 +2,24 @@
 
 import contextlib
 import errno
+import importlib.util
 import json
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from gridcode.config import TrainingConfig
+from gridcode.config import Config, TrainingConfig
 from gridcode.errors import InputError, TrainingError
 from gridcode.runs import Run, checkpoint_step
 from gridcode.training import checkpoint
-from gridcode.training.memory import keep_freed_memory
-from gridcode.training.step import StepResult, Trainer
+from gridcode.training.batched import BatchedTrainer
+from gridcode.training.memory import keep_freed_memory, out_of_memory, what_to_lower
+from gridcode.training.step import Snapshot, StepResult, Trainer
 
 
 @dataclass(frozen=True)
@@ -63,36 +65,134 @@ def choose_threads(training: TrainingConfig, *, all_pairs: bool) -> int:
     return training.threads or (min(2, os.cpu_count() or 1) if all_pairs else 1)
 
 
+class _OneNetwork:
+    """One network, step by step: what trains on a CPU, and wherever the kernels do not run."""
+
+    pace: int | None = 1
+
+    def __init__(self, config: Config, device: torch.device) -> None:
+        self.trainer = Trainer(config, device=device)
+        self.failures: dict[int, str] = {}
+        self._result: StepResult | None = None
+
+    @property
+    def step(self) -> int:
+        return self.trainer.step
+
+    def advance_to(self, step: int) -> None:
+        try:
+            while self.trainer.step < step:
+                self._result = self.trainer.advance()
+        except TrainingError as error:
+            self.failures[0] = str(error)
+
+    def rows(self) -> list[dict[str, Any]]:
+        assert self._result is not None
+        return [
+            {
+                "step": self.trainer.step,
+                **self._result.terms.floats(),
+                "gradient_norm": float(self._result.gradient_norm),
+                "learning_rate": self.trainer.optimiser.param_groups[0]["lr"],
+                "silent_units": self._result.silent_units(),
+                "zero_states": self.trainer.zero_states,
+            }
+        ]
+
+    def snapshots(self) -> list[Snapshot]:
+        return [self.trainer.snapshot()]
+
+    def restore(self, snapshots: Sequence[Snapshot]) -> None:
+        self.trainer.restore(snapshots[0])
+
+
+Engine = _OneNetwork | BatchedTrainer
+
+
+def why_no_kernels(config: Config) -> str | None:
+    """Why a configuration does not train on the GPU's kernels, in a few words; None where it does."""
+    if importlib.util.find_spec("triton") is None:
+        return "Triton is not installed"
+    from gridcode.kernels import pairs, rollout
+
+    dtype = getattr(torch, config.training.precision)
+    return rollout.why_not(config.model.units, dtype) or pairs.why_not(config.model.units, dtype)
+
+
+def _engine(configs: Sequence[Config], device: torch.device) -> Engine:
+    if device.type == "cuda":
+        reason = why_no_kernels(configs[0])
+        if reason is None:
+            return BatchedTrainer(configs, device=device, kernels=True, graph=True)
+        warnings.warn(f"training without the GPU kernels, many times slower: {reason}", stacklevel=2)
+    return _OneNetwork(configs[0], device)
+
+
 def train_run(run: Run, *, progress: Callable[[Progress], None] | None = None, stop_at: int | None = None) -> None:
     """Train a run to its end, from its newest intact checkpoint where there is one.
 
     Args:
         run: the run; its metrics, checkpoints and manifest are written.
-        progress: called after every step.
+        progress: called after every step, on a GPU after every few.
         stop_at: stop (with a checkpoint) at this step instead of the configured one.
 
     Raises:
         InputError: the device is not there, or another process trains this run.
-        TrainingError: a loss is not finite, the disk is full, or no checkpoint of the run is intact.
+        TrainingError: a loss is not finite, memory or disk is full, or no checkpoint of the run is intact.
     """
-    config = run.config
+    train_together([run], progress=progress, stop_at=stop_at)
+
+
+def train_together(runs: Sequence[Run], *, progress: Callable[[Progress], None] | None = None, stop_at: int | None = None) -> None:
+    """Train runs as one program on a GPU (`BatchedTrainer`); each folder comes out as if trained alone.
+
+    Args:
+        runs: one run on the CPU; on a GPU as many as have the same `shape_of` their configurations and are at the same step.
+        progress: called after every step, on a GPU after every few.
+        stop_at: stop (with a checkpoint) at this step instead of the configured one.
+
+    Raises:
+        InputError: the device is not there, another process trains one of the runs, or they cannot train together.
+        TrainingError: as in `train_run`; where a loss of some runs is not finite, the others are trained to their end first.
+    """
+    config = runs[0].config
     device = choose_device(config.training.device)
     keep_freed_memory()
     threads = choose_threads(config.training, all_pairs=config.loss.pairs == "all")
     last = min(config.training.steps, stop_at or config.training.steps)
-    trainer: Trainer | None = None
+    engine: Engine | None = None
     try:
-        with run.lock(), _threads(threads):
-            trainer = Trainer(config, device=device)
-            clock = _Clock(_resume(run, trainer))
-            with open(run.metrics_path, "a", encoding="utf-8") as log:
-                _loop(run, trainer, log, clock, last, progress)
+        with contextlib.ExitStack() as stack:
+            for run in runs:
+                stack.enter_context(run.lock())
+            stack.enter_context(_threads(threads))
+            engine = _engine([run.config for run in runs], device)
+            if isinstance(engine, _OneNetwork) and len(runs) > 1:
+                raise InputError("several networks train as one program only on a GPU, with its kernels; train them one by one")
+            clock = _Clock(_resume(runs, engine))
+            logs = [stack.enter_context(open(run.metrics_path, "a", encoding="utf-8")) for run in runs]
+            _loop(runs, engine, logs, clock, last, progress)
     except OSError as error:
-        good = run.checkpoints()
-        kept = f"step {checkpoint_step(good[0])}" if good else "none yet"
-        what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error.strerror or error)
-        at = f" at step {trainer.step}" if trainer else ""
-        raise TrainingError(f"cannot write to '{run.folder}'{at}: {what}; last good checkpoint: {kept}") from error
+        raise TrainingError(f"cannot write to '{runs[0].folder}'{_at(engine)}: {_what(error)}; last good checkpoint: {_kept(runs[0])}") from error
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        raise TrainingError(
+            f"out of memory{_at(engine)} ({device.type}): {what_to_lower(config, len(runs))}; last good checkpoint: {_kept(runs[0])}"
+        ) from None
+
+
+def _at(engine: Engine | None) -> str:
+    return f" at step {engine.step}" if engine else ""
+
+
+def _what(error: OSError) -> str:
+    return "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error.strerror or error)
+
+
+def _kept(run: Run) -> str:
+    good = run.checkpoints()
+    return f"step {checkpoint_step(good[0])}" if good else "none yet"
 
 
 class _Clock:
@@ -106,64 +206,83 @@ class _Clock:
         return {"wall_seconds": self._wall + time.monotonic(), "cpu_seconds": self._cpu + time.process_time()}
 
 
-def _resume(run: Run, trainer: Trainer) -> dict[str, float]:
-    """Load the newest intact checkpoint, naming damaged ones; rewind the metrics to it."""
+def newest_intact(run: Run) -> Iterator[tuple[Snapshot, dict[str, Any]]]:
+    """Intact checkpoints of a run, newest first; damaged ones are named in a warning.
+
+    Raises:
+        TrainingError: there are checkpoints, none of them intact.
+    """
+    intact = 0
     found = run.checkpoints()
     for path in found:
         try:
-            times = checkpoint.restore(trainer, path)
+            loaded = checkpoint.load(path, run.config.training_hash)
         except checkpoint.DamagedCheckpointError as error:
-            warnings.warn(f"{error}; trying the one before", stacklevel=4)
+            warnings.warn(f"{error}; trying the one before", stacklevel=2)
             continue
-        run.rewind_metrics(trainer.step)
-        return times
-    if found:
+        intact += 1
+        yield loaded
+    if found and not intact:
         raise TrainingError(f"none of the {len(found)} checkpoints in '{run.folder}' is intact; train again into another folder")
-    run.rewind_metrics(0)
-    return {}
 
 
-def _save(run: Run, trainer: Trainer, log: Any, clock: _Clock) -> None:
-    # The metrics up to a checkpoint must be on disk before it: a resumed run only writes what comes after.
-    log.flush()
-    os.fsync(log.fileno())
-    checkpoint.save(trainer, run.checkpoint_path(trainer.step), extra=clock.read())
-    device = trainer.network.start.device
-    run.write_manifest(device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type, step=trainer.step, **clock.read())
-    run.prune_checkpoints()
-
-
-def _loop(run: Run, trainer: Trainer, log: Any, clock: _Clock, last: int, progress: Callable[[Progress], None] | None) -> None:
-    training = run.config.training
-    row: dict[str, Any] | None = None
-    mark = (trainer.step, time.monotonic())
-    saved = trainer.step if run.checkpoints() else -1
-    while trainer.step < last:
+def _resume(runs: Sequence[Run], engine: Engine) -> dict[str, float]:
+    """Load the newest checkpoints, all of one step; rewind the metrics to it. Returns the times spent before."""
+    choices = [{snapshot.step: (snapshot, times) for snapshot, times in newest_intact(run)} for run in runs]
+    common = set.intersection(*(set(c) for c in choices))
+    if not common and any(choices):
+        raise InputError("runs that train together must have a checkpoint of the same step; train them one by one")
+    times: dict[str, float] = {}
+    if common:
+        step = max(common)
         try:
-            result = trainer.advance()
-        except TrainingError as error:
-            kept = f"step {saved}" if saved >= 0 else "none yet"
-            raise TrainingError(f"{error}; last good checkpoint: {kept}") from None
-        if trainer.step % training.log_every == 0 or trainer.step == training.steps:
-            rate = (trainer.step - mark[0]) / max(time.monotonic() - mark[1], 1e-9)
-            mark = (trainer.step, time.monotonic())
-            row = _row(trainer, result, rate)
-            log.write(json.dumps(row) + "\n")
-            log.flush()
-        if trainer.step % training.checkpoint_every == 0 or trainer.step == last:
-            _save(run, trainer, log, clock)
-            saved = trainer.step
+            engine.restore([c[step][0] for c in choices])
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            raise TrainingError(f"the checkpoints of step {step} do not fit their run ({str(error).splitlines()[0]})") from None
+        times = choices[0][step][1]
+    for run in runs:
+        run.rewind_metrics(engine.step)
+    return times
+
+
+def _save(runs: Sequence[Run], engine: Engine, logs: Sequence[Any], clock: _Clock, device: str) -> None:
+    for number, (run, log, snapshot) in enumerate(zip(runs, logs, engine.snapshots(), strict=True)):
+        if number in engine.failures:
+            continue
+        # The metrics up to a checkpoint must be on disk before it: a resumed run only writes what comes after.
+        log.flush()
+        os.fsync(log.fileno())
+        checkpoint.save(snapshot, run.checkpoint_path(snapshot.step), extra=clock.read())
+        run.write_manifest(device=device, step=snapshot.step, together=len(runs), **clock.read())
+        run.prune_checkpoints()
+
+
+def _loop(runs: Sequence[Run], engine: Engine, logs: Sequence[Any], clock: _Clock, last: int, progress: Callable[[Progress], None] | None) -> None:
+    training = runs[0].config.training
+    device = (
+        torch.cuda.get_device_name() if isinstance(engine, BatchedTrainer) and engine.device.type == "cuda" else choose_device(training.device).type
+    )
+    row: dict[str, Any] | None = None
+    mark = (engine.step, time.monotonic())
+    while engine.step < last:
+        stop = min(last, *((engine.step // every + 1) * every for every in (training.log_every, training.checkpoint_every)))
+        engine.advance_to(min(stop, engine.step + engine.pace) if engine.pace else stop)
+        if len(engine.failures) == len(runs):
+            break
+        if engine.step % training.log_every == 0 or engine.step == training.steps:
+            rate = (engine.step - mark[0]) / max(time.monotonic() - mark[1], 1e-9)
+            mark = (engine.step, time.monotonic())
+            for number, (log, values) in enumerate(zip(logs, engine.rows(), strict=True)):
+                if number not in engine.failures:
+                    row = values | {"steps_per_second": round(rate, 2)}
+                    log.write(json.dumps(row) + "\n")
+                    log.flush()
+        if engine.step % training.checkpoint_every == 0 or engine.step == last:
+            _save(runs, engine, logs, clock, device)
         if progress:
-            progress(Progress(step=trainer.step, steps=last, metrics=row))
-
-
-def _row(trainer: Trainer, result: StepResult, rate: float) -> dict[str, Any]:
-    return {
-        "step": trainer.step,
-        **result.terms.floats(),
-        "gradient_norm": float(result.gradient_norm),
-        "learning_rate": trainer.optimiser.param_groups[0]["lr"],
-        "silent_units": result.silent_units(),
-        "zero_states": trainer.zero_states,
-        "steps_per_second": round(rate, 2),
-    }
+            progress(Progress(step=engine.step, steps=last, metrics=row))
+    if engine.failures:
+        where = [f"{runs[i].folder}: " if len(runs) > 1 else "" for i in engine.failures]
+        raise TrainingError(
+            "; ".join(f"{w}{text}; last good checkpoint: {_kept(runs[i])}" for w, (i, text) in zip(where, engine.failures.items(), strict=True))
+        )

@@ -1,7 +1,11 @@
-"""Keeping freed memory in the process between steps."""
+"""Memory: keeping it between steps, and what to say when there is too little."""
 
 import ctypes
 import platform
+
+import torch
+
+from gridcode.config import Config
 
 # Numbers of mallopt's parameters in glibc's malloc.h, and the largest values it takes.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -19,3 +23,36 @@ def keep_freed_memory() -> bool:
         return False
     libc = ctypes.CDLL(None)
     return bool(libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)) and bool(libc.mallopt(_M_TRIM_THRESHOLD, _NEVER_TRIM))
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory ran out; PyTorch's own on the CPU is a RuntimeError like any other."""
+    told = str(error).lower()
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "not enough memory" in told or "can't allocate memory" in told
+
+
+def step_bytes(config: Config) -> dict[str, int]:
+    """About how much a training step holds at once for one network, by the setting that governs it.
+
+    The MLP's last layer (weights, gradient, two moments), the matrices with their gradient, the states with what the
+    backward pass keeps of them, and the block or subset of pairs; measured peaks are in docs/performance.md.
+    """
+    size = 8 if config.training.precision == "float64" else 4
+    square = config.model.units**2
+    states = (config.world.steps + 1) * config.world.trajectories * config.model.units
+    return {
+        "model.units": size * square * (4 * (config.model.hidden_widths[-1] + 1) + 3 * config.world.steps),
+        "world.trajectories": size * states * 6,
+    }
+
+
+def what_to_lower(config: Config, networks: int) -> str:
+    """The setting that takes most memory, in words for the user."""
+    needs = step_bytes(config)
+    setting = max(needs, key=lambda name: needs[name])
+    section, field = setting.split(".")
+    value = getattr(getattr(config, section), field)
+    together = f", or train fewer than {networks} networks at once (--at-once)" if networks > 1 else ""
+    return (
+        f"lower {setting} (now {value}: about {networks * needs[setting] / 2**30:.1f} GiB of {networks * sum(needs.values()) / 2**30:.1f}){together}"
+    )

@@ -44,10 +44,10 @@ class Plateau:
     total: float = 0.0
     seen: int = 0
 
-    def observe(self, training: TrainingConfig, loss: float) -> None:
-        """Take in the loss of one step."""
+    def observe(self, training: TrainingConfig, loss: float, steps: int = 1) -> None:
+        """Take in the loss of one step, or the sum of the losses of several that do not cross the end of an interval."""
         self.total += loss
-        self.seen += 1
+        self.seen += steps
         if self.seen < training.plateau_interval:
             return
         mean = self.total / self.seen

@@ -10,37 +10,40 @@ from torch import Generator, Tensor
 
 from gridcode.errors import InputError
 from gridcode.records import Batch
+from gridcode.world.streams import Source, as_source
 
 
-def draw_velocities(count: int, *, max_velocity_m: float, distribution: str = "square", generator: Generator) -> Float[Tensor, "velocity 2"]:
+def draw_velocities(
+    count: int, *, max_velocity_m: float | Tensor, distribution: str = "square", generator: Generator | Source
+) -> Float[Tensor, "*network velocity 2"]:
     """Independent velocities, metres per step.
 
     Args:
         count: how many.
-        max_velocity_m: half-side of the square.
+        max_velocity_m: half-side of the square; one number, or one for each network, (network, 1, 1).
         distribution: `square`, uniform in [-max, max]^2 (published); `disc`, uniform in the disc of the same variance
             (radius sqrt(4/3) max). The square prefers its diagonals; the disc prefers no direction.
-        generator: source of randomness; its device is the result's.
+        generator: source of randomness; its device is the result's, its networks are the leading axis.
 
     Raises:
         InputError: an unknown distribution.
     """
-    device = generator.device
-    uniform = torch.rand(count, 2, generator=generator, device=device)
+    if distribution not in ("square", "disc"):
+        raise InputError(f"unknown velocity distribution '{distribution}': choose square or disc")
+    uniform = as_source(generator).uniform(count, 2)
     if distribution == "square":
         return (2 * uniform - 1) * max_velocity_m
-    if distribution == "disc":
-        radius = max_velocity_m * (4 / 3) ** 0.5 * uniform[:, 0].sqrt()
-        angle = 2 * torch.pi * uniform[:, 1]
-        return torch.stack([radius * angle.cos(), radius * angle.sin()], dim=1)
-    raise InputError(f"unknown velocity distribution '{distribution}': choose square or disc")
+    radius = (4 / 3) ** 0.5 * uniform[..., 0].sqrt()
+    angle = 2 * torch.pi * uniform[..., 1]
+    return torch.stack([radius * angle.cos(), radius * angle.sin()], dim=-1) * max_velocity_m
 
 
-def _shuffles(rows: int, length: int, generator: Generator) -> Int[Tensor, "row position"]:
-    return torch.rand(rows, length, generator=generator, device=generator.device).argsort(dim=1)
+def _shuffles(rows: int, length: int, source: Source) -> Int[Tensor, "*network row position"]:
+    # Stable, so that the rare equal keys give the same order on every device.
+    return source.uniform(rows, length).argsort(dim=-1, stable=True)
 
 
-def draw_orders(trajectories: int, steps: int, *, kind: str = "latin", generator: Generator) -> Int[Tensor, "trajectory step"]:
+def draw_orders(trajectories: int, steps: int, *, kind: str = "latin", generator: Generator | Source) -> Int[Tensor, "*network trajectory step"]:
     """In which order each trajectory takes the velocities; every row is a permutation of 0 .. steps - 1.
 
     Args:
@@ -54,36 +57,42 @@ def draw_orders(trajectories: int, steps: int, *, kind: str = "latin", generator
     Raises:
         InputError: an unknown kind, or Latin orders whose B is not a multiple of T.
     """
+    source = as_source(generator)
     if kind == "permutation":
-        return _shuffles(trajectories, steps, generator)
+        return _shuffles(trajectories, steps, source)
     if kind == "identity":
-        return torch.arange(steps, device=generator.device).repeat(trajectories, 1)
+        alike = source.uniform(1, 1)
+        return torch.arange(steps, device=alike.device).expand(*alike.shape[:-2], trajectories, steps)
     if kind != "latin":
         raise InputError(f"unknown orders '{kind}': choose permutation, latin or identity")
     squares, rest = divmod(trajectories, steps)
     if rest:
         raise InputError(f"Latin orders need trajectories ({trajectories}) to be a multiple of steps ({steps})")
     # The cyclic square with its symbols, rows and columns shuffled; shuffled symbols make each row uniform.
-    symbols, rows, columns = (_shuffles(squares, steps, generator) for _ in range(3))
-    cyclic = (rows[:, :, None] + columns[:, None, :]) % steps
-    return symbols.gather(1, cyclic.view(squares, -1)).view(trajectories, steps)
+    symbols, rows, columns = _shuffles(3 * squares, steps, source).split(squares, dim=-2)
+    cyclic = (rows.unsqueeze(-1) + columns.unsqueeze(-2)) % steps
+    return symbols.gather(-1, cyclic.flatten(-2)).view(*symbols.shape[:-2], trajectories, steps)
 
 
-def positions_of(velocities: Float[Tensor, "velocity 2"], orders: Int[Tensor, "trajectory step"]) -> Float[Tensor, "time trajectory 2"]:
+def positions_of(
+    velocities: Float[Tensor, "*network velocity 2"], orders: Int[Tensor, "*network trajectory step"]
+) -> Float[Tensor, "*network time trajectory 2"]:
     """Positions along every trajectory, metres, from the origin: sums of the velocities taken so far."""
     # Summed in float64: two trajectories that took the same velocities then meet within rounding of the result.
-    path = velocities.double()[orders.T].cumsum(dim=0)
-    return torch.cat([path.new_zeros(1, *path.shape[1:]), path]).to(velocities.dtype)
+    steps_taken = orders.transpose(-1, -2)
+    index = steps_taken.flatten(-2).unsqueeze(-1).expand(*steps_taken.shape[:-2], -1, 2)
+    path = velocities.double().gather(-2, index).unflatten(-2, steps_taken.shape[-2:]).cumsum(dim=-3)
+    return torch.cat([torch.zeros_like(path[..., :1, :, :]), path], dim=-3).to(velocities.dtype)
 
 
 def draw_batch(
     *,
     steps: int,
     trajectories: int,
-    max_velocity_m: float,
+    max_velocity_m: float | Tensor,
     distribution: str = "square",
     kind: str = "latin",
-    generator: Generator,
+    generator: Generator | Source,
     dtype: torch.dtype = torch.float32,
 ) -> Batch:
     """A training batch; arguments and errors as in `draw_velocities` and `draw_orders`."""

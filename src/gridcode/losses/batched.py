@@ -1,0 +1,157 @@
+"""The objective of several networks at once, each with its own weights and scales, in operations of fixed shape.
+
+Nothing here waits for the device or depends on values for its shapes, so a CUDA graph can hold it: steps too long for the
+isometry loss are masked instead of left out. Equal to `gridcode.losses.objective` for each network alone.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from gridcode.config import LossConfig
+from gridcode.losses.pairwise import pair_terms
+from gridcode.losses.terms import SHORTEST_STEP, SMALLEST_SQUARE, IsometryForm, Reduction
+from gridcode.records import Batch
+
+# (g, x, *, sigma_x, sigma_g, separation_weight, invariance_weight, reduction) -> (weighted, separation, invariance)
+PairTermsOfNetworks = Callable[..., tuple[Tensor, Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """The numbers of a `LossConfig` that may differ between networks, each (network,), on the networks' device."""
+
+    sigma_x: Float[Tensor, " network"]
+    sigma_g: Float[Tensor, " network"]
+    separation: Float[Tensor, " network"]
+    invariance: Float[Tensor, " network"]
+    capacity: Float[Tensor, " network"]
+    isometry_range: Float[Tensor, " network"]
+
+    @classmethod
+    def of(cls, configs: list[LossConfig], *, dtype: torch.dtype, device: torch.device | str) -> "LossSettings":
+        """The settings of several configurations."""
+
+        def column(name: str) -> Tensor:
+            return torch.tensor([getattr(c, name) for c in configs], dtype=dtype, device=device)
+
+        names = ("sigma_x_m", "sigma_g", "separation", "invariance", "capacity", "isometry_range_m")
+        return cls(*(column(name) for name in names))
+
+
+@dataclass(frozen=True)
+class BatchedTerms:
+    """`Terms` of several networks, each (network,)."""
+
+    total: Float[Tensor, " network"]
+    separation: Float[Tensor, " network"]
+    invariance: Float[Tensor, " network"]
+    capacity: Float[Tensor, " network"]
+    isometry: Float[Tensor, " network"]
+
+
+def pair_terms_in_turn(
+    g: Float[Tensor, "network state units"],
+    x: Float[Tensor, "network state 2"],
+    *,
+    sigma_x: Float[Tensor, " network"],
+    sigma_g: Float[Tensor, " network"],
+    separation_weight: Float[Tensor, " network"],
+    invariance_weight: Float[Tensor, " network"],
+    reduction: Reduction,
+) -> tuple[Float[Tensor, " network"], Float[Tensor, " network"], Float[Tensor, " network"]]:
+    """`pair_terms` of one network after the other: what runs where the GPU's kernels do not."""
+    settings = zip(*(s.tolist() for s in (sigma_x, sigma_g, separation_weight, invariance_weight)), strict=True)
+    terms = [
+        pair_terms(one, places, sigma_x=a, sigma_g=b, separation_weight=c, invariance_weight=d, reduction=reduction)
+        for one, places, (a, b, c, d) in zip(g, x, settings, strict=True)
+    ]
+    return tuple(torch.stack([getattr(t, name) for t in terms]) for name in ("weighted", "separation", "invariance"))  # type: ignore[return-value]
+
+
+class _Isometry(torch.autograd.Function):
+    """Weighted isometry terms of every network: form in use and early raw form, with the gradient in closed form.
+
+    With r = |dg| / |v| over n steps, d Var(r) / dr = 2 (r - mean) / (n - 1) and dr / d(dg) = dg / (|dg| |v|).
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, states: Tensor, speed: Tensor, counts: Tensor, reach: Tensor, form: IsometryForm, weight: Tensor, raw_weight: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        moved = states[:, 1:] - states[:, :-1]
+        length = ((moved * moved).sum(dim=-1) + SMALLEST_SQUARE).sqrt()
+        bounded = torch.maximum(speed, SHORTEST_STEP * reach[:, None, None])
+        n = counts.sum(dim=(1, 2))
+        enough = n > 1
+        ratio = length / bounded
+        mean = (ratio * counts).sum(dim=(1, 2)) / n.clamp_min(1)
+        off = (ratio - mean[:, None, None]) * counts
+        raw = torch.where(enough, (off * off).sum(dim=(1, 2)) / (n - 1).clamp_min(1), 0.0)
+        per_square = mean.clamp_min(SMALLEST_SQUARE) ** -2
+        shown = raw * per_square if form == "scale_free" else raw
+        in_all = weight * (per_square if form == "scale_free" else 1.0) + raw_weight
+        factor = torch.where(enough, 2 * in_all / (n - 1).clamp_min(1), 0.0)
+        ctx.save_for_backward(moved, factor[:, None, None] * off / (length * bounded))
+        ctx.mark_non_differentiable(shown)
+        return raw * in_all, shown
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        moved, factor = ctx.saved_tensors
+        pull = moved * (factor * gradients[0][:, None, None]).unsqueeze(-1)
+        d_states = torch.nn.functional.pad(pull, (0, 0, 0, 0, 1, 0))
+        d_states[:, :-1] -= pull
+        return d_states, None, None, None, None, None, None
+
+
+def batched_objective(
+    states: Float[Tensor, "network time trajectory units"],
+    batch: Batch,
+    config: LossConfig,
+    settings: LossSettings,
+    *,
+    pick: Int[Tensor, "network picked"] | None,
+    isometry_weight: Float[Tensor, " network"],
+    early_raw_weight: Float[Tensor, " network"],
+    pair_terms_of_networks: PairTermsOfNetworks = pair_terms_in_turn,
+) -> BatchedTerms:
+    """All terms on the states of the networks' training batches.
+
+    Args:
+        states: as the networks give them, the starts included.
+        batch: what was walked, the networks on the leading axis.
+        config: what all networks share: forms and reduction.
+        settings: what each has for itself.
+        pick: the states to compare, from `choose_states`; None compares all.
+        isometry_weight: weight of the form in use at this step (`isometry_weights`).
+        early_raw_weight: weight of the early raw form at this step.
+        pair_terms_of_networks: computes the pair terms.
+    """
+    g, x = states.flatten(1, 2), batch.positions.flatten(1, 2)
+    mean = g.mean(dim=1)
+    mean_state = -(mean * mean).sum(dim=1)
+    compared = (g, x) if pick is None else tuple(a.gather(1, pick.unsqueeze(-1).expand(-1, -1, a.shape[-1])) for a in (g, x))
+    weighted, separation, invariance = pair_terms_of_networks(
+        *compared,
+        sigma_x=settings.sigma_x,
+        sigma_g=settings.sigma_g,
+        separation_weight=settings.separation,
+        invariance_weight=settings.invariance,
+        reduction=config.reduction,
+    )
+    taken = batch.orders.transpose(1, 2)  # (network, step, trajectory)
+    speed = torch.linalg.vector_norm(batch.velocities, dim=-1)
+    speed = speed.gather(1, taken.flatten(1)).view(taken.shape)
+    counts = ((speed > 0) & (speed < settings.isometry_range[:, None, None])).to(states.dtype)
+    weighted_isometry, isometry = _Isometry.apply(
+        states, speed, counts, settings.isometry_range, config.isometry_form, isometry_weight, early_raw_weight
+    )
+    total = weighted + settings.capacity * mean_state + weighted_isometry
+    return BatchedTerms(total, separation.detach(), invariance.detach(), mean_state.detach(), isometry.detach())
