@@ -112,10 +112,11 @@ def test_what_may_differ(tiny):
 @pytest.fixture
 def batched_engine(monkeypatch):
     """Trains as on a GPU, without one."""
-    monkeypatch.setattr(loop, "_engine", lambda configs, device: BatchedTrainer(configs, device=device))
+    monkeypatch.setattr(loop, "make_engine", lambda configs, device: BatchedTrainer(configs, device=device))
 
 
-def test_run_folders_of_networks_trained_together(tiny, tmp_path, batched_engine):
+@pytest.mark.usefixtures("batched_engine")
+def test_run_folders_of_networks_trained_together(tiny, tmp_path):
     together = configs(tiny)
     runs = [Run.create(tmp_path / str(i), c) for i, c in enumerate(together)]
     seen = []
@@ -130,7 +131,8 @@ def test_run_folders_of_networks_trained_together(tiny, tmp_path, batched_engine
         assert [p.name for p in run.checkpoints()] == ["step-00000030.safetensors", "step-00000028.safetensors"]
 
 
-def test_runs_a_kill_left_at_different_steps_resume_from_the_step_they_share(tiny, tmp_path, batched_engine):
+@pytest.mark.usefixtures("batched_engine")
+def test_runs_a_kill_left_at_different_steps_resume_from_the_step_they_share(tiny, tmp_path):
     together = configs(tiny)
     runs = [Run.create(tmp_path / str(i), c) for i, c in enumerate(together)]
     train_together(runs, stop_at=14)
@@ -143,7 +145,8 @@ def test_runs_a_kill_left_at_different_steps_resume_from_the_step_they_share(tin
         assert [r["step"] for r in run.metrics()] == list(range(3, 31, 3))
 
 
-def test_a_failed_run_is_named_and_the_others_are_finished(tiny, tmp_path, batched_engine):
+@pytest.mark.usefixtures("batched_engine")
+def test_a_failed_run_is_named_and_the_others_are_finished(tiny, tmp_path):
     good, bad = configs(tiny)[0], configs(tiny)[1].override({"learning_rate": 1e300})
     runs = [Run.create(tmp_path / name, c) for name, c in (("good", good), ("bad", bad))]
     with pytest.raises(TrainingError, match=r"bad: the .* is not finite at step \d+"):
@@ -159,12 +162,18 @@ def test_several_networks_need_the_kernels(tiny, tmp_path):
 
 
 def test_out_of_memory_names_the_setting_to_lower(tiny, tmp_path, monkeypatch):
-    def full(self):
-        raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes")
+    def full(error):
+        def advance(_self):
+            raise error
 
-    monkeypatch.setattr(Trainer, "advance", full)
+        monkeypatch.setattr(Trainer, "advance", advance)
+
+    full(RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes"))
     with pytest.raises(TrainingError, match=r"out of memory at step 0 \(cpu\): lower model.units \(now 12:.*last good checkpoint: none yet"):
         gridcode.train(tiny.override({"trajectories": 8}), out=tmp_path / "a")
-    monkeypatch.setattr(Trainer, "advance", lambda self: (_ for _ in ()).throw(torch.OutOfMemoryError("CUDA out of memory")))
+    full(torch.OutOfMemoryError("CUDA out of memory"))
     with pytest.raises(TrainingError, match=r"lower world.trajectories \(now 400:"):
         gridcode.train(tiny.override({"trajectories": 400}), out=tmp_path / "b")
+    full(RuntimeError("something else"))
+    with pytest.raises(RuntimeError, match="something else"):
+        gridcode.train(tiny, out=tmp_path / "c")

@@ -18,7 +18,8 @@ import gridcode
 from gridcode import InputError, Run, TrainingError
 from gridcode.config import TrainingConfig
 from gridcode.training import checkpoint
-from gridcode.training.loop import choose_device, train_run
+from gridcode.training.engine import choose_device
+from gridcode.training.loop import train_run
 from gridcode.training.schedule import Plateau, learning_rate
 from gridcode.training.step import Trainer
 from gridcode.world.streams import Stream
@@ -222,11 +223,11 @@ def test_accumulation_averages_gradients(tiny):
     gradients = []
     for batch in batches:
         trainer = Trainer(tiny.override({"loss.pairs": "all", "gradient_clip": 0}))
-        trainer.draw = lambda stream, batch=batch: batch
+        trainer.draw = lambda _stream, batch=batch: batch
         trainer.advance()
         gradients.append(trainer.network.start.grad.clone())
     draws = iter(batches)
-    twice.draw = lambda stream: next(draws)
+    twice.draw = lambda _stream: next(draws)
     twice.advance()
     torch.testing.assert_close(twice.network.start.grad, (gradients[0] + gradients[1]) / 2)
 

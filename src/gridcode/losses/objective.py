@@ -72,9 +72,8 @@ class _Objective(torch.autograd.Function):
         for weight, form in zip(weights, (config.isometry_form, "raw"), strict=True):
             if weight:
                 total = total + weight * steps.term(form)
-        if wants:
+        if from_pairs is not None:
             if pick is None:
-                assert from_pairs is not None
                 gradient = from_pairs.add_(mean, alpha=-2 * config.capacity / len(g))
             else:
                 gradient = (mean * (-2 * config.capacity / len(g))).repeat(len(g), 1)

@@ -112,6 +112,9 @@ def plan_groups(orders: Int[Tensor, "trajectory step"], dtype: torch.dtype = tor
     # Empty slots compute what nobody reads: they take trajectory 0's state and pass no gradient on.
     occupant = torch.zeros(steps, slots, dtype=torch.int64, device=orders.device).scatter_(1, sorted_slot, trajectory)
     backward = torch.full((steps - 1, slots), slots, dtype=torch.int64, device=orders.device)
+    filled = None
+    if slots != trajectories:
+        filled = torch.zeros(steps, slots, 1, dtype=dtype, device=orders.device).scatter_(1, sorted_slot.unsqueeze(2), 1.0)
     return GroupPlan(
         size=size,
         slots=slots,
@@ -119,9 +122,7 @@ def plan_groups(orders: Int[Tensor, "trajectory step"], dtype: torch.dtype = tor
         forward=torch.cat([slot[:1], slot[:-1]]).gather(1, occupant),
         backward=backward.scatter_(1, slot[:-1], slot[1:]),
         occupant=occupant,
-        filled=None
-        if slots == trajectories
-        else torch.zeros(steps, slots, 1, dtype=dtype, device=orders.device).scatter_(1, sorted_slot.unsqueeze(2), 1.0),
+        filled=filled,
     )
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import importlib.util
 import json
 import os
 import time
@@ -13,13 +12,13 @@ from typing import Any
 
 import torch
 
-from gridcode.config import Config, TrainingConfig
+from gridcode.config import TrainingConfig
 from gridcode.errors import InputError, TrainingError
 from gridcode.runs import Run, checkpoint_step
 from gridcode.training import checkpoint
-from gridcode.training.batched import BatchedTrainer
+from gridcode.training.engine import Engine, OneNetwork, choose_device, make_engine
 from gridcode.training.memory import keep_freed_memory, out_of_memory, what_to_lower
-from gridcode.training.step import Snapshot, StepResult, Trainer
+from gridcode.training.step import Snapshot
 
 
 @dataclass(frozen=True)
@@ -37,19 +36,6 @@ class Progress:
     metrics: dict[str, Any] | None
 
 
-def choose_device(name: str) -> torch.device:
-    """The device a configuration asks for; `auto` is a GPU where there is one.
-
-    Raises:
-        InputError: CUDA is asked for and not there.
-    """
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("training.device = 'cuda', but this PyTorch sees no CUDA device; use 'auto' or 'cpu'")
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
-
-
 @contextlib.contextmanager
 def _threads(count: int) -> Iterator[None]:
     before = torch.get_num_threads()
@@ -63,69 +49,6 @@ def _threads(count: int) -> Iterator[None]:
 def choose_threads(training: TrainingConfig, *, all_pairs: bool) -> int:
     """CPU threads: as configured; otherwise one, or two for exact pairs, where a second thread gains most (docs/performance.md)."""
     return training.threads or (min(2, os.cpu_count() or 1) if all_pairs else 1)
-
-
-class _OneNetwork:
-    """One network, step by step: what trains on a CPU, and wherever the kernels do not run."""
-
-    pace: int | None = 1
-
-    def __init__(self, config: Config, device: torch.device) -> None:
-        self.trainer = Trainer(config, device=device)
-        self.failures: dict[int, str] = {}
-        self._result: StepResult | None = None
-
-    @property
-    def step(self) -> int:
-        return self.trainer.step
-
-    def advance_to(self, step: int) -> None:
-        try:
-            while self.trainer.step < step:
-                self._result = self.trainer.advance()
-        except TrainingError as error:
-            self.failures[0] = str(error)
-
-    def rows(self) -> list[dict[str, Any]]:
-        assert self._result is not None
-        return [
-            {
-                "step": self.trainer.step,
-                **self._result.terms.floats(),
-                "gradient_norm": float(self._result.gradient_norm),
-                "learning_rate": self.trainer.optimiser.param_groups[0]["lr"],
-                "silent_units": self._result.silent_units(),
-                "zero_states": self.trainer.zero_states,
-            }
-        ]
-
-    def snapshots(self) -> list[Snapshot]:
-        return [self.trainer.snapshot()]
-
-    def restore(self, snapshots: Sequence[Snapshot]) -> None:
-        self.trainer.restore(snapshots[0])
-
-
-Engine = _OneNetwork | BatchedTrainer
-
-
-def why_no_kernels(config: Config) -> str | None:
-    """Why a configuration does not train on the GPU's kernels, in a few words; None where it does."""
-    if importlib.util.find_spec("triton") is None:
-        return "Triton is not installed"
-    from gridcode.kernels import pairs, rollout
-
-    dtype = getattr(torch, config.training.precision)
-    return rollout.why_not(config.model.units, dtype) or pairs.why_not(config.model.units, dtype)
-
-
-def _engine(configs: Sequence[Config], device: torch.device) -> Engine:
-    if device.type == "cuda":
-        reason = why_no_kernels(configs[0])
-        if reason is None:
-            return BatchedTrainer(configs, device=device, kernels=True, graph=True)
-        warnings.warn(f"training without the GPU kernels, many times slower: {reason}", stacklevel=2)
-    return _OneNetwork(configs[0], device)
 
 
 def train_run(run: Run, *, progress: Callable[[Progress], None] | None = None, stop_at: int | None = None) -> None:
@@ -166,8 +89,8 @@ def train_together(runs: Sequence[Run], *, progress: Callable[[Progress], None] 
             for run in runs:
                 stack.enter_context(run.lock())
             stack.enter_context(_threads(threads))
-            engine = _engine([run.config for run in runs], device)
-            if isinstance(engine, _OneNetwork) and len(runs) > 1:
+            engine = make_engine([run.config for run in runs], device)
+            if isinstance(engine, OneNetwork) and len(runs) > 1:
                 raise InputError("several networks train as one program only on a GPU, with its kernels; train them one by one")
             clock = _Clock(_resume(runs, engine))
             logs = [stack.enter_context(open(run.metrics_path, "a", encoding="utf-8")) for run in runs]
@@ -177,9 +100,8 @@ def train_together(runs: Sequence[Run], *, progress: Callable[[Progress], None] 
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
-        raise TrainingError(
-            f"out of memory{_at(engine)} ({device.type}): {what_to_lower(config, len(runs))}; last good checkpoint: {_kept(runs[0])}"
-        ) from None
+        where = f"out of memory{_at(engine)} ({device.type})"
+        raise TrainingError(f"{where}: {what_to_lower(config, len(runs))}; last good checkpoint: {_kept(runs[0])}") from None
 
 
 def _at(engine: Engine | None) -> str:
@@ -259,9 +181,7 @@ def _save(runs: Sequence[Run], engine: Engine, logs: Sequence[Any], clock: _Cloc
 
 def _loop(runs: Sequence[Run], engine: Engine, logs: Sequence[Any], clock: _Clock, last: int, progress: Callable[[Progress], None] | None) -> None:
     training = runs[0].config.training
-    device = (
-        torch.cuda.get_device_name() if isinstance(engine, BatchedTrainer) and engine.device.type == "cuda" else choose_device(training.device).type
-    )
+    device = torch.cuda.get_device_name() if choose_device(training.device).type == "cuda" else "cpu"
     row: dict[str, Any] | None = None
     mark = (engine.step, time.monotonic())
     while engine.step < last:
@@ -282,7 +202,5 @@ def _loop(runs: Sequence[Run], engine: Engine, logs: Sequence[Any], clock: _Cloc
         if progress:
             progress(Progress(step=engine.step, steps=last, metrics=row))
     if engine.failures:
-        where = [f"{runs[i].folder}: " if len(runs) > 1 else "" for i in engine.failures]
-        raise TrainingError(
-            "; ".join(f"{w}{text}; last good checkpoint: {_kept(runs[i])}" for w, (i, text) in zip(where, engine.failures.items(), strict=True))
-        )
+        named = {i: f"{runs[i].folder}: {text}" if len(runs) > 1 else text for i, text in engine.failures.items()}
+        raise TrainingError("; ".join(f"{text}; last good checkpoint: {_kept(runs[i])}" for i, text in named.items()))

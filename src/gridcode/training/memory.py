@@ -52,7 +52,6 @@ def what_to_lower(config: Config, networks: int) -> str:
     setting = max(needs, key=lambda name: needs[name])
     section, field = setting.split(".")
     value = getattr(getattr(config, section), field)
-    together = f", or train fewer than {networks} networks at once (--at-once)" if networks > 1 else ""
-    return (
-        f"lower {setting} (now {value}: about {networks * needs[setting] / 2**30:.1f} GiB of {networks * sum(needs.values()) / 2**30:.1f}){together}"
-    )
+    size, whole = networks * needs[setting] / 2**30, networks * sum(needs.values()) / 2**30
+    fewer = f", or train fewer than {networks} networks at once (--at-once)" if networks > 1 else ""
+    return f"lower {setting} (now {value}: about {size:.1f} GiB of {whole:.1f}){fewer}"
