@@ -77,6 +77,26 @@ def test_rate_maps_are_means_in_the_right_bin_with_nan_where_unvisited():
     assert maps["rate"].sel(unit=1, y=-0.75, x=-0.75) == 0.0
 
 
+def test_rate_maps_equal_a_loop_over_samples(rng):
+    positions = rng.uniform(-1.1, 1.1, (500, 2))
+    positions[:3] = [[1.0, 0.3], [-1.0, 1.0], [0.23, 1.0]]
+    activity = rng.standard_normal((500, 4)).astype(np.float32)
+    total, count = np.zeros((4, 20, 20)), np.zeros((20, 20), dtype=int)
+    for (x, y), sample in zip(positions, activity, strict=True):
+        if max(abs(x), abs(y)) <= 1.0:
+            row, column = min(int((y + 1) / 0.1), 19), min(int((x + 1) / 0.1), 19)
+            total[:, row, column] += sample
+            count[row, column] += 1
+    maps = rate_maps(positions, activity, arena_m=2.0, bin_size_m=0.1)
+    np.testing.assert_array_equal(maps["occupancy"], count)
+    np.testing.assert_allclose(maps["rate"], np.where(count > 0, total / np.maximum(count, 1), np.nan), rtol=1e-6)
+
+
+def test_a_step_outside_the_arena_adds_nothing():
+    maps = rate_maps(np.full((3, 2), 9.0), np.full((3, 1), np.nan), arena_m=1.0, bin_size_m=0.1)
+    assert maps["occupancy"].sum() == 0 and np.isnan(maps["rate"]).all()
+
+
 def test_bad_rate_map_input():
     with pytest.raises(InputError, match="samples of activity"):
         rate_maps(np.zeros((3, 2)), np.zeros((4, 1)), arena_m=1.0, bin_size_m=0.1)

@@ -1,5 +1,8 @@
 """Spatial autocorrelograms: where does a rate map repeat itself?"""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy import fft, ndimage
@@ -8,6 +11,10 @@ from gridcode.errors import InputError
 
 Maps = Float[np.ndarray, "unit y x"]
 Correlograms = Float[np.ndarray, "unit lag_y lag_x"]
+Visited = Bool[np.ndarray, "unit y x"]
+
+# Numbers of a block of units worked on at once: half a megabyte, so that temporaries stay in a core's second-level cache.
+CACHED_FLOATS = 2**16
 
 
 def as_maps(rate_maps: np.ndarray) -> Maps:
@@ -29,6 +36,17 @@ def as_maps(rate_maps: np.ndarray) -> Maps:
     return maps
 
 
+def blocks(units: int, floats_per_unit: int) -> Iterator[slice]:
+    """Slices of units to work on one after the other, each of about CACHED_FLOATS numbers and at least one unit; one empty slice for none."""
+    size = max(1, CACHED_FLOATS // floats_per_unit)
+    return (slice(i, i + size) for i in range(0, max(units, 1), size))
+
+
+def _shared(visited: Visited) -> Bool[np.ndarray, "#unit y x"]:
+    """One mask (1, y, x) where all units have the same, as in every arena; otherwise the masks as they are."""
+    return visited[:1] if (visited == visited[:1]).all() else visited
+
+
 def smooth(rate_maps: np.ndarray, sigma_bins: float) -> Maps:
     """Gaussian smoothing that neither fills unvisited (NaN) bins nor lets them dilute their neighbours.
 
@@ -42,7 +60,7 @@ def smooth(rate_maps: np.ndarray, sigma_bins: float) -> Maps:
     visited = np.isfinite(maps)
     sigma = (0, sigma_bins, sigma_bins)
     total = ndimage.gaussian_filter(np.where(visited, maps, 0.0), sigma, mode="constant")
-    weight = ndimage.gaussian_filter(visited.astype(np.float64), sigma, mode="constant")
+    weight = ndimage.gaussian_filter(_shared(visited).astype(np.float64), sigma, mode="constant")
     return np.where(visited, total / np.maximum(weight, 1e-12), np.nan)
 
 
@@ -64,34 +82,90 @@ def autocorrelograms(rate_maps: np.ndarray, *, min_overlap_bins: int = 20) -> Co
     Source: Sargolini et al. 2006 (the definition every grid score starts from), computed by FFT.
     """
     maps = as_maps(rate_maps)
+    rows, columns = maps.shape[1:]
+    lags = _Lags(rows, columns)
     visited = np.isfinite(maps)
-    count = visited.sum(axis=(1, 2), keepdims=True)
+    masks = _shared(visited)
+    overlap = _Overlap.of(masks, lags) if len(masks) == 1 else None
+    out = np.empty((len(maps), 2 * rows - 1, 2 * columns - 1))
+    for block in blocks(len(maps), out.shape[1] * out.shape[2]):
+        half = _half_correlograms(maps[block], visited[block], overlap or _Overlap.of(masks[block], lags), lags, min_overlap_bins)
+        # Swapping the two copies changes nothing, r(-tau) = r(tau): the other half is its mirror image.
+        out[block, rows - 1 :] = half
+        out[block, : rows - 1] = half[:, :0:-1, ::-1]
+    return out
+
+
+def _half_correlograms(maps: Maps, visited: Visited, overlap: "_Overlap", lags: "_Lags", min_overlap_bins: int) -> Correlograms:
+    """Autocorrelograms at lag_y >= 0 only."""
     filled = np.where(visited, maps, 0.0)
+    level = np.abs(filled).max(axis=(1, 2), keepdims=True)
     # Centring and scaling first keeps the differences of large sums below accurate.
-    filled = np.where(visited, filled - filled.sum(axis=(1, 2), keepdims=True) / np.maximum(count, 1), 0.0)
+    mean = filled.sum(axis=(1, 2), keepdims=True) / np.maximum(visited.sum(axis=(1, 2), keepdims=True), 1)
+    filled = np.where(visited, filled - mean, 0.0)
     scale = np.abs(filled).max(axis=(1, 2), keepdims=True)
-    level = np.nanmax(np.abs(np.where(visited, maps, 0.0)), axis=(1, 2), keepdims=True)
     varies = scale > 1e-9 * level
     filled = np.where(varies, filled / np.where(varies, scale, 1.0), 0.0)
 
-    shape = tuple(2 * n - 1 for n in maps.shape[1:])
-    padded = tuple(fft.next_fast_len(n, real=True) for n in shape)
-
-    def spectrum(a: np.ndarray) -> np.ndarray:
-        return fft.rfft2(a, s=padded)
-
-    def back(a: np.ndarray) -> Correlograms:
-        full = fft.irfft2(a, s=padded)
-        return np.roll(full, (maps.shape[1] - 1, maps.shape[2] - 1), axis=(1, 2))[:, : shape[0], : shape[1]]
-
-    f, f2, m = spectrum(filled), spectrum(filled**2), spectrum(visited.astype(np.float64))
-    n = np.rint(back(np.abs(m) ** 2))
-    ab = back(np.abs(f) ** 2)
-    a, aa = back(f * m.conj()), back(f2 * m.conj())
+    f, f2, n = lags.spectrum(filled), lags.spectrum(filled**2), overlap.count[:, lags.rows - 1 :]
+    ab = lags.upper_half((f.real**2 + f.imag**2) * lags.move_x)
+    a, aa = lags.correlations(f * overlap.conjugate), lags.correlations(f2 * overlap.conjugate)
+    variance = overlap.count * aa - a * a
     # The sums over the other copy are the same sums at the opposite lag.
-    b, bb = a[:, ::-1, ::-1], aa[:, ::-1, ::-1]
-    variance_a, variance_b = n * aa - a * a, n * bb - b * b
-    usable: Bool[np.ndarray, "unit lag_y lag_x"] = (n >= min_overlap_bins) & (np.minimum(variance_a, variance_b) > 1e-9 * n * n)
+    y = lags.rows - 1
+    a, b = a[:, y:], a[:, y::-1, ::-1]
+    variance_a, variance_b = variance[:, y:], variance[:, y::-1, ::-1]
+    usable = (n >= min_overlap_bins) & (np.minimum(variance_a, variance_b) > 1e-9 * n * n)
     with np.errstate(invalid="ignore", divide="ignore"):
         r = (n * ab - a * b) / np.sqrt(variance_a * variance_b)
     return np.where(usable & varies, np.clip(r, -1.0, 1.0), np.nan)
+
+
+class _Lags:
+    """Correlations of maps (unit, y, x) at every lag by FFT, with as much zero padding as keeps lags from wrapping round.
+
+    A product of spectra comes back with zero lag in the corner; `move` and `move_x`, the spectra of an impulse at
+    the far corner and at the end of the first row, move it to the centre and to the middle of the first row.
+    """
+
+    def __init__(self, rows: int, columns: int) -> None:
+        self.rows, self.columns = rows, columns
+        self.padded = [fft.next_fast_len(2 * n - 1, real=True) for n in (rows, columns)]
+        impulse = np.zeros((2, rows, columns))
+        impulse[0, -1, -1] = impulse[1, 0, -1] = 1.0
+        self.move, self.move_x = self.spectrum(impulse)
+
+    def spectrum(self, a: Maps) -> np.ndarray:
+        # Row by row first: the rows of padding are not transformed.
+        return fft.fft(fft.rfft(a, self.padded[1], axis=2), self.padded[0], axis=1)
+
+    def _back(self, product: np.ndarray, rows: int) -> Correlograms:
+        by_row = fft.ifft(product, axis=1, overwrite_x=True)[:, :rows]
+        return fft.irfft(by_row, self.padded[1], axis=2)[:, :, : 2 * self.columns - 1]
+
+    def correlations(self, product: np.ndarray) -> Correlograms:
+        """All lags, from a product of spectra with `move`."""
+        return self._back(product, 2 * self.rows - 1)
+
+    def upper_half(self, product: np.ndarray) -> Correlograms:
+        """Lags with lag_y >= 0, from a product of spectra with `move_x`."""
+        return self._back(product, self.rows)
+
+
+@dataclass(frozen=True)
+class _Overlap:
+    """The bins that a mask and its shifted copy have in common: one for all units where they share their mask.
+
+    Attributes:
+        conjugate: conjugate spectrum of the mask, times `move`.
+        count: number of common bins at every lag.
+    """
+
+    conjugate: np.ndarray
+    count: Correlograms
+
+    @classmethod
+    def of(cls, visited: Visited, lags: _Lags) -> "_Overlap":
+        mask = lags.spectrum(visited.astype(np.float64))
+        conjugate = mask.conj() * lags.move
+        return cls(conjugate, np.rint(lags.correlations(mask * conjugate)))

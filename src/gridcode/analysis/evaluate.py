@@ -178,10 +178,13 @@ def _summary(groups: dict[str, xr.Dataset], arenas: list[float], config: Evaluat
     fits = [a for a in arenas if 0 < _arena_needed(groups[group_name(first, a)], config) <= a]
     headline = group_name(first, fits[0] if fits else arenas[-1])
     data = groups[headline]
+    peaks = np.fmax.reduce(data["rate"].values, axis=(1, 2))
+    silent, reasons = data["silent"].values, data["reason"].values
+    scores = {name: data[name].values for name in SCORES}
     units = [
-        {"unit": int(u), "silent": bool(data["silent"].values[u]), "peak_rate": _number(np.nanmax(data["rate"].values[u]))}
-        | {name: _number(data[name].values[u]) for name in SCORES}
-        | {"reason": str(data["reason"].values[u])}
+        {"unit": u, "silent": bool(silent[u]), "peak_rate": _number(peaks[u])}
+        | {name: _number(values[u]) for name, values in scores.items()}
+        | {"reason": str(reasons[u])}
         for u in range(data.sizes["unit"])
     ]
     chosen = next(a for a in by_arena if a["group"] == headline)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import ndimage
 
-from gridcode.analysis.autocorrelogram import Correlograms, Maps, as_maps, autocorrelograms, smooth
+from gridcode.analysis.autocorrelogram import Correlograms, Maps, as_maps, autocorrelograms, blocks, smooth
 from gridcode.analysis.lattice import Lattices, fit_lattices
 from gridcode.errors import InputError
 
@@ -46,25 +46,34 @@ class GridScores:
     reason: tuple[str, ...]
 
 
+def _bilinear(images: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Each image (unit, y, x) between its pixels, at (unit or 1, ...) positions in pixels; NaN outside and beside a NaN."""
+    rows, columns = images.shape[1:]
+    inside = (x >= 0) & (x <= columns - 1) & (y >= 0) & (y <= rows - 1)
+    x, y = np.where(inside, x, 0.0), np.where(inside, y, 0.0)
+    # The last pixel is the right end of the last interval, not the left end of one more.
+    left, lower = np.minimum(x.astype(np.intp), columns - 2), np.minimum(y.astype(np.intp), rows - 2)
+    x, y = x - left, y - lower
+    corner = lower * columns + left + rows * columns * np.arange(len(images)).reshape(-1, *[1] * (x.ndim - 1))
+    before, after = (images.take(corner + row) * (1 - x) + images.take(corner + row + 1) * x for row in (0, columns))
+    return np.where(inside, before * (1 - y) + after * y, np.nan)
+
+
 def _polar(correlograms: Correlograms, radii: np.ndarray, to_hexagon: np.ndarray | None) -> Float[np.ndarray, "unit radius angle"]:
     """Sample half of each autocorrelogram (the other half mirrors it) at (radius, angle), in bins and degrees.
 
     With `to_hexagon` the samples are those of the autocorrelogram after that linear map: what stands at p comes from
-    the inverse map of p.
+    the inverse map of p. A NaN neighbour makes the sample NaN, which is what an unknown lag should do.
     """
     angle = np.radians(np.arange(0, 180, ANGLE_STEP_DEG))
-    points = np.stack([np.outer(radii, np.cos(angle)), np.outer(radii, np.sin(angle))])  # (2, radius, angle), x then y
+    points = np.stack([np.outer(radii, np.cos(angle)), np.outer(radii, np.sin(angle))])[None]  # (1, 2, radius, angle), x then y
+    if to_hexagon is not None:
+        back = np.full_like(to_hexagon, np.nan)
+        known = np.isfinite(to_hexagon).all(axis=(1, 2))
+        back[known] = np.linalg.inv(to_hexagon[known])
+        points = np.einsum("uij,jra->uira", back, points[0])
     centre = (np.array(correlograms.shape[1:]) - 1) / 2
-    out = np.full((len(correlograms), len(radii), len(angle)), np.nan)
-    for u, correlogram in enumerate(correlograms):
-        x, y = points
-        if to_hexagon is not None:
-            if not np.isfinite(to_hexagon[u]).all():
-                continue
-            x, y = np.einsum("ij,jra->ira", np.linalg.inv(to_hexagon[u]), points)
-        # A NaN neighbour makes the sample NaN, which is what an unknown lag should do.
-        out[u] = ndimage.map_coordinates(correlogram, [y + centre[0], x + centre[1]], order=1, cval=np.nan, prefilter=False)
-    return out
+    return _bilinear(correlograms, points[:, 0] + centre[1], points[:, 1] + centre[0])
 
 
 def rotation_correlations(polar: np.ndarray, radii: np.ndarray, inner: np.ndarray, degrees: int) -> Float[np.ndarray, "unit outer"]:
@@ -76,19 +85,38 @@ def rotation_correlations(polar: np.ndarray, radii: np.ndarray, inner: np.ndarra
         inner: (unit,) inner radius of the annulus, in bins.
         degrees: the turn; a multiple of ANGLE_STEP_DEG.
     """
-    turned = np.roll(polar, degrees // ANGLE_STEP_DEG, axis=2)
-    known = np.isfinite(polar) & np.isfinite(turned) & (radii[None, :, None] >= inner[:, None, None])
-    weight = known * radii[None, :, None]
-    a, b = np.where(known, polar, 0.0), np.where(known, turned, 0.0)
+    return _rotation_correlations(polar, radii, inner, (degrees,))[degrees]
 
-    def total(values: np.ndarray) -> np.ndarray:
-        return np.cumsum(values.sum(axis=2), axis=1)
 
-    n, sa, sb = total(weight), total(weight * a), total(weight * b)
-    covariance = n * total(weight * a * b) - sa * sb
-    variance = (n * total(weight * a * a) - sa**2) * (n * total(weight * b * b) - sb**2)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(variance > 1e-20, covariance / np.sqrt(variance), np.nan)
+def _rotation_correlations(polar: np.ndarray, radii: np.ndarray, inner: np.ndarray, turns: tuple[int, ...]) -> dict[int, np.ndarray]:
+    """The same for several turns."""
+    known = np.isfinite(polar)
+    angles = polar.shape[2]
+    weight = np.where(radii >= inner[:, None], radii, 0.0)
+    # Each ring twice, so that the turned samples are a view.
+    a, one = np.tile(np.where(known, polar, 0.0), 2), np.tile(known.astype(np.float64), 2)
+    aa = a * a
+
+    def total(still: np.ndarray, turned: np.ndarray, shift: int) -> np.ndarray:
+        """Sum over each annulus of one quantity times another that is turned."""
+        ring = np.einsum("ura,ura->ur", still[..., :angles], turned[..., angles - shift : 2 * angles - shift])
+        return np.cumsum(weight * ring, axis=1)
+
+    def moments(shift: int) -> tuple[np.ndarray, ...]:
+        """Count, sums and sums of squares over the samples that are known both still and turned."""
+        return total(one, one, shift), total(a, one, shift), total(one, a, shift), total(aa, one, shift), total(one, aa, shift)
+
+    # Where every sample is known these are the same for every turn.
+    whole = moments(0) if known.all() else None
+    correlations = {}
+    for turn in turns:
+        shift = turn // ANGLE_STEP_DEG % angles
+        n, sa, sb, saa, sbb = whole or moments(shift)
+        covariance = n * total(a, a, shift) - sa * sb
+        variance = (n * saa - sa**2) * (n * sbb - sb**2)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            correlations[turn] = np.where(variance > 1e-20, covariance / np.sqrt(variance), np.nan)
+    return correlations
 
 
 def _inner_radius(polar: np.ndarray, radii: np.ndarray) -> np.ndarray:
@@ -113,9 +141,10 @@ def _best_annulus(score: np.ndarray, radii: np.ndarray, inner: np.ndarray) -> np
     return np.where(usable.any(axis=1), best, np.nan)
 
 
-def _scores(polar: np.ndarray, radii: np.ndarray) -> dict[str, np.ndarray]:
+def _scores(correlograms: Correlograms, radii: np.ndarray, to_hexagon: np.ndarray | None) -> dict[str, np.ndarray]:
+    polar = _polar(correlograms, radii, to_hexagon)
     inner = _inner_radius(polar, radii)
-    c = {d: rotation_correlations(polar, radii, inner, d) for d in (30, 45, 60, 90, 120, 135, 150)}
+    c = _rotation_correlations(polar, radii, inner, (30, 45, 60, 90, 120, 135, 150))
     against = np.maximum(np.maximum(c[30], c[90]), c[150])
     return {
         "minmax": _best_annulus(np.minimum(c[60], c[120]) - against, radii, inner),
@@ -147,16 +176,12 @@ def score_maps(rate_maps: np.ndarray, *, bin_size_m: float, smoothing_bins: floa
 
 def unscorable(maps: Maps) -> tuple[str, ...]:
     """Why each map (unit, y, x) can have no score: silent, constant or never visited; "" where it can."""
-    reasons = []
-    for unit in maps:
-        known = unit[np.isfinite(unit)]
-        if known.size == 0:
-            reasons.append("no visited bin")
-        elif np.ptp(known) <= 1e-9 * np.abs(known).max():
-            reasons.append("constant map" if known.any() else "silent")
-        else:
-            reasons.append("")
-    return tuple(reasons)
+    known = np.isfinite(maps)
+    low = np.where(known, maps, np.inf).min(axis=(1, 2))
+    high = np.where(known, maps, -np.inf).max(axis=(1, 2))
+    largest = np.maximum(np.abs(low), np.abs(high))
+    reasons = np.select([high < low, high - low > 1e-9 * largest, largest > 0], ["no visited bin", "", "constant map"], "silent")
+    return tuple(reasons.tolist())
 
 
 def score_correlograms(correlograms: Correlograms, *, bin_size_m: float, reasons: tuple[str, ...] | None = None) -> GridScores:
@@ -164,15 +189,19 @@ def score_correlograms(correlograms: Correlograms, *, bin_size_m: float, reasons
     n = min(correlograms.shape[1:]) // 2 + 1
     radii = np.arange(1.0, max(OUTER_LIMIT * n, 5.0), 1.0)
     lattices: Lattices = fit_lattices(correlograms)
-    plain = _scores(_polar(correlograms, radii, None), radii)
-    corrected = _scores(_polar(correlograms, radii, lattices.to_hexagon), radii)
+    parts = [
+        (_scores(correlograms[block], radii, None), _scores(correlograms[block], radii, lattices.to_hexagon[block]))
+        for block in blocks(len(correlograms), len(radii) * 180 // ANGLE_STEP_DEG)
+    ]
+    plain = {name: np.concatenate([scores[name] for scores, _ in parts]) for name in ("minmax", "mean60", "square")}
+    corrected = np.concatenate([scores["minmax"] for _, scores in parts])
     reasons = reasons or ("",) * len(correlograms)
     unknown = ~np.isfinite(plain["minmax"])
     return GridScores(
         minmax=plain["minmax"],
         mean60=plain["mean60"],
         square=plain["square"],
-        corrected=np.where(np.isfinite(lattices.spacing), corrected["minmax"], np.nan),
+        corrected=np.where(np.isfinite(lattices.spacing), corrected, np.nan),
         spacing_m=lattices.spacing * bin_size_m,
         orientation_deg=lattices.orientation_deg,
         axis_ratio=lattices.axis_ratio,

@@ -29,9 +29,13 @@ class RateMapAccumulator:
         index = np.where(np.asarray(positions) == self.arena_m / 2, self.bins - 1, index)
         inside = ((index >= 0) & (index < self.bins)).all(axis=1)
         flat = index[inside, 1] * self.bins + index[inside, 0]
-        # Samples to bins as a sparse product: much faster than np.add.at over many units.
-        where = sparse.csr_matrix((np.ones(len(flat)), (flat, np.arange(len(flat)))), shape=(self.bins**2, len(flat)))
-        self.total += np.asarray(where @ np.asarray(activity, dtype=np.float64)[inside])
+        # Samples to bins as one sparse product with a row for each bin that was visited: what a step costs then
+        # depends on the samples, not on the size of the arena.
+        order = np.argsort(flat, kind="stable")
+        visited, first = np.unique(flat[order], return_index=True)
+        sample = np.flatnonzero(inside)[order]
+        where = sparse.csr_array((np.ones(len(flat)), sample, np.append(first, len(flat))), shape=(len(visited), len(positions)))
+        self.total[visited] += where @ np.asarray(activity, dtype=np.float64)
         self.count += np.bincount(flat, minlength=self.bins**2)
 
     def dataset(self) -> xr.Dataset:
