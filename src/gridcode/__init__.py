@@ -2,9 +2,23 @@
 
 __version__ = "0.1.0"
 
-from gridcode.api import evaluate, load_network, train, write_report
+from gridcode.api import evaluate, load_network, train, train_many, write_report
 from gridcode.config import Config, load_config
 from gridcode.errors import GridcodeError, InputError, TrainingError
 from gridcode.runs import Run
+from gridcode.training.many import variants
 
-__all__ = ["Config", "GridcodeError", "InputError", "Run", "TrainingError", "evaluate", "load_config", "load_network", "train", "write_report"]
+__all__ = [
+    "Config",
+    "GridcodeError",
+    "InputError",
+    "Run",
+    "TrainingError",
+    "evaluate",
+    "load_config",
+    "load_network",
+    "train",
+    "train_many",
+    "variants",
+    "write_report",
+]

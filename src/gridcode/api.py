@@ -10,7 +10,7 @@ gridcode.write_report(run)
 import contextlib
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -20,8 +20,9 @@ from gridcode.config import Config, EvaluationConfig
 from gridcode.errors import InputError
 from gridcode.models.network import GridNetwork
 from gridcode.runs import Run
-from gridcode.training import checkpoint
+from gridcode.training import checkpoint, many
 from gridcode.training.loop import Progress, train_run
+from gridcode.training.many import ManyProgress, open_runs
 
 
 def train(
@@ -47,6 +48,35 @@ def train(
     run = Run(out) if config is None else Run.create(out, config)
     train_run(run, progress=progress)
     return run
+
+
+def train_many(
+    configs: Mapping[str, Config],
+    *,
+    out: str | os.PathLike[str],
+    jobs: int | None = None,
+    at_once: int | None = None,
+    progress: Callable[[ManyProgress], None] | None = None,
+) -> list[Run]:
+    """Train many networks, or go on with them; each has an ordinary run folder in `out` and comes out as if trained alone.
+
+    Args:
+        configs: what to train, by the name of the run; `variants` makes them from seeds and values.
+        out: the folder of the run folders.
+        jobs: on a CPU, networks that train side by side; as many as there are cores by default.
+        at_once: on a GPU, networks in one program; all by default.
+        progress: called now and then.
+
+    Returns:
+        The runs, trained, in the order of `configs`.
+
+    Raises:
+        InputError: a folder holds a run with other settings, or a device is not there.
+        TrainingError: some runs failed, each is named; all others are trained to their end first.
+    """
+    runs = open_runs(configs, out)
+    many.train_many(runs, jobs=jobs, at_once=at_once, progress=progress)
+    return runs
 
 
 def load_network(run: Run | str | os.PathLike[str]) -> GridNetwork:

@@ -5,6 +5,7 @@ disagree and every mistake is reported by the same validation.
 """
 
 import argparse
+import contextlib
 import json
 import sys
 import warnings
@@ -61,14 +62,19 @@ def _parser() -> argparse.ArgumentParser:
 
     train = commands.add_parser(
         "train",
-        usage="gridcode train WHAT [--out RUN] [--quiet] [--json] [--SETTING VALUE ...]",
+        usage="gridcode train WHAT [--out RUN] [--seeds SEEDS] [--vary SETTING=VALUE,... ...] [--quiet] [--json] [--SETTING VALUE ...]",
         help="train a network from a preset or file, or resume a run",
         description="Train a network. WHAT is a preset (see `gridcode presets`), a TOML file, or a run folder to resume. "
         "Any setting can be overridden; lists are written like '[64, 64]'. Defaults in brackets are those of a file that leaves the setting out; "
         "presets set some of them otherwise.",
     )
     train.add_argument("what", metavar="WHAT", help="preset, TOML file, or run folder to resume")
-    train.add_argument("--out", metavar="RUN", help="new run folder [runs/NAME-seedN]")
+    train.add_argument("--out", metavar="RUN", help="new run folder [runs/NAME-seedN]; with --seeds or --vary the folder of the run folders [runs]")
+    train.add_argument("--seeds", metavar="SEEDS", help="train a network for each seed, such as 0-7 or 0,3,5; again to go on after a stop")
+    vary = "with --seeds, or alone: train a network for each value, such as loss.sigma_g=0.3,0.4; several times for all combinations"
+    train.add_argument("--vary", action="append", default=[], metavar="SETTING=VALUES", help=vary)
+    train.add_argument("--jobs", metavar="N", help="of many networks, how many train side by side on a CPU [the number of cores]")
+    train.add_argument("--at-once", metavar="N", help="of many networks, how many train as one program on a GPU [all]")
     _quiet_and_json(train)
     _add_overrides(train, all_sections)
 
@@ -93,6 +99,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     presets.add_argument("name", nargs="?", metavar="PRESET", help="show this preset, complete")
     presets.add_argument("--fields", action="store_true", help="list every setting with its default and meaning")
+
+    bench = commands.add_parser(
+        "bench",
+        help="time training steps on this machine",
+        description="Time one training step of each preset beside the naive step and beside its floor, on the CPU and on a GPU where there "
+        "is one; a minute or two. Close other programs first.",
+    )
+    bench.add_argument("--no-naive", action="store_true", help="leave out the naive step (it needs gigabytes of memory)")
+    _quiet_and_json(bench)
 
     demo = commands.add_parser(
         "demo",
@@ -125,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if parsed.command is None:
             parser.print_help()
             return 0
-        commands = {"train": _train, "evaluate": _evaluate, "report": _report, "presets": _presets, "demo": _demo}
+        commands = {"train": _train, "evaluate": _evaluate, "report": _report, "presets": _presets, "demo": _demo, "bench": _bench}
         commands[parsed.command](parsed)
         return 0
     except GridcodeError as error:
@@ -157,7 +172,71 @@ def _run_training(config: configuration.Config | None, out: Path, *, quiet: bool
         return gridcode.train(config, out=out, progress=progress)
 
 
+def _counted(arguments: argparse.Namespace, name: str) -> int | None:
+    text = getattr(arguments, name)
+    if text is None:
+        return None
+    if not text.isdigit() or int(text) < 1:
+        raise InputError(f"--{name.replace('_', '-')} must be a whole number from 1 on, not '{text}'")
+    return int(text)
+
+
+def _seeds(text: str) -> list[int]:
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()) or int(last or first) < int(first):
+            raise InputError(f"--seeds must be numbers and ranges such as 0-7 or 0,3,5, not '{text}'")
+        seeds += range(int(first), int(last or first) + 1)
+    return seeds
+
+
+def _values(text: str) -> list[str]:
+    """Values separated by commas; lists such as [64, 64] are one value."""
+    depth, values = 0, [""]
+    for character in text:
+        depth += {"[": 1, "]": -1}.get(character, 0)
+        if character == "," and depth == 0:
+            values.append("")
+        else:
+            values[-1] += character
+    return [value.strip() for value in values if value.strip()]
+
+
+def _train_many(arguments: argparse.Namespace) -> None:
+    from gridcode.display import many_bar
+
+    what = arguments.what
+    config = configuration.load_config(what).override(_overrides(arguments))
+    vary: dict[str, list[str]] = {}
+    for text in arguments.vary:
+        key, equals, values = text.partition("=")
+        if not equals:
+            raise InputError(f"--vary must be SETTING=VALUE,VALUE such as loss.sigma_g=0.3,0.4, not '{text}'")
+        vary[key.strip()] = _values(values)
+    seeds = _seeds(arguments.seeds) if arguments.seeds is not None else [config.training.seed]
+    configs = gridcode.variants(config, name=Path(what).stem, seeds=seeds, vary=vary)
+    jobs, at_once = _counted(arguments, "jobs"), _counted(arguments, "at_once")
+    with many_bar(ERRORS, quiet=arguments.quiet) as progress:
+        runs = gridcode.train_many(configs, out=arguments.out or "runs", jobs=jobs, at_once=at_once, progress=progress)
+    if arguments.json:
+        _print_json([{"run": str(run.folder), "manifest": run.manifest, "last": run.metrics()[-1]} for run in runs])
+    else:
+        print(f"trained {len(runs)} networks; run folders:")
+        for run in runs:
+            print(f"  {run.folder}")
+        print(f"next: gridcode evaluate {runs[0].folder}")
+
+
 def _train(arguments: argparse.Namespace) -> None:
+    if arguments.seeds is not None or arguments.vary:
+        if Path(arguments.what).is_dir() and arguments.what not in configuration.preset_names():
+            raise InputError(f"'{arguments.what}' is a run to resume: --seeds and --vary do not apply")
+        _train_many(arguments)
+        return
+    for name in ("jobs", "at_once"):
+        if getattr(arguments, name) is not None:
+            raise InputError(f"--{name.replace('_', '-')} applies to many networks: give --seeds or --vary")
     overrides = _overrides(arguments)
     what = arguments.what
     if Path(what).is_dir() and what not in configuration.preset_names():
@@ -238,6 +317,46 @@ def _presets(arguments: argparse.Namespace) -> None:
     else:
         for name in configuration.preset_names():
             print(f"{name:8s} {configuration.preset_summary(name)}")
+
+
+def _bench(arguments: argparse.Namespace) -> None:
+    from gridcode import bench
+
+    machine = bench.machine()
+    cases = []
+    if not arguments.json:
+        print(", ".join(f"{name}: {value}" for name, value in machine.items() if value is not None), flush=True)
+    status = ERRORS.status("timing ...") if ERRORS.is_terminal and not arguments.quiet else contextlib.nullcontext()
+    with status:
+        for case in bench.run(naive=not arguments.no_naive):
+            cases.append(case)
+            if not arguments.json:
+                _print_case(case)
+    if arguments.json:
+        _print_json({"machine": machine, "gridcode": gridcode.__version__, "cases": cases})
+
+
+def _print_case(case: dict[str, Any]) -> None:
+    shape = case["shape"]
+    pairs = "all pairs" if case["pairs"] == "all" else f"pairs of {case['pairs']} states"
+    title = f"{case['preset']} ({case['device']}): N={shape['units']} T={shape['steps']} B={shape['trajectories']}, {pairs}"
+    if case["device"] == "gpu":
+        print(f"\n{title}\n  {case['steps_per_second']} steps/s, {case['step_ms']} ms, floor {case['floor_ms']} ms, {case['peak_memory_mb']} MB")
+        return
+    step = case["step_cpu_ms"]
+    print(
+        f"\n{title}\n  step {step['median']} CPU-ms ({step['min']} to {step['max']}), floor {case['floor_ms']} ms, peak {case['peak_memory_mb']} MB"
+    )
+    if "naive_cpu_ms" in case:
+        print(f"  naive step {case['naive_cpu_ms']} CPU-ms: {case['naive_over_fast']} times as much")
+    if "two_threads_speedup" in case:
+        print(f"  two threads: {case['two_threads_speedup']} times as fast as one (wall time)")
+    table = Table(box=None, pad_edge=False)
+    for column in ("  part", "floor (ms)", "measured (CPU-ms)", "floor / measured"):
+        table.add_column(column, justify="left" if column == "  part" else "right")
+    for row in case["parts"]:
+        table.add_row(f"  {row['part']}", *("-" if row[key] is None else f"{row[key]:.2f}" for key in ("floor_ms", "ms", "share")))
+    Console(soft_wrap=True).print(table, highlight=False)
 
 
 def _demo(arguments: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from gridcode.training.loop import Progress as TrainingProgress
+from gridcode.training.many import ManyProgress
 
 LINES_EVERY_S = 15.0
 
@@ -35,6 +36,38 @@ def training_bar(console: Console, *, quiet: bool) -> Iterator[Callable[[Trainin
 
         def show(p: TrainingProgress) -> None:
             bar.update(task, total=p.steps, completed=p.step, terms=_terms(p))
+
+        yield show
+
+
+@contextlib.contextmanager
+def many_bar(console: Console, *, quiet: bool) -> Iterator[Callable[[ManyProgress], None] | None]:
+    """A display for `gridcode.train_many(progress=...)`: networks finished, steps of all together, time left."""
+    if quiet:
+        yield None
+        return
+    if not console.is_terminal:
+        began = last = time.monotonic()
+        first: int | None = None
+
+        def line(p: ManyProgress) -> None:
+            nonlocal last, first
+            first = p.done if first is None else first
+            now = time.monotonic()
+            if now - last < LINES_EVERY_S and p.finished < p.networks:
+                return
+            last = now
+            left = f"{(now - began) / (p.done - first) * (p.total - p.done):.0f} s left" if p.done > first else "starting"
+            console.print(f"train {p.networks} networks: {p.finished} finished, {p.done}/{p.total} steps  {left}", soft_wrap=True, highlight=False)
+
+        yield line
+        return
+    columns = (TextColumn("train {task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"))
+    with Progress(*columns, TimeRemainingColumn(), console=console, refresh_per_second=4) as bar:
+        task = bar.add_task("", total=None)
+
+        def show(p: ManyProgress) -> None:
+            bar.update(task, total=p.total, completed=p.done, description=f"{p.finished} of {p.networks} networks, all steps")
 
         yield show
 

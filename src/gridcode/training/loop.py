@@ -20,6 +20,9 @@ from gridcode.training.engine import Engine, OneNetwork, choose_device, make_eng
 from gridcode.training.memory import keep_freed_memory, out_of_memory, what_to_lower
 from gridcode.training.step import Snapshot
 
+# From here on each of two cores keeps half of the matrices in its own cache.
+TWO_THREADS_FROM_UNITS = 96
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -46,9 +49,10 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def choose_threads(training: TrainingConfig, *, all_pairs: bool) -> int:
-    """CPU threads: as configured; otherwise one, or two for exact pairs, where a second thread gains most (docs/performance.md)."""
-    return training.threads or (min(2, os.cpu_count() or 1) if all_pairs else 1)
+def choose_threads(training: TrainingConfig, *, all_pairs: bool, units: int) -> int:
+    """CPU threads: as configured; otherwise one, or two where a second thread gains most: exact pairs, many units (docs/performance.md)."""
+    allowed = min(2, os.cpu_count() or 1, int(os.environ.get("OMP_NUM_THREADS") or 2))
+    return training.threads or (allowed if all_pairs or units >= TWO_THREADS_FROM_UNITS else 1)
 
 
 def train_run(run: Run, *, progress: Callable[[Progress], None] | None = None, stop_at: int | None = None) -> None:
@@ -81,7 +85,7 @@ def train_together(runs: Sequence[Run], *, progress: Callable[[Progress], None] 
     config = runs[0].config
     device = choose_device(config.training.device)
     keep_freed_memory()
-    threads = choose_threads(config.training, all_pairs=config.loss.pairs == "all")
+    threads = choose_threads(config.training, all_pairs=config.loss.pairs == "all", units=config.model.units)
     last = min(config.training.steps, stop_at or config.training.steps)
     engine: Engine | None = None
     try:

@@ -1,0 +1,345 @@
+"""What a training step costs on this machine: each part beside its floor, and the whole beside the naive step.
+
+A floor is the larger of two times: the part's floating-point operations at the rate of this core's own matrix product,
+and the bytes it cannot help moving at the rate at which this core reads a block of that size; exponentials are added at
+their own measured rate. All three rates are measured in the same run. CPU times are CPU-seconds, medians.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gridcode.config import Config, load_config
+from gridcode.errors import GridcodeError
+from gridcode.losses.objective import isometry_weights, objective
+from gridcode.losses.pairwise import choose_states, pair_terms, sample_states
+from gridcode.losses.terms import capacity, conformal_isometry, invariance, separation
+from gridcode.models.integrator import rollout, rollout_reference
+from gridcode.training.batched import BatchedTrainer
+from gridcode.training.engine import why_no_kernels
+from gridcode.training.memory import keep_freed_memory
+from gridcode.training.step import Trainer
+from gridcode.world.streams import Stream
+
+PRESETS = ("quick", "laptop", "paper")
+# The naive step keeps all matrices of all trajectories and all pairs: below this much free memory it is left out.
+NAIVE_BYTES = 12e9
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What this machine does with one thread, or what its GPU does."""
+
+    gemm: float  # floating-point operations a second, square float32 product
+    exp: float  # exponentials a second
+    read: Callable[[float], float]  # bytes a second, of a block of so many bytes
+
+
+def machine() -> dict[str, Any]:
+    """What this machine is, without its name."""
+    model = platform.processor()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), model)
+    except OSError:
+        pass
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {"cpu": model, "cores": os.cpu_count(), "gpu": gpu, "torch": torch.__version__, "python": platform.python_version()}
+
+
+def _times(step: Callable[[], object], *, clock: Callable[[], float], least: int, seconds: float) -> list[float]:
+    """At least so many times, for about so many seconds."""
+    taken: list[float] = []
+    began = time.perf_counter()
+    while len(taken) < least or (time.perf_counter() - began < seconds and len(taken) < 400):
+        start = clock()
+        step()
+        taken.append(clock() - start)
+    return taken
+
+
+def cpu_rates() -> Rates:
+    """Measured on one thread; a few seconds."""
+    a, b, out = (torch.randn(1024, 1024) for _ in range(3))
+    gemm = 2 * 1024**3 / statistics.median(_times(lambda: torch.mm(a, b, out=out), clock=time.perf_counter, least=10, seconds=0.5))
+    x = torch.randn(160_000)
+    y = torch.empty_like(x)
+    exp = len(x) / statistics.median(_times(lambda: torch.exp(x, out=y), clock=time.perf_counter, least=50, seconds=0.2))
+    known: dict[int, float] = {}
+
+    def read(size: float) -> float:
+        length = max(256, round(size / 4))
+        if length not in known:
+            block = torch.randn(length)
+            known[length] = 4 * length / statistics.median(_times(block.sum, clock=time.perf_counter, least=20, seconds=0.1))
+        return known[length]
+
+    return Rates(gemm, exp, read)
+
+
+def floors(config: Config, rates: Rates) -> dict[str, float]:
+    """Seconds below which the parts of one batch cannot go on one core.
+
+    matrices: the last layer forward, its weights' and its inputs' gradient; rollout: all matrices read and one product a
+    step, forward; the same and the matrices' gradient backward; pairs: distances and two sums over the upper triangle, and
+    its exponentials; optimiser: weights, gradient and two moments read, all but the gradient written.
+    """
+    n, t, b = config.model.units, config.world.steps, config.world.trajectories
+    hidden = config.model.hidden_widths[-1]
+    states = (t + 1) * b if config.loss.pairs == "all" else min(config.loss.sampled_states, (t + 1) * b)
+    weights = 4 * hidden * n * n
+    matrices = 4 * t * n * n
+
+    def larger(operations: float, moved: float, block: float) -> float:
+        return max(operations / rates.gemm, moved / rates.read(block))
+
+    return {
+        "matrices": larger(6 * t * hidden * n * n, 3 * weights + 2 * matrices, weights),
+        "rollout forward": larger(2 * t * b * n * n, t * matrices, matrices),
+        "rollout backward": larger(4 * t * b * n * n, t * matrices, matrices),
+        "pair terms": 3 * states**2 * n / rates.gemm + states**2 / 2 / rates.exp,
+        "optimiser": 7 * weights / rates.read(weights),
+    }
+
+
+def parts(config: Config, *, seconds: float) -> dict[str, list[float]]:
+    """CPU-seconds of the parts of one batch, many times each; `others` is what the whole step has besides."""
+    trainer = Trainer(config)
+    network = trainer.network
+    taken: dict[str, list[float]] = {}
+    began = time.perf_counter()
+    number = 0
+    while number < 5 or (time.perf_counter() - began < seconds and number < 100):
+        number += 1
+        marks = [time.process_time()]
+
+        def lap(*names: str, marks: list[float] = marks) -> None:
+            marks.append(time.process_time())
+            for name in names:
+                taken.setdefault(name, []).append(marks[-1] - marks[-2])
+
+        stream = Stream(0, number)
+        batch = trainer.draw(stream)
+        lap("batch")
+        matrices = network.transition(batch.velocities)
+        lap("matrices")
+        w, g0 = matrices.detach().requires_grad_(), network.g0.detach().requires_grad_()
+        marks.append(time.process_time())
+        states = rollout(w, g0, batch.orders, norm=network.norm)
+        lap("rollout forward")
+        own = states.detach().requires_grad_()
+        g, x = own.flatten(0, 1), batch.positions.flatten(0, 1)
+        if config.loss.pairs == "sampled":
+            pick = choose_states(config.loss.sampled_states, of=len(g), generator=Stream(1, number))
+            g, x = g[pick], x[pick]
+        g = g.detach().requires_grad_()
+        marks.append(time.process_time())
+        pair_terms(g, x, sigma_x=config.loss.sigma_x_m, sigma_g=config.loss.sigma_g)
+        lap("pair terms")
+        objective(own, batch, config.loss, step=10**6, generator=stream).total.backward()
+        lap("objective")
+        states.backward(own.grad)
+        lap("rollout backward")
+        trainer.optimiser.zero_grad(set_to_none=True)
+        marks.append(time.process_time())
+        matrices.backward(w.grad)
+        marks.append(time.process_time())
+        taken["matrices"][-1] += marks[-1] - marks[-2]
+        trainer.optimiser.step()
+        lap("optimiser")
+    return taken
+
+
+def naive_step(trainer: Trainer) -> None:
+    """The same optimiser step, written as the method reads: plain loop, all matrices W(v), the terms as defined, autograd."""
+    config, network = trainer.config, trainer.network
+    for part in range(config.training.accumulation):
+        stream = Stream(config.training.seed, part)
+        batch = trainer.draw(stream)
+        v = batch.velocities[batch.orders]
+        g = rollout_reference(network.transition, network.g0, v, norm=network.norm)
+        compared, x = g, batch.positions
+        if config.loss.pairs == "sampled":
+            compared, x = sample_states(g, x, count=config.loss.sampled_states, generator=stream)
+        loss = config.loss
+        total = loss.separation * separation(compared, x, sigma_x=loss.sigma_x_m, sigma_g=loss.sigma_g)
+        total = total + loss.invariance * invariance(compared, x, sigma_x=loss.sigma_x_m) + loss.capacity * capacity(g)
+        weight, _ = isometry_weights(loss, 10**9)
+        total = total + weight * conformal_isometry(g[:-1], g[1:], v.transpose(0, 1), sigma_x=loss.sigma_x_m, form=loss.isometry_form)
+        total.backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), config.training.gradient_clip)
+    trainer.optimiser.step()
+    trainer.optimiser.zero_grad(set_to_none=True)
+
+
+def _free_bytes() -> float:
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("MemAvailable"):
+                return float(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return float("inf")
+
+
+def _ms(times: list[float]) -> dict[str, float]:
+    return {name: round(1000 * f(times), 2) for name, f in (("median", statistics.median), ("min", min), ("max", max))}
+
+
+def cpu_case(preset: str, *, naive: bool = True, seconds: float = 4.0) -> dict[str, Any]:
+    """One preset on the CPU, in this process: its peak memory is the process's.
+
+    Args:
+        preset: its name; of accumulated batches one is timed.
+        naive: time the naive step as well, where there is memory for it.
+        seconds: about how long to time each thing.
+    """
+    config = load_config(preset).override({"training.accumulation": 1, "training.device": "cpu"})
+    keep_freed_memory()
+    torch.set_num_threads(1)
+    trainer = Trainer(config)
+    trainer.step = 10**6  # past the isometry ramp: the full objective
+    for _ in range(3):
+        trainer.advance()
+    whole = _times(trainer.advance, clock=time.process_time, least=4, seconds=seconds)
+    one = statistics.median(_times(trainer.advance, clock=time.perf_counter, least=4, seconds=seconds / 2))
+    result: dict[str, Any] = {
+        "preset": preset,
+        "shape": {"units": config.model.units, "steps": config.world.steps, "trajectories": config.world.trajectories},
+        "pairs": config.loss.pairs if config.loss.pairs == "all" else config.loss.sampled_states,
+        "step_cpu_ms": _ms(whole),
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }
+    if (os.cpu_count() or 1) > 1:
+        torch.set_num_threads(2)
+        for _ in range(2):
+            trainer.advance()
+        two = statistics.median(_times(trainer.advance, clock=time.perf_counter, least=4, seconds=seconds / 2))
+        torch.set_num_threads(1)
+        result["two_threads_speedup"] = round(one / two, 2)
+    rates = cpu_rates()
+    floor = floors(config, rates)
+    measured = {name: statistics.median(times) for name, times in parts(config, seconds=seconds).items()}
+    objective_rest = measured.pop("objective") - measured["pair terms"]
+    result["parts"] = [
+        {"part": name, "floor_ms": round(1000 * low, 2), "ms": round(1000 * measured[name], 2), "share": round(low / measured[name], 2)}
+        for name, low in floor.items()
+    ]
+    rest = [("batch", measured["batch"]), ("other terms", objective_rest)]
+    result["parts"] += [{"part": name, "floor_ms": None, "ms": round(1000 * value, 2), "share": None} for name, value in rest]
+    whole_floor = sum(floor.values())
+    result["floor_ms"] = round(1000 * whole_floor, 2)
+    result["share_of_floor"] = round(whole_floor / statistics.median(whole), 2)
+    result["rates"] = {"gemm_gflops": round(rates.gemm / 1e9, 1), "exp_ns": round(1e9 / rates.exp, 2)}
+    result["rates"]["read_matrices_gb_s"] = round(rates.read(4 * config.world.steps * config.model.units**2) / 1e9, 1)
+    if naive and _free_bytes() > NAIVE_BYTES:
+        slow = _times(lambda: naive_step(trainer), clock=time.process_time, least=1, seconds=seconds / 2)
+        again = _times(trainer.advance, clock=time.process_time, least=3, seconds=seconds / 4)
+        result["naive_cpu_ms"] = round(1000 * statistics.median(slow), 1)
+        result["naive_over_fast"] = round(statistics.median(slow) / statistics.median(whole + again), 1)
+    return result
+
+
+def gpu_rates() -> Rates:
+    """Ceilings of the GPU: its float32 product as the library does it, and copies."""
+
+    def seconds(work: Callable[[], object]) -> float:
+        work()
+        torch.cuda.synchronize()
+        taken = []
+        for _ in range(10):
+            start, stop = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            start.record()
+            work()
+            stop.record()
+            torch.cuda.synchronize()
+            taken.append(start.elapsed_time(stop) / 1000)
+        return statistics.median(taken)
+
+    a, b, out = (torch.randn(8192, 8192, device="cuda") for _ in range(3))
+    gemm = 2 * 8192**3 / seconds(lambda: torch.mm(a, b, out=out))
+    exp = a.numel() / seconds(lambda: torch.exp(a, out=out))
+
+    def read(size: float) -> float:
+        block = torch.randn(max(1024, round(size / 4)), device="cuda")
+        other = torch.empty_like(block)
+        return 8 * block.numel() / seconds(lambda: other.copy_(block))
+
+    return Rates(gemm, exp, read)
+
+
+def gpu_case(preset: str, *, networks: int = 1, seconds: float = 5.0, overrides: dict[str, Any] | None = None) -> dict[str, Any]:
+    """One preset on the GPU, as training runs it: kernels, CUDA graph, several networks in one program.
+
+    Raises:
+        GridcodeError: the kernels do not take this shape.
+    """
+    config = load_config(preset).override({"training.accumulation": 1, **(overrides or {})})
+    reason = why_no_kernels(config)
+    if reason:
+        raise GridcodeError(f"the GPU kernels do not take this: {reason}")
+    torch.cuda.reset_peak_memory_stats()
+    trainer = BatchedTrainer([config.override({"seed": seed}) for seed in range(networks)], device="cuda", kernels=True, graph=True)
+    trainer.advance_to(20)
+    torch.cuda.synchronize()
+    began, first = time.perf_counter(), trainer.step
+    while time.perf_counter() - began < seconds:
+        trainer.advance_to(trainer.step + 50)
+        torch.cuda.synchronize()
+    rate = (trainer.step - first) / (time.perf_counter() - began)
+    floor = networks * sum(floors(config, gpu_rates()).values())
+    return {
+        "preset": preset,
+        "shape": {"units": config.model.units, "steps": config.world.steps, "trajectories": config.world.trajectories},
+        "pairs": config.loss.pairs if config.loss.pairs == "all" else config.loss.sampled_states,
+        "products": config.training.products,
+        "networks": networks,
+        "steps_per_second": round(rate, 1),
+        "step_ms": round(1000 / rate, 3),
+        "floor_ms": round(1000 * floor, 3),
+        "share_of_floor": round(floor * rate, 2),
+        "peak_memory_mb": round(torch.cuda.max_memory_allocated() / 2**20),
+    }
+
+
+def run(*, naive: bool = True) -> Iterator[dict[str, Any]]:
+    """All presets, one after the other, each in a process of its own; on a GPU too where there is one.
+
+    Raises:
+        GridcodeError: a case failed.
+    """
+    kinds = ["cpu"] + (["gpu"] if torch.cuda.is_available() else [])
+    for kind in kinds:
+        for preset in PRESETS:
+            command = [sys.executable, "-m", "gridcode.bench", kind, preset] + ([] if naive else ["--no-naive"])
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise GridcodeError(f"the benchmark of {preset} on the {kind} failed: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
+            yield {"device": kind, **json.loads(done.stdout)}
+
+
+def main() -> None:
+    """One case, as JSON on standard output: what `run` calls."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("kind", choices=["cpu", "gpu"])
+    parser.add_argument("preset")
+    parser.add_argument("--no-naive", action="store_true")
+    options = parser.parse_args()
+    result = cpu_case(options.preset, naive=not options.no_naive) if options.kind == "cpu" else gpu_case(options.preset)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

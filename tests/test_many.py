@@ -1,0 +1,134 @@
+import json
+
+import pytest
+import torch
+from conftest import TINY, untimed
+
+import gridcode
+from gridcode import InputError, Run, TrainingError
+from gridcode.cli import main
+from gridcode.training import checkpoint, engine, loop, many
+from gridcode.training.batched import BatchedTrainer
+
+SETTINGS = [f"--{key.replace('_', '-')}={json.dumps(value)}" for key, value in TINY.items()]
+
+
+def weights(run):
+    return checkpoint.read(run.checkpoints()[0])[0]
+
+
+def test_variants_are_all_combinations(tiny):
+    found = gridcode.variants(tiny, name="tiny", seeds=[0, 3], vary={"sigma_g": ["0.3", "0.4"], "units": [12]})
+    assert list(found) == [
+        "tiny-sigma_g0.3-units12-seed0",
+        "tiny-sigma_g0.3-units12-seed3",
+        "tiny-sigma_g0.4-units12-seed0",
+        "tiny-sigma_g0.4-units12-seed3",
+    ]
+    assert found["tiny-sigma_g0.3-units12-seed3"].loss.sigma_g == 0.3
+    assert found["tiny-sigma_g0.3-units12-seed3"].training.seed == 3
+    with pytest.raises(InputError, match="asked for twice"):
+        gridcode.variants(tiny, name="tiny", seeds=[1, 1])
+    with pytest.raises(InputError, match="unknown setting 'sigma_q'"):
+        gridcode.variants(tiny, name="tiny", seeds=[1], vary={"sigma_q": [1]})
+    with pytest.raises(InputError, match="at least one seed"):
+        gridcode.variants(tiny, name="tiny", seeds=[])
+
+
+def test_many_networks_from_the_command_line_equal_each_alone(tiny, tmp_path, capsys):
+    command = ["train", "quick", "--seeds", "0-2", "--out", str(tmp_path / "all"), "--json", *SETTINGS]
+    assert main(command) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [row["manifest"]["seed"] for row in told] == [0, 1, 2] and all(row["manifest"]["finished"] for row in told)
+    alone = gridcode.train(tiny.override({"seed": 2}), out=tmp_path / "alone")
+    together = Run(tmp_path / "all" / "quick-seed2")
+    assert untimed(alone.metrics()) == untimed(together.metrics())
+    assert all(torch.equal(value, weights(together)[name]) for name, value in weights(alone).items())
+    # Asked again, nothing is trained again; one more seed trains only that one.
+    before = {name: (tmp_path / "all" / f"quick-seed{name}" / "manifest.json").stat().st_mtime_ns for name in range(3)}
+    assert main([*command[:3], "0-3", *command[4:]]) == 0
+    assert before == {name: (tmp_path / "all" / f"quick-seed{name}" / "manifest.json").stat().st_mtime_ns for name in range(3)}
+    assert Run(tmp_path / "all" / "quick-seed3").manifest["finished"]
+
+
+def test_values_are_varied_and_a_failed_network_is_named(tmp_path, capsys):
+    out = tmp_path / "all"
+    assert main(["train", "quick", "--vary", "learning_rate=1e-3,1e300", "--out", str(out), "--quiet", *SETTINGS]) == 1
+    error = capsys.readouterr().err
+    assert "1 of 2 networks failed: quick-learning_rate1e300-seed0: the" in error and "not finite at step" in error
+    assert Run(out / "quick-learning_rate1e-3-seed0").manifest["finished"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--seeds", "7-3"], "--seeds must be"),
+        (["--seeds", "a"], "--seeds must be"),
+        (["--seeds", "0,0"], "asked for twice"),
+        (["--vary", "sigma_g"], "--vary must be"),
+        (["--vary", "sigma_g="], "at least one value"),
+        (["--vary", "sigma_g=-1"], "greater than 0"),
+        (["--seeds", "0-1", "--jobs", "0"], "--jobs must be"),
+        (["--jobs", "2"], "--jobs applies to many networks"),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path, capsys, arguments, message):
+    assert main(["train", "quick", "--out", str(tmp_path / "x"), *arguments, *SETTINGS]) == 2
+    error = capsys.readouterr().err
+    assert message in error and len(error.strip().splitlines()) == 1
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_folder_with_other_settings_is_refused_before_anything_is_made(tiny, tmp_path):
+    gridcode.train(tiny, out=tmp_path / "tiny-seed1")
+    configs = gridcode.variants(tiny.override({"sigma_g": 0.5}), name="tiny", seeds=[0, 1])
+    with pytest.raises(InputError, match="with other settings"):
+        gridcode.train_many(configs, out=tmp_path)
+    assert not (tmp_path / "tiny-seed0").exists()
+
+
+@pytest.fixture
+def gpu_without_one(monkeypatch):
+    """What happens on a GPU, with the program running on the CPU without the kernels."""
+    programs = []
+
+    def make_engine(configs, _device):
+        programs.append(len(configs))
+        return BatchedTrainer(configs)
+
+    monkeypatch.setattr(many, "choose_device", lambda _name: torch.device("cuda"))
+    monkeypatch.setattr(loop, "make_engine", make_engine)
+    return programs
+
+
+def test_on_a_gpu_networks_of_one_shape_train_as_one_program(tiny, tmp_path, gpu_without_one):
+    configs = gridcode.variants(tiny, name="t", seeds=[0, 1, 2], vary={"units": [12, 10]})
+    seen = []
+    runs = gridcode.train_many(configs, out=tmp_path, progress=seen.append)
+    assert sorted(gpu_without_one) == [3, 3]
+    assert all(run.manifest["finished"] for run in runs)
+    assert (seen[-1].done, seen[-1].total, seen[-1].finished, seen[-1].networks) == (180, 180, 6, 6)
+    gpu_without_one.clear()
+    gridcode.train_many(gridcode.variants(tiny, name="u", seeds=range(5)), out=tmp_path, at_once=2)
+    assert gpu_without_one == [2, 2, 1]
+
+
+def test_on_a_gpu_a_failed_network_does_not_stop_the_others(tiny, tmp_path, gpu_without_one):
+    configs = gridcode.variants(tiny, name="t", seeds=[0], vary={"learning_rate": [1e-3, 1e300], "units": [12, 10]})
+    with pytest.raises(TrainingError, match=r"2 of 4 networks failed"):
+        gridcode.train_many(configs, out=tmp_path)
+    assert sorted(gpu_without_one) == [2, 2]
+    assert sum(bool(Run(tmp_path / name).manifest.get("finished")) for name in configs) == 2
+
+
+def test_shapes_the_kernels_do_not_take_are_named_in_one_warning(tiny, monkeypatch):
+    pytest.importorskip("triton")
+    plain = engine.OneNetwork
+    monkeypatch.setattr(engine, "OneNetwork", lambda config, _device: plain(config, torch.device("cpu")))
+    for changes, reason in (({"precision": "float64"}, "float64 states"), ({"units": 600}, "512 units at most, not 600")):
+        with pytest.warns(UserWarning, match=f"without the GPU kernels.*{reason}") as caught:
+            engine.make_engine([tiny.override(changes)], torch.device("cuda"))
+        assert len(caught) == 1
+    monkeypatch.setattr(engine.importlib.util, "find_spec", lambda _name: None)
+    with pytest.warns(UserWarning, match="Triton is not installed"):
+        engine.make_engine([tiny], torch.device("cuda"))
