@@ -66,6 +66,16 @@ def test_a_dead_state_stays_zero_without_nan_in_values_or_gradients(generator):
     assert (norm_relu(torch.tensor([-1.0, -2.0])) == 0).all()
 
 
+@pytest.mark.parametrize("norm", [True, False])
+def test_the_system_for_analysis_takes_the_networks_steps(norm, generator):
+    network = GridNetwork.from_config(ModelConfig(units=9, hidden_widths=(5, 4), norm=norm), generator=generator, dtype=torch.float64)
+    step, start = network.as_system(chunk=4)
+    states = torch.rand(11, 9, generator=generator, dtype=torch.float64)
+    v = 0.2 * torch.rand(11, 2, generator=generator, dtype=torch.float64) - 0.1
+    torch.testing.assert_close(torch.tensor(step(states.numpy(), v.numpy())), network.step(states, v).detach(), atol=1e-14, rtol=1e-12)
+    torch.testing.assert_close(torch.tensor(start), network.g0.detach())
+
+
 def test_permuting_units_permutes_states(generator):
     matrices = torch.randn(4, 6, 6, generator=generator, dtype=torch.float64)
     start = torch.rand(6, generator=generator, dtype=torch.float64)
