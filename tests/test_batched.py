@@ -177,3 +177,28 @@ def test_out_of_memory_names_the_setting_to_lower(tiny, tmp_path, monkeypatch):
     full(RuntimeError("something else"))
     with pytest.raises(RuntimeError, match="something else"):
         gridcode.train(tiny, out=tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    "shared",
+    [
+        {"units": 17},
+        {"loss.pairs": "all", "world.orders": "permutation", "accumulation": 2, "norm": False, "isometry_form": "raw"},
+    ],
+)
+def test_the_program_on_the_gpus_kernels_equals_the_one_without(tiny, shared):
+    # On the CPU the kernels run in Triton's interpreter (conftest.py).
+    pytest.importorskip("triton")
+    # Few steps and small: the interpreter takes a second for what a GPU does in a microsecond.
+    together = configs(tiny, **({"precision": "float32", "steps": 5, "world.steps": 4, "trajectories": 8, "sampled_states": 30} | shared))[:2]
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    plain, fused = BatchedTrainer(together), BatchedTrainer(together, kernels=True, device=device)
+    for trainer in (plain, fused):
+        trainer.advance_to(3)
+    for a, b in zip(plain.rows(), fused.rows(), strict=True):
+        assert b == pytest.approx(a, rel=2e-4, abs=1e-6)
+    for a, b in zip(plain.snapshots(), fused.snapshots(), strict=True):
+        for name, value in a.weights.items():
+            # Adam turns a gradient of rounding errors into a full step: compare against the few steps' size.
+            assert (b.weights[name] - value).abs().max() < 3 * 3e-3
+            assert (b.weights[name] - value).norm() < 1e-3 * value.norm().clamp_min(1e-2)
