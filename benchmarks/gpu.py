@@ -69,17 +69,21 @@ def main() -> None:
         preset, overrides, networks = CASES[int(sys.argv[2])]
         print(json.dumps(bench.gpu_case(preset, networks=networks, overrides=overrides)))
         return
-    result = {"machine": bench.machine(), "errors": kernel_errors(4000, "cuda"), "cases": []}
-    for number, (preset, overrides, networks) in enumerate(CASES):
+    path = Path(sys.argv[1])
+    if path.exists():
+        result = json.loads(path.read_text(encoding="utf-8"))
+    else:
+        result = {"machine": bench.machine(), "errors": kernel_errors(4000, "cuda"), "cases": []}
+    for number, (preset, overrides, networks) in list(enumerate(CASES))[len(result["cases"]) :]:
         done = subprocess.run([sys.executable, __file__, sys.argv[1], str(number)], capture_output=True, text=True, check=False)
         case = json.loads(done.stdout) if done.returncode == 0 else {"failed": (done.stderr.strip().splitlines() or ["?"])[-1]}
         result["cases"].append({"preset": preset, "overrides": overrides, "networks": networks} | case)
         print(result["cases"][-1], flush=True)
-        Path(sys.argv[1]).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     rates = bench.gpu_rates()
-    result["ceilings"] = {"gemm_tflops": rates.gemm / 1e12, "copy_gb_s": rates.read(1e9) / 1e9}
+    result["ceilings"] = {"float32_tflops": rates.gemm / 1e12, "bf16_tflops": (rates.bf16 or 0) / 1e12, "copy_gb_s": rates.read(1e9) / 1e9}
     result["cpu"] = [bench.cpu_case(preset, naive=False, seconds=2) for preset in ("quick", "laptop", "paper")]
-    Path(sys.argv[1]).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ TINY = {
     "model.hidden_widths": [8],
     "loss.sampled_states": 60,
     "loss.isometry_ramp": [5, 10],
+    "training.device": "cpu",  # also where there is a GPU; test_gpu.py is for that
     "training.steps": 30,
     "training.warmup_steps": 5,
     "training.log_every": 3,

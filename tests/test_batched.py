@@ -8,6 +8,7 @@ from gridcode import InputError, Run, TrainingError
 from gridcode.training import loop
 from gridcode.training.batched import BatchedTrainer, shape_of
 from gridcode.training.loop import train_together
+from gridcode.training.memory import out_of_memory
 from gridcode.training.step import Trainer
 
 DIFFERENT = [
@@ -174,6 +175,15 @@ def test_out_of_memory_names_the_setting_to_lower(tiny, tmp_path, monkeypatch):
     full(torch.OutOfMemoryError("CUDA out of memory"))
     with pytest.raises(TrainingError, match=r"lower world.trajectories \(now 400:"):
         gridcode.train(tiny.override({"trajectories": 400}), out=tmp_path / "b")
+    for told in ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate", "Triton Error [CUDA]: out of memory"):
+        assert out_of_memory(RuntimeError(told))
+    try:
+        try:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        finally:
+            raise RuntimeError("capture invalidated")
+    except RuntimeError as error:
+        assert out_of_memory(error)
     full(RuntimeError("something else"))
     with pytest.raises(RuntimeError, match="something else"):
         gridcode.train(tiny, out=tmp_path / "c")
@@ -202,3 +212,24 @@ def test_the_program_on_the_gpus_kernels_equals_the_one_without(tiny, shared):
             # Adam turns a gradient of rounding errors into a full step: compare against the few steps' size.
             assert (b.weights[name] - value).abs().max() < 3 * 3e-3
             assert (b.weights[name] - value).norm() < 1e-3 * value.norm().clamp_min(1e-2)
+
+
+def test_the_step_never_waits_for_the_device(tiny, monkeypatch):
+    """The program on tensors without contents: whatever would read them, or mix devices, raises; so a CUDA graph can hold it."""
+    pytest.importorskip("triton")
+    from gridcode.kernels import adamw, pairs, rollout, uniform
+
+    class NoLaunch:
+        def __getitem__(self, _grid):
+            return lambda *_args, **_kwargs: None
+
+    for module, names in ((rollout, ("_forward", "_backward")), (pairs, ("_prepare", "_pairs")), (uniform, ("_draw",)), (adamw, ("_update",))):
+        for name in names:
+            assert hasattr(module, name)
+            monkeypatch.setattr(module, name, NoLaunch())
+    odd = {"units": 9, "hidden_widths": [1, 5], "start": "fixed", "norm": False, "world.orders": "identity", "loss.pairs": "all"}
+    for shared in ({}, odd, {"accumulation": 2, "world.orders": "permutation", "isometry_form": "raw"}):
+        together = configs(tiny, **({"precision": "float32"} | shared))
+        trainer = BatchedTrainer(together, device="meta", kernels=True)
+        for _ in range(2):
+            trainer._one_step()

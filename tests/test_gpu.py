@@ -12,6 +12,11 @@ from gridcode.training.step import Trainer
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
 
+@pytest.fixture
+def tiny(tiny):
+    return tiny.override({"device": "cuda"})
+
+
 def engine(configs, **options):
     return BatchedTrainer(configs, device="cuda", **({"kernels": True, "graph": True} | options))
 

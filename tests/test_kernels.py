@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridcode import InputError
-from gridcode.kernels import pairs, rollout, uniform
+from gridcode.kernels import adamw, pairs, rollout, uniform
 from gridcode.losses import invariance, separation
 from gridcode.losses.terms import near_pairs
 from gridcode.models.integrator import rollout_reference
@@ -360,6 +360,38 @@ def test_uniform_numbers_are_those_of_philox(device, networks, count, first_bloc
     assert uniform.philox_uniform(seeds, batches, count, first_block=first_block).tolist() == wanted
 
 
+# ---------------------------------------------------------------- AdamW
+
+
+@pytest.mark.parametrize("size", [1, 1000, 1024, 2500])
+@pytest.mark.parametrize(("betas", "decay"), [((0.9, 0.98), 0.0), ((0.9, 0.999), 0.1), ((0.0, 0.5), 0.01)])
+def test_adamw_is_pytorchs_for_each_network(device, size, betas, decay):
+    generator = torch.Generator().manual_seed(size)
+    weights = torch.randn(3, size, generator=generator)
+    rates = torch.tensor([1e-3, 0.1, 1e-5])
+    plain = [torch.nn.Parameter(w.double().clone()) for w in weights]
+    optimisers = [torch.optim.AdamW([w], lr=float(r), betas=betas, weight_decay=decay) for w, r in zip(plain, rates, strict=True)]
+    own = [guarded(a.to(device)) for a in (weights, torch.zeros(3, size), torch.zeros(3, size), torch.zeros(3))]
+    failed = torch.zeros(3, device=device)
+    for step in range(5):
+        gradients = torch.randn(3, size, generator=generator)
+        scales = 1 + torch.rand(3, generator=generator)
+        if step == 3:  # the second network fails here, with a gradient that is no number
+            failed[1] = 1.0
+            gradients[1], scales[1] = float("nan"), float("nan")
+        for e, (w, optimiser) in enumerate(zip(plain, optimisers, strict=True)):
+            if not failed[e]:
+                w.grad = gradients[e].double() / scales[e].double()
+                optimiser.step()
+        options = {"rates": rates.to(device), "scales": scales.to(device), "failed": failed}
+        adamw.adamw_step(own[0], guarded(gradients.to(device)), *own[1:], **options, betas=betas, weight_decay=decay)
+    assert own[3].tolist() == [5, 3, 5]
+    for e, (w, optimiser) in enumerate(zip(plain, optimisers, strict=True)):
+        state = optimiser.state[w]
+        for got, wanted in zip((a[e] for a in own[:3]), (w.detach(), state["exp_avg"], state["exp_avg_sq"]), strict=True):
+            assert_near(got, wanted, 1e-6, scale=0.1)
+
+
 # ---------------------------------------------------------------- what is not taken, and what compiles
 
 
@@ -431,6 +463,9 @@ def compile_all(capability, kinds):
             run_pairs(g, x, scales, weight, products=products)
             report(units, products)
     uniform.philox_uniform(torch.zeros(2, dtype=torch.int64), torch.zeros(2, dtype=torch.int64), 9)
+    one = torch.ones(2)
+    options = {"rates": one, "scales": one, "failed": one, "betas": (0.9, 0.999), "weight_decay": 0.01}
+    adamw.adamw_step(*(torch.zeros(2, 1500) for _ in range(4)), torch.zeros(2), **options)
     report(0, "any")
 
 
@@ -448,7 +483,7 @@ SHARED_MEMORY = {80: 163 * 1024, 90: 227 * 1024}
 
 def check_compiled(tmp_path, capability, kinds):
     kernels = compile_elsewhere(tmp_path, capability, kinds)
-    assert len(kernels) == sum(4 + 2 * len(names) for names in kinds.values()) + 1
+    assert len(kernels) == sum(4 + 2 * len(names) for names in kinds.values()) + 2
     for name, units, kind, shared, stack, barriers in kernels:
         assert int(shared) <= SHARED_MEMORY[capability], (name, units, kind, shared)
         # Some registers spilled hardly show; kilobytes of them do.

@@ -45,6 +45,7 @@ class Rates:
     gemm: float  # floating-point operations a second, square float32 product
     exp: float  # exponentials a second
     read: Callable[[float], float]  # bytes a second, of a block of so many bytes
+    bf16: float | None = None  # floating-point operations a second of a GPU's bfloat16 products
 
 
 def machine() -> dict[str, Any]:
@@ -102,6 +103,11 @@ def floors(config: Config, rates: Rates) -> dict[str, float]:
     weights = 4 * hidden * n * n
     matrices = 4 * t * n * n
 
+    pairs = 3 * states**2 * n / rates.gemm
+    if rates.bf16:
+        # The kernel takes both products over all pairs, of one, two (TF32 runs at half the rate) or six pieces.
+        pairs = 4 * states**2 * n * {"bf16": 1, "tf32": 2, "float32": 6}[config.training.products] / rates.bf16
+
     def larger(operations: float, moved: float, block: float) -> float:
         return max(operations / rates.gemm, moved / rates.read(block))
 
@@ -109,7 +115,7 @@ def floors(config: Config, rates: Rates) -> dict[str, float]:
         "matrices": larger(6 * t * hidden * n * n, 3 * weights + 2 * matrices, weights),
         "rollout forward": larger(2 * t * b * n * n, t * matrices, matrices),
         "rollout backward": larger(4 * t * b * n * n, t * matrices, matrices),
-        "pair terms": 3 * states**2 * n / rates.gemm + states**2 / 2 / rates.exp,
+        "pair terms": pairs + states**2 / 2 / rates.exp,
         "optimiser": 7 * weights / rates.read(weights),
     }
 
@@ -271,13 +277,15 @@ def gpu_rates() -> Rates:
     a, b, out = (torch.randn(8192, 8192, device="cuda") for _ in range(3))
     gemm = 2 * 8192**3 / seconds(lambda: torch.mm(a, b, out=out))
     exp = a.numel() / seconds(lambda: torch.exp(a, out=out))
+    a16, b16 = a.bfloat16(), b.bfloat16()
+    bf16 = 2 * 8192**3 / seconds(lambda: torch.mm(a16, b16))
 
     def read(size: float) -> float:
         block = torch.randn(max(1024, round(size / 4)), device="cuda")
         other = torch.empty_like(block)
         return 8 * block.numel() / seconds(lambda: other.copy_(block))
 
-    return Rates(gemm, exp, read)
+    return Rates(gemm, exp, read, bf16)
 
 
 def gpu_case(preset: str, *, networks: int = 1, seconds: float = 5.0, overrides: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ A run can be moved, zipped and mailed: nothing in it is an absolute path.
 """
 
 import contextlib
+import functools
 import json
 import os
 import platform
@@ -232,6 +233,7 @@ def checkpoint_step(path: Path) -> int:
     return int(path.stem.removeprefix("step-"))
 
 
+@functools.cache
 def _git_commit() -> str | None:
     """Commit of the source tree the package runs from, None for an installed one."""
     source = Path(__file__).parent

@@ -99,12 +99,14 @@ class _Isometry(torch.autograd.Function):
         factor = torch.where(enough, 2 * in_all / (n - 1).clamp_min(1), 0.0)
         ctx.save_for_backward(moved, factor[:, None, None] * off / (length * bounded))
         ctx.mark_non_differentiable(shown)
+        ctx.set_materialize_grads(False)  # nothing comes back to what is only shown
         return raw * in_all, shown
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         moved, factor = ctx.saved_tensors
+        assert gradients[0] is not None
         pull = moved * (factor * gradients[0][:, None, None]).unsqueeze(-1)
         d_states = torch.nn.functional.pad(pull, (0, 0, 0, 0, 1, 0))
         d_states[:, :-1] -= pull

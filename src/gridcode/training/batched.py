@@ -7,6 +7,8 @@ serves the tests, for networks of 64 units and more are faster in turn (docs/per
 """
 
 import contextlib
+import functools
+import gc
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,7 +16,7 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
-from torch.optim import AdamW
+from torch.autograd.function import once_differentiable
 
 from gridcode.config import Config
 from gridcode.errors import InputError
@@ -26,6 +28,7 @@ from gridcode.models.network import GridNetwork
 from gridcode.records import Batch
 from gridcode.training.schedule import Plateau, learning_rate
 from gridcode.training.step import SILENT_BELOW, Snapshot
+from gridcode.training.update import FusedUpdate, UpdateInTurn, gather_gradients, stack_parameters
 from gridcode.world.permutations import draw_batch
 from gridcode.world.streams import Stream
 
@@ -74,6 +77,22 @@ class _StreamsOnDevice:
         return numbers.view(-1, *shape)
 
 
+class _Linear(torch.autograd.Function):
+    """x W^T + b of every network; autograd's own would make the weights' gradient transposed and copy it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return torch.baddbmm(bias.unsqueeze(1), x, weight.transpose(1, 2))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        (d,) = gradients
+        return torch.bmm(d, weight) if ctx.needs_input_grad[0] else None, torch.bmm(d.transpose(1, 2), x), d.sum(dim=1)
+
+
 class BatchedTrainer:
     """Networks with their optimisers, schedules and random streams, trained together.
 
@@ -109,24 +128,12 @@ class BatchedTrainer:
         self._dtype = getattr(torch, config.training.precision)
         networks = [GridNetwork.from_config(c.model, generator=Generator().manual_seed(c.training.seed), dtype=self._dtype) for c in configs]
         self._layers = networks[0].transition.mlp
-        self._names = [name for name, p in networks[0].named_parameters()]
-        trained = {name for name, p in networks[0].named_parameters() if p.requires_grad}
-        self._stacked = {
-            name: torch.stack([n.get_parameter(name).detach() for n in networks]).to(self.device).requires_grad_(name in trained)
-            for name in self._names
-        }
-        # Each network's optimiser works on views of the stacked tensors: the well-tested update, with rates of their own.
-        self._views = [{name: nn.Parameter(self._stacked[name].detach()[e]) for name in self._names if name in trained} for e in range(len(configs))]
-        # Learning rate and the two isometry weights; the GPU's fused update takes its rate as float32 only.
-        on_gpu = self.device.type == "cuda"
-        self._rows = torch.zeros(TABLE_STEPS, 3, len(configs), dtype=torch.float32 if on_gpu else torch.float64, device=self.device)
+        self._stacked, self._weights, self._places = stack_parameters(networks, self.device)
+        # Learning rate and the two isometry weights.
+        self._rows = torch.zeros(TABLE_STEPS, 3, len(configs), dtype=torch.float64, device=self.device)
         self._rates = torch.zeros_like(self._rows[0])
         self._table: tuple[int, list[float]] = (-TABLE_STEPS, [])  # its first step, and the plateaus' factors it was made with
-        training = config.training
-        self._optimisers = [
-            AdamW(views.values(), lr=self._rates[0, e], betas=training.betas, weight_decay=training.weight_decay, fused=True, capturable=on_gpu)
-            for e, views in enumerate(self._views)
-        ]
+        self._update = (FusedUpdate if kernels else UpdateInTurn)(self._weights, self._places, config.training)
         self._settings = LossSettings.of([c.loss for c in configs], dtype=self._dtype, device=self.device)
         self._clip = self._column([c.training.gradient_clip or math.inf for c in configs])
         # Batches are drawn in float32 whatever the network's precision.
@@ -152,7 +159,7 @@ class BatchedTrainer:
         for place, layer in enumerate(self._layers):
             if isinstance(layer, nn.Linear):
                 name = f"transition.mlp.{place}"
-                x = torch.baddbmm(self._stacked[f"{name}.bias"].unsqueeze(1), x, self._stacked[f"{name}.weight"].transpose(1, 2))
+                x = _Linear.apply(x, self._stacked[f"{name}.weight"], self._stacked[f"{name}.bias"])
             else:
                 x = layer(x)
         units = self.configs[0].model.units
@@ -195,7 +202,7 @@ class BatchedTrainer:
         config = self.configs[0]
         self._rates.copy_(self._rows.index_select(0, self._row.view(1)).squeeze(0))
         for parameter in self._stacked.values():
-            parameter.grad = None
+            parameter.grad = None  # so that backward keeps the gradients it makes instead of adding to old ones
         for part in range(config.training.accumulation):
             if self._kernels:
                 stream: Any = _StreamsOnDevice(self._seeds, self._batch)
@@ -217,8 +224,8 @@ class BatchedTrainer:
             self._batch += 1
             largest = states.detach().amax(dim=-1)
             self._zero_states += (largest <= 0).sum(dim=(1, 2)) * (self._failed == 0)
-        squares = [p.grad.flatten(1).square().sum(dim=1) for p in self._stacked.values() if p.grad is not None]
-        norm = torch.stack(squares).sum(dim=0).sqrt()
+        gradient = gather_gradients(self._stacked, self._places)
+        norm = torch.linalg.vector_norm(gradient, dim=1)
         total = terms.total.detach()
         broken = ~torch.isfinite(total + norm)
         self._failed_at.copy_(torch.where(broken & (self._failed == 0), self._batch, self._failed_at))
@@ -228,17 +235,7 @@ class BatchedTrainer:
         self._shown.copy_(torch.where(going, shown, self._shown))
         self._failed.copy_(torch.maximum(self._failed, broken.float()))
         self._loss_sum += torch.where(broken, 0.0, total.double())
-        scale = (norm / self._clip).clamp_min(1.0)
-        in_float32 = scale.dtype == torch.float32
-        for e, (views, optimiser) in enumerate(zip(self._views, self._optimisers, strict=True)):
-            for name, view in views.items():
-                gradient = self._stacked[name].grad
-                if gradient is not None:
-                    view.grad = gradient[e] if in_float32 else gradient[e] / scale[e]
-            # The fused update divides by `grad_scale` (float32 only) and leaves everything as it is where `found_inf` is 1.
-            optimiser.grad_scale = scale[e] if in_float32 else None  # type: ignore[attr-defined]
-            optimiser.found_inf = self._failed[e]  # type: ignore[attr-defined]
-            optimiser.step()
+        self._update(gradient, rates=self._rates[0], scales=(norm / self._clip).clamp_min(1.0), failed=self._failed)
         self._row += 1
 
     # -- many steps ----------------------------------------------------------------------------------------
@@ -261,39 +258,41 @@ class BatchedTrainer:
 
     def _launch(self) -> None:
         if not self._graph_wanted:
-            self._one_step()
+            with _products(self.configs[0].training.products):
+                self._one_step()
             return
         if self._graph is None:
-            self._capture()
+            with _products(self.configs[0].training.products):
+                self._capture()
         assert self._graph is not None
         self._graph.replay()
 
     def _capture(self) -> None:
-        with _products(self.configs[0].training.products):
-            kept = self._everything()
-            saved = [t.clone() for t in kept]
-            side = torch.cuda.Stream(self.device)
-            side.wait_stream(torch.cuda.current_stream(self.device))
-            with torch.cuda.stream(side):
-                for _ in range(WARM_UP):
-                    self._one_step()
-            torch.cuda.current_stream(self.device).wait_stream(side)
-            self._graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph):
+        kept = self._everything()
+        saved = [t.clone() for t in kept]
+        here = torch.cuda.current_stream(self.device)
+        side = _side_stream(torch.cuda.current_device())
+        side.wait_stream(here)
+        graph = torch.cuda.CUDAGraph()
+        # A graph that is collected while another is captured would end the capture.
+        with _no_collection(), torch.cuda.stream(side):
+            for _ in range(WARM_UP):
                 self._one_step()
-            # The warm-up took real steps: put everything back. Optimiser tensors that were made by it go back to zero.
-            with torch.no_grad():
-                for tensor, before in zip(kept, saved, strict=True):
-                    tensor.copy_(before)
-                if len(kept) < len(self._everything()):
-                    for tensor in self._everything()[len(kept) :]:
-                        tensor.zero_()
+            with torch.cuda.graph(graph, stream=side):
+                self._one_step()
+        here.wait_stream(side)
+        # The warm-up took real steps: put everything back. Optimiser tensors that it made go back to zero.
+        with torch.no_grad():
+            for tensor, before in zip(kept, saved, strict=True):
+                tensor.copy_(before)
+            for tensor in self._everything()[len(kept) :]:
+                tensor.zero_()
+        self._graph = graph
 
     def _everything(self) -> list[Tensor]:
-        """All tensors that a step changes; the optimisers' own last, for they come to be in the first step."""
+        """All tensors that a step changes; the optimiser's own last, for they may come to be in the first step."""
         counters = [self._rates, self._row, self._batch, self._zero_states, self._failed, self._failed_at, self._loss_sum, self._shown]
-        states = [value for o in self._optimisers for state in o.state.values() for value in state.values()]
-        return [*(p.detach() for p in self._stacked.values()), *counters, *states]
+        return [self._weights, *counters, *self._update.tensors()]
 
     def _fill_table(self) -> None:
         """Rates and isometry weights of the coming steps; worked out anew where a plateau has lowered its rate."""
@@ -301,11 +300,15 @@ class BatchedTrainer:
         if self._table[0] <= self.step < self._table[0] + TABLE_STEPS and self._table[1] == factors:
             return
         steps = range(self.step, self.step + TABLE_STEPS)
-        rows = [
-            [[learning_rate(c.training, s, p), *isometry_weights(c.loss, s)] for c, p in zip(self.configs, self._plateaus, strict=True)]
-            for s in steps
-        ]
-        self._rows.copy_(torch.tensor(rows, dtype=self._rows.dtype).transpose(1, 2))
+        made: dict[str, Tensor] = {}  # networks that differ in their seed share theirs
+        columns = []
+        for c, plateau in zip(self.configs, self._plateaus, strict=True):
+            key = f"{c.training.model_copy(update={'seed': 0})!r} {c.loss!r} {plateau.factor}"
+            if key not in made:
+                rows = [[learning_rate(c.training, s, plateau), *isometry_weights(c.loss, s)] for s in steps]
+                made[key] = torch.tensor(rows, dtype=self._rows.dtype)
+            columns.append(made[key])
+        self._rows.copy_(torch.stack(columns, dim=2))
         self._row.zero_()
         self._batch.fill_(self.step * self.configs[0].training.accumulation)
         self._table = (self.step, factors)
@@ -351,11 +354,7 @@ class BatchedTrainer:
         found = []
         for e, config in enumerate(self.configs):
             weights = {name: value.detach()[e].cpu() for name, value in self._stacked.items()}
-            optimiser = {
-                f"{name}.{key}": value.detach().cpu()
-                for name, view in self._views[e].items()
-                for key, value in self._optimisers[e].state.get(view, {}).items()
-            }
+            optimiser = {name: value.detach().cpu() for name, value in self._update.state(e).items()}
             found.append(Snapshot(weights, optimiser, self.step, zero[e], self._plateaus[e], config.training_hash))
         return found
 
@@ -370,15 +369,14 @@ class BatchedTrainer:
             raise InputError("networks that train together must be at the same step")
         with torch.no_grad():
             for e, snapshot in enumerate(snapshots):
-                for name in self._names:
-                    self._stacked[name].detach()[e].copy_(snapshot.weights[name])
-                for name, view in self._views[e].items():
-                    prefix = f"{name}."
-                    state = {k.removeprefix(prefix): v for k, v in snapshot.optimiser.items() if k.startswith(prefix)}
-                    if state:
-                        self._optimisers[e].state[view] = {k: v.to(self.device, copy=True) for k, v in state.items()}
+                for name, stacked in self._stacked.items():
+                    stacked.detach()[e].copy_(snapshot.weights[name])
+                self._update.restore(e, snapshot.optimiser)
         self._plateaus = [Plateau(**vars(s.plateau)) for s in snapshots]
         self._zero_states.copy_(torch.tensor([s.zero_states for s in snapshots]))
+        for tensor in (self._failed, self._failed_at, self._loss_sum):
+            tensor.zero_()
+        self.failures.clear()
         self.step = snapshots[0].step
         self._table = (-TABLE_STEPS, [])
         self._graph = None
@@ -393,3 +391,22 @@ def _products(kind: str) -> Iterator[None]:
         yield
     finally:
         torch.backends.cuda.matmul.allow_tf32 = before
+
+
+@functools.cache
+def _side_stream(device: int) -> torch.cuda.Stream:
+    """One stream to capture on for each device: the libraries' workspaces stay with a stream for ever."""
+    return torch.cuda.Stream(device)
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Collect garbage now and not in between."""
+    was = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()

@@ -79,6 +79,8 @@ def why_no_kernels(config: Config) -> str | None:
     """Why a configuration does not train on the GPU's kernels, in a few words; None where it does."""
     if importlib.util.find_spec("triton") is None:
         return "Triton is not installed"
+    if torch.cuda.is_available() and torch.cuda.get_device_capability() < (8, 0):
+        return "this GPU is older than compute capability 8.0"
     from gridcode.kernels import pairs, rollout
 
     dtype = getattr(torch, config.training.precision)

@@ -164,6 +164,8 @@ def _resume(runs: Sequence[Run], engine: Engine) -> dict[str, float]:
         try:
             engine.restore([c[step][0] for c in choices])
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            if out_of_memory(error):
+                raise
             raise TrainingError(f"the checkpoints of step {step} do not fit their run ({str(error).splitlines()[0]})") from None
         times = choices[0][step][1]
     for run in runs:

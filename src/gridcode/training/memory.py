@@ -25,10 +25,15 @@ def keep_freed_memory() -> bool:
     return bool(libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)) and bool(libc.mallopt(_M_TRIM_THRESHOLD, _NEVER_TRIM))
 
 
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that memory ran out; PyTorch's own on the CPU is a RuntimeError like any other."""
-    told = str(error).lower()
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "not enough memory" in told or "can't allocate memory" in told
+def out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error, or one that it came of, means that memory ran out; most libraries only say so in words."""
+    while error is not None:
+        told = str(error).lower()
+        words = ("not enough memory", "can't allocate memory", "out of memory", "alloc_failed")
+        if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(w in told for w in words):
+            return True
+        error = error.__context__
+    return False
 
 
 def step_bytes(config: Config) -> dict[str, int]:
