@@ -38,7 +38,7 @@ SIZES = {
 KEYS = {"N": "model.units", "T": "world.steps", "B": "world.trajectories", "S": "loss.sampled_states"}
 WHAT = {
     "N": "units N",
-    "T": "steps T (B = 120)",
+    "T": "steps T (B = 120; 240 at the end)",
     "B": "trajectories B",
     "S": "states compared",
     "E": "networks E (all of quick,\n300 steps, wall time)",
@@ -94,20 +94,29 @@ def plot(rows: list[dict[str, float]], path: Path) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    figure, axes = plt.subplots(2, len(SIZES), figsize=(14, 5), sharex="col", layout="constrained")
-    for column, name in enumerate(SIZES):
+    names = [*list(SIZES)[1:], "E"]
+    figure, axes = plt.subplots(2, len(names), figsize=(14, 5.2), sharex="col", layout="constrained")
+    for column, name in enumerate(names):
         own = [r for r in rows if r["varied"] == name]
         sizes = [r["size"] for r in own]
-        for axis, key, label in ((axes[0, column], "ms", "ms"), (axes[1, column], "memory_mb", "MB")):
-            axis.loglog(sizes, [r[key] for r in own], "o-", color="#1f4e79", base=2)
-            axis.set_xticks(sizes, [str(s) for s in sizes])
-            axis.minorticks_off()
+        top, below = axes[:, column]
+        seconds = name == "E"
+        top.loglog(sizes, [r["ms"] / (1000 if seconds else 1) for r in own], "o-", color="#1f4e79")
+        top.set_ylabel("time of all (s)" if seconds else "time of a step (CPU-ms)")
+        below.semilogx(sizes, [r["memory_mb"] for r in own], "o-", color="#1f4e79")
+        below.set_ylim(0, 1.1 * max(r["memory_mb"] for r in own))
+        below.set_ylabel("peak memory (MB)")
+        below.set_xticks(sizes, [f"{size:g}" for size in sizes])
+        below.minorticks_off()
+        top.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+        top.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        top.yaxis.set_minor_formatter(NullFormatter())
+        for axis in (top, below):
             axis.grid(alpha=0.3)
-            if column == 0:
-                axis.set_ylabel(f"{'time of a step' if key == 'ms' else 'peak memory'} ({label})")
         fit, last = exponents(own)
-        axes[0, column].set_title(f"{WHAT[name]}\nexponent {fit:.2f}, at the end {last:.2f}", fontsize=9)
+        top.set_title(f"{WHAT[name]}\nexponent {fit:.2f}, at the end {last:.2f}", fontsize=9)
     figure.savefig(path, dpi=110)
 
 
@@ -115,10 +124,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--csv", type=Path)
     parser.add_argument("--plot", type=Path)
+    parser.add_argument("--replot", action="store_true", help="draw --plot from the table in --csv, measure nothing")
     parser.add_argument("--point", nargs=2, metavar=("NAME", "SIZE"), help="measure one point in this process")
     options = parser.parse_args()
     if options.point:
         print(json.dumps(point(options.point[0], int(options.point[1]))))
+        return
+    if options.replot:
+        with options.csv.open(newline="") as file:
+            plot([{key: value if key == "varied" else float(value) for key, value in row.items()} for row in csv.DictReader(file)], options.plot)
         return
     rows = []
     for name, sizes in SIZES.items():
