@@ -42,7 +42,7 @@ fi
 what=paper
 options=(--out "$out/paper" --checkpoint-every 20000 --log-every 1000)
 if [ -f "$out/paper/config.toml" ]; then what="$out/paper" options=(); fi
-timeout --signal=INT --kill-after=30 "$slice" "$python" -m gridcode train "$what" "${options[@]}" || echo "slice over; call again to go on"
+timeout --signal=INT --kill-after=30 "$slice" "$python" -m gridcode train "$what" ${options[@]+"${options[@]}"} || echo "slice over; call again to go on"
 "$python" - "$out/paper" <<'EOF'
 import json, sys
 import gridcode

@@ -103,7 +103,8 @@ def wanted_rollout(matrices, start, orders, weight, norm=True):
 def check_rollout(problem, norm=True):
     for got, wanted in zip(run_rollout(*problem, norm=norm), wanted_rollout(*problem, norm=norm), strict=True):
         # A few float32 roundings a step; where a sum's terms cancel, of its largest term.
-        assert_near(got, wanted, 1e-5)
+        # A state of one active unit has no gradient but what float64 rounds to.
+        assert_near(got, wanted, 1e-5, scale=1e-3)
 
 
 @settings(deadline=None, max_examples=15)

@@ -145,6 +145,33 @@ def test_objective_is_the_weighted_sum_of_the_naive_terms(pairs, form, generator
     torch.testing.assert_close(one, two, atol=1e-9, rtol=1e-8)
 
 
+def test_the_gradient_of_an_objective_is_given_once(generator):
+    batch = draw_batch(steps=4, trajectories=8, max_velocity_m=0.1, generator=generator)
+    g = torch.rand(5, 8, 6, generator=generator).requires_grad_()
+    # A view that is not contiguous, and a scaled total.
+    total = objective(g.transpose(1, 2).transpose(1, 2), batch, LossConfig(), step=5000, generator=generator).total
+    (3 * total).backward(retain_graph=True)
+    assert g.grad.abs().sum() > 0
+    with pytest.raises(RuntimeError, match="second time"):
+        total.backward()
+
+
+@pytest.mark.parametrize("separation_weight", [0.0, 1e-44, 1e-12, 1.0])
+@pytest.mark.parametrize("invariance_weight", [0.0, 1e-44, 1.0])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_weights_of_any_size(separation_weight, invariance_weight, reduction):
+    g, x = states(40, 4, 0, spread=0.1)
+    options = {"sigma_x": 0.05, "reduction": reduction}
+    naive = separation_weight * separation(g, x, sigma_g=0.4, **options) + invariance_weight * invariance(g, x, **options)
+    (wanted,) = torch.autograd.grad(naive, g)
+    single = g.detach().float().requires_grad_()
+    weights = {"separation_weight": separation_weight, "invariance_weight": invariance_weight}
+    for own, tolerance in ((g, 1e-9), (single, 1e-4)):
+        (got,) = torch.autograd.grad(pair_terms(own, x.to(own.dtype), sigma_g=0.4, **options, **weights).weighted, own)
+        assert torch.isfinite(got).all()
+        assert (got.double() - wanted).abs().max() <= tolerance * wanted.abs().max() + 1e-40
+
+
 def test_isometry_ramp():
     config = LossConfig(isometry=0.3, isometry_ramp=(800, 1800), isometry_early_raw=0.01)
     assert isometry_weights(config, 0) == (0.0, 0.01)
@@ -159,6 +186,7 @@ def test_bad_input():
         lambda: separation(g, x[:3], sigma_x=0.05, sigma_g=0.4),
         lambda: pair_terms(g, x[:3], sigma_x=0.05, sigma_g=0.4),
         lambda: pair_terms(g, x, sigma_x=0.05, sigma_g=0.4, block=0),
+        lambda: pair_terms(g, x, sigma_x=-1.0, sigma_g=0.4),
         lambda: conformal_isometry(g, g[:3], x, sigma_x=0.05),
     ):
         with pytest.raises(InputError):

@@ -1,4 +1,8 @@
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 import torch
@@ -31,6 +35,17 @@ def test_variants_are_all_combinations(tiny):
         gridcode.variants(tiny, name="tiny", seeds=[1, 1])
     with pytest.raises(InputError, match="unknown setting 'sigma_q'"):
         gridcode.variants(tiny, name="tiny", seeds=[1], vary={"sigma_q": [1]})
+    for vary, message in (
+        ({"training.seed": [1, 2]}, "give the seeds"),
+        ({"arenas_m": [[1.0]]}, "does not change the training"),
+        ({"sigma_g": [0.3], "loss.sigma_g": [0.4]}, "varied twice"),
+        ({"sigma_g": [0.3, "0.30"]}, "asked for twice"),
+        ({"sigma_g": "0.3"}, "over a list of values"),
+        ({"sigma_g": []}, "at least one value"),
+    ):
+        with pytest.raises(InputError, match=message):
+            gridcode.variants(tiny, name="tiny", seeds=[1], vary=vary)
+    assert list(gridcode.variants(tiny, name="a b/c", seeds=[1], vary={"hidden_widths": ["[4, 4]"]})) == ["a_b_c-hidden_widths_4_4_-seed1"]
     with pytest.raises(InputError, match="at least one seed"):
         gridcode.variants(tiny, name="tiny", seeds=[])
 
@@ -65,6 +80,13 @@ def test_values_are_varied_and_a_failed_network_is_named(tmp_path, capsys):
         (["--seeds", "7-3"], "--seeds must be"),
         (["--seeds", "a"], "--seeds must be"),
         (["--seeds", "0,0"], "asked for twice"),
+        (["--seeds", "²"], "--seeds must be"),
+        (["--seeds", "0-99999999999"], "more than 10000 networks"),
+        (["--vary", "sigma_g=0.3", "--vary", "loss.sigma_g=0.4"], "given twice"),
+        (["--vary", "sigma_g=0.3", "--sigma-g", "0.4"], "both set and varied"),
+        (["--seeds", "0-1", "--seed", "7"], "both set and varied"),
+        (["--vary", f"hidden_widths=[8],[{','.join(['64'] * 120)}]"], "too long"),
+        (["--vary", "device=cpu,cuda"], "sees no CUDA device"),
         (["--vary", "sigma_g"], "--vary must be"),
         (["--vary", "sigma_g="], "at least one value"),
         (["--vary", "sigma_g=-1"], "greater than 0"),
@@ -73,7 +95,9 @@ def test_values_are_varied_and_a_failed_network_is_named(tmp_path, capsys):
     ],
 )
 def test_bad_input_is_one_line(tmp_path, capsys, arguments, message):
-    assert main(["train", "quick", "--out", str(tmp_path / "x"), *arguments, *SETTINGS]) == 2
+    varied = [text.split("=")[0].replace("_", "-") for text in arguments[1::2] if text.startswith(("hidden", "device"))]
+    settings = [s for s in SETTINGS if not any(key in s for key in varied)]
+    assert main(["train", "quick", "--out", str(tmp_path / "x"), *arguments, *settings]) == 2
     error = capsys.readouterr().err
     assert message in error and len(error.strip().splitlines()) == 1
     assert not (tmp_path / "x").exists()
@@ -85,6 +109,38 @@ def test_a_folder_with_other_settings_is_refused_before_anything_is_made(tiny, t
     with pytest.raises(InputError, match="with other settings"):
         gridcode.train_many(configs, out=tmp_path)
     assert not (tmp_path / "tiny-seed0").exists()
+
+
+def test_what_a_kill_leaves_while_folders_are_made_is_used(tiny, tmp_path):
+    (tmp_path / "tiny-seed0" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "tiny-seed0" / ".config.toml.part").touch()
+    (run,) = many.open_runs({"tiny-seed0": tiny}, tmp_path)
+    assert run.config == tiny
+
+
+def test_a_folder_named_like_a_preset_is_a_run(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (run,) = gridcode.train_many({"quick": tiny}, out=".")
+    assert run.manifest["step"] == 30
+    for wrong in ({"jobs": 0}, {"at_once": -1}):
+        with pytest.raises(InputError, match="must be at least 1"):
+            gridcode.train_many({"quick": tiny}, out=".", **wrong)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_ended_from_outside_the_trainings_end_too_and_the_command_goes_on(tmp_path, how):
+    out = tmp_path / "all"
+    settings = [s for s in SETTINGS if "training.steps" not in s]
+    command = [sys.executable, "-m", "gridcode", "train", "quick", "--seeds", "0-1", "--steps", "1200", "--quiet", "--out", str(out), *settings]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not all((out / f"quick-seed{i}" / "metrics.jsonl").exists() for i in range(2)):
+        time.sleep(0.05)
+    process.send_signal(how)
+    assert process.wait(30) != 0
+    # Nobody holds the runs any more.
+    assert subprocess.run(command, stdout=subprocess.DEVNULL).returncode == 0
+    assert all(Run(out / f"quick-seed{i}").manifest["finished"] for i in range(2))
 
 
 @pytest.fixture

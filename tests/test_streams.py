@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from gridcode import InputError
 from gridcode.losses.pairwise import choose_states
 from gridcode.world.permutations import draw_batch
 from gridcode.world.streams import GeneratorSource, Stream, as_source, philox
@@ -81,3 +82,9 @@ def test_pytorch_generators_are_sources(generator):
     assert isinstance(source, GeneratorSource) and source.uniform(2, 3).shape == (2, 3)
     stream = Stream(0)
     assert as_source(stream) is stream
+
+
+@pytest.mark.parametrize("numbers", [(-1, 0), (2**63, 0), (0, -1)])
+def test_numbers_out_of_range_are_refused(numbers):
+    with pytest.raises(InputError, match="must be from 0"):
+        Stream(*numbers)

@@ -19,7 +19,7 @@ from gridcode import InputError, Run, TrainingError
 from gridcode.config import TrainingConfig
 from gridcode.training import checkpoint
 from gridcode.training.engine import choose_device
-from gridcode.training.loop import train_run
+from gridcode.training.loop import choose_threads, train_run
 from gridcode.training.schedule import Plateau, learning_rate
 from gridcode.training.step import Trainer
 from gridcode.world.streams import Stream
@@ -124,6 +124,22 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_used(tiny, tmp_path):
             gridcode.train(out=run.folder)
         with pytest.raises(InputError, match="no intact checkpoint"):
             gridcode.load_network(run)
+
+
+def test_a_damaged_older_checkpoint_does_not_matter(tiny, tmp_path):
+    run = Run.create(tmp_path / "a", tiny)
+    train_run(run, stop_at=21)
+    run.checkpoints()[1].write_bytes(b"damaged")
+    gridcode.train(out=run.folder)  # warnings are errors here
+    assert run.manifest["finished"]
+
+
+def test_threads_are_bounded_by_openmps_variable(monkeypatch):
+    for told, wanted in (("1", 1), ("4,2", 2), ("", 2), ("nonsense", 2), ("0", 2)):
+        monkeypatch.setenv("OMP_NUM_THREADS", told)
+        assert choose_threads(TrainingConfig(), all_pairs=True, units=64) == min(wanted, os.cpu_count())
+    assert choose_threads(TrainingConfig(), all_pairs=False, units=64) == 1
+    assert choose_threads(TrainingConfig(threads=5), all_pairs=False, units=64) == 5
 
 
 def test_only_the_last_two_checkpoints_are_kept(tiny, tmp_path):

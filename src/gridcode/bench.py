@@ -226,7 +226,7 @@ def cpu_case(preset: str, *, naive: bool = True, seconds: float = 4.0) -> dict[s
         "shape": {"units": config.model.units, "steps": config.world.steps, "trajectories": config.world.trajectories},
         "pairs": config.loss.pairs if config.loss.pairs == "all" else config.loss.sampled_states,
         "step_cpu_ms": _ms(whole),
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)),
     }
     if (os.cpu_count() or 1) > 1:
         torch.set_num_threads(2)

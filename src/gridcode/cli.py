@@ -7,6 +7,7 @@ disagree and every mistake is reported by the same validation.
 import argparse
 import contextlib
 import json
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ import gridcode
 from gridcode import config as configuration
 from gridcode.errors import GridcodeError, InputError
 
+MOST_NETWORKS = 10_000
 ERRORS = Console(stderr=True, soft_wrap=True)
 
 
@@ -62,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
 
     train = commands.add_parser(
         "train",
-        usage="gridcode train WHAT [--out RUN] [--seeds SEEDS] [--vary SETTING=VALUE,... ...] [--quiet] [--json] [--SETTING VALUE ...]",
+        usage="gridcode train WHAT [--out RUN] [--seeds SEEDS] [--vary SETTING=VALUES] [--jobs N] [--at-once N] [--quiet] [--json] [--SETTING VALUE]",
         help="train a network from a preset or file, or resume a run",
         description="Train a network. WHAT is a preset (see `gridcode presets`), a TOML file, or a run folder to resume. "
         "Any setting can be overridden; lists are written like '[64, 64]'. Defaults in brackets are those of a file that leaves the setting out; "
@@ -176,7 +178,7 @@ def _counted(arguments: argparse.Namespace, name: str) -> int | None:
     text = getattr(arguments, name)
     if text is None:
         return None
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise InputError(f"--{name.replace('_', '-')} must be a whole number from 1 on, not '{text}'")
     return int(text)
 
@@ -185,8 +187,10 @@ def _seeds(text: str) -> list[int]:
     seeds: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()) or int(last or first) < int(first):
+        if not first.isdecimal() or (dash and not last.isdecimal()) or int(last or first) < int(first):
             raise InputError(f"--seeds must be numbers and ranges such as 0-7 or 0,3,5, not '{text}'")
+        if int(last or first) - int(first) >= MOST_NETWORKS:
+            raise InputError(f"--seeds {text} asks for more than {MOST_NETWORKS} networks at once")
         seeds += range(int(first), int(last or first) + 1)
     return seeds
 
@@ -213,16 +217,22 @@ def _train_many(arguments: argparse.Namespace) -> None:
         key, equals, values = text.partition("=")
         if not equals:
             raise InputError(f"--vary must be SETTING=VALUE,VALUE such as loss.sigma_g=0.3,0.4, not '{text}'")
-        vary[key.strip()] = _values(values)
+        key = ".".join(configuration.locate(key.strip()))
+        if key in vary:
+            raise InputError(f"--vary {key} is given twice; list all its values in one")
+        vary[key] = _values(values)
+    for key in [*vary, *(["training.seed"] if arguments.seeds is not None else [])]:
+        if key in _overrides(arguments):
+            raise InputError(f"{key} is both set and varied; leave one of the two out")
     seeds = _seeds(arguments.seeds) if arguments.seeds is not None else [config.training.seed]
     configs = gridcode.variants(config, name=Path(what).stem, seeds=seeds, vary=vary)
     jobs, at_once = _counted(arguments, "jobs"), _counted(arguments, "at_once")
     with many_bar(ERRORS, quiet=arguments.quiet) as progress:
         runs = gridcode.train_many(configs, out=arguments.out or "runs", jobs=jobs, at_once=at_once, progress=progress)
     if arguments.json:
-        _print_json([{"run": str(run.folder), "manifest": run.manifest, "last": run.metrics()[-1]} for run in runs])
+        _print_json([{"run": str(run.folder), "manifest": run.manifest, "last": (run.metrics() or [{}])[-1]} for run in runs])
     else:
-        print(f"trained {len(runs)} networks; run folders:")
+        print(f"trained {len(runs)} network{'s' if len(runs) > 1 else ''}; run folders:")
         for run in runs:
             print(f"  {run.folder}")
         print(f"next: gridcode evaluate {runs[0].folder}")
@@ -384,4 +394,6 @@ def _free_folder(base: Path) -> Path:
 
 def entry() -> None:
     """Console-script entry point."""
+    # As Ctrl-C does: trainings in other processes are ended too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(main())

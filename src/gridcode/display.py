@@ -49,14 +49,15 @@ def many_bar(console: Console, *, quiet: bool) -> Iterator[Callable[[ManyProgres
     if not console.is_terminal:
         began = last = time.monotonic()
         first: int | None = None
+        shown: ManyProgress | None = None
 
         def line(p: ManyProgress) -> None:
-            nonlocal last, first
+            nonlocal last, first, shown
             first = p.done if first is None else first
             now = time.monotonic()
-            if now - last < LINES_EVERY_S and p.finished < p.networks:
+            if p == shown or (now - last < LINES_EVERY_S and p.finished < p.networks):
                 return
-            last = now
+            last, shown = now, p
             left = f"{(now - began) / (p.done - first) * (p.total - p.done):.0f} s left" if p.done > first else "starting"
             console.print(f"train {p.networks} networks: {p.finished} finished, {p.done}/{p.total} steps  {left}", soft_wrap=True, highlight=False)
 

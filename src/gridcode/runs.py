@@ -70,10 +70,10 @@ class Run:
             InputError: there is something already, or the folder cannot be made.
         """
         folder = Path(folder)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            hint = f"resume it with `gridcode train {folder}`" if (folder / "config.toml").is_file() else "it is not empty"
-            raise InputError(f"'{folder}' exists already ({hint}); choose another --out")
         try:
+            if folder.exists() and (not folder.is_dir() or any(not _left_over(p) for p in folder.iterdir())):
+                hint = f"resume it with `gridcode train {folder}`" if (folder / "config.toml").is_file() else "it is not empty"
+                raise InputError(f"'{folder}' exists already ({hint}); choose another --out")
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "checkpoints").mkdir(exist_ok=True)
             write_atomically(folder / "config.toml", config.to_toml())
@@ -226,6 +226,11 @@ class Run:
             except OSError:
                 raise InputError(f"another process is training '{self.folder}'") from None
             yield
+
+
+def _left_over(path: Path) -> bool:
+    """Whether a file is what a run killed while it was being made has left."""
+    return path.name.endswith(".part") or (path.name == "checkpoints" and path.is_dir() and not any(path.iterdir()))
 
 
 def checkpoint_step(path: Path) -> int:

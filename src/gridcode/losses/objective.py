@@ -88,10 +88,15 @@ class _Objective(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        factor = float(gradients[0])
         # Used once: in place saves a pass over all states.
         gradient, ctx.gradient = ctx.gradient, None
-        return gradient if factor == 1.0 else gradient.mul_(factor), None, None, None, None
+        if gradient is None:
+            raise RuntimeError("the gradient of this objective was asked for a second time; call objective(...) again")
+        (factor, *_) = gradients
+        # On a GPU, looking at the factor would wait for the device.
+        if factor.device.type != "cpu" or float(factor) != 1.0:
+            gradient.mul_(factor)
+        return gradient, None, None, None, None
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,7 @@ class _ShortSteps:
         step, trajectory = short[batch.orders.T].nonzero(as_tuple=True)
         before = step * states.shape[1] + trajectory
         after = before + states.shape[1]
-        flat = states.view(-1, states.shape[-1])
+        flat = states.reshape(-1, states.shape[-1])
         moved = flat.index_select(0, after) - flat.index_select(0, before)
         length = ((moved * moved).sum(dim=1) + SMALLEST_SQUARE).sqrt()
         return cls(before, after, moved, length, speed[batch.orders.T[step, trajectory]].clamp_min(SHORTEST_STEP * range_m))
@@ -151,6 +156,10 @@ def objective(states: Float[Tensor, "time trajectory units"], batch: Batch, conf
         config: weights and scales.
         step: the optimiser step, for the isometry ramp.
         generator: draws the states to compare, where pairs are sampled.
+
+    Raises:
+        InputError: states and positions of different leading shapes.
+        RuntimeError: from a second backward pass through the result.
     """
     pick = None
     if config.pairs == "sampled":

@@ -104,8 +104,11 @@ def pair_pass(
     far_weight = -2 * weights[0] * per_far / sigma_g**2
     near_weight = 4 * weights[1] * per_near
 
+    # In these units A is at most about 1, whichever of the two weights is zero or tiny.
+    unit = far_weight if abs(far_weight) > 1e-6 * near_weight else near_weight or 1.0
     # One product of extended states gives the exponent -|g_i - g_j|^2 / 2 sigma_g^2 whole, and one with a column of ones
-    # gives sum_j A_ij beside sum_j A_ij g_j. A is kept in units of far_weight, so that no pass over the block scales it.
+    # gives sum_j A_ij beside sum_j A_ij g_j. A is kept in units of far_weight, so that
+    # no pass over the block scales it.
     width = units + PADDING
     half = (g * g).sum(dim=1) / (2 * sigma_g**2)
     right = g.new_zeros(count, width)
@@ -133,16 +136,16 @@ def pair_pass(
             flat.index_fill_(0, near, 0.0)
         separation += times * e.sum()
         if wants_gradient:
-            if far_weight == 0:
-                e.zero_()
+            if far_weight != unit:
+                e.mul_(far_weight / unit)
             if b.near is not None:
-                flat.index_fill_(0, near, near_weight / (far_weight or 1.0))
+                flat.index_fill_(0, near, near_weight / unit)
             drawn[b.rows].addmm_(e, columns)
             if not b.diagonal:
                 drawn[b.columns].addmm_(e.T, rows)
     gradient = None
     if wants_gradient:
-        gradient = torch.addcmul(drawn[:, :units], g, drawn[:, units, None], value=-1).mul_(-(far_weight or 1.0))
+        gradient = torch.addcmul(drawn[:, :units], g, drawn[:, units, None], value=-1).mul_(-unit)
     return (separation * per_far).to(g.dtype), (invariance * per_near).to(g.dtype), gradient
 
 
@@ -191,13 +194,15 @@ def pair_terms(
         block: states compared at once; the result does not depend on it.
 
     Raises:
-        InputError: shapes that do not match, an unknown reduction, or a block below 1.
+        InputError: shapes that do not match, an unknown reduction, a block below 1, or a scale that is not positive.
     """
     g, x = flatten(g, x)
     if reduction not in ("mean", "sum"):
         raise InputError(f"unknown reduction '{reduction}': choose mean or sum")
     if block < 1:
         raise InputError(f"block must be at least 1, not {block}")
+    if not (sigma_x > 0 and sigma_g > 0):
+        raise InputError(f"sigma_x and sigma_g must be greater than 0, not {sigma_x} and {sigma_g}")
     weights = (separation_weight, invariance_weight)
     return PairTerms(*_PairTerms.apply(g, x, sigma_x, sigma_g, weights, reduction, block))
 

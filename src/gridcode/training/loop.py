@@ -51,7 +51,9 @@ def _threads(count: int) -> Iterator[None]:
 
 def choose_threads(training: TrainingConfig, *, all_pairs: bool, units: int) -> int:
     """CPU threads: as configured; otherwise one, or two where a second thread gains most: exact pairs, many units (docs/performance.md)."""
-    allowed = min(2, os.cpu_count() or 1, int(os.environ.get("OMP_NUM_THREADS") or 2))
+    # OpenMP takes lists too, one number for each level.
+    told = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    allowed = min(2, os.cpu_count() or 1, int(told) if told.isdecimal() and int(told) else 2)
     return training.threads or (allowed if all_pairs or units >= TWO_THREADS_FROM_UNITS else 1)
 
 
@@ -154,7 +156,11 @@ def newest_intact(run: Run) -> Iterator[tuple[Snapshot, dict[str, Any]]]:
 
 def _resume(runs: Sequence[Run], engine: Engine) -> dict[str, float]:
     """Load the newest checkpoints, all of one step; rewind the metrics to it. Returns the times spent before."""
-    choices = [{snapshot.step: (snapshot, times) for snapshot, times in newest_intact(run)} for run in runs]
+    newest = [next(newest_intact(run), None) for run in runs]
+    if len({found and found[0].step for found in newest}) == 1:
+        choices = [{found[0].step: found} if found else {} for found in newest]
+    else:  # a kill came between the checkpoints of one step
+        choices = [{snapshot.step: (snapshot, times) for snapshot, times in newest_intact(run)} for run in runs]
     common = set.intersection(*(set(c) for c in choices))
     if not common and any(choices):
         raise InputError("runs that train together must have a checkpoint of the same step; train them one by one")

@@ -6,9 +6,12 @@ are cores: their matrices would push each other out of the cache in one program 
 
 import itertools
 import os
+import re
 import subprocess
 import sys
+import tempfile
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +25,8 @@ from gridcode.training.engine import choose_device, why_no_kernels
 from gridcode.training.loop import Progress, train_run, train_together
 
 POLL_S = 0.5
+# Bytes that file systems allow in a name.
+LONGEST_NAME = 255
 
 
 @dataclass(frozen=True)
@@ -51,20 +56,32 @@ def variants(config: Config, *, name: str, seeds: Sequence[int], vary: Mapping[s
         vary: values by setting, such as {"loss.sigma_g": [0.3, 0.4]}; text is read as on the command line.
 
     Raises:
-        InputError: an unknown setting, a bad value, no seeds, or the same network twice.
+        InputError: an unknown setting, a bad value, a setting that cannot be varied, no seeds, or the same network twice.
     """
-    vary = {".".join(locate(key)): values for key, values in (vary or {}).items()}
-    if not seeds or any(not len(values) for values in vary.values()):
+    seeds = [int(seed) for seed in seeds]
+    values_of: dict[str, list[Any]] = {}
+    for name_or_key, values in (vary or {}).items():
+        key = ".".join(locate(name_or_key))
+        if isinstance(values, str | int | float):
+            raise InputError(f"{key} is varied over a list of values, not '{values}'")
+        if key == "training.seed" or key.startswith("evaluation."):
+            raise InputError(f"{key} cannot be varied: " + ("give the seeds" if key == "training.seed" else "it does not change the training"))
+        if key in values_of:
+            raise InputError(f"{key} is varied twice; list all its values once")
+        values_of[key] = list(values)
+    if not seeds or not all(values_of.values()):
         raise InputError("no networks to train: give at least one seed, and at least one value of every varied setting")
     found: dict[str, Config] = {}
-    for combination in itertools.product(*vary.values()):
-        changes = dict(zip(vary, combination, strict=True))
-        label = "".join(f"-{key.split('.')[1]}{str(value).replace(' ', '').replace('/', '_')}" for key, value in changes.items())
+    for combination in itertools.product(*values_of.values()):
+        changes = dict(zip(values_of, combination, strict=True))
+        label = "".join(f"-{key.split('.')[1]}{value}" for key, value in changes.items())
         for seed in seeds:
-            run = f"{name}{label}-seed{seed}"
-            if run in found:
+            # Names that no shell and no file system minds.
+            run = re.sub(r"[^\w.+=-]+", "_", f"{name}{label}-seed{seed}")
+            one = config.override({**changes, "training.seed": seed})
+            if run in found or one in found.values():
                 raise InputError(f"the network {run} is asked for twice")
-            found[run] = config.override({**changes, "training.seed": seed})
+            found[run] = one
     return found
 
 
@@ -72,13 +89,20 @@ def open_runs(configs: Mapping[str, Config], out: str | os.PathLike[str]) -> lis
     """The runs of many networks in one folder, new or to be gone on with.
 
     Raises:
-        InputError: a folder is there already that holds something else; nothing is created then.
+        InputError: a folder is there already that holds something else, a device is not there, or a name is too long;
+            nothing is created then.
     """
     out = Path(out)
-    there = {name: Run(out / name) for name in configs if (out / name).exists()}
+    for name, config in configs.items():
+        choose_device(config.training.device)
+        if len(os.fsencode(name)) > LONGEST_NAME:
+            raise InputError(f"the name of the run '{name[:40]}...' is too long for a folder; vary fewer settings at once")
+    there = {name: Run(out / name) for name in configs if (out / name / "config.toml").exists()}
     for name, run in there.items():
-        if run.config.training_hash != configs[name].training_hash:
-            raise InputError(f"'{run.folder}' exists already, with other settings; choose another --out")
+        if run.config != configs[name]:
+            theirs, ours = (c.model_dump() for c in (run.config, configs[name]))
+            other = [f"{section}.{key}" for section in ours for key in ours[section] if ours[section][key] != theirs[section][key]]
+            raise InputError(f"'{run.folder}' exists already, with other settings ({', '.join(other)}); choose another --out")
     return [there.get(name) or Run.create(out / name, config) for name, config in configs.items()]
 
 
@@ -94,9 +118,13 @@ def train_many(
         progress: called now and then.
 
     Raises:
-        InputError: a device that is not there, or another process trains one of the runs.
-        TrainingError: some runs failed, each is named; all others are trained to their end first.
+        InputError: a device that is not there, or fewer than one at a time.
+        TrainingError: some runs failed (a loss that is not finite, a run that another process trains, ...), each is named;
+            all others are trained to their end first.
     """
+    for argument, value in (("jobs", jobs), ("at_once", at_once)):
+        if value is not None and value < 1:
+            raise InputError(f"{argument} must be at least 1, not {value}")
     todo = [run for run in runs if not run.manifest.get("finished")]
     if not todo:
         return
@@ -128,34 +156,47 @@ class _Watch:
 
 def _side_by_side(runs: Sequence[Run], jobs: int, watch: _Watch) -> list[str]:
     waiting = list(runs)
-    running: list[tuple[Run, subprocess.Popen[str]]] = []
+    running: list[tuple[Run, subprocess.Popen[bytes], Any]] = []
     failed = []
     environment = os.environ | ({"OMP_NUM_THREADS": "1"} if min(jobs, len(runs)) > 1 else {})
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
                 run = waiting.pop(0)
-                command = [sys.executable, "-m", "gridcode", "train", str(run.folder), "--quiet"]
-                process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-                running.append((run, process))
+                # An absolute path is not taken for a preset or an option; -P keeps the user's folder out of the imports.
+                command = [sys.executable, "-P", "-m", "gridcode", "train", str(run.folder.absolute()), "--quiet"]
+                errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as its process; a pipe could fill up
+                process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors)
+                running.append((run, process, errors))
             time.sleep(POLL_S)
-            for run, process in list(running):
+            for run, process, errors in list(running):
                 watch.note(run, _last_logged(run))
-                if process.poll() is not None:
-                    running.remove((run, process))
-                    told = process.communicate()[1].strip().rpartition("\n")[2].removeprefix("gridcode: ")
-                    if process.returncode:
-                        failed.append(f"{run.folder.name}: {told or f'exit code {process.returncode}'}")
-                    else:
-                        watch.note(run, run.config.training.steps)
+                if process.poll() is None:
+                    continue
+                running.remove((run, process, errors))
+                told = [line.removeprefix("gridcode: ") for line in _all_of(errors)]
+                if process.returncode:
+                    failed.append(f"{run.folder.name}: {told[-1] if told else f'exit code {process.returncode}'}")
+                else:
+                    watch.note(run, run.config.training.steps)
+                    for line in told:
+                        warnings.warn(f"{run.folder.name}: {line}", stacklevel=2)
             watch.tell()
     finally:
         # Interrupted: the trainings go with us; each resumes from its last checkpoint.
-        for _, process in running:
+        for _, process, _ in running:
             process.terminate()
-        for _, process in running:
-            process.communicate()
+        for _, process, errors in running:
+            process.wait()
+            errors.close()
     return failed
+
+
+def _all_of(errors: Any) -> list[str]:
+    errors.seek(0)
+    text = errors.read().decode(errors="replace")
+    errors.close()
+    return [line for line in text.splitlines() if line.strip()]
 
 
 def _last_logged(run: Run) -> int:
@@ -197,6 +238,6 @@ def _one_program(runs: Sequence[Run], at_once: int, watch: _Watch) -> list[str]:
                     train_together(part, progress=show)
                 else:
                     train_run(part[0], progress=show)
-            except TrainingError as error:
+            except (TrainingError, InputError) as error:
                 failed.append(str(error))
     return failed

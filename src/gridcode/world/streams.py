@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Float, UInt32
 from torch import Generator, Tensor
 
+from gridcode.errors import InputError
+
 _MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
 _WEYL = (0x9E3779B9, 0xBB67AE85)
 _ROUNDS = 10
@@ -59,11 +61,16 @@ class Stream:
     """The random numbers of one batch of one network.
 
     Args:
-        seed: the network's seed, below 2^63.
-        batch: number of the batch, from 0.
+        seed: the network's seed, from 0 to 2^63 - 1.
+        batch: number of the batch, in the same range.
+
+    Raises:
+        InputError: a number out of range.
     """
 
     def __init__(self, seed: int, batch: int = 0) -> None:
+        if not (0 <= seed < 2**63 and 0 <= batch < 2**63):
+            raise InputError(f"a stream's seed and batch must be from 0 to 2^63 - 1, not {seed} and {batch}")
         self.seed = seed
         self.batch = batch
         self._block = 0
