@@ -1,7 +1,8 @@
 """Many networks: as one program on a GPU, side by side in processes on a CPU. Each leaves an ordinary run folder.
 
 On a CPU every network is an ordinary `gridcode train` in a process of its own, one thread each, as many at a time as there
-are cores: their matrices would push each other out of the cache in one program (docs/performance.md).
+are cores: their matrices would push each other out of the cache in one program (docs/performance.md). They end with the
+command, by Ctrl-C or SIGTERM; a command killed outright (SIGKILL) leaves them to go on to their end.
 """
 
 import itertools
