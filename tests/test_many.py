@@ -188,3 +188,14 @@ def test_shapes_the_kernels_do_not_take_are_named_in_one_warning(tiny, monkeypat
     monkeypatch.setattr(engine.importlib.util, "find_spec", lambda _name: None)
     with pytest.warns(UserWarning, match="Triton is not installed"):
         engine.make_engine([tiny], torch.device("cuda"))
+
+
+def test_without_cuda_no_kernel_is_imported(tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    lines = (
+        "import sys, gridcode, gridcode.training.many, gridcode.bench",
+        "gridcode.train(gridcode.load_config('quick').override({'steps': 1}), out=sys.argv[1])",
+        "assert not [m for m in sys.modules if m.startswith('gridcode.kernels.')]",
+    )
+    subprocess.run([sys.executable, "-c", "\n".join(lines), str(tmp_path / "a")], check=True)

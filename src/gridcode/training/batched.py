@@ -2,8 +2,8 @@
 
 Every tensor has the network's axis in front. Each network has its own seed, batches, learning rate and loss weights, and
 comes out as it would alone. On a CUDA device the whole step, random numbers included, is captured once as a CUDA graph:
-between logged steps Python does nothing but launch it. On the CPU the same program runs operation by operation; there it
-serves the tests, for networks of 64 units and more are faster in turn (docs/performance.md).
+between logged steps Python does nothing but launch it. On the CPU the same program runs operation by operation, but only
+the tests use it there: several networks are faster in turn (docs/performance.md).
 """
 
 import contextlib
@@ -99,7 +99,7 @@ class BatchedTrainer:
     Args:
         configs: a configuration for each network; they may differ in the settings of `VARIABLE` only.
         device: where to compute.
-        kernels: use the Triton kernels for rollout, pair terms and random numbers.
+        kernels: use the Triton kernels for rollout, pair terms, random numbers and AdamW.
         graph: capture the step as a CUDA graph; needs a CUDA device and the kernels.
 
     Attributes:
