@@ -6,11 +6,8 @@ between logged steps Python does nothing but launch it. On the CPU the same prog
 the tests use it there: several networks are faster in turn (docs/performance.md).
 """
 
-import contextlib
-import functools
-import gc
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -26,6 +23,7 @@ from gridcode.losses.pairwise import choose_states
 from gridcode.models.integrator import norm_relu, rollout
 from gridcode.models.network import GridNetwork
 from gridcode.records import Batch
+from gridcode.training.capture import no_collection, rounded_products, side_stream
 from gridcode.training.schedule import Plateau, learning_rate
 from gridcode.training.step import SILENT_BELOW, Snapshot
 from gridcode.training.update import FusedUpdate, UpdateInTurn, gather_gradients, stack_parameters
@@ -258,11 +256,11 @@ class BatchedTrainer:
 
     def _launch(self) -> None:
         if not self._graph_wanted:
-            with _products(self.configs[0].training.products):
+            with rounded_products(self.configs[0].training.products):
                 self._one_step()
             return
         if self._graph is None:
-            with _products(self.configs[0].training.products):
+            with rounded_products(self.configs[0].training.products):
                 self._capture()
         assert self._graph is not None
         self._graph.replay()
@@ -271,11 +269,11 @@ class BatchedTrainer:
         kept = self._everything()
         saved = [t.clone() for t in kept]
         here = torch.cuda.current_stream(self.device)
-        side = _side_stream(torch.cuda.current_device())
+        side = side_stream(torch.cuda.current_device())
         side.wait_stream(here)
         graph = torch.cuda.CUDAGraph()
         # A graph that is collected while another is captured would end the capture.
-        with _no_collection(), torch.cuda.stream(side):
+        with no_collection(), torch.cuda.stream(side):
             for _ in range(WARM_UP):
                 self._one_step()
             with torch.cuda.graph(graph, stream=side):
@@ -380,33 +378,3 @@ class BatchedTrainer:
         self.step = snapshots[0].step
         self._table = (-TABLE_STEPS, [])
         self._graph = None
-
-
-@contextlib.contextmanager
-def _products(kind: str) -> Iterator[None]:
-    """How cuBLAS rounds the operands of the products around the kernels."""
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = kind != "float32"
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = before
-
-
-@functools.cache
-def _side_stream(device: int) -> torch.cuda.Stream:
-    """One stream to capture on for each device: the libraries' workspaces stay with a stream for ever."""
-    return torch.cuda.Stream(device)
-
-
-@contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
-    """Collect garbage now and not in between."""
-    was = gc.isenabled()
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
