@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridcode import InputError
-from gridcode.kernels import adamw, pairs, rollout, uniform
+from gridcode.kernels import MOST_UNITS, adamw, pairs, rollout, uniform, why_not
 from gridcode.losses import invariance, separation
 from gridcode.losses.terms import near_pairs
 from gridcode.models.integrator import rollout_reference
@@ -398,11 +398,10 @@ def test_adamw_is_pytorchs_for_each_network(device, size, betas, decay):
 # ---------------------------------------------------------------- what is not taken, and what compiles
 
 
-@pytest.mark.parametrize("kernel", [rollout, pairs])
-def test_why_not(kernel):
-    assert kernel.why_not(kernel.MOST_UNITS, torch.float32) is None
-    assert kernel.why_not(600, torch.float32) == "512 units at most, not 600"
-    assert kernel.why_not(64, torch.float64) == "float64 states"
+def test_why_not():
+    assert why_not(MOST_UNITS, torch.float32) is None
+    assert why_not(600, torch.float32) == "512 units at most, not 600"
+    assert why_not(64, torch.float64) == "float64 states"
 
 
 def test_bad_input(device):

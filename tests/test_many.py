@@ -171,8 +171,10 @@ def test_on_a_gpu_networks_of_one_shape_train_as_one_program(tiny, tmp_path, gpu
 
 def test_on_a_gpu_a_failed_network_does_not_stop_the_others(tiny, tmp_path, gpu_without_one):
     configs = gridcode.variants(tiny, name="t", seeds=[0], vary={"learning_rate": [1e-3, 1e300], "units": [12, 10]})
+    seen = []
     with pytest.raises(TrainingError, match=r"2 of 4 networks failed"):
-        gridcode.train_many(configs, out=tmp_path)
+        gridcode.train_many(configs, out=tmp_path, progress=seen.append)
+    assert seen[-1].finished == 2 and seen[-1].done < seen[-1].total
     assert sorted(gpu_without_one) == [2, 2]
     assert sum(bool(Run(tmp_path / name).manifest.get("finished")) for name in configs) == 2
 

@@ -27,11 +27,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from gridcode.errors import InputError
+from gridcode.kernels import why_not
 from gridcode.losses.terms import Reduction
 
 Products = Literal["float32", "tf32", "bf16"]
-# Nothing below ends here; it is as far as the compiled kernels have been looked at.
-MOST_UNITS = 512
 # Programs to aim for: two on each of the 132 multiprocessors of an H100.
 PROGRAMS = 264
 # Rows and columns of a tile, and units of the gradient that a program adds up: with 4 warps, sums and A just fit the registers
@@ -363,15 +362,6 @@ class _FusedPairTerms(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = ctx.saved_tensors
         return gradients[0][:, None, None] * gradient, None, None, None, None, None
-
-
-def why_not(units: int, dtype: torch.dtype) -> str | None:
-    """Why `fused_pair_terms` does not take states of this size and kind, in a few words; None where it does."""
-    if dtype != torch.float32:
-        return f"{str(dtype).removeprefix('torch.')} states"
-    if units > MOST_UNITS:
-        return f"{MOST_UNITS} units at most, not {units}"
-    return None
 
 
 def fused_pair_terms(

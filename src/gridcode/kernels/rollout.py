@@ -23,10 +23,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from gridcode.errors import InputError
+from gridcode.kernels import why_not
 from gridcode.models.integrator import SMALLEST_NORM
 
-# With more units, a row of W makes too narrow a tile; it is also as far as the compiled kernels have been looked at.
-MOST_UNITS = 512
 # Elements of W that a program holds at a time: 64 KB, as much again in flight, of 256 KB of registers.
 TILE = 16384
 # Consecutive columns of W that a group of eight threads reads: one line of the cache.
@@ -238,15 +237,6 @@ class _FusedRollout(torch.autograd.Function):
         )
         d_matrices = torch.bmm(d_currents.transpose(1, 2), inputs).view_as(matrices) if ctx.needs_input_grad[0] else None
         return d_matrices, d_start.sum(dim=1) if ctx.needs_input_grad[1] else None, None, None
-
-
-def why_not(units: int, dtype: torch.dtype) -> str | None:
-    """Why `fused_rollout` does not take states of this size and kind, in a few words; None where it does."""
-    if dtype != torch.float32:
-        return f"{str(dtype).removeprefix('torch.')} states"
-    if units > MOST_UNITS:
-        return f"{MOST_UNITS} units at most, not {units}"
-    return None
 
 
 def fused_rollout(

@@ -71,7 +71,7 @@ def pair_terms_in_turn(
         pair_terms(one, places, sigma_x=a, sigma_g=b, separation_weight=c, invariance_weight=d, reduction=reduction)
         for one, places, (a, b, c, d) in zip(g, x, settings, strict=True)
     ]
-    return tuple(torch.stack([getattr(t, name) for t in terms]) for name in ("weighted", "separation", "invariance"))  # type: ignore[return-value]
+    return torch.stack([t.weighted for t in terms]), torch.stack([t.separation for t in terms]), torch.stack([t.invariance for t in terms])
 
 
 class _Isometry(torch.autograd.Function):

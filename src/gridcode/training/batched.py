@@ -25,7 +25,7 @@ from gridcode.models.network import GridNetwork
 from gridcode.records import Batch
 from gridcode.training.capture import no_collection, rounded_products, side_stream
 from gridcode.training.schedule import Plateau, learning_rate
-from gridcode.training.step import SILENT_BELOW, Snapshot
+from gridcode.training.step import SILENT_BELOW, Snapshot, not_finite
 from gridcode.training.update import FusedUpdate, UpdateInTurn, gather_gradients, stack_parameters
 from gridcode.world.permutations import draw_batch
 from gridcode.world.streams import Stream
@@ -40,6 +40,8 @@ VARIABLE = {
 TABLE_STEPS = 1024
 # Runs of the step before it is captured: libraries allocate and choose on the first ones.
 WARM_UP = 3
+# Names of the first rows of what a step shows.
+TERMS = ("loss", "separation", "invariance", "capacity", "isometry")
 
 
 def shape_of(config: Config) -> str:
@@ -320,19 +322,17 @@ class BatchedTrainer:
         failed = self._failed.tolist()
         if not any(failed):
             return
-        names = ("loss", "separation", "invariance", "capacity", "isometry", "gradient")
+        accumulation = self.configs[0].training.accumulation
         for e, (bad, batch) in enumerate(zip(failed, self._failed_at.tolist(), strict=True)):
             if bad and e not in self.failures:
-                wrong = [n for n, value in zip(names, self._shown[:6, e].tolist(), strict=True) if not math.isfinite(value)]
-                terms = [n for n in wrong if n not in ("loss", "gradient")] or [n for n in wrong if n != "gradient"]
-                named = f"loss term {', '.join(terms)}" if terms else "gradient"
-                self.failures[e] = f"the {named} is not finite at step {batch // self.configs[0].training.accumulation}"
+                terms = dict(zip(TERMS, self._shown[: len(TERMS), e].tolist(), strict=True))
+                self.failures[e] = not_finite(terms, batch // accumulation)
 
     # -- what came out -------------------------------------------------------------------------------------
 
     def rows(self) -> list[dict[str, Any]]:
         """The last step in numbers, a line of metrics for each network."""
-        names = ("loss", "separation", "invariance", "capacity", "isometry", "gradient_norm")
+        names = (*TERMS, "gradient_norm")
         shown = self._shown.T.tolist()
         rates, zero = self._rates[0].tolist(), self._zero_states.tolist()
         return [

@@ -9,6 +9,7 @@ import torch
 
 from gridcode.config import Config
 from gridcode.errors import InputError, TrainingError
+from gridcode.kernels import why_not
 from gridcode.training.batched import BatchedTrainer
 from gridcode.training.step import Snapshot, StepResult, Trainer
 
@@ -81,10 +82,7 @@ def why_no_kernels(config: Config) -> str | None:
         return "Triton is not installed"
     if torch.cuda.is_available() and torch.cuda.get_device_capability() < (8, 0):
         return "this GPU is older than compute capability 8.0"
-    from gridcode.kernels import pairs, rollout
-
-    dtype = getattr(torch, config.training.precision)
-    return rollout.why_not(config.model.units, dtype) or pairs.why_not(config.model.units, dtype)
+    return why_not(config.model.units, getattr(torch, config.training.precision))
 
 
 def make_engine(configs: Sequence[Config], device: torch.device) -> Engine:

@@ -149,6 +149,10 @@ class _Watch:
     def note(self, run: Run, step: int) -> None:
         self._steps[run.folder] = max(step, self._steps[run.folder])
 
+    def settle(self, run: Run) -> None:
+        """Count what is on disk: a network that failed among others is not where they are."""
+        self._steps[run.folder] = int(run.manifest.get("step", 0))
+
     def tell(self) -> None:
         if self._progress:
             finished = sum(self._steps[run.folder] >= run.config.training.steps for run in self._runs)
@@ -241,4 +245,6 @@ def _one_program(runs: Sequence[Run], at_once: int, watch: _Watch) -> list[str]:
                     train_run(part[0], progress=show)
             except (TrainingError, InputError) as error:
                 failed.append(str(error))
+                for run in part:
+                    watch.settle(run)
     return failed

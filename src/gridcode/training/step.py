@@ -1,6 +1,8 @@
 """One optimisation step: batch, rollout, terms, gradients, update. No input or output."""
 
 import dataclasses
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -59,6 +61,15 @@ class Snapshot:
     zero_states: int
     plateau: Plateau
     training_hash: str
+
+
+def not_finite(terms: Mapping[str, float], step: int) -> str:
+    """What to say when a term, their sum `loss` or else the gradient is not a finite number at a step."""
+    wrong = [name for name, value in terms.items() if not math.isfinite(value)]
+    # The sum goes wrong with any term: it is named only where it goes wrong alone.
+    wrong = [name for name in wrong if name != "loss"] or wrong
+    named = "loss term " + ", ".join(wrong) if wrong else "gradient"
+    return f"the {named} is not finite at step {step}"
 
 
 def _zero_states(states: Float[Tensor, "time trajectory unit"]) -> int:
@@ -132,9 +143,7 @@ class Trainer:
             zero += _zero_states(states.detach())
         gradient_norm = torch.nn.utils.get_total_norm([p.grad for p in self.network.parameters() if p.grad is not None])
         if not torch.isfinite(terms.total + gradient_norm):
-            wrong = [name for name, value in terms.floats().items() if not torch.isfinite(torch.tensor(value))]
-            named = "loss term " + ", ".join(n for n in wrong if n != "loss" or wrong == ["loss"]) if wrong else "gradient"
-            raise TrainingError(f"the {named} is not finite at step {self.step + 1}")
+            raise TrainingError(not_finite(terms.floats(), self.step + 1))
         scale = (gradient_norm / (training.gradient_clip or float("inf"))).clamp_min(1.0)
         if scale.dtype == torch.float32:
             # Clipping: the fused optimiser divides by this as it reads the gradients, which saves a pass over them.
