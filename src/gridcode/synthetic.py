@@ -66,3 +66,11 @@ def noise_maps(units: int, bins: int, *, correlation_bins: float, generator: np.
     white = generator.standard_normal((units, bins, bins))
     maps = ndimage.gaussian_filter(white, (0, correlation_bins, correlation_bins), mode="wrap")
     return maps - maps.min(axis=(1, 2), keepdims=True)
+
+
+def scattered_fields(units: int, bins: int, *, fields: int, width_bins: float, generator: np.random.Generator) -> Float[np.ndarray, "unit y x"]:
+    """Cells with Gaussian fields of random height at independent random places: many fields and no lattice."""
+    centre = generator.uniform(0, bins, (units, fields, 2, 1))
+    height = generator.uniform(0.5, 1.5, (units, fields))
+    along = np.exp(-((np.arange(bins) + 0.5 - centre) ** 2) / (2 * width_bins**2))
+    return np.einsum("uf,ufy,ufx->uyx", height, along[:, :, 0], along[:, :, 1])

@@ -4,6 +4,7 @@ Every score reads the same table of rotation correlations: the autocorrelogram i
 coordinates, where a rotation is a shift, and the Pearson correlations of all annuli follow from cumulative sums.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,8 @@ from gridcode.analysis.lattice import Lattices, fit_lattices
 from gridcode.errors import InputError
 
 ANGLE_STEP_DEG = 3  # divides every rotation in use: 30, 45, 60, 90, 120, 135, 150
-OUTER_LIMIT = 0.7  # of the arena: further lags rest on too few common bins
+OUTER_LIMIT = 0.7  # of the arena: further lags rest on few common bins
+FURTHEST = 0.95  # of the arena, for maps whose central peak is so wide that the first ring of fields lies beyond the limit
 
 
 @dataclass(frozen=True)
@@ -129,27 +131,28 @@ def _inner_radius(polar: np.ndarray, radii: np.ndarray) -> np.ndarray:
     return radii[first]
 
 
-def _best_annulus(score: np.ndarray, radii: np.ndarray, inner: np.ndarray) -> np.ndarray:
+def _best_annulus(score: np.ndarray, radii: np.ndarray, inner: np.ndarray, limit: float) -> np.ndarray:
     """Maximum over outer radii of the mean of three neighbouring ones, so that no thin ring decides.
 
-    The annulus must be at least as wide as the central peak's radius: it then holds the first ring of fields.
+    The annulus must be at least as wide as the central peak's radius: it then holds the first ring of fields. It ends at `limit` (bins),
+    or where it is just wide enough.
     """
     smooth_score = (score[:, :-2] + score[:, 1:-1] + score[:, 2:]) / 3
-    wide = radii[None, 1:-1] >= 2 * inner[:, None]
-    usable = wide & np.isfinite(smooth_score)
+    outer, least = radii[None, 1:-1], 2 * inner[:, None]
+    usable = (outer >= least) & (outer <= np.maximum(limit, least + 2)) & np.isfinite(smooth_score)
     best = np.where(usable, smooth_score, -np.inf).max(axis=1)
     return np.where(usable.any(axis=1), best, np.nan)
 
 
-def _scores(correlograms: Correlograms, radii: np.ndarray, to_hexagon: np.ndarray | None) -> dict[str, np.ndarray]:
+def _scores(correlograms: Correlograms, radii: np.ndarray, limit: float, to_hexagon: np.ndarray | None) -> dict[str, np.ndarray]:
     polar = _polar(correlograms, radii, to_hexagon)
     inner = _inner_radius(polar, radii)
     c = _rotation_correlations(polar, radii, inner, (30, 45, 60, 90, 120, 135, 150))
     against = np.maximum(np.maximum(c[30], c[90]), c[150])
     return {
-        "minmax": _best_annulus(np.minimum(c[60], c[120]) - against, radii, inner),
-        "mean60": _best_annulus((c[60] + c[120]) / 2 - (c[30] + c[90] + c[150]) / 3, radii, inner),
-        "square": _best_annulus(c[90] - (c[45] + c[135]) / 2, radii, inner),
+        "minmax": _best_annulus(np.minimum(c[60], c[120]) - against, radii, inner, limit),
+        "mean60": _best_annulus((c[60] + c[120]) / 2 - (c[30] + c[90] + c[150]) / 3, radii, inner, limit),
+        "square": _best_annulus(c[90] - (c[45] + c[135]) / 2, radii, inner, limit),
     }
 
 
@@ -187,10 +190,12 @@ def unscorable(maps: Maps) -> tuple[str, ...]:
 def score_correlograms(correlograms: Correlograms, *, bin_size_m: float, reasons: tuple[str, ...] | None = None) -> GridScores:
     """The same from autocorrelograms (unit, lag_y, lag_x) that are there already."""
     n = min(correlograms.shape[1:]) // 2 + 1
-    radii = np.arange(1.0, max(OUTER_LIMIT * n, 5.0), 1.0)
+    # The best of three neighbouring outer radii is named after the middle one.
+    limit = math.ceil(max(OUTER_LIMIT * n, 5.0)) - 2
+    radii = np.arange(1.0, max(FURTHEST * n, 5.0), 1.0)
     lattices: Lattices = fit_lattices(correlograms)
     parts = [
-        (_scores(correlograms[block], radii, None), _scores(correlograms[block], radii, lattices.to_hexagon[block]))
+        (_scores(correlograms[block], radii, limit, None), _scores(correlograms[block], radii, limit, lattices.to_hexagon[block]))
         for block in blocks(len(correlograms), len(radii) * 180 // ANGLE_STEP_DEG)
     ]
     plain = {name: np.concatenate([scores[name] for scores, _ in parts]) for name in ("minmax", "mean60", "square")}

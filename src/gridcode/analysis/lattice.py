@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy import ndimage
 
 from gridcode.analysis.autocorrelogram import Correlograms, blocks
@@ -14,6 +14,11 @@ Pairs = Float[np.ndarray, "unit 2 2"]
 # at least this angle between them (a band's autocorrelogram has peaks along one line only).
 MIN_PEAK = 0.1
 MIN_ANGLE_DEG = 25.0
+# From this angle between its two vectors on, a lattice is oriented by them alone: the diagonal of a near-square is no axis,
+# and which of the two diagonals is the shorter one is decided by noise.
+SQUARE_ANGLE_DEG = 82.5
+# Cosines below this are rounding: the two vectors are at right angles.
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -24,10 +29,15 @@ class Lattices:
         vectors: (unit, 2, 2) reduced lattice vectors in bins, `vectors[u, k] = (x, y)`, an angle of 60 to 90
             degrees between the two, so that their difference is the third axis of the hexagon nearest to it.
         spacing: (unit,) mean length of the three axes, in bins.
-        orientation_deg: (unit,) direction of the axis nearest to the x axis, in [-45, 45].
+        orientation_deg: (unit,) direction of the axis nearest to the x axis, in [-45, 45]; of the two vectors alone where
+            they are at 82.5 degrees or more (a square has two axes, not three).
         axis_ratio: (unit,) short over long axis of the ellipse through the six neighbouring fields; 1 for a
             hexagon, 0.58 for a square.
         to_hexagon: (unit, 2, 2) the area-preserving linear map that takes the lattice to a regular hexagonal one.
+        residual: (unit,) root mean square distance of the peaks in use from the fitted lattice, in bins.
+        peaks_used: (unit,) peaks the fit rests on, mirror images counted once; 0 where there is no fit.
+        vector_error: (unit, 2) standard error of each vector's components, in bins, from the residuals; NaN also where
+            two peaks leave nothing to judge by.
     """
 
     vectors: Float[np.ndarray, "unit 2 2"]
@@ -35,6 +45,9 @@ class Lattices:
     orientation_deg: Float[np.ndarray, " unit"]
     axis_ratio: Float[np.ndarray, " unit"]
     to_hexagon: Float[np.ndarray, "unit 2 2"]
+    residual: Float[np.ndarray, " unit"]
+    peaks_used: Int[np.ndarray, " unit"]
+    vector_error: Float[np.ndarray, "unit 2"]
 
 
 def peaks(correlogram: Float[np.ndarray, "lag_y lag_x"]) -> tuple[Float[np.ndarray, "peak 2"], Float[np.ndarray, " peak"]]:
@@ -103,7 +116,8 @@ def _reduce(basis: Pairs) -> Pairs:
         if not step.any():
             break
         b = b - step[:, None] * a
-    return np.stack([a, np.where(_dot(a, b)[:, None] >= 0, b, -b)], axis=1)
+    acute = _dot(a, b) >= -ROUNDING * _dot(a, a)
+    return np.stack([a, np.where(acute[:, None], b, -b)], axis=1)
 
 
 def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -114,9 +128,14 @@ def _length(vectors: np.ndarray) -> np.ndarray:
     return np.hypot(vectors[..., 0], vectors[..., 1])
 
 
-def _fit(position: Float[np.ndarray, "unit peak 2"], height: Float[np.ndarray, "unit peak"]) -> Pairs:
-    """Lattice vectors by least squares on every peak that an integer combination of the first two explains; else NaN."""
+def _fit(position: Float[np.ndarray, "unit peak 2"], height: Float[np.ndarray, "unit peak"]) -> tuple[Pairs, np.ndarray, np.ndarray, np.ndarray]:
+    """Lattice vectors by least squares on every peak that an integer combination of the first two explains; else NaN.
+
+    With them the quality of the fit as in `Lattices`: residual, peaks used, error of the vectors.
+    """
     fitted = np.full((len(position), 2, 2), np.nan)
+    residual, vector_error = np.full(len(position), np.nan), np.full((len(position), 2), np.nan)
+    peaks_used = np.zeros(len(position), dtype=np.int64)
     # Low ripples between the fields of a noisy map are not fields: judge by the strongest near peak.
     length = _length(position)
     near = length < 2.5 * length[:, :1]
@@ -130,6 +149,7 @@ def _fit(position: Float[np.ndarray, "unit peak 2"], height: Float[np.ndarray, "
     basis = _reduce(np.stack([a[units], second], axis=1))
     reach = 1.6 * _length(basis).max(axis=1, keepdims=True)
     good = np.ones(len(units), dtype=bool)
+    solved = basis
     for _ in range(4):
         whole = np.rint(position @ np.linalg.inv(basis))
         error = _length(position - whole @ basis)
@@ -140,12 +160,23 @@ def _fit(position: Float[np.ndarray, "unit peak 2"], height: Float[np.ndarray, "
         normal = transposed @ whole
         good &= np.linalg.det(normal) > 0.5
         normal = np.where(good[:, None, None], normal, np.eye(2))
-        basis = _reduce(np.where(good[:, None, None], np.linalg.solve(normal, transposed @ position), basis))
+        solved = np.where(good[:, None, None], np.linalg.solve(normal, transposed @ position), basis)
+        basis = _reduce(solved)
         reach *= 1.5
     sine = np.abs(np.linalg.det(basis)) / _length(basis).prod(axis=1)
     good &= sine > np.sin(np.radians(MIN_ANGLE_DEG))
     fitted[units[good]] = basis[good]
-    return fitted
+    # Judged by the peaks of the last round, in terms of the basis as it is returned.
+    used, position, basis, whole = used[good], position[good], basis[good], whole[good]
+    count = used.sum(axis=1)
+    whole = np.rint(whole @ solved[good] @ np.linalg.inv(basis))
+    squares = (np.where(used[..., None], position - whole @ basis, 0.0) ** 2).sum(axis=(1, 2))
+    residual[units[good]], peaks_used[units[good]] = np.sqrt(squares / np.maximum(count, 1)), count
+    spare = 2 * count - 4
+    variance = np.where(spare > 0, squares / np.maximum(spare, 1), np.nan)
+    inverse = np.linalg.inv(whole.transpose(0, 2, 1) @ whole)
+    vector_error[units[good]] = np.sqrt(variance[:, None] * np.diagonal(inverse, axis1=1, axis2=2))
+    return fitted, residual, peaks_used, vector_error
 
 
 def _to_hexagon(vectors: Pairs) -> Pairs:
@@ -171,24 +202,68 @@ def fit_lattices(correlograms: Correlograms) -> Lattices:
     found = [(block.start, _peaks(correlograms[block])) for block in blocks(n, correlograms.shape[1] * correlograms.shape[2])]
     unit = np.concatenate([first + unit for first, (unit, _, _) in found])
     position, height = (np.concatenate([parts[i] for _, parts in found]) for i in (1, 2))
-    vectors = _fit(*_by_unit(n, unit, position, height))
+    vectors, residual, peaks_used, vector_error = _fit(*_by_unit(n, unit, position, height))
+    vectors, left_handed = _right_handed(vectors)
+    vector_error[left_handed] = vector_error[left_handed, ::-1]
+    shapes = shape_of(vectors)
+    return Lattices(
+        vectors=vectors,
+        spacing=shapes.spacing,
+        orientation_deg=shapes.orientation_deg,
+        axis_ratio=shapes.axis_ratio,
+        to_hexagon=shapes.to_hexagon,
+        residual=residual,
+        peaks_used=peaks_used,
+        vector_error=vector_error,
+    )
+
+
+def _right_handed(vectors: Pairs) -> tuple[Pairs, Bool[np.ndarray, " unit"]]:
+    """Each pair with the first vector clockwise of the second, and which pairs were exchanged for it."""
     good = np.isfinite(vectors).all(axis=(1, 2))
     left_handed = good.copy()
     left_handed[good] = np.linalg.det(vectors[good]) < 0
-    vectors[left_handed] = vectors[left_handed, ::-1]
+    return np.where(left_handed[:, None, None], vectors[:, ::-1], vectors), left_handed
+
+
+def reduced(vectors: Pairs) -> Pairs:
+    """The reduced right-handed basis of each lattice, as in `Lattices.vectors`.
+
+    Args:
+        vectors: (unit, 2, 2) any two independent lattice vectors each, none NaN.
+    """
+    return _right_handed(_reduce(np.asarray(vectors, dtype=np.float64)))[0]
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Spacing, orientation and shear of lattices, as in `Lattices`."""
+
+    spacing: Float[np.ndarray, " unit"]
+    orientation_deg: Float[np.ndarray, " unit"]
+    axis_ratio: Float[np.ndarray, " unit"]
+    to_hexagon: Float[np.ndarray, "unit 2 2"]
+
+
+def shape_of(vectors: Pairs) -> Shapes:
+    """Spacing, orientation and shear of lattices given by reduced right-handed bases, in the unit of the vectors; NaN where they are."""
+    n = len(vectors)
+    good = np.isfinite(vectors).all(axis=(1, 2))
     to_hexagon = np.full((n, 2, 2), np.nan)
     to_hexagon[good] = _to_hexagon(vectors[good])
     third = vectors[:, 1] - vectors[:, 0]
     axes = np.stack([vectors[:, 0], vectors[:, 1], third], axis=1)
-    length = np.hypot(axes[..., 0], axes[..., 1])
+    length = _length(axes)
     angle = (np.degrees(np.arctan2(axes[..., 1], axes[..., 0])) + 90.0) % 180.0 - 90.0
-    nearest = np.argmin(np.abs(np.where(np.isfinite(angle), angle, 0.0)), axis=1)
+    from_x = np.abs(np.where(np.isfinite(angle), angle, 0.0))
+    square = np.abs(_dot(axes[:, 0], axes[:, 1])) < np.cos(np.radians(SQUARE_ANGLE_DEG)) * length[:, 0] * length[:, 1]
+    from_x[square, 2] = np.inf
+    nearest = np.argmin(from_x, axis=1)
     # The six fields lie on the ellipse that the inverse map makes of the hexagon's circle.
     axis_ratio = np.full(n, np.nan)
     singular = np.linalg.svd(to_hexagon[good], compute_uv=False)
     axis_ratio[good] = singular[:, 1] / singular[:, 0]
-    return Lattices(
-        vectors=vectors,
+    return Shapes(
         spacing=length.mean(axis=1),
         orientation_deg=np.take_along_axis(angle, nearest[:, None], axis=1)[:, 0],
         axis_ratio=axis_ratio,

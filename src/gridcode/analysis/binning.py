@@ -1,0 +1,410 @@
+"""From a path and what units did along it to rate maps, as often as a shuffle wants."""
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy import sparse
+
+from gridcode.errors import InputError
+
+Positions = Float[np.ndarray, "time 2"]
+Times = Float[np.ndarray, " time"]
+RateMaps = Float[np.ndarray, "unit y x"]
+
+# More bins a side than any recording fills: the positions are in another unit than metres.
+MOST_BINS = 1000
+# Samples further apart than this many usual intervals have a gap between them, which belongs to neither.
+GAP_INTERVALS = 4.0
+# Positions further beyond the outermost thousandth than this share of the arena are errors of the tracking.
+STRAY_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class BinnedPath:
+    """A path cut into bins, with the activity along it: everything that rate maps and their circular shifts need.
+
+    Samples without a known position, or slower than asked for, are left out; the rest follow each other without gaps.
+
+    Attributes:
+        bin_index: (time,) bin of each sample, y * columns + x.
+        seconds: (time,) how long each sample stands for.
+        shape: (rows, columns).
+        bin_size_m: side of a bin, metres.
+        centre_m: (x, y) of the arena's centre in the coordinates of the positions.
+        occupancy_s: (y, x) seconds in each bin, unsmoothed.
+        smoothing_bins: width of the Gaussian that maps are smoothed with, in bins.
+        min_occupancy_s: bins with less time than this, or none, are NaN.
+        activity: (time, unit), or None for spikes.
+        spike_sample: sample of every spike, one unit after the other; empty for activity.
+        spike_start: (unit + 1,) where each unit's spikes begin; empty for activity.
+        notes: what was left out, each in one line.
+    """
+
+    bin_index: Int[np.ndarray, " time"]
+    seconds: Float[np.ndarray, " time"]
+    shape: tuple[int, int]
+    bin_size_m: float
+    centre_m: tuple[float, float]
+    occupancy_s: Float[np.ndarray, "y x"]
+    smoothing_bins: float
+    min_occupancy_s: float
+    activity: Float[np.ndarray, "time unit"] | None
+    spike_sample: Int[np.ndarray, " spike"]
+    spike_start: Int[np.ndarray, " start"]
+    notes: tuple[str, ...]
+
+    @property
+    def units(self) -> int:
+        """Number of units."""
+        return len(self.spike_start) - 1 if self.activity is None else self.activity.shape[1]
+
+    @property
+    def spikes(self) -> Int[np.ndarray, " unit"] | None:
+        """Spikes of each unit that are in the maps; None for activity."""
+        return np.diff(self.spike_start) if self.activity is None else None
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds in the maps."""
+        return float(self.seconds.sum())
+
+    @functools.cached_property
+    def by_bin(self) -> tuple[Int[np.ndarray, " time"], Int[np.ndarray, " row"]]:
+        """Samples in the order of their bins, and where in that order each bin begins."""
+        bins = self.shape[0] * self.shape[1]
+        return np.argsort(self.bin_index, kind="stable"), np.append(0, np.cumsum(np.bincount(self.bin_index, minlength=bins)))
+
+
+def bin_path(
+    positions_m: np.ndarray,
+    time_s: np.ndarray,
+    *,
+    activity: np.ndarray | None = None,
+    spikes_s: Sequence[np.ndarray] | None = None,
+    bin_size_m: float = 0.025,
+    arena_m: float | Sequence[float] | None = None,
+    smoothing_bins: float = 1.5,
+    min_occupancy_s: float = 0.0,
+    min_speed_m_s: float = 0.0,
+) -> BinnedPath:
+    """Cut a path into bins and lay activity or spikes along it.
+
+    A sample stands for the time half way to its neighbours, and a spike belongs to the sample that is nearest in time.
+    Next to a gap (more than 4 usual intervals) it stands for half a usual interval on that side; spikes in the gap are left out.
+
+    Args:
+        positions_m: (time, 2) x and y in metres; NaN where tracking was lost.
+        time_s: (time,) seconds, increasing.
+        activity: (time, unit), any unit; samples where a unit is NaN are left out.
+        spikes_s: for each unit its spike times in seconds, in any order. Give this or `activity`.
+        bin_size_m: side of a bin.
+        arena_m: side of a square arena, (width, height), or its edges (x_min, x_max, y_min, y_max). Without edges it is centred on
+            the origin if the path fits there, else on the middle of the path. Default: the box that the path fills,
+            single positions far outside of the rest left out.
+        smoothing_bins: standard deviation in bins of the Gaussian that sums and time are smoothed with; 0 for none.
+        min_occupancy_s: bins with less time are NaN; bins without any always are.
+        min_speed_m_s: samples slower than this, by the distance covered in 0.4 s around them, are left out.
+
+    Returns:
+        The binned path; `rebin` makes maps of it, `split_halves` the maps of two halves.
+
+    Raises:
+        InputError: mismatched lengths, times that do not increase, too few or too many bins, no samples left, no spike in the recording.
+    """
+    positions, time = _checked(positions_m, time_s)
+    _check_settings(bin_size_m, smoothing_bins, min_occupancy_s, min_speed_m_s)
+    if (activity is None) == (spikes_s is None):
+        raise InputError("give either activity or spike times along the path")
+    notes: list[str] = []
+    interval = float(np.median(np.diff(time)))
+    if interval > 1.0:
+        notes.append(f"samples are {interval:g} s apart: time_s must be in seconds")
+    left, right = _spans(time, interval, notes)
+
+    kept = np.isfinite(positions).all(axis=1)
+    _count(notes, ~kept, "without a position (tracking lost)")
+    if not kept.any():
+        raise InputError("no position of the path is known: all are NaN")
+    values = None
+    if activity is not None:
+        values = _checked_activity(activity, len(time))
+        known = np.isfinite(values).all(axis=1)
+        _count(notes, kept & ~known, "with NaN activity")
+        kept &= known
+    if min_speed_m_s > 0:
+        with np.errstate(invalid="ignore"):
+            fast = speeds(positions, time) >= min_speed_m_s
+        _count(notes, kept & ~fast, f"slower than {min_speed_m_s:g} m/s")
+        kept &= fast
+    if not kept.any():
+        raise InputError("no sample of the path is left: all lack a position or activity, or are too slow")
+    origin, shape = _arena(positions[kept], bin_size_m, arena_m)
+    place, bins = (positions - origin) / bin_size_m, np.array(shape[::-1])
+    # The far walls belong to the last bins; what rounding puts beside a wall stands on it.
+    cell = np.where(np.abs(place - bins) < 1e-6, bins - 1, np.floor(place + 1e-6))
+    inside = ((cell >= 0) & (cell < bins)).all(axis=1)
+    _count(notes, kept & ~inside, "outside of the arena")
+    kept &= inside
+    if not kept.any():
+        raise InputError("no position of the path lies inside the arena")
+
+    seconds = (right - left)[kept]
+    index = (cell[kept, 1] * shape[1] + cell[kept, 0]).astype(np.int64)
+    sample, start = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    if spikes_s is not None:
+        sample, start = _spike_samples(spikes_s, left, right, kept, notes)
+    return BinnedPath(
+        bin_index=index,
+        seconds=seconds,
+        shape=shape,
+        bin_size_m=bin_size_m,
+        centre_m=(float(origin[0] + shape[1] * bin_size_m / 2), float(origin[1] + shape[0] * bin_size_m / 2)),
+        occupancy_s=np.bincount(index, seconds, minlength=shape[0] * shape[1]).reshape(shape),
+        smoothing_bins=smoothing_bins,
+        min_occupancy_s=min_occupancy_s,
+        activity=None if values is None else values[kept],
+        spike_sample=sample,
+        spike_start=start,
+        notes=tuple(notes),
+    )
+
+
+def rebin(
+    path: BinnedPath,
+    shift_samples: int | np.integer | np.ndarray = 0,
+    *,
+    units: Sequence[int] | np.ndarray | None = None,
+    smoothing_bins: float | None = None,
+) -> RateMaps:
+    r"""Rate maps of a path, with the activity shifted circularly along it.
+
+    $$ r(x) = \frac{\sum_t K(x - x_t)\, n_{t - s}}{\sum_t K(x - x_t)\, \Delta t_t} $$
+
+    with $n$ the spikes of a sample (or activity times $\Delta t$), $s$ the shift and $K$ a Gaussian: sums and time are smoothed
+    each by itself, so that bins count by the time spent in them.
+
+    Args:
+        path: from `bin_path`.
+        shift_samples: activity of sample i is laid on sample i + shift, round the end; one number, or one for each of the units.
+        units: rows to draw, default all.
+        smoothing_bins: instead of the path's own.
+
+    Returns:
+        (unit, y, x) in spikes per second or the unit of the activity; NaN where there was less time than the path's
+        min_occupancy_s, or none.
+
+    Source: circular shifts as a null for spatial scores, Langston et al. 2010 and Wills et al. 2010.
+    """
+    chosen = np.arange(path.units) if units is None else np.asarray(units, dtype=np.int64).reshape(-1)
+    if len(chosen) and (chosen.min() < 0 or chosen.max() >= path.units):
+        raise InputError(f"units must lie between 0 and {path.units - 1}")
+    shifts = np.asarray(shift_samples)
+    if shifts.dtype.kind not in "iu" or shifts.shape not in ((), (len(chosen),)):
+        raise InputError(f"shift_samples must be one whole number or one for each of the {len(chosen)} units")
+    return _draw(path, _sums(path, shifts, chosen, None), path.occupancy_s, smoothing_bins)
+
+
+def split_halves(path: BinnedPath, *, block_s: float | None = 60.0, smoothing_bins: float | None = None) -> tuple[RateMaps, RateMaps]:
+    """Rate maps of two halves of a recording, for `split_half_stability`.
+
+    Args:
+        path: from `bin_path`.
+        block_s: the halves are the odd and the even blocks of this many seconds, so that slow drift counts in both alike. Recordings
+            shorter than eight blocks are cut into eight. None: first and second half, where drift lowers stability.
+        smoothing_bins: instead of the path's own.
+
+    Returns:
+        Two arrays (unit, y, x) as from `rebin`. Time counts without gaps and samples left out.
+    """
+    if block_s is not None and not block_s > 0:
+        raise InputError(f"block_s must be positive, not {block_s}")
+    length = path.duration_s / 2 if block_s is None else min(block_s, path.duration_s / 8)
+    first = ((np.cumsum(path.seconds) - path.seconds / 2) // length) % 2 == 0
+    units, still = np.arange(path.units), np.asarray(0)
+    halves = []
+    for used in (first, ~first):
+        occupancy = np.bincount(path.bin_index, path.seconds * used, minlength=path.occupancy_s.size).reshape(path.shape)
+        halves.append(_draw(path, _sums(path, still, units, used), occupancy, smoothing_bins))
+    return halves[0], halves[1]
+
+
+def speeds(positions_m: Positions, time_s: Times, *, window_s: float = 0.4) -> Times:
+    """Speed at each sample from the distance covered in a window around it, m/s: jitter of the tracking between samples is no running."""
+    reach = max(1, round(window_s / 2 / float(np.median(np.diff(time_s)))))
+    at = np.arange(len(time_s))
+    before, after = np.maximum(at - reach, 0), np.minimum(at + reach, len(at) - 1)
+    return np.hypot(*(positions_m[after] - positions_m[before]).T) / (time_s[after] - time_s[before])
+
+
+def _sums(path: BinnedPath, shifts: np.ndarray, units: Int[np.ndarray, " unit"], used: Bool[np.ndarray, " time"] | None) -> RateMaps:
+    """Spikes, or activity times seconds, of each unit in each bin."""
+    n, bins = len(path.bin_index), path.shape[0] * path.shape[1]
+    if path.activity is None:
+        starts, counts = path.spike_start[units], np.diff(path.spike_start)[units]
+        pieces = [path.spike_sample[a : a + c] for a, c in zip(starts, counts, strict=True)]
+        sample = np.concatenate(pieces or [path.spike_sample[:0]])
+        to = (sample + (shifts if shifts.ndim == 0 else np.repeat(shifts, counts))) % n
+        flat = path.bin_index[to] + np.repeat(np.arange(len(units)) * bins, counts)
+        total = np.bincount(flat if used is None else flat[used[to]], minlength=len(units) * bins).astype(np.float64)
+        return total.reshape(len(units), *path.shape)
+    weight = path.seconds if used is None else path.seconds * used
+    if shifts.ndim:
+        rows = [np.bincount(path.bin_index, weight * np.roll(path.activity[:, u], s), minlength=bins) for u, s in zip(units, shifts, strict=True)]
+        return np.stack(rows).reshape(len(units), *path.shape) if rows else np.zeros((0, *path.shape))
+    order, start = path.by_bin
+    where = sparse.csr_array((weight[order], (order - int(shifts)) % n, start), shape=(bins, n))
+    activity = path.activity if np.array_equal(units, np.arange(path.units)) else path.activity[:, units]
+    return np.ascontiguousarray((where @ activity).T).reshape(len(units), *path.shape)
+
+
+def _draw(path: BinnedPath, total: RateMaps, occupancy_s: Float[np.ndarray, "y x"], smoothing_bins: float | None) -> RateMaps:
+    sigma = path.smoothing_bins if smoothing_bins is None else smoothing_bins
+    if not (sigma >= 0 and math.isfinite(sigma)):
+        raise InputError(f"smoothing_bins must be 0 or more, not {sigma}")
+    visited = (occupancy_s > 0) & (occupancy_s >= path.min_occupancy_s)
+    time = occupancy_s
+    if sigma > 0:
+        down, across = _kernel(path.shape[0], sigma), _kernel(path.shape[1], sigma)
+        total, time = down @ total @ across, down @ time @ across
+    return np.where(visited, total / np.where(visited, time, 1.0), np.nan)
+
+
+@functools.lru_cache(maxsize=32)
+def _kernel(bins: int, sigma: float) -> Float[np.ndarray, "bin bin"]:
+    """Gaussian weights of each bin of a line on each other one, symmetric."""
+    offset = np.subtract.outer(np.arange(bins), np.arange(bins)) / sigma
+    weights = np.exp(-0.5 * offset**2)
+    weights.flags.writeable = False
+    return weights
+
+
+def _count(notes: list[str], out: Bool[np.ndarray, " time"], what: str) -> None:
+    if out.any():
+        notes.append(f"{int(out.sum())} of {len(out)} samples left out: {what}")
+
+
+def _checked(positions_m: np.ndarray, time_s: np.ndarray) -> tuple[Positions, Times]:
+    positions, time = _numbers(positions_m, "positions_m"), _numbers(time_s, "time_s")
+    if time.ndim == 2 and 1 in time.shape:
+        time = time.reshape(-1)
+    if time.ndim != 1:
+        raise InputError(f"time_s must be (time,), not {time.shape}")
+    if positions.ndim != 2 or positions.shape[1] != 2:
+        hint = "; transpose it" if positions.ndim == 2 and positions.shape[0] == 2 else ""
+        raise InputError(f"positions_m must be (time, 2), not {positions.shape}{hint}")
+    if len(positions) != len(time):
+        raise InputError(f"positions_m has {len(positions)} samples but time_s has {len(time)}")
+    if len(time) < 2:
+        raise InputError(f"a path needs at least 2 samples, not {len(time)}")
+    if not np.isfinite(time).all():
+        raise InputError(f"time_s holds {int((~np.isfinite(time)).sum())} NaN or infinite values")
+    back = np.flatnonzero(np.diff(time) <= 0)
+    if len(back):
+        i = int(back[0]) + 1
+        raise InputError(f"time_s must increase, but sample {i} ({time[i]:g} s) does not come after sample {i - 1} ({time[i - 1]:g} s)")
+    if np.isinf(positions).any():
+        raise InputError("positions_m holds infinite values; mark lost positions with NaN")
+    # A position is known or it is not: half of one is none.
+    lost = np.isnan(positions).any(axis=1, keepdims=True)
+    return np.where(lost, np.nan, positions), time
+
+
+def _numbers(values: np.ndarray, name: str) -> np.ndarray:
+    """Real numbers as a float64 array, the caller's own where it is one already."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"{name} must hold real numbers, not {array.dtype}")
+    return array.astype(np.float64, copy=False)
+
+
+def _checked_activity(activity: np.ndarray, samples: int) -> Float[np.ndarray, "time unit"]:
+    values = _numbers(activity, "activity")
+    if values.ndim == 1:
+        values = values[:, None]
+    if values.ndim != 2:
+        raise InputError(f"activity must be (time, unit), not {values.shape}")
+    if len(values) != samples:
+        hint = "; transpose it" if values.shape[1] == samples else ""
+        raise InputError(f"activity has {len(values)} samples but time_s has {samples}{hint}")
+    if values.shape[1] == 0:
+        raise InputError("activity has no units")
+    if np.isinf(values).any():
+        raise InputError("activity holds infinite values")
+    empty = np.flatnonzero(np.isnan(values).all(axis=0))
+    if len(empty):
+        raise InputError(f"activity of unit {int(empty[0])} is NaN throughout: leave the unit out")
+    return values
+
+
+def _check_settings(bin_size_m: float, smoothing_bins: float, min_occupancy_s: float, min_speed_m_s: float) -> None:
+    if not (bin_size_m > 0 and math.isfinite(bin_size_m)):
+        raise InputError(f"bin_size_m must be positive, not {bin_size_m}")
+    for name, value in (("smoothing_bins", smoothing_bins), ("min_occupancy_s", min_occupancy_s), ("min_speed_m_s", min_speed_m_s)):
+        if not (value >= 0 and math.isfinite(value)):
+            raise InputError(f"{name} must be 0 or more, not {value}")
+
+
+def _spans(time: Times, interval: float, notes: list[str]) -> tuple[Times, Times]:
+    """Begin and end of the time that each sample stands for."""
+    between = np.diff(time)
+    gap = between > GAP_INTERVALS * interval
+    if gap.any():
+        notes.append(f"{int(gap.sum())} gaps in time_s, {between[gap].sum():g} s in all, belong to no bin")
+    half = np.where(gap, interval, between) / 2
+    return time - np.append(interval / 2, half), time + np.append(half, interval / 2)
+
+
+def _arena(positions: Positions, bin_size_m: float, arena_m: float | Sequence[float] | None) -> tuple[Float[np.ndarray, " 2"], tuple[int, int]]:
+    """Lower left corner of the bins, and (rows, columns)."""
+    low, high = np.quantile(positions, [0.001, 0.999], axis=0)
+    margin = STRAY_SHARE * (high - low)
+    near = ((positions >= low - margin) & (positions <= high + margin)).all(axis=1)
+    low, high = positions[near].min(axis=0), positions[near].max(axis=0)
+    centre, side = (low + high) / 2, high - low
+    if arena_m is not None:
+        given = np.asarray(arena_m, dtype=np.float64).reshape(-1)
+        if len(given) not in (1, 2, 4) or not np.isfinite(given).all():
+            raise InputError("arena_m must be a side, (width, height) or (x_min, x_max, y_min, y_max)")
+        if len(given) == 4:
+            centre, side = (given[::2] + given[1::2]) / 2, given[1::2] - given[::2]
+        else:
+            side = np.broadcast_to(given, 2)
+            if (np.abs(np.stack([low, high])) <= side / 2 + bin_size_m / 2).all():
+                centre = np.zeros(2)
+        if not (side > 0).all():
+            raise InputError(f"the sides of the arena must be positive, not {side[0]:g} x {side[1]:g} m")
+    bins = np.ceil(side / bin_size_m - 1e-6)
+    what = f"{side[0]:g} x {side[1]:g} m" + (" (the extent of the path)" if arena_m is None else "")
+    if bins.min() < 3:
+        raise InputError(f"an arena of {what} has fewer than 3 bins of {bin_size_m:g} m a side")
+    if bins.max() > MOST_BINS:
+        raise InputError(f"an arena of {what} has more than {MOST_BINS} bins of {bin_size_m:g} m a side: are positions_m in metres?")
+    return centre - bins * bin_size_m / 2, (int(bins[1]), int(bins[0]))
+
+
+def _spike_samples(
+    spikes_s: Sequence[np.ndarray], left: Times, right: Times, kept: Bool[np.ndarray, " time"], notes: list[str]
+) -> tuple[Int[np.ndarray, " spike"], Int[np.ndarray, " start"]]:
+    """Among the samples kept, the nearest in time to every spike, and where each unit begins."""
+    if not len(spikes_s):
+        raise InputError("there are no units")
+    each = [_numbers(spikes, "spike_times_s").reshape(-1) for spikes in spikes_s]
+    counts, spikes = np.array([len(unit) for unit in each]), np.concatenate(each)
+    unit = np.repeat(np.arange(len(each)), counts)
+    outside = ~((spikes >= left[0]) & (spikes < right[-1]))
+    if len(spikes) and outside.all():
+        span = f"{left[0]:g} to {right[-1]:g} s"
+        raise InputError(f"none of the {len(spikes)} spikes lies in the recording ({span}): spikes and positions need one clock, in seconds")
+    if outside.any():
+        notes.append(f"{int(outside.sum())} of {len(spikes)} spikes left out: before, after or at no time of the recording")
+    spikes, unit = spikes[~outside], unit[~outside]
+    nearest = np.clip(np.searchsorted(left, spikes, side="right") - 1, 0, len(left) - 1)
+    good = kept[nearest] & (spikes < right[nearest])
+    if not good.all():
+        notes.append(f"{int((~good).sum())} of {int(counts.sum())} spikes left out: at samples left out or in gaps of the path")
+    sample = (np.cumsum(kept) - 1)[nearest[good]]
+    return sample, np.append(0, np.cumsum(np.bincount(unit[good], minlength=len(each))))
