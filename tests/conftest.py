@@ -27,6 +27,8 @@ TINY = {
     "evaluation.adapt_arena": False,
     "evaluation.walk_steps": 60,
     "evaluation.samples_per_bin": 3.0,
+    "evaluation.nulls": 99,
+    "evaluation.space": False,  # test_cli.py evaluates with it once
 }
 TIMING = {"steps_per_second"}
 

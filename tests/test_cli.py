@@ -21,11 +21,12 @@ def test_train_evaluate_report_and_resume(tmp_path, capsys):
     assert main(["evaluate", out, "--arena", "1", "1.2", "--json", "--quiet", "--walks", '["smooth"]']) == 0
     summary = json.loads(capsys.readouterr().out)
     assert [a["arena_m"] for a in summary["arenas"]] == [1.0, 1.2]
-    assert main(["evaluate", out]) == 0
-    assert "hexagonal" in capsys.readouterr().out
+    assert summary["space"] is None and summary["headline"]["settings"]["nulls"] == 99
+    assert main(["evaluate", out, "--space=true", "--space-steps=[10, 20]", "--space-arenas=[1.5]", '--space-walks=["slow"]']) == 0
+    assert "units are active" in capsys.readouterr().out
     assert main(["report", out]) == 0
     page = (tmp_path / "a" / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 5
+    assert page.count("data:image/png;base64,") >= 5
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert str(tmp_path) not in page
     run = gridcode.Run(out)
@@ -33,7 +34,9 @@ def test_train_evaluate_report_and_resume(tmp_path, capsys):
     assert set(maps.children) == {"smooth_1m", "uniform_1m"}
     assert maps["smooth_1m"]["rate"].dims == ("unit", "y", "x")
     assert maps["smooth_1m"].attrs["bin_size_m"] == pytest.approx(0.05)
-    assert len(saved["units"]) == 12
+    assert len(saved["units"]) == 12 and saved["format"] == 2
+    assert [row["walk"] for row in saved["space"]] == ["smooth", "smooth", "slow"]
+    assert [row["group"] for row in saved["arena_stability"]] == ["uniform_1m"]
     (tmp_path / "a" / "evaluation" / "ratemaps.nc").write_bytes(b"nothing")
     assert main(["report", out]) == 2
 

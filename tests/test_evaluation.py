@@ -12,7 +12,7 @@ from gridcode.config import EvaluationConfig
 from gridcode.synthetic import lattice_cell
 from gridcode.world.trajectories import WALKS, samples, smooth_walk, uniform_walk
 
-QUICK = EvaluationConfig(arenas_m=(2.0,), walks=("smooth",), adapt_arena=False, samples_per_bin=4.0)
+QUICK = EvaluationConfig(arenas_m=(2.0,), walks=("smooth",), adapt_arena=False, samples_per_bin=4.0, nulls=99)
 
 
 class PerfectGridSystem:
@@ -40,7 +40,7 @@ class PerfectGridSystem:
         return step, start
 
 
-@pytest.mark.parametrize("walk", list(WALKS))
+@pytest.mark.parametrize("walk", ["smooth", "uniform", "slow", "straight"])
 def test_walks_stay_inside_at_training_speeds_and_start_at_the_centre(walk, rng):
     w = WALKS[walk](arena_m=2.0, steps=200, walkers=50, max_step_m=0.15, generator=rng)
     assert (w.positions[0] == 0).all()

@@ -2,7 +2,7 @@
 
 __version__ = "0.1.0"
 
-from gridcode.api import evaluate, load_network, train, train_many, write_report
+from gridcode.api import evaluate, load_network, score, train, train_many, write_report, write_score_report
 from gridcode.config import Config, load_config
 from gridcode.errors import GridcodeError, InputError, TrainingError
 from gridcode.runs import Run
@@ -17,8 +17,10 @@ __all__ = [
     "evaluate",
     "load_config",
     "load_network",
+    "score",
     "train",
     "train_many",
     "variants",
     "write_report",
+    "write_score_report",
 ]

@@ -15,14 +15,22 @@ from pathlib import Path
 
 import torch
 
+import gridcode
+from gridcode.analysis.binning import split_halves
 from gridcode.analysis.evaluate import Evaluation, evaluate_system
+from gridcode.analysis.information import split_half_stability
+from gridcode.analysis.population import Population, analyse_population, population_summary
+from gridcode.analysis.significance import shift_significance
 from gridcode.config import Config, EvaluationConfig
 from gridcode.errors import InputError
+from gridcode.files import write_atomically
 from gridcode.models.network import GridNetwork
+from gridcode.recordings import Recording, load_recording
 from gridcode.runs import Run
 from gridcode.training import checkpoint, many
 from gridcode.training.loop import Progress, train_run
 from gridcode.training.many import ManyProgress, open_runs
+from gridcode.world.trajectories import training_extent_m
 
 
 def train(
@@ -118,10 +126,96 @@ def evaluate(
     """
     run = run if isinstance(run, Run) else Run(run)
     step, start = load_network(run).as_system()
-    evaluation = evaluate_system(step, start, max_step_m=run.config.world.max_velocity_m, config=config or run.config.evaluation, progress=progress)
+    world = run.config.world
+    evaluation = evaluate_system(
+        step,
+        start,
+        max_step_m=world.max_velocity_m,
+        extent_m=training_extent_m(world.max_velocity_m, world.steps),
+        config=config or run.config.evaluation,
+        progress=progress,
+    )
     with _writing(run):
         run.write_evaluation(evaluation.summary, evaluation.maps)
     return evaluation
+
+
+def score(
+    source: Recording | str | os.PathLike[str],
+    *,
+    bin_size_m: float | None = None,
+    group: str | None = None,
+    smoothing_bins: float | None = None,
+    silent_below: float = 0.0,
+    nulls: int = 500,
+    null: str = "random phase",
+    significance: float = 0.01,
+    false_discovery_rate: float = 0.05,
+    seed: int = 0,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Population:
+    """Score anybody's cells: rate maps, or a path with spikes or activity.
+
+    Args:
+        source: a recording, or a file that `gridcode.recordings.load_recording` reads.
+        bin_size_m: side of a bin, where the file does not say it; for a path, the bins to cut the arena into.
+        group: group of an .nc file.
+        smoothing_bins: Gaussian smoothing before scoring, in bins. Default: 1 for maps, 0 for maps drawn from a path, which are smoothed already.
+        silent_below: units that stay at or below this rate are silent.
+        nulls: null maps of each unit, and circular shifts where there is a path.
+        null: `random phase` or `field shuffle`.
+        significance: largest p-value that counts.
+        false_discovery_rate: largest expected share of false discoveries among the units that count.
+        seed: of the nulls.
+        progress: called with (what, done, total).
+
+    Raises:
+        InputError: no such file, nothing in it that can be scored, or settings that make no sense.
+    """
+    recording = source if isinstance(source, Recording) else load_recording(source, bin_size_m=bin_size_m, group=group)
+
+    def report(what: str) -> Callable[[int, int], None] | None:
+        return None if progress is None else lambda done, total: progress(what, done, total)
+
+    smoothing = smoothing_bins if smoothing_bins is not None else 1.0 if recording.path is None else 0.0
+    data = recording.dataset()
+    shifted = None
+    if recording.path is not None:
+        data["stability"] = ("unit", split_half_stability(*split_halves(recording.path)))
+        shifted = shift_significance(recording.path, seed=seed, nulls=nulls, smoothing_bins=smoothing, progress=report("circular shifts"))
+    return analyse_population(
+        data,
+        smoothing_bins=smoothing,
+        silent_below=silent_below,
+        nulls=nulls,
+        null=null,
+        level=significance,
+        false_discovery_rate=false_discovery_rate,
+        seed=seed,
+        unsmoothed=recording.unsmoothed(),
+        shifted=shifted,
+        progress=report("null maps"),
+    )
+
+
+def write_score_report(population: Population, out: str | os.PathLike[str], *, recording: Recording, title: str) -> Path:
+    """Write the pictures and tables of a scored population as one page of HTML, and return its path.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    from gridcode.report import page  # matplotlib is slow to import
+
+    pictures = {name: page.to_png(figure) for name, figure in page.population_figures(population).items()}
+    source = {"file": title, "units": len(recording.units), "bins": " x ".join(str(n) for n in recording.maps.shape[1:])} | {
+        "bin size (m)": recording.bin_size_m, "kind": recording.kind, "group": recording.group or "-", "gridcode": gridcode.__version__
+    }  # fmt: skip
+    text = page.render_population(title=title, source=source, notes=recording.notes, summary=population_summary(population), pictures=pictures)
+    try:
+        write_atomically(out, text)
+    except OSError as error:
+        raise InputError(f"cannot write '{out}': {error.strerror or error}") from None
+    return Path(out)
 
 
 def write_report(run: Run | str | os.PathLike[str]) -> Path:

@@ -10,7 +10,7 @@ import json
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,6 +23,7 @@ from gridcode import config as configuration
 from gridcode.errors import GridcodeError, InputError
 
 MOST_NETWORKS = 10_000
+WIDEST_TABLE = 150
 ERRORS = Console(stderr=True, soft_wrap=True)
 
 
@@ -91,6 +92,30 @@ def _parser() -> argparse.ArgumentParser:
     _quiet_and_json(evaluate)
     _add_overrides(evaluate, ("evaluation",))
 
+    score = commands.add_parser(
+        "score",
+        usage="gridcode score FILE [--bin-size METRES] [--group NAME] [--report OUT.html] [--quiet] [--json] [--OPTION VALUE ...]",
+        help="grid scores, p-values, cell types and modules of any rate maps or recording",
+        description="Score anybody's cells. FILE is .npz with rate_maps (unit, y, x) and bin_size_m; .npy of maps with --bin-size; .nc as written by "
+        "`gridcode evaluate`; or .npz with positions_m (time, 2), time_s and either activity (time, unit) or spike_times_s and spike_units.",
+    )
+    score.add_argument("file", metavar="FILE", help="rate maps, or a path with spikes or activity")
+    score.add_argument("--bin-size", metavar="METRES", help="side of a bin [the file's; 0.025 for a path]")
+    score.add_argument("--group", metavar="NAME", help="group of an .nc file, such as smooth_4m [that of its headline]")
+    score.add_argument("--arena", metavar="METRES", help="for a path: side of the square arena [the box that the path fills]")
+    score.add_argument("--min-speed", metavar="M/S", help="for a path: leave slower samples out [0]")
+    score.add_argument(
+        "--smoothing", metavar="BINS", help="Gaussian smoothing before scoring [1; 0 for maps drawn from a path, smoothed by 1.5 there]"
+    )
+    score.add_argument("--silent-below", metavar="RATE", help="units that stay at or below this are silent [0]")
+    score.add_argument("--nulls", metavar="N", help="null maps of each unit, and circular shifts of a path [500]")
+    score.add_argument("--null", metavar="NULL", help="'random phase' or 'field shuffle' [random phase]")
+    score.add_argument("--significance", metavar="P", help="largest p-value of a unit or module that counts [0.01]")
+    score.add_argument("--false-discovery-rate", metavar="Q", help="largest expected share of false discoveries among units that count [0.05]")
+    score.add_argument("--seed", metavar="N", help="seed of the nulls [0]")
+    score.add_argument("--report", metavar="OUT.html", help="write the pictures and tables as one page")
+    _quiet_and_json(score)
+
     report = commands.add_parser(
         "report", help="write a run's report.html", description="Write RUN/report.html and RUN/figures from the run's evaluation."
     )
@@ -142,7 +167,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if parsed.command is None:
             parser.print_help()
             return 0
-        commands = {"train": _train, "evaluate": _evaluate, "report": _report, "presets": _presets, "demo": _demo, "bench": _bench}
+        commands = {
+            "train": _train, "evaluate": _evaluate, "score": _score, "report": _report, "presets": _presets, "demo": _demo, "bench": _bench
+        }  # fmt: skip
         commands[parsed.command](parsed)
         return 0
     except GridcodeError as error:
@@ -286,32 +313,133 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         print(f"next: gridcode report {run.folder}")
 
 
+def _wide_console() -> Console:
+    """Standard output, wide enough that no column of a table is cut."""
+    console = Console(soft_wrap=True)
+    console.width = max(console.width, WIDEST_TABLE)
+    return console
+
+
 def _print_summary(summary: dict[str, Any]) -> None:
     from gridcode.report.page import verdict
 
     table = Table(box=None, pad_edge=False)
-    for column in ("walk, arena", "active", "hexagonal", "any lattice", "median score", "spacing (m)", "visited"):
+    for column in ("walk, arena", "active", "score > 0.5", "any lattice > 0.5", "median score", "spacing (m)", "stability", "visited"):
         table.add_column(column, justify="left" if column == "walk, arena" else "right")
-
-    def middle(row: dict[str, Any], name: str) -> str:
-        return f"{row[name][1]:.2f}" if row[name] else "-"
-
-    def percent(value: float | None) -> str:
-        return "-" if value is None else f"{value:.0%}"
-
     for row in summary["arenas"]:
         table.add_row(
             f"{row['walk']}, {row['arena_m']:g} m",
             f"{row['active_units']}/{row['units']}",
-            percent(row["hexagonal_share"]),
-            percent(row["lattice_share"]),
-            middle(row, "minmax_quartiles"),
-            middle(row, "spacing_m_quartiles"),
-            percent(row["visited_share"]),
+            _percent(row["hexagonal_share"]),
+            _percent(row["lattice_share"]),
+            *(f"{row[name][1]:.2f}" if row[name] else "-" for name in ("minmax_quartiles", "spacing_m_quartiles", "stability_quartiles")),
+            _percent(row["visited_share"]),
         )
-    console = Console(soft_wrap=True)
+    console = _wide_console()
     console.print(table, highlight=False)
+    _print_modules(console, summary)
     console.print(escape(verdict(summary)), highlight=False)
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0%}"
+
+
+def _print_modules(console: Console, summary: dict[str, Any]) -> None:
+    if not summary["modules"]:
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("module", "units", "spacing (m)", "orientation (deg)", "axis ratio", "p", "phases uniform, p"):
+        table.add_column(column, justify="right")
+    for row in summary["modules"]:
+        numbers = (f"{row['spacing_m']:.3f}", f"{row['orientation_deg']:.1f}", f"{row['axis_ratio']:.2f}")
+        table.add_row(str(row["module"]), str(row["n_units"]), *numbers, _short(row["p_value"]), _short(row["phase_uniformity_p"]))
+    console.print(table, highlight=False)
+
+
+def _short(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2g}"
+
+
+def _score(arguments: argparse.Namespace) -> None:
+    from gridcode.analysis.population import population_summary, population_verdict
+    from gridcode.display import evaluation_bar
+    from gridcode.recordings import load_recording
+
+    number = _number_option(arguments)
+    out = Path(arguments.report) if arguments.report else None
+    if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
+        raise InputError(f"cannot write '{out}': " + ("it is a folder" if out.is_dir() else f"there is no folder '{out.parent}'"))
+    path_options = {"arena_m": number("arena"), "min_speed_m_s": number("min_speed")}
+    recording = load_recording(
+        arguments.file,
+        bin_size_m=number("bin_size"),
+        group=arguments.group,
+        **{name: value for name, value in path_options.items() if value is not None},
+    )
+    for note in recording.notes:
+        ERRORS.print(f"gridcode: {escape(note)}", highlight=False)
+    options = {
+        "smoothing_bins": number("smoothing"),
+        "silent_below": number("silent_below"),
+        "nulls": _counted(arguments, "nulls"),
+        "null": arguments.null,
+        "significance": number("significance"),
+        "false_discovery_rate": number("false_discovery_rate"),
+        "seed": _seeds(arguments.seed)[0] if arguments.seed is not None else None,
+    }
+    with evaluation_bar(ERRORS, quiet=arguments.quiet, title="score") as progress:
+        population = gridcode.score(recording, progress=progress, **{name: value for name, value in options.items() if value is not None})
+    summary = population_summary(population)
+    if out is not None:
+        gridcode.write_score_report(population, out, recording=recording, title=Path(arguments.file).name)
+    if arguments.json:
+        _print_json(summary | {"file": Path(arguments.file).name, "notes": list(recording.notes)})
+        return
+    console = _wide_console()
+    _print_units(console, summary)
+    _print_modules(console, summary)
+    console.print(escape(population_verdict(summary)), highlight=False)
+    if out is not None:
+        print(f"report: {out}")
+
+
+def _number_option(arguments: argparse.Namespace) -> Callable[[str], float | None]:
+    def number(name: str) -> float | None:
+        text = getattr(arguments, name)
+        if text is None:
+            return None
+        try:
+            return float(text)
+        except ValueError:
+            raise InputError(f"--{name.replace('_', '-')} must be a number, not '{text}'") from None
+
+    return number
+
+
+def _print_units(console: Console, summary: dict[str, Any]) -> None:
+    table = Table(box=None, pad_edge=False)
+    columns = {
+        "unit": "unit", "type": "type", "module": "module", "grid score": "grid_score", "p": "p_value", "any lattice p": "any_lattice_p_value",
+        "spacing (m)": "spacing_m", "orientation (deg)": "orientation_deg", "axis ratio": "axis_ratio", "fields": "field_count",
+        "bits": "information_bits", "stability": "stability",
+    }  # fmt: skip
+    for column in columns:
+        table.add_column(column, justify="left" if column in ("unit", "type") else "right")
+    for row in summary["units"]:
+        cells = []
+        for key in columns.values():
+            value = row[key]
+            if value is None:
+                cells.append("-")
+            elif isinstance(value, str):
+                cells.append(escape(value))
+            elif key in ("unit", "module", "field_count"):
+                cells.append(f"{value:.0f}")
+            else:
+                cells.append(f"{value:.2g}" if key.endswith("p_value") else f"{value:.3f}" if key == "spacing_m" else f"{value:.2f}")
+        table.add_row(*cells)
+    console.print(table, highlight=False)
 
 
 def _report(arguments: argparse.Namespace) -> None:

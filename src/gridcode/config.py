@@ -162,6 +162,9 @@ class TrainingConfig(Section):
     """Steps between checkpoints."""
 
 
+WalkName = Literal["smooth", "uniform", "slow", "straight", "rat"]
+
+
 class EvaluationConfig(Section):
     """How the trained network is probed."""
 
@@ -171,7 +174,7 @@ class EvaluationConfig(Section):
     """Add an arena that holds `periods` periods of the cells where the largest does not."""
     periods: Positive = 4.0
     """Periods that an arena must hold for its scores to be trusted."""
-    walks: Annotated[tuple[Literal["smooth", "uniform"], ...], Field(min_length=1)] = ("smooth", "uniform")
+    walks: Annotated[tuple[WalkName, ...], Field(min_length=1)] = ("smooth", "uniform")
     """Walks to evaluate on; the first is the one that verdicts rest on."""
     walk_steps: Count = 250
     """Steps of each walk from the origin."""
@@ -184,7 +187,23 @@ class EvaluationConfig(Section):
     silent_below: NotNegative = 1e-3
     """A unit whose rate stays at or below this everywhere is silent (states have length 1)."""
     score_threshold: float = 0.5
-    """Score above which a unit is counted in the headline shares; a convention, not a test."""
+    """Score above which a unit counts in the shares of arenas; a convention, not a test (tests: `significance`)."""
+    nulls: Annotated[int, Field(ge=99)] = 500
+    """Null maps that each unit is compared with."""
+    null: Literal["random phase", "field shuffle"] = "random phase"
+    """What null maps keep of a unit: its spectrum, averaged over directions, or its fields."""
+    significance: Annotated[float, Field(ge=0.005, lt=1)] = 0.01
+    """Largest p-value of a unit, and of a module, that counts."""
+    false_discovery_rate: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """Largest expected share of false discoveries among the units that count."""
+    space: bool = True
+    """Test neural distance, path invariance and path integration, also beyond what was trained."""
+    space_arenas: tuple[Positive, ...] = (1.5, 2.0, 3.0)
+    """Further arenas of the test of space, in sides of the square that training covers; steps stay those of training."""
+    space_walks: tuple[WalkName, ...] = ("uniform", "slow", "straight")
+    """Further walks of the test of space; `rat` needs RatInABox."""
+    space_steps: tuple[Count, Count] = (1000, 10000)
+    """Steps of path integration in the test of space: under each condition, and for the first walk."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of the walks."""
 

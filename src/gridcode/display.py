@@ -101,8 +101,8 @@ def _lines(console: Console) -> Callable[[TrainingProgress], None]:
 
 
 @contextlib.contextmanager
-def evaluation_bar(console: Console, *, quiet: bool) -> Iterator[Callable[[str, int, int], None] | None]:
-    """A display for `gridcode.evaluate(progress=...)`: the walk and arena in work."""
+def evaluation_bar(console: Console, *, quiet: bool, title: str = "evaluate") -> Iterator[Callable[[str, int, int], None] | None]:
+    """A display for `gridcode.evaluate(progress=...)` and `gridcode.score(progress=...)`: what is in work."""
     if quiet:
         yield None
         return
@@ -110,11 +110,11 @@ def evaluation_bar(console: Console, *, quiet: bool) -> Iterator[Callable[[str, 
 
         def line(what: str, done: int, total: int) -> None:
             if done == total:
-                console.print(f"evaluate {what} done", highlight=False)
+                console.print(f"{title} {what} done", highlight=False)
 
         yield line
         return
-    columns = (SpinnerColumn(), TextColumn("evaluate {task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn(title + " {task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
     with Progress(*columns, console=console, refresh_per_second=4) as bar:
         tasks = {}
 

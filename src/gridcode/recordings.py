@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import xarray as xr
 from jaxtyping import Float
 
 from gridcode.analysis.autocorrelogram import as_maps
@@ -54,6 +55,19 @@ class Recording:
     path: BinnedPath | None = None
     group: str | None = None
     notes: tuple[str, ...] = ()
+
+    def dataset(self) -> xr.Dataset:
+        """The maps as a labelled dataset, as `gridcode.analysis.population.analyse_population` takes it."""
+        rows, columns = self.maps.shape[1:]
+        x, y = ((np.arange(n) + 0.5 - n / 2) * self.bin_size_m + c for n, c in ((columns, self.centre_m[0]), (rows, self.centre_m[1])))
+        data = xr.Dataset(
+            {"rate": (("unit", "y", "x"), self.maps)},
+            coords={"unit": np.array(self.units, dtype=object), "y": ("y", y, {"units": "m"}), "x": ("x", x, {"units": "m"})},
+            attrs={"bin_size_m": self.bin_size_m},
+        )
+        if self.occupancy is not None:
+            data["occupancy"] = (("y", "x"), self.occupancy)
+        return data
 
     def unsmoothed(self) -> Float[np.ndarray, "unit y x"]:
         """Maps without the smoothing done here, as coherence, information and `spatial_test` want them; maps from a file as they are."""

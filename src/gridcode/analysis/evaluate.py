@@ -1,4 +1,4 @@
-"""Probe a path-integrating system: walks, rate maps and grid scores in several arenas."""
+"""Probe a path-integrating system: rate maps in several arenas, everything about its cells, and how well it keeps track of place."""
 
 import math
 from collections.abc import Callable
@@ -9,16 +9,19 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from gridcode.analysis.autocorrelogram import autocorrelograms, smooth
-from gridcode.analysis.gridness import score_correlograms, unscorable
+from gridcode.analysis.generalisation import Condition, generalise
+from gridcode.analysis.modules import find_modules
+from gridcode.analysis.population import SCORES, Population, analyse_population, number, population_summary, score_dataset
 from gridcode.analysis.rollout import Step, roll_rate_maps
+from gridcode.analysis.stability import match_modules
 from gridcode.config import EvaluationConfig
 from gridcode.errors import InputError
 from gridcode.world.trajectories import WALKS
 
 # Arenas are not grown beyond this side: lattices that need more are reported as unresolved.
 LARGEST_ARENA_M = 12.0
-SCORES = ("minmax", "mean60", "square", "corrected", "spacing_m", "orientation_deg", "axis_ratio")
+# 2: p-values, types, modules, space. Shares above a fixed threshold are kept for arenas that are not tested.
+SUMMARY_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -77,36 +80,10 @@ def map_arena(
         steps=config.walk_steps,
         walkers=walkers,
         max_step_m=max_step_m,
-        generator=np.random.default_rng([config.seed, round(1000 * arena_m), sorted(WALKS).index(walk)]),
+        generator=np.random.default_rng([config.seed, round(1000 * arena_m), list(WALKS).index(walk)]),
     )
     data = roll_rate_maps(step, start, path, bin_size_m=config.bin_size_m, progress=progress)
     return score_dataset(data, smoothing_bins=config.smoothing_bins, silent_below=config.silent_below)
-
-
-def score_dataset(data: xr.Dataset, *, smoothing_bins: float, silent_below: float) -> xr.Dataset:
-    """Add autocorrelograms, scores and `silent` to a dataset of rate maps.
-
-    Args:
-        data: `rate` (unit, y, x) with attributes `bin_size_m` and `arena_m`, as `rate_maps` makes it.
-        smoothing_bins: Gaussian smoothing before scoring, in bins; the stored rate stays as it is.
-        silent_below: units that stay at or below this rate are silent and get no scores.
-    """
-    rate = data["rate"].values.astype(np.float64)
-    peak = np.where(np.isfinite(rate), rate, -np.inf).max(axis=(1, 2))
-    silent = peak <= silent_below
-    scored = np.where(silent[:, None, None], 0.0 * rate, rate)
-    size = data.attrs["bin_size_m"]
-    correlograms = autocorrelograms(smooth(scored, smoothing_bins))
-    scores = score_correlograms(correlograms, bin_size_m=size, reasons=unscorable(scored))
-    lags = [(np.arange(n) - n // 2) * size for n in correlograms.shape[1:]]
-    data = data.assign_coords(lag_y=("lag_y", lags[0], {"units": "m"}), lag_x=("lag_x", lags[1], {"units": "m"}))
-    data["autocorrelogram"] = (("unit", "lag_y", "lag_x"), correlograms.astype(np.float32))
-    data["silent"] = ("unit", silent)
-    for name in SCORES:
-        data[name] = ("unit", getattr(scores, name))
-    data["vectors_m"] = (("unit", "vector", "component"), scores.vectors_m)
-    data["reason"] = ("unit", np.array(scores.reason, dtype=object))
-    return data
 
 
 def evaluate_system(
@@ -115,20 +92,22 @@ def evaluate_system(
     *,
     max_step_m: float,
     config: EvaluationConfig,
+    extent_m: float | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Evaluation:
-    """Rate maps and scores in every arena and on every walk of the configuration.
+    """Rate maps and scores in every arena and on every walk, significance, types and modules in one arena, and the test of space.
 
     Where the largest arena does not hold enough periods of the cells, one that does is added. The headline comes from
     the first walk and the smallest arena that holds enough periods; a period is the distance between rows of
-    fields. Scores in smaller arenas are kept but rest on too few fields.
+    fields. There every unit is compared with null maps of its own and modules are looked for; in other arenas units have scores only.
 
     Args:
         step: one step of the system, (walker, unit) states and (walker, 2) metres to (walker, unit) states.
         start: (unit,) state at the origin.
         max_step_m: longest step of the walks.
-        config: arenas, walks, bins.
-        progress: called with (what, done, total) as walks proceed.
+        config: arenas, walks, bins, levels.
+        extent_m: side of the square that training covered, for the test of space; None leaves it out.
+        progress: called with (what, done, total) as walks and tests proceed.
 
     Raises:
         InputError: an arena too small for its bins or steps.
@@ -138,15 +117,18 @@ def evaluate_system(
             raise InputError(f"an arena of {arena:g} m is too small for steps of up to {max_step_m:g} m: take {4 * max_step_m:g} m or more")
     groups: dict[str, xr.Dataset] = {}
 
+    def report(what: str) -> Callable[[int, int], None] | None:
+        return None if progress is None else lambda done, total: progress(what, done, total)
+
     def run(walk: str, arena: float) -> xr.Dataset:
         name = group_name(walk, arena)
-        done = 0
+        done, show = 0, report(name)
 
         def tick(n: int) -> None:
             nonlocal done
             done += n
-            if progress:
-                progress(name, done, config.walk_steps)
+            if show:
+                show(done, config.walk_steps)
 
         groups[name] = map_arena(step, start, walk=walk, arena_m=arena, max_step_m=max_step_m, config=config, progress=tick)
         return groups[name]
@@ -162,7 +144,33 @@ def evaluate_system(
     for walk in others:
         for arena in arenas:
             run(walk, arena)
-    return Evaluation(summary=_summary(groups, arenas, config), maps=xr.DataTree.from_dict({f"/{k}": v for k, v in groups.items()}))
+
+    fits = [a for a in arenas if 0 < _arena_needed(groups[group_name(first, a)], config) <= a]
+    headline = group_name(first, fits[0] if fits else arenas[-1])
+    population = analyse_population(
+        groups[headline],
+        smoothing_bins=config.smoothing_bins,
+        silent_below=config.silent_below,
+        nulls=config.nulls,
+        null=config.null,
+        level=config.significance,
+        false_discovery_rate=config.false_discovery_rate,
+        seed=config.seed,
+        progress=report("null maps"),
+    )
+    groups[headline] = population.data
+    space = None
+    if config.space and extent_m is not None and not population.data["silent"].values.all():
+        conditions = [
+            Condition(first, 1.0, config.space_steps[-1]),
+            *(Condition(first, float(over), config.space_steps[0]) for over in config.space_arenas),
+        ]
+        conditions += [Condition(walk, 1.0, config.space_steps[0]) for walk in config.space_walks]
+        space = generalise(step, start, max_step_m=max_step_m, extent_m=extent_m, conditions=conditions, seed=config.seed, progress=report("space"))
+    return Evaluation(
+        summary=_summary(groups, headline, population, config, resolved=bool(fits), space=space),
+        maps=xr.DataTree.from_dict({f"/{k}": v for k, v in groups.items()}),
+    )
 
 
 def _arena_needed(data: xr.Dataset, config: EvaluationConfig) -> float:
@@ -172,28 +180,58 @@ def _arena_needed(data: xr.Dataset, config: EvaluationConfig) -> float:
     return config.periods * period_of(float(np.median(spacing))) if len(spacing) else 0.0
 
 
-def _summary(groups: dict[str, xr.Dataset], arenas: list[float], config: EvaluationConfig) -> dict[str, Any]:
-    first = config.walks[0]
+def _summary(
+    groups: dict[str, xr.Dataset],
+    headline: str,
+    population: Population,
+    config: EvaluationConfig,
+    *,
+    resolved: bool,
+    space: list[dict[str, Any]] | None,
+) -> dict[str, Any]:
     by_arena = [summarise(data, threshold=config.score_threshold) | {"group": name} for name, data in groups.items()]
-    fits = [a for a in arenas if 0 < _arena_needed(groups[group_name(first, a)], config) <= a]
-    headline = group_name(first, fits[0] if fits else arenas[-1])
-    data = groups[headline]
-    peaks = np.fmax.reduce(data["rate"].values, axis=(1, 2))
-    silent, reasons = data["silent"].values, data["reason"].values
-    scores = {name: data[name].values for name in SCORES}
-    units = [
-        {"unit": u, "silent": bool(silent[u]), "peak_rate": _number(peaks[u])}
-        | {name: _number(values[u]) for name, values in scores.items()}
-        | {"reason": str(reasons[u])}
-        for u in range(data.sizes["unit"])
-    ]
+    found = population_summary(population)
     chosen = next(a for a in by_arena if a["group"] == headline)
+    verdict = {name: found[name] for name in ("n_modules", "n_independent_modules", "types", "settings")}
     return {
-        "format": 1,
-        "headline": chosen | {"resolved": bool(fits), "score_threshold": config.score_threshold},
+        "format": SUMMARY_FORMAT,
+        "headline": chosen | {"resolved": resolved, "score_threshold": config.score_threshold} | verdict,
+        "modules": found["modules"],
+        "relations": found["relations"],
+        "arena_stability": _arena_stability(groups, headline, population, config),
         "arenas": by_arena,
-        "units": units,
+        "space": space,
+        "units": found["units"],
     }
+
+
+def _arena_stability(groups: dict[str, xr.Dataset], headline: str, population: Population, config: EvaluationConfig) -> list[dict[str, Any]]:
+    """Do the headline's cells form the same modules in every other arena and on every other walk?"""
+    rows = []
+    for name, data in groups.items():
+        if name == headline:
+            continue
+        here = find_modules(
+            data["vectors_m"].values,
+            candidate=population.data["periodic"].values,
+            arena_m=data.attrs["arena_m"],
+            generator=np.random.default_rng([config.seed, 1]),
+            significance=config.significance,
+        )
+        same = match_modules(population.modules, here)
+        matches = [
+            {
+                "modules": [m.first, m.second],
+                "shared_units": m.shared_units,
+                "spacing_change": number(m.spacing_change),
+                "rotation_deg": number(m.rotation_deg),
+            }
+            for m in same.matches
+        ]
+        rows.append(
+            {"group": name, "n_modules": len(here), "rand_index": number(same.rand_index), "common_units": same.common_units, "matches": matches}
+        )
+    return rows
 
 
 def summarise(data: xr.Dataset, *, threshold: float) -> dict[str, Any]:
@@ -221,8 +259,5 @@ def summarise(data: xr.Dataset, *, threshold: float) -> dict[str, Any]:
         "hexagonal_share": share("minmax"),
         "lattice_share": share("corrected"),
         "square_share": share("square"),
+        "stability_quartiles": quartiles(data["stability"].values[active]),
     } | {f"{name}_quartiles": quartiles(scores[name]) for name in SCORES}
-
-
-def _number(value: float | np.floating) -> float | None:
-    return round(float(value), 6) if np.isfinite(value) else None

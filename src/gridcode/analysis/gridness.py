@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy import ndimage
 
 from gridcode.analysis.autocorrelogram import Correlograms, Maps, as_maps, autocorrelograms, blocks, smooth
@@ -33,7 +33,11 @@ class GridScores:
         spacing_m: mean distance of a field's six neighbours, metres.
         orientation_deg: direction of the lattice axis nearest to the x axis, degrees.
         axis_ratio: short over long axis of the ellipse through the six neighbours (1 hexagonal, 0.58 square).
+        ellipse_deg: direction of its long axis, degrees from the x axis, in [0, 180).
         vectors_m: (unit, 2, 2) the two lattice vectors (x, y) in metres.
+        spacing_error_m: standard error of the spacing, from how far the peaks lie from the fitted lattice; metres.
+        orientation_error_deg: standard error of the orientation, from the same; degrees.
+        peaks_used: peaks of the autocorrelogram that the lattice rests on, mirror images counted once.
         reason: why a unit's scores are missing, or "".
     """
 
@@ -44,7 +48,11 @@ class GridScores:
     spacing_m: Float[np.ndarray, " unit"]
     orientation_deg: Float[np.ndarray, " unit"]
     axis_ratio: Float[np.ndarray, " unit"]
+    ellipse_deg: Float[np.ndarray, " unit"]
     vectors_m: Float[np.ndarray, "unit 2 2"]
+    spacing_error_m: Float[np.ndarray, " unit"]
+    orientation_error_deg: Float[np.ndarray, " unit"]
+    peaks_used: Int[np.ndarray, " unit"]
     reason: tuple[str, ...]
 
 
@@ -202,6 +210,8 @@ def score_correlograms(correlograms: Correlograms, *, bin_size_m: float, reasons
     corrected = np.concatenate([scores["minmax"] for _, scores in parts])
     reasons = reasons or ("",) * len(correlograms)
     unknown = ~np.isfinite(plain["minmax"])
+    # A component's error, the mean over both vectors: along a vector it is one of length, across it one of direction.
+    error = np.sqrt((lattices.vector_error**2).mean(axis=1))
     return GridScores(
         minmax=plain["minmax"],
         mean60=plain["mean60"],
@@ -210,6 +220,19 @@ def score_correlograms(correlograms: Correlograms, *, bin_size_m: float, reasons
         spacing_m=lattices.spacing * bin_size_m,
         orientation_deg=lattices.orientation_deg,
         axis_ratio=lattices.axis_ratio,
+        ellipse_deg=_long_axis_deg(lattices.to_hexagon),
         vectors_m=lattices.vectors * bin_size_m,
+        spacing_error_m=error * bin_size_m,
+        orientation_error_deg=np.degrees(error / lattices.spacing),
+        peaks_used=lattices.peaks_used,
         reason=tuple(r or ("autocorrelogram too small or undefined" if u else "") for r, u in zip(reasons, unknown, strict=True)),
     )
+
+
+def _long_axis_deg(to_hexagon: Float[np.ndarray, "unit 2 2"]) -> Float[np.ndarray, " unit"]:
+    """Direction of the long axis of each ellipse through the six neighbours: the one that the map to a hexagon shortens most."""
+    angle = np.full(len(to_hexagon), np.nan)
+    known = np.isfinite(to_hexagon).all(axis=(1, 2))
+    shortened = np.linalg.svd(to_hexagon[known])[2][:, 1]
+    angle[known] = np.degrees(np.arctan2(shortened[:, 1], shortened[:, 0])) % 180.0
+    return angle

@@ -38,6 +38,11 @@ class RateMapAccumulator:
         self.total[visited] += where @ np.asarray(activity, dtype=np.float64)
         self.count += np.bincount(flat, minlength=self.bins**2)
 
+    def merge(self, other: "RateMapAccumulator") -> None:
+        """Add what another accumulator of the same arena has counted."""
+        self.total += other.total
+        self.count += other.count
+
     def dataset(self) -> xr.Dataset:
         """The maps so far, as `rate_maps` describes them."""
         bins, units = self.bins, self.total.shape[1]

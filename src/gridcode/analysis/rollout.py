@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
+from gridcode.analysis.information import split_half_stability
 from gridcode.analysis.ratemaps import RateMapAccumulator
 from gridcode.records import Walk
 
@@ -32,14 +33,23 @@ def roll_rate_maps(step: Step, start: Float[np.ndarray, " unit"], walk: Walk, *,
     """Rate maps along walks, without keeping the states.
 
     Arguments as in `roll`; `bin_size_m` in metres; `progress` is called with 1 after each step.
+
+    Returns:
+        As `rate_maps`, and the `stability` of each unit: the correlation of the maps of the first and of the second half of the walkers.
     """
-    maps = RateMapAccumulator(arena_m=walk.arena_m, bin_size_m=bin_size_m, units=len(start))
-    state = np.broadcast_to(start, (walk.velocities.shape[1], len(start)))
+    walkers = walk.velocities.shape[1]
+    first = RateMapAccumulator(arena_m=walk.arena_m, bin_size_m=bin_size_m, units=len(start))
+    second = RateMapAccumulator(arena_m=walk.arena_m, bin_size_m=bin_size_m, units=len(start))
+    state = np.broadcast_to(start, (walkers, len(start)))
     for t, v in enumerate(walk.velocities):
         state = step(state, v)
-        maps.add(walk.positions[t + 1], state)
+        for maps, part in ((first, slice(0, walkers // 2)), (second, slice(walkers // 2, None))):
+            maps.add(walk.positions[t + 1, part], state[part])
         if progress:
             progress(1)
-    data = maps.dataset()
+    halves = [maps.dataset()["rate"].values for maps in (first, second)]
+    first.merge(second)
+    data = first.dataset()
+    data["stability"] = ("unit", split_half_stability(*halves))
     data.attrs["walk"] = walk.kind
     return data

@@ -3,11 +3,23 @@
 Units are metres and network steps: a velocity is the displacement of one step, as in training.
 """
 
+import dataclasses
+import importlib
+from typing import Any, Protocol, runtime_checkable
+
 import numpy as np
 from jaxtyping import Float
 
 from gridcode.errors import InputError
 from gridcode.records import Walk
+
+
+@runtime_checkable
+class WalkFunction(Protocol):
+    """A kind of walk: what every value of `WALKS` can be called with."""
+
+    def __call__(self, *, arena_m: float, steps: int, walkers: int, max_step_m: float, generator: np.random.Generator) -> Walk:
+        """Arguments, result and errors as in `smooth_walk`."""
 
 
 def _check(arena_m: float, steps: int, walkers: int, max_step_m: float) -> None:
@@ -92,7 +104,126 @@ def uniform_walk(*, arena_m: float, steps: int, walkers: int, max_step_m: float,
     return Walk(velocities=velocities, positions=positions, arena_m=arena_m, kind="uniform")
 
 
-WALKS = {"smooth": smooth_walk, "uniform": uniform_walk}
+def slow_walk(*, arena_m: float, steps: int, walkers: int, max_step_m: float, generator: np.random.Generator) -> Walk:
+    """The smooth walk at a quarter of its speed: no step is longer than `max_step_m / 4`, turns per step are the same.
+
+    Arguments, result and errors as in `smooth_walk`.
+    """
+    _check(arena_m, steps, walkers, max_step_m)
+    walk = smooth_walk(arena_m=arena_m, steps=steps, walkers=walkers, max_step_m=max_step_m / 4, generator=generator)
+    return dataclasses.replace(walk, kind="slow")
+
+
+def straight_walk(*, arena_m: float, steps: int, walkers: int, max_step_m: float, generator: np.random.Generator) -> Walk:
+    """Straight runs from wall to wall at nearly constant speed, with turns only at the walls.
+
+    Each run goes to a uniformly drawn point of another wall at 0.85 to 0.95 of the longest step, and ends exactly there,
+    which shortens its last step. Arguments, result and errors as in `smooth_walk`.
+    """
+    _check(arena_m, steps, walkers, max_step_m)
+    half = arena_m / 2
+    everyone = np.arange(walkers)
+
+    def points(wall: np.ndarray, along: np.ndarray) -> np.ndarray:
+        # Walls 0 and 1 are at +x and -x, walls 2 and 3 at +y and -y.
+        place = np.empty((len(wall), 2))
+        which, across = everyone[: len(wall)], wall // 2
+        place[which, across] = np.where(wall % 2 == 0, half, -half)
+        place[which, 1 - across] = along
+        return place
+
+    wall = generator.integers(4, size=walkers)
+    target = points(wall, generator.uniform(-half, half, walkers))
+    speeds = max_step_m * generator.uniform(0.85, 0.95, (steps, walkers))
+    velocities = np.empty((steps, walkers, 2))
+    positions = np.zeros((steps + 1, walkers, 2))
+    for t in range(steps):
+        way = target - positions[t]
+        left = np.hypot(way[:, 0], way[:, 1])
+        arrives = left <= speeds[t]
+        ahead = way * (speeds[t] / np.where(arrives, 1.0, left))[:, None]
+        positions[t + 1] = np.where(arrives[:, None], target, np.clip(positions[t] + ahead, -half, half))
+        velocities[t] = positions[t + 1] - positions[t]
+        # One of the three other walls.
+        wall = np.where(arrives, (wall + generator.integers(1, 4, size=walkers)) % 4, wall)
+        target = np.where(arrives[:, None], points(wall, generator.uniform(-half, half, walkers)), target)
+    return Walk(velocities=velocities, positions=positions, arena_m=arena_m, kind="straight")
+
+
+# RatInABox moves in seconds. Its own time step, well under the 0.08 s over which its rats turn and 0.7 s over which they change speed.
+_RAT_SECONDS = 0.05
+# Its speeds follow a Rayleigh distribution; this many times the scale is passed by exp(-3^2 / 2) = 1.1% of them.
+_RAT_FASTEST = 3.0
+
+
+def rat_walk(*, arena_m: float, steps: int, walkers: int, max_step_m: float, generator: np.random.Generator) -> Walk:
+    """Rat-like motion of RatInABox, whose speeds and turns were fitted to rats foraging in a box (optional extra `rats`).
+
+    A network step lasts as long as a rat takes for `max_step_m` at three times the scale of its speeds: about 0.6 s for
+    0.15 m. The rare faster moves are cut to `max_step_m` and caught up with afterwards. RatInABox takes its own steps of
+    0.05 s, about 4 ms for each step of each walker. Arguments and result as in `smooth_walk`.
+
+    Raises:
+        InputError: as `smooth_walk`, or RatInABox is not installed.
+
+    Source: George et al. 2024, "RatInABox, a toolkit for modelling locomotion and neuronal activity in continuous
+        environments", eLife; motion fitted to Sargolini et al. 2006.
+    """
+    _check(arena_m, steps, walkers, max_step_m)
+    try:
+        ratinabox: Any = importlib.import_module("ratinabox")
+    except ImportError:
+        raise InputError("the walk 'rat' needs RatInABox: pip install gridcode[rats]") from None
+    half = arena_m / 2
+    scale = float(ratinabox.Agent.default_params["speed_mean"])
+    every = max(1, round(max_step_m / (_RAT_FASTEST * scale) / _RAT_SECONDS))
+    seconds = max_step_m / (_RAT_FASTEST * scale) / every
+    targets = np.empty((steps, walkers, 2))
+    # RatInABox draws from NumPy's global generator; it is given back as it was.
+    before = np.random.get_state()  # noqa: NPY002
+    try:
+        np.random.seed(int(generator.integers(2**32)))  # noqa: NPY002
+        environment = ratinabox.Environment(params={"scale": arena_m})
+        for walker in range(walkers):
+            agent = ratinabox.Agent(environment, params={"dt": seconds, "save_history": False})
+            agent.pos = np.array([half, half])
+            for t in range(steps * every):
+                agent.update()
+                if t % every == every - 1:
+                    targets[t // every, walker] = agent.pos - half
+    finally:
+        np.random.set_state(before)  # noqa: NPY002
+    velocities = np.empty((steps, walkers, 2))
+    positions = np.zeros((steps + 1, walkers, 2))
+    for t in range(steps):
+        way = np.clip(targets[t], -half, half) - positions[t]
+        length = np.hypot(way[:, 0], way[:, 1])
+        positions[t + 1] = positions[t] + way * (max_step_m / np.maximum(length, max_step_m))[:, None]
+        velocities[t] = positions[t + 1] - positions[t]
+    return Walk(velocities=velocities, positions=positions, arena_m=arena_m, kind="rat")
+
+
+# In this order for good: a walk's place numbers it in the seeds of evaluations.
+WALKS: dict[str, WalkFunction] = {"smooth": smooth_walk, "uniform": uniform_walk, "slow": slow_walk, "straight": straight_walk, "rat": rat_walk}
+
+
+def training_extent_m(max_velocity_m: float, steps: int) -> float:
+    r"""Side of the square that training covers: each coordinate of 95% of its last positions lies within.
+
+    $$ 2 \cdot 1.96 \, \frac{v}{\sqrt 3} \sqrt{T} $$
+
+    The same for velocities from the disc, which has the square's variance.
+
+    Args:
+        max_velocity_m: v, half-side of the square that velocities are drawn from, metres per step.
+        steps: T, steps of a training trajectory.
+
+    Raises:
+        InputError: a number that is not positive.
+    """
+    if not max_velocity_m > 0 or steps < 1:
+        raise InputError(f"velocities ({max_velocity_m} m) and steps ({steps}) must be positive")
+    return 3.92 * max_velocity_m * (steps / 3) ** 0.5
 
 
 def samples(walk: Walk) -> Float[np.ndarray, "sample 2"]:

@@ -1,0 +1,307 @@
+"""Everything about a population of cells from its rate maps: scores, significance, types, fields, information, modules.
+
+The one path that `gridcode evaluate` and `gridcode score` share; it needs maps and nothing of where they come from.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+
+from gridcode.analysis.autocorrelogram import as_maps, autocorrelograms, smooth
+from gridcode.analysis.celltypes import TYPES, Evidence, check_levels, classify
+from gridcode.analysis.commensurability import Relation, Relations, relate_modules
+from gridcode.analysis.fields import find_fields
+from gridcode.analysis.gridness import score_correlograms, unscorable
+from gridcode.analysis.information import spatial_coherence, spatial_information, spatial_test
+from gridcode.analysis.modules import Modules, find_modules
+from gridcode.analysis.phases import phase_coverage, phase_uniformity, spatial_phases
+from gridcode.analysis.significance import ShiftSignificance, plane_wave_share, significance
+
+SCORES = ("minmax", "mean60", "square", "corrected", "spacing_m", "orientation_deg", "axis_ratio")
+LATTICE = ("ellipse_deg", "spacing_error_m", "orientation_error_deg", "peaks_used")
+SMALLEST_P = 1e-12
+# Of each unit, in JSON.
+NUMBERS = (
+    *(
+        "p_value",
+        "lattice_p_value",
+        "square_p_value",
+        "band_p_value",
+        "any_lattice_p_value",
+        "q_value",
+        "null_95",
+        "spatial_p_value",
+        "shift_p_value",
+    ),
+    *("mean60", "square", "corrected", "spacing_m", "spacing_error_m", "orientation_deg", "orientation_error_deg", "axis_ratio", "ellipse_deg"),
+    *("peaks_used", "field_count", "field_size_m", "peak_rate", "mean_rate", "information_bits", "information_bits_per_s", "sparsity"),
+    *("coherence", "stability"),
+)
+
+
+def score_dataset(data: xr.Dataset, *, smoothing_bins: float, silent_below: float) -> xr.Dataset:
+    """Add autocorrelograms, scores and `silent` to a dataset of rate maps.
+
+    Args:
+        data: `rate` (unit, y, x) with attribute `bin_size_m`, as `rate_maps` makes it.
+        smoothing_bins: Gaussian smoothing before scoring, in bins; the stored rate stays as it is.
+        silent_below: units that stay at or below this rate are silent and get no scores.
+    """
+    rate = as_maps(data["rate"].values)
+    peak = np.where(np.isfinite(rate), rate, -np.inf).max(axis=(1, 2))
+    silent = peak <= silent_below
+    scored = np.where(silent[:, None, None], 0.0 * rate, rate)
+    size = data.attrs["bin_size_m"]
+    correlograms = autocorrelograms(smooth(scored, smoothing_bins))
+    scores = score_correlograms(correlograms, bin_size_m=size, reasons=unscorable(scored))
+    lags = [(np.arange(n) - n // 2) * size for n in correlograms.shape[1:]]
+    data = data.assign_coords(lag_y=("lag_y", lags[0], {"units": "m"}), lag_x=("lag_x", lags[1], {"units": "m"}))
+    data["autocorrelogram"] = (("unit", "lag_y", "lag_x"), correlograms.astype(np.float32))
+    data["silent"] = ("unit", silent)
+    for name in (*SCORES, *LATTICE):
+        data[name] = ("unit", getattr(scores, name))
+    data["vectors_m"] = (("unit", "vector", "component"), scores.vectors_m)
+    data["reason"] = ("unit", np.array(scores.reason, dtype=object))
+    return data
+
+
+@dataclass(frozen=True)
+class Population:
+    """What is known of a population of cells.
+
+    Attributes:
+        data: rate maps, autocorrelograms and every number that a unit has, by `unit`; see docs/metrics.md.
+        modules: the modules.
+        relations: which pairs of modules are commensurate.
+        phases: for each module (unit of the module, 2) where its cells' fields lie in the unit cell, in [0, 1).
+        settings: levels and seeds that the verdicts rest on.
+    """
+
+    data: xr.Dataset
+    modules: Modules
+    relations: Relations
+    phases: tuple[Float[np.ndarray, "unit 2"], ...]
+    settings: Mapping[str, Any]
+
+
+def analyse_population(
+    data: xr.Dataset,
+    *,
+    smoothing_bins: float = 1.0,
+    silent_below: float = 0.0,
+    nulls: int = 500,
+    null: str = "random phase",
+    level: float = 0.01,
+    false_discovery_rate: float = 0.05,
+    seed: int = 0,
+    unsmoothed: Float[np.ndarray, "unit y x"] | None = None,
+    shifted: ShiftSignificance | None = None,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Population:
+    """Scores, p-values, types, fields, information and modules of every unit.
+
+    Args:
+        data: `rate` (unit, y, x), NaN marks unvisited bins; attribute `bin_size_m`; `occupancy` (y, x) and `stability` (unit,) where known.
+            Scores that are there already are kept.
+        smoothing_bins: Gaussian smoothing before scoring, in bins.
+        silent_below: units that stay at or below this rate are silent.
+        nulls: null maps of a unit.
+        null: which null, see `gridcode.analysis.nulls`.
+        level: largest p-value of a unit or module that counts as significant.
+        false_discovery_rate: largest expected share of false discoveries among the units that do.
+        seed: of the null maps.
+        unsmoothed: the maps before any smoothing, for coherence, information and the test of being spatial; None: `rate` as it is.
+        shifted: significance against circular shifts, where there is a path: its information decides whether a unit is spatial.
+            None or NaN: Moran's I of the map does.
+        workers: threads; as many as there are cores by default.
+        progress: called with (units tested, units to test).
+
+    Raises:
+        InputError: wrong shapes, infinities, or levels that make no sense.
+    """
+    check_levels(level, false_discovery_rate)
+    if "minmax" not in data:
+        data = score_dataset(data, smoothing_bins=smoothing_bins, silent_below=silent_below)
+    data = data.copy()
+    size = float(data.attrs["bin_size_m"])
+    silent = data["silent"].values
+    rate = np.where(silent[:, None, None], 0.0 * data["rate"].values, data["rate"].values).astype(np.float64)
+    raw = rate if unsmoothed is None else np.where(silent[:, None, None], 0.0 * unsmoothed, unsmoothed).astype(np.float64)
+
+    tested = significance(rate, seed=seed, nulls=nulls, smoothing_bins=smoothing_bins, null=null, workers=workers, progress=progress)
+    fields = find_fields(rate, bin_size_m=size, smoothing_bins=smoothing_bins)
+    occupancy = data["occupancy"].values.astype(np.float64) if "occupancy" in data else None
+    information = spatial_information(raw, occupancy=occupancy)
+    spatial = spatial_test(raw).p_value
+    missing = np.full(len(rate), np.nan)
+    by_shift = shifted.information_p_value if shifted else missing
+    # No test is as sure as the far tail of its distribution says.
+    spatial = np.maximum(np.where(np.isfinite(by_shift), by_shift, spatial), SMALLEST_P)
+    found = classify(
+        Evidence(
+            silent=silent,
+            p_value=tested.p_value,
+            lattice_p_value=tested.lattice_p_value,
+            square_p_value=tested.square_p_value,
+            band_p_value=tested.band_p_value,
+            band_share=plane_wave_share(smooth(rate, smoothing_bins)),
+            spatial_p_value=spatial,
+            vectors_m=data["vectors_m"].values,
+            axis_ratio=data["axis_ratio"].values,
+            field_count=fields.count,
+        ),
+        significance=level,
+        false_discovery_rate=false_discovery_rate,
+    )
+    per_unit = {
+        "type": np.array(found.type, dtype=object),
+        "evidence": np.array(found.evidence, dtype=object),
+        "periodic": found.periodic,
+        "p_value": tested.p_value,
+        "lattice_p_value": tested.lattice_p_value,
+        "square_p_value": tested.square_p_value,
+        "band_p_value": tested.band_p_value,
+        "any_lattice_p_value": found.any_p_value,
+        "q_value": found.q_value,
+        "null_95": tested.null_95,
+        "spatial_p_value": spatial,
+        "shift_p_value": shifted.grid_p_value if shifted else missing,
+        "field_count": fields.count,
+        "field_size_m": fields.diameter_m,
+        "peak_rate": np.fmax.reduce(rate, axis=(1, 2), initial=-np.inf),
+        "mean_rate": information.mean_rate,
+        "information_bits": information.bits_per_spike,
+        "information_bits_per_s": information.bits_per_second,
+        "sparsity": information.sparsity,
+        "coherence": spatial_coherence(raw),
+        "stability": data["stability"].values if "stability" in data else missing,
+    }
+    for name, values in per_unit.items():
+        data[name] = ("unit", values)
+
+    modules = find_modules(
+        data["vectors_m"].values,
+        candidate=found.periodic,
+        arena_m=size * min(rate.shape[1:]),
+        generator=np.random.default_rng([seed, 1]),
+        significance=level,
+    )
+    data["module"] = ("unit", modules.label)
+    data["module_reason"] = ("unit", np.array(modules.reason, dtype=object))
+    phases = tuple(spatial_phases(rate[m.units], bin_size_m=size, vectors_m=m.vectors_m) for m in modules.modules)
+    data["phase"] = (("unit", "component"), np.full((len(rate), 2), np.nan))
+    for module, phase in zip(modules.modules, phases, strict=True):
+        data["phase"].values[module.units] = phase
+    return Population(
+        data=data,
+        modules=modules,
+        relations=relate_modules(modules, generator=np.random.default_rng([seed, 2])),
+        phases=phases,
+        settings={"null": null, "nulls": nulls, "level": level, "false_discovery_rate": false_discovery_rate, "null_seed": seed},
+    )
+
+
+def population_summary(population: Population) -> dict[str, Any]:
+    """What `gridcode score --json` prints, ready for JSON; missing numbers are None. Keys: see docs/metrics.md."""
+    data, modules = population.data, population.modules
+    counts = Counter(str(kind) for kind in data["type"].values)
+    return {
+        "n_modules": len(modules),
+        "n_independent_modules": population.relations.independent,
+        "modules": [_module_row(population, index) for index in range(len(modules))],
+        "relations": [_relation_row(relation) for relation in population.relations.pairs],
+        "types": {kind: counts[kind] for kind in TYPES},
+        "settings": dict(population.settings),
+        "units": unit_rows(data),
+    }
+
+
+def unit_rows(data: xr.Dataset) -> list[dict[str, Any]]:
+    """A row of plain numbers for every unit of an analysed dataset."""
+    columns = {name: data[name].values for name in NUMBERS}
+    vectors, phase, score = data["vectors_m"].values, data["phase"].values, data["minmax"].values
+    module, kind, evidence, reason = (data[name].values for name in ("module", "type", "evidence", "reason"))
+    return [
+        {
+            "unit": name if isinstance(name, str) else int(name),
+            "type": str(kind[u]),
+            "module": int(module[u]) if module[u] >= 0 else None,
+            "silent": str(kind[u]) == "silent",
+            "grid_score": number(score[u]),
+            "minmax": number(score[u]),
+        }
+        | {key: number(values[u]) for key, values in columns.items()}
+        | {
+            "vectors_m": [[number(x) for x in vector] for vector in vectors[u]] if np.isfinite(vectors[u]).all() else None,
+            "phase": [number(x) for x in phase[u]] if np.isfinite(phase[u]).all() else None,
+            "evidence": str(evidence[u]),
+            "reason": str(reason[u]),
+        }
+        for u, name in enumerate(data["unit"].values.tolist())
+    ]
+
+
+def _module_row(population: Population, index: int) -> dict[str, Any]:
+    module, phases = population.modules.modules[index], population.phases[index]
+    known = phases[np.isfinite(phases).all(axis=1)]
+    names = population.data["unit"].values.tolist()
+    ratios = population.relations.spacing_ratios
+    return {
+        "module": index,
+        "n_units": len(module.units),
+        "spacing_m": number(module.spacing_m),
+        "orientation_deg": number(module.orientation_deg),
+        "axis_ratio": number(module.axis_ratio),
+        "spacing_spread": number(module.spacing_spread),
+        "orientation_spread_deg": number(module.orientation_spread_deg),
+        "p_value": number(module.p_value),
+        "ratio_to_next": number(ratios[index]) if index < len(ratios) else None,
+        "phase_uniformity_p": number(phase_uniformity(known, generator=np.random.default_rng(index))) if len(known) > 1 else None,
+        "phase_coverage": number(phase_coverage(known, vectors_m=module.vectors_m)) if len(known) > 1 else None,
+        "vectors_m": [[number(x) for x in vector] for vector in module.vectors_m],
+        "units": [names[u] for u in module.units],
+    }
+
+
+def _relation_row(relation: Relation) -> dict[str, Any]:
+    return {
+        "modules": [relation.first, relation.second],
+        "verdict": relation.verdict,
+        "index": relation.index or None,
+        "error": number(relation.error),
+        "chance_p_value": number(relation.chance_p_value),
+    }
+
+
+def number(value: float | np.floating | np.integer) -> float | None:
+    """A number for JSON, to six significant digits; None for NaN and infinity."""
+    return float(f"{float(value):.6g}") if np.isfinite(value) else None
+
+
+def population_verdict(summary: Mapping[str, Any]) -> str:
+    """The findings as one paragraph, from a summary."""
+    types, modules = summary["types"], summary["modules"]
+    units, active = len(summary["units"]), len(summary["units"]) - types["silent"]
+    named = [f"{types[kind]} {kind}" for kind in TYPES if types[kind] and kind != "silent"]
+    text = f"{active} of {units} units are active" + (f": {', '.join(named)}." if named else ".")
+    if not modules:
+        return text + " No modules: no group of units shares a lattice beyond what chance gives."
+    one = len(modules) == 1
+    described = "; ".join(
+        f"{m['n_units']} units, spacing {m['spacing_m']:.2f} m, orientation {m['orientation_deg']:.0f} deg, axis ratio {m['axis_ratio']:.2f}"
+        for m in modules
+    )
+    text += f" {len(modules)} module{'' if one else 's'} ({described})."
+    if not one:
+        verdicts = Counter(r["verdict"] for r in summary["relations"])
+        independent = summary["n_independent_modules"]
+        found = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
+        lattices = "one lattice and its sub-lattices" if independent == 1 else f"{independent} lattices that are not sub-lattices of one another"
+        text += f" Of the pairs of modules {found}: they come from {lattices}."
+    return text

@@ -1,0 +1,89 @@
+"""Planted cells are named for what they are, and nothing is named without evidence."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from gridcode import InputError
+from gridcode.analysis.celltypes import TYPES, Evidence, any_lattice_p_value, classify
+
+HEXAGON = [[1.0, 0.0], [0.5, np.sqrt(0.75)]]
+SQUARE = [[1.0, 0.0], [0.0, 1.0]]
+NONE = [[np.nan, np.nan], [np.nan, np.nan]]
+
+
+def evidence(n=1, **changes):
+    """A spatial unit with three fields and nothing else to it."""
+    one = {name: np.full(n, 0.5) for name in ("p_value", "lattice_p_value", "square_p_value", "band_p_value")}
+    base = Evidence(
+        silent=np.zeros(n, dtype=bool),
+        band_share=np.full(n, 0.2),
+        spatial_p_value=np.full(n, 1e-4),
+        vectors_m=np.array([NONE] * n),
+        axis_ratio=np.full(n, np.nan),
+        field_count=np.full(n, 3.0),
+        **one,
+    )
+    return dataclasses.replace(
+        base, **{name: np.array([value] * n) if np.ndim(value) != 1 or name == "x" else value for name, value in changes.items()}
+    )
+
+
+@pytest.mark.parametrize(
+    "kind, changes",
+    [
+        ("hexagonal", {"p_value": 1e-4, "vectors_m": HEXAGON, "axis_ratio": 0.97}),
+        ("sheared hexagonal", {"lattice_p_value": 1e-4, "vectors_m": [[1.0, 0.0], [0.3, 0.95]], "axis_ratio": 0.72}),
+        ("sheared hexagonal", {"lattice_p_value": 1e-4, "vectors_m": [[1.0, 0.0], [0.0, 1.5]], "axis_ratio": 0.5}),
+        ("square", {"square_p_value": 1e-4, "vectors_m": SQUARE, "axis_ratio": 0.58}),
+        ("band", {"band_p_value": 1e-4, "band_share": 0.5}),
+        ("band", {"band_p_value": 1e-4, "band_share": 0.8, "lattice_p_value": 1e-4, "vectors_m": SQUARE}),
+        ("hexagonal", {"band_p_value": 1e-4, "band_share": 0.4, "p_value": 1e-4, "vectors_m": HEXAGON, "axis_ratio": 0.9}),
+        ("other spatial", {"band_p_value": 1e-4, "band_share": 0.2}),
+        ("place-like", {"field_count": 1.0}),
+        ("other spatial", {}),
+        ("non-spatial", {"spatial_p_value": 0.2}),
+        ("non-spatial", {"spatial_p_value": 0.2, "lattice_p_value": 1e-4, "vectors_m": HEXAGON, "axis_ratio": 1.0}),
+        ("hexagonal", {"spatial_p_value": np.nan, "p_value": 1e-4, "vectors_m": HEXAGON, "axis_ratio": 1.0}),
+        ("silent", {"silent": True, "p_value": np.nan, "spatial_p_value": np.nan}),
+        ("other spatial", {"p_value": 1e-4}),  # no lattice was fitted
+    ],
+)
+def test_each_type(kind, changes):
+    found = classify(evidence(**changes))
+    assert found.type == (kind,) and kind in TYPES
+    assert found.periodic[0] == (kind in ("hexagonal", "sheared hexagonal", "square"))
+    assert found.evidence[0]
+
+
+def test_many_units_need_better_evidence():
+    """One unit in a hundred has p = 0.003 by chance: alone it counts, among a hundred it does not, unless it is much better."""
+    p = np.linspace(0.2, 0.9, 100)
+    p[0] = 0.003
+    many = evidence(100, vectors_m=HEXAGON, axis_ratio=1.0, lattice_p_value=0.5)
+    assert classify(dataclasses.replace(many, p_value=p)).type[0] == "other spatial"
+    p[0] = 1e-5
+    assert classify(dataclasses.replace(many, p_value=p)).type[0] == "hexagonal"
+    assert classify(evidence(p_value=0.003, vectors_m=HEXAGON, axis_ratio=1.0)).type[0] == "hexagonal"
+
+
+def test_silent_units_do_not_count_among_those_tested():
+    p = np.full(100, np.nan)
+    p[0] = 0.003
+    silent = np.isnan(p)
+    some = dataclasses.replace(evidence(100, vectors_m=HEXAGON, axis_ratio=1.0), p_value=p, silent=silent)
+    some = dataclasses.replace(some, lattice_p_value=np.where(silent, np.nan, 0.5), square_p_value=np.where(silent, np.nan, 0.5))
+    assert classify(some).type[0] == "hexagonal" and classify(some).type[1] == "silent"
+
+
+def test_three_looks_cost_a_factor_of_three():
+    found = any_lattice_p_value(np.array([0.01, np.nan, 0.6]), np.array([0.5, np.nan, 0.9]), np.array([np.nan, np.nan, 0.5]))
+    np.testing.assert_allclose(found, [0.03, np.nan, 1.0])
+
+
+def test_levels_must_make_sense():
+    with pytest.raises(InputError, match="significance"):
+        classify(evidence(), significance=0.0)
+    with pytest.raises(InputError, match="false_discovery_rate"):
+        classify(evidence(), false_discovery_rate=1.5)
