@@ -66,7 +66,8 @@ def plot(path, curves):
                 p = np.sort(p[np.isfinite(p)])
                 ax.plot(p, np.arange(1, len(p) + 1) / len(p), color=ink, linewidth=1.2, label=family)
             ax.plot([1e-3, 1], [1e-3, 1], color="black", linewidth=0.8, linestyle="--")
-            ax.set(xscale="log", yscale="log", xlim=(1e-3, 1), ylim=(1e-3, 1), xlabel="p-value", ylabel="share of maps at or below", title=f"{statistic} score")
+            ax.set(xscale="log", yscale="log", xlim=(1e-3, 1), ylim=(1e-3, 1))
+            ax.set(xlabel="p-value", ylabel="share of maps at or below", title=f"{statistic} score")
         ax.legend(fontsize=7)
         figure.savefig(path)
 

@@ -229,7 +229,7 @@ def write_report(run: Run | str | os.PathLike[str]) -> Path:
     run = run if isinstance(run, Run) else Run(run)
     summary, maps = run.read_evaluation()
     metrics = run.metrics()
-    drawn = page.run_figures(metrics, summary, maps)
+    drawn = page.run_figures(metrics, summary, maps, config=run.config)
     pictures = {name: page.to_png(figure) for name, figure in drawn.items()}
     with _writing(run):
         run.write_report(page.render(config=run.config, manifest=run.manifest, metrics=metrics, summary=summary, pictures=pictures), pictures)

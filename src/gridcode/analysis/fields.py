@@ -64,7 +64,8 @@ def find_fields(
 
     $$ r_{peak} - r_{saddle} \ge \max(\text{min\_prominence} \cdot (\max r - b), 4 \sigma) $$
 
-    with $\sigma$ what is left of the map's noise from bin to bin after smoothing, and background $b$ the 5th percentile of the visited bins; a lower one is a bump on its neighbour and joins it. The
+    with $\sigma$ what is left of the map's noise from bin to bin after smoothing, and background $b$ the 5th percentile of
+    the visited bins; a lower one is a bump on its neighbour and joins it. The
     field is what its basin holds above $b + (r_{peak} - b) / 2$.
 
     Args:
@@ -97,7 +98,8 @@ def find_fields(
     varies = np.array([reason == "" for reason in reasons], dtype=bool)
     least = _spot_bins(smoothing_bins) + 1 if min_area_bins is None else min_area_bins
     noise = NOISE_DEVIATIONS * _bin_noise(maps, smoothing_bins)
-    found = [_find(smoothed[block], varies[block], min_prominence, noise[block], least, block.start) for block in blocks(len(maps), maps.shape[1] * maps.shape[2])]
+    parts = blocks(len(maps), maps.shape[1] * maps.shape[2])
+    found = [_find(smoothed[part], varies[part], min_prominence, noise[part], least, part.start) for part in parts]
     unit, column, row, peak, area, cut, labels = (np.concatenate(parts) for parts in zip(*found, strict=True))
     centre = np.stack([column - (maps.shape[2] - 1) / 2, row - (maps.shape[1] - 1) / 2], axis=1) * bin_size_m
     area = area * bin_size_m**2
@@ -154,7 +156,9 @@ def _background(maps: Maps) -> tuple[Float[np.ndarray, " unit"], Float[np.ndarra
     return np.where(count > 0, low, 0.0), np.where(count > 0, high, 0.0)
 
 
-def _find(maps: Maps, varies: Bool[np.ndarray, " unit"], min_prominence: float, noise: np.ndarray, min_area: float, first: int) -> tuple[np.ndarray, ...]:
+def _find(
+    maps: Maps, varies: Bool[np.ndarray, " unit"], min_prominence: float, noise: Float[np.ndarray, " unit"], min_area: float, first: int
+) -> tuple[np.ndarray, ...]:
     """Unit, column, row, peak, area (bins), cut of each field, and the labels, of a block of units that starts at `first`."""
     shape = maps.shape
     background, high = _background(maps)

@@ -23,7 +23,7 @@ OUTLYING = 2.5
 RADII = np.geomspace(FINEST, COARSEST, 10)
 OFF = np.array([0.05, 0.1, 0.2])
 
-Members = Int[np.ndarray, " member"]
+Members = Int[np.ndarray, " _"]  # groups differ in size
 Lattices2 = Float[np.ndarray, "unit 2 2"]
 
 
@@ -97,7 +97,7 @@ def _prominent_branches(vectors: Lattices2, min_units: int) -> list[Members]:
     return [np.sort(members[node]) for node in best[-1][1]]
 
 
-def separation(first: Lattices2, second: Lattices2) -> float:
+def separation(first: Lattices2, second: Float[np.ndarray, "other 2 2"]) -> float:
     r"""Distance of two groups' means over their pooled standard deviation, along the line between the means.
 
     With $c_1, c_2$ the mean lattices and $d$ the strain, a unit stands at $t_u = (d(u, c_1)^2 - d(u, c_2)^2) / 2 d(c_1, c_2)$.

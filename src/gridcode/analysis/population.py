@@ -300,8 +300,8 @@ def population_verdict(summary: Mapping[str, Any]) -> str:
     text += f" {len(modules)} module{'' if one else 's'} ({described})."
     if not one:
         verdicts = Counter(r["verdict"] for r in summary["relations"])
-        independent = summary["n_independent_modules"]
         found = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
-        lattices = "one lattice and its sub-lattices" if independent == 1 else f"{independent} lattices that are not sub-lattices of one another"
-        text += f" Of the pairs of modules {found}: they come from {lattices}."
+        independent = summary["n_independent_modules"]
+        text += f" Pairs of modules: {found}. "
+        text += "All are one lattice and its sub-lattices." if independent == 1 else f"{independent} lattices are not sub-lattices of one another."
     return text

@@ -1,123 +1,129 @@
-"""Figures of a run. They draw what evaluation and metrics hold and compute nothing.
+"""Figures of units: rate maps, scores, types; and of a run: training, arenas. They draw what analysis and metrics hold and compute nothing.
 
-Rate maps: dark is silent, bright is the unit's own peak; grey bins were never visited. Every map has a scale bar.
+Rate maps: dark is silent, bright is the unit's own peak; grey bins were never visited. The colour of a unit is that of its module.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
+from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import PlaceHolderLayoutEngine
 
-STYLE: Any = {
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "figure.constrained_layout.use": True,
-    "figure.dpi": 110,
-}
-RATE_COLOURS = mpl.colormaps["viridis"].with_extremes(bad="0.75")
-CORRELATION_COLOURS = mpl.colormaps["RdBu_r"].with_extremes(bad="0.75")
-# Okabe and Ito's palette: told apart by colour-blind readers.
-INK = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
+from gridcode.report.style import GREY, INK, STYLE, draw_correlogram, draw_map, frame, module_colour, number, p_text, plain, short_type
 
+__all__ = ["INK", "STYLE", "across_arenas", "best_units", "by_score", "draw_map", "gallery", "scores", "training_curves"]
 
-def _number(value: float) -> str:
-    return f"{value:.2f}" if np.isfinite(value) else "-"
-
-
-def draw_map(ax: Axes, rate: xr.DataArray, *, scale_bar: bool = True) -> Axes:
-    """One rate map (y, x), coloured from 0 to its own peak, with a scale bar of 1 m (or a fifth of a small arena)."""
-    values = rate.values
-    peak = np.nanmax(values) if np.isfinite(values).any() else 0.0
-    half = float(rate["x"][-1] - rate["x"][0]) / 2 * len(rate["x"]) / (len(rate["x"]) - 1)
-    ax.imshow(values, origin="lower", extent=(-half, half, -half, half), cmap=RATE_COLOURS, vmin=0, vmax=max(peak, 1e-12), interpolation="nearest")
-    ax.set_axis_off()
-    if scale_bar:
-        length = 1.0 if half > 1.2 else 0.2
-        ax.plot([-0.92 * half, -0.92 * half + length], [-0.92 * half] * 2, color="white", linewidth=2, solid_capstyle="butt")
-    return ax
-
-
-def draw_correlogram(ax: Axes, data: xr.Dataset, unit: int) -> Axes:
-    """One autocorrelogram, blue to red from -1 to 1, with the fitted lattice vectors."""
-    values = data["autocorrelogram"].sel(unit=unit)
-    limit = float(data["lag_x"][-1])
-    ax.imshow(values, origin="lower", extent=(-limit, limit, -limit, limit), cmap=CORRELATION_COLOURS, vmin=-1, vmax=1, interpolation="nearest")
-    vectors = data["vectors_m"].sel(unit=unit).values
-    if np.isfinite(vectors).all():
-        for x, y in (*vectors, *-vectors, vectors[1] - vectors[0], vectors[0] - vectors[1]):
-            ax.plot([0, x], [0, y], color="black", linewidth=0.8)
-            ax.plot(x, y, "o", color="black", markersize=2.5)
-    ax.set_axis_off()
-    return ax
+GALLERY = 128
+# Bars of p-values: a twentieth each, so that the first holds what a test at 0.05 would let pass.
+P_BINS = 20
 
 
 def by_score(data: xr.Dataset) -> np.ndarray:
-    """Units from the best to the worst hexagonal score, unscored ones after them, silent ones last."""
+    """Units, as places in the dataset, from the best to the worst hexagonal score, unscored ones after them, silent ones last."""
     score = np.where(np.isfinite(data["minmax"].values), data["minmax"].values, -9.0)
     return np.argsort(-(score - 100.0 * data["silent"].values), kind="stable")
 
 
-def gallery(data: xr.Dataset, *, columns: int = 8) -> Figure:
-    """Every unit's rate map, best score first, titled `unit: hexagonal / corrected score`."""
-    units = by_score(data)
+def _aspect(data: xr.Dataset, *, least: float = 0.4, most: float = 2.0) -> float:
+    """Height over width of the maps, within what a page can show."""
+    return float(np.clip(data.sizes["y"] / data.sizes["x"], least, most))
+
+
+def gallery(data: xr.Dataset, *, most: int, columns: int = 8) -> Figure:
+    """The rate maps of the `most` best units, titled `unit: hexagonal / corrected score` and type with p; the frame is the module's colour."""
+    units = by_score(data)[:most]
     rows = -(-len(units) // columns)
-    figure = Figure(figsize=(columns * 1.25, rows * 1.42))
+    width, titles = 1.32, 0.34
+    height = (width - 0.1) * _aspect(data) + titles
+    # Placed by hand: laying out a hundred axes takes matplotlib longer than drawing them. ("none" would last until the first save only.)
+    by_hand = PlaceHolderLayoutEngine(adjust_compatible=True, colorbar_gridspec=True)
+    figure = Figure(figsize=(columns * width, rows * height), layout=by_hand)
     for k, unit in enumerate(units):
-        ax = figure.add_subplot(rows, columns, k + 1)
-        draw_map(ax, data["rate"].sel(unit=unit), scale_bar=k == 0)
-        here = data.sel(unit=unit)
-        title = "silent" if bool(here["silent"]) else f"{_number(float(here['minmax']))} / {_number(float(here['corrected']))}"
-        ax.set_title(f"{unit}: {title}", fontsize=7, pad=2)
+        row, column = divmod(k, columns)
+        left, bottom = (column * width + 0.05) / (columns * width), 1 - ((row + 1) * height - 0.04) / (rows * height)
+        ax = figure.add_axes((left, bottom, (width - 0.1) / (columns * width), (height - titles) / (rows * height)))
+        here = data.isel(unit=unit)
+        draw_map(ax, here["rate"], scale_bar=k == 0)
+        frame(ax, int(here["module"]))
+        name = plain(here["unit"].item())
+        silent = bool(here["silent"])
+        title = f"{name}" if silent else f"{name}: {number(float(here['minmax']))} / {number(float(here['corrected']))}"
+        second = "silent" if silent else f"{short_type(here['type'].item())}, p {p_text(float(here['any_lattice_p_value']))}"
+        ax.set_title(f"{title}\n{second}", fontsize=6.2, pad=2.5, linespacing=1.05)
     return figure
 
 
 def best_units(data: xr.Dataset, *, count: int = 6) -> Figure:
     """The best units large: rate map above, autocorrelogram with the fitted lattice below."""
     units = by_score(data)[:count]
-    figure = Figure(figsize=(2.0 * len(units), 4.4))
+    figure = Figure(figsize=(2.0 * max(len(units), 2), 0.75 + 2 * 1.85 * _aspect(data)))
     for k, unit in enumerate(units):
-        here = data.sel(unit=unit)
-        top = draw_map(figure.add_subplot(2, len(units), k + 1), data["rate"].sel(unit=unit))
-        top.set_title(f"unit {unit}\nscore {_number(float(here['minmax']))}, spacing {_number(float(here['spacing_m']))} m")
-        draw_correlogram(figure.add_subplot(2, len(units), len(units) + k + 1), data, int(unit))
+        here = data.isel(unit=unit)
+        top = draw_map(figure.add_subplot(2, len(units), k + 1), here["rate"])
+        frame(top, int(here["module"]))
+        top.set_title(
+            f"unit {plain(here['unit'].item())}: {here['type'].item()}\n"
+            f"score {number(float(here['minmax']))} (p {p_text(float(here['p_value']))}), corrected {number(float(here['corrected']))}\n"
+            f"spacing {number(float(here['spacing_m']))} m, lattice p {p_text(float(here['any_lattice_p_value']))}",
+            fontsize=7,
+        )
+        draw_correlogram(figure.add_subplot(2, len(units), len(units) + k + 1), here["autocorrelogram"], here["vectors_m"].values)
     return figure
 
 
-def histograms(data: xr.Dataset, *, threshold: float) -> Figure:
-    """Scores, spacings and the lattices' shape over active units."""
-    active = data.sel(unit=~data["silent"].values)
-
-    def known(name: str) -> np.ndarray:
-        values = active[name].values
-        return values[np.isfinite(values)]
-
-    figure = Figure(figsize=(12, 2.8))
+def scores(data: xr.Dataset, types: Mapping[str, int], *, level: float) -> Figure:
+    """Types, scores, each unit's score against its own null's 95th percentile, and p-values."""
+    figure = Figure(figsize=(12, 2.9))
     axes = [figure.add_subplot(1, 4, k + 1) for k in range(4)]
+    active = data.isel(unit=~data["silent"].values)
+    _types(axes[0], types)
     bins = np.linspace(-1.5, 2.0, 36).tolist()
-    for name, label, ink in (("minmax", "hexagonal", INK[0]), ("corrected", "after undoing shear", INK[1]), ("square", "square", INK[2])):
-        axes[0].hist(known(name), bins=bins, histtype="step", linewidth=1.5, color=ink, label=label)
-    axes[0].axvline(threshold, color="0.6", linewidth=0.8, linestyle="--")
-    axes[0].set(xlabel="grid score", ylabel="units", title="scores")
-    axes[0].legend(loc="upper left", fontsize=6)
-    spacing = known("spacing_m")
-    top = max(1.5, 1.1 * float(spacing.max())) if len(spacing) else 1.5
-    axes[1].hist(spacing, bins=np.linspace(0, top, 41).tolist(), color=INK[0])
-    axes[1].set(xlabel="spacing (m)", ylabel="units", title="spacing of fields")
-    axes[2].scatter(active["orientation_deg"].values, active["spacing_m"].values, s=10, color=INK[0], alpha=0.6, linewidths=0)
-    axes[2].set(xlabel="orientation (deg)", ylabel="spacing (m)", xlim=(-46, 46), ylim=(0, top), title="orientation and spacing")
-    axes[3].hist(known("axis_ratio"), bins=np.linspace(0, 1, 41).tolist(), color=INK[0])
-    for value, name in ((1.0, "hexagon"), (1 / np.sqrt(3), "square")):
-        axes[3].axvline(value, color="0.6", linewidth=0.8, linestyle="--")
-        axes[3].annotate(name, (value, 0.5), xycoords=("data", "axes fraction"), ha="right", va="center", rotation=90, color="0.4", fontsize=7)
-    axes[3].set(xlabel="short over long axis", ylabel="units", title="shape of the lattices", xlim=(0, 1.05))
+    for name, label, ink in (("minmax", "hexagonal", INK[0]), ("corrected", "corrected", INK[1]), ("square", "square", INK[2])):
+        _histogram(axes[1], np.clip(active[name].values, -1.5, 2.0), bins, label, ink)
+    axes[1].set(xlabel="grid score", ylabel="units", title="scores")
+    axes[1].legend(loc="upper left", fontsize=6)
+
+    score, null = active["minmax"].values, active["null_95"].values
+    known = np.isfinite(score) & np.isfinite(null)
+    colours = [module_colour(int(m)) for m in active["module"].values[known]]
+    axes[2].scatter(null[known], score[known], s=10, c=colours, alpha=0.7, linewidths=0)
+    ends = [min([-0.5, *score[known], *null[known]]), max([1.0, *score[known], *null[known]])]
+    axes[2].plot(ends, ends, color=GREY, linewidth=0.8, linestyle="--")
+    axes[2].set(xlabel="95% of the unit's null maps score less", ylabel="hexagonal score", title="scores against each unit's own null")
+
+    edges = np.linspace(0, 1, P_BINS + 1).tolist()
+    for name, label, ink in (("p_value", "hexagonal", INK[0]), ("any_lattice_p_value", "a lattice of any shape", INK[1])):
+        _histogram(axes[3], active[name].values, edges, label, ink)
+    flat = active.sizes["unit"] / P_BINS
+    axes[3].axhline(flat, color=GREY, linewidth=0.8, linestyle="--")
+    axes[3].annotate("if nothing were there", (1, flat), (0, 2), textcoords="offset points", ha="right", fontsize=6, color="0.35")
+    axes[3].axvline(level, color=GREY, linewidth=0.8)
+    axes[3].set(xlabel="p", ylabel="units", title="p-values", xlim=(-0.02, 1.02))
+    axes[3].legend(loc="upper right", fontsize=6)
     return figure
+
+
+def _histogram(ax: Axes, values: np.ndarray, bins: list[float], label: str, ink: str) -> None:
+    """Counts of what is known; the first of several is filled, so that the others do not hide it."""
+    filled = not ax.patches
+    style: dict[str, Any] = {"histtype": "stepfilled", "alpha": 0.45} if filled else {"histtype": "step", "linewidth": 1.5}
+    ax.hist(values[np.isfinite(values)], bins=bins, color=ink, label=label, **style)
+    ax.yaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+
+
+def _types(ax: Axes, types: Mapping[str, int]) -> None:
+    names = list(types)
+    counts = [types[name] for name in names]
+    ax.barh(names, counts, color=INK[0])
+    for place, count in enumerate(counts):
+        ax.annotate(str(count), (count, place), (3, 0), textcoords="offset points", va="center", fontsize=7)
+    ax.invert_yaxis()
+    ax.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+    ax.set(xlabel="units", title="types", xlim=(0, 1.15 * max([1, *counts])))
 
 
 def training_curves(metrics: Sequence[dict[str, Any]]) -> Figure:
@@ -140,14 +146,15 @@ def training_curves(metrics: Sequence[dict[str, Any]]) -> Figure:
 
 
 def across_arenas(maps: xr.DataTree, units: Sequence[int]) -> Figure:
-    """The same units, a column each, on every walk and in every arena, a row each."""
+    """The same units (places in the datasets), a column each, on every walk and in every arena, a row each."""
     groups = list(maps.children)
-    figure = Figure(figsize=(1.5 * len(units) + 0.8, 1.55 * len(groups)))
+    figure = Figure(figsize=(1.4 * len(units) + 0.8, 1.5 * len(groups)))
     for r, group in enumerate(groups):
         data = maps[group].to_dataset()
         for c, unit in enumerate(units):
-            ax = draw_map(figure.add_subplot(len(groups), len(units), r * len(units) + c + 1), data["rate"].sel(unit=unit), scale_bar=c == 0)
-            ax.set_title((f"unit {unit}   " if r == 0 else "") + _number(float(data["minmax"].sel(unit=unit))), fontsize=7, pad=2)
+            here = data.isel(unit=unit)
+            ax = draw_map(figure.add_subplot(len(groups), len(units), r * len(units) + c + 1), here["rate"], scale_bar=c == 0)
+            ax.set_title((f"unit {plain(here['unit'].item())}:   " if r == 0 else "") + number(float(here["minmax"])), fontsize=7, pad=2)
             if c == 0:
                 ax.text(-0.08, 0.5, group.replace("_", "\n"), transform=ax.transAxes, ha="right", va="center", fontsize=8)
     return figure
