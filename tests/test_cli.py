@@ -1,6 +1,7 @@
 import json
 import re
 
+import numpy as np
 import pytest
 from conftest import TINY
 
@@ -96,6 +97,42 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, message, tmp_path, cap
     assert message in captured.err
     assert captured.err.count("\n") == 1 and captured.out == ""
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--report", "maps.npy"], "would overwrite the file"),
+        (["--report", ""], "it is a folder"),
+        (["--report", "x" * 300 + "/out.html"], "cannot write"),
+        (["--seed", "0-7"], "--seed must be a whole number"),
+        (["--arena", "2"], "--arena applies to a path"),
+        (["--min-speed", "0.1"], "--min-speed applies to a path"),
+        (["--smoothing", "inf"], "smoothing_bins must be 0 or more"),
+        (["--silent-below", "nan"], "silent_below must be a number"),
+        (["--bin-size", "1e300"], "bin_size_m must be positive"),
+    ],
+)
+def test_bad_options_of_score(arguments, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("maps.npy", np.random.default_rng(0).random((2, 9, 9)))
+    assert main(["score", "maps.npy", "--bin-size", "0.05", "--nulls", "99", "--quiet", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err and captured.err.count("\n") == 1 and captured.out == ""
+    assert [file.name for file in tmp_path.iterdir()] == ["maps.npy"]
+
+
+def test_names_from_a_file_do_not_steer_the_terminal(tmp_path, capsys):
+    maps = np.random.default_rng(0).random((3, 9, 9))
+    np.savez(tmp_path / "maps.npz", rate_maps=maps, bin_size_m=0.06, units=["\x1b[31mred", "two\nlines", "[bold]é"])
+    assert main(["score", str(tmp_path / "maps.npz"), "--quiet", "--nulls", "99"]) == 0
+    out, error = capsys.readouterr()
+    assert "with 99 null maps" in error and "200 or more" in error
+    assert "\x1b" not in out and all(name in out for name in ("?[31mred", "two?lines", "[bold]é"))
+    np.savez(tmp_path / "other.npz", **{"a\x1b[2J\nb": maps})
+    assert main(["score", str(tmp_path / "other.npz")]) == 2
+    error = capsys.readouterr().err
+    assert "\x1b" not in error and error.count("\n") == 1
 
 
 def test_a_bad_arena_leaves_the_run_as_it_was(tmp_path, tiny, capsys):

@@ -248,6 +248,26 @@ def test_npz_of_maps(saved):
     assert integers.maps.dtype == np.float64
 
 
+def test_masks_faint_units_and_doubtful_metres(saved):
+    maps = np.ma.masked_less(MAPS["rate_maps"], 0.2)
+    np.testing.assert_array_equal(np.isnan(recording_from_maps(maps, bin_size_m=0.05).maps), maps.mask)
+    faint = MAPS["rate_maps"] * np.array([1.0, 1e-200, 0.0])[:, None, None]
+    recording = recording_from_maps(faint, bin_size_m=0.05)
+    assert recording.maps[0].any() and not recording.maps[1].any() and faint[1].any()
+    assert recording.notes == ("1 units stay below 1e-30 and count as silent",)
+    activity = recording_from_path(**PATH, activity=ACTIVITY["activity"] * [1.0, 1.0, 1e-200, 0.0])
+    assert activity.notes == recording.notes and not np.nan_to_num(activity.maps[2]).any()
+    centimetres = recording_from_maps(MAPS["rate_maps"], bin_size_m=2.5)
+    assert centimetres.notes == ("the arena is 30 m wide in bins of 2.5 m: bin_size_m must be in metres",)
+    path = load_recording(saved(**PATH | {"positions_m": 100 * PATH["positions_m"]}, **ACTIVITY), bin_size_m=0.9)
+    assert any("positions_m must be in metres" in note for note in path.notes)
+    for size in (1e-9, 1e300):
+        with pytest.raises(InputError, match="bin_size_m must be positive"):
+            recording_from_maps(MAPS["rate_maps"], bin_size_m=size)
+    with pytest.raises(InputError, match="cannot read"):
+        load_recording("x" * 300 + ".npz")
+
+
 def test_falling_axes_are_turned_round():
     maps = np.arange(12.0).reshape(1, 3, 4)
     recording = recording_from_maps(maps, x=np.arange(4), y=-np.arange(3), occupancy=maps[0])
@@ -365,6 +385,10 @@ BAD_ARRAYS = {
     "one sample": ({"positions_m": np.ones((1, 2)), "time_s": np.ones(1), "activity": np.ones((1, 1))}, "at least 2 samples"),
     "no position": (PATH | ACTIVITY | {"positions_m": np.full((2000, 2), np.nan)}, "all are NaN"),
     "infinite position": (PATH | ACTIVITY | {"positions_m": np.full((2000, 2), np.inf)}, "infinite"),
+    "activity beyond floats": (PATH | {"activity": np.full((2000, 2), 1e200)}, "reach 1e\\+200, beyond 1e\\+30"),
+    "rates beyond floats": (MAPS | {"rate_maps": 1e300 * MAPS["rate_maps"]}, "beyond 1e\\+30: give them in another unit"),
+    "occupancy as text": (MAPS | {"occupancy": np.full((10, 12), "a")}, "occupancy must be real numbers, not <U1"),
+    "complex occupancy": (MAPS | {"occupancy": np.full((10, 12), 1j)}, "occupancy must be real numbers, not complex128"),
     "infinite activity": (PATH | {"activity": np.full((2000, 2), np.inf)}, "infinite"),
     "NaN unit": (PATH | {"activity": np.stack([np.ones(2000), np.full(2000, np.nan)], axis=1)}, "unit 1 is NaN throughout"),
     "activity without units": (PATH | {"activity": np.ones((2000, 0))}, "no units"),

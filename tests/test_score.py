@@ -60,6 +60,8 @@ def test_noise_has_no_modules(rng):
     assert sum(row["p_value"] is not None and row["p_value"] <= 0.01 for row in summary["units"]) <= 3
     assert summary["types"]["hexagonal"] + summary["types"]["sheared hexagonal"] + summary["types"]["square"] <= 2
     assert "No modules" in population_verdict(summary)
+    # These maps are smooth without a cell's doing, which no test of the map alone can know; the verdict says what it took for place.
+    assert summary["settings"]["spatial_test"] == "Moran's I" and "smoothed beforehand" in population_verdict(summary)
 
 
 def test_phases_are_where_the_fields_are(rng):
@@ -120,6 +122,7 @@ def test_the_command_on_spikes_along_a_path(rng, tmp_path, capsys):
     assert one["type"] == "hexagonal" and one["p_value"] <= 0.01 and one["shift_p_value"] <= 0.01
     assert one["spacing_m"] == pytest.approx(0.4, rel=0.04) and one["stability"] > 0.5
     assert two["type"] == "non-spatial" and two["spatial_p_value"] > 0.01
+    assert json.loads(out)["settings"]["spatial_test"] == "circular shift"
 
 
 @pytest.mark.parametrize(
@@ -129,7 +132,7 @@ def test_the_command_on_spikes_along_a_path(rng, tmp_path, capsys):
         (["maps.npy"], "bin"),
         (["maps.npy", "--bin-size", "wide"], "must be a number"),
         (["maps.npy", "--bin-size", "0.05", "--null", "none"], "null must be one of"),
-        (["maps.npy", "--bin-size", "0.05", "--nulls", "3"], "19 or more"),
+        (["maps.npy", "--bin-size", "0.05", "--nulls", "3"], "99 or more"),
         (["maps.npy", "--bin-size", "0.05", "--significance", "2"], "between 0 and 1"),
         (["maps.npy", "--bin-size", "0.05", "--report", "nowhere/out.html"], "no folder"),
         (["text.npz"], "text.npz"),
@@ -148,6 +151,9 @@ def test_odd_populations(rng):
     odd = np.concatenate([cell, np.full_like(cell, np.nan), np.zeros_like(cell), np.full_like(cell, 2.0), np.rint(9 * cell.clip(0))])
     summary = population_summary(score(odd))
     assert [row["type"] for row in summary["units"]] == ["hexagonal", "silent", "silent", "non-spatial", "hexagonal"]
+    # Activations may be negative throughout.
+    (below,) = population_summary(score(cell - 3))["units"]
+    assert below["type"] == "hexagonal" and below["information_bits"] is None
     with pytest.raises(gridcode.InputError):
         score(np.full((2, 9, 9), np.inf))
     assert population_summary(score(cell[:, :30]))["units"][0]["spacing_m"] == pytest.approx(0.5, rel=0.03)

@@ -82,6 +82,38 @@ def test_the_order_of_units_does_not_matter(rng):
     np.testing.assert_array_equal(one.p_value, again.p_value)
 
 
+def test_circular_shifts_of_negative_and_silent_activity(rng):
+    """Slow activity with negative values, as of calcium, must not be left to a test of the map alone: any slow unit would pass."""
+    where = smooth_walk(arena_m=1.0, steps=3000, walkers=1, max_step_m=0.1, generator=rng).positions[1:, 0]
+    grid = lattice_cell(where, spacing_m=0.5) - 0.6
+    slow = np.convolve(rng.standard_normal(3040), np.ones(41) / 41, mode="valid")
+    path = bin_path(where, np.arange(3000) * 0.1, activity=np.stack([grid, slow, 0 * slow, 0 * slow - 1], axis=1), bin_size_m=0.05)
+    found = shift_significance(path, seed=0, nulls=99)
+    assert found.information_p_value[0] <= 0.01 < found.information_p_value[1]
+    np.testing.assert_array_equal(np.isnan(found.information_p_value), [False, False, True, True])
+
+
+def test_the_unit_of_activity_and_its_zero_do_not_matter(rng):
+    """An offset turns zeros into a background that smoothing leaves constant but for rounding: ranked, that would be white noise."""
+    fields = scattered_fields(3, 36, fields=6, width_bins=1.2, generator=rng)
+    fields = np.where(fields > 0.01, fields, 0.0)
+    found = [significance(maps, seed=1, nulls=99) for maps in (fields, fields + 0.1, 1e30 * fields, 1e-200 * fields)]
+    for other in found[1:]:
+        for name in ("p_value", "lattice_p_value", "square_p_value", "band_p_value"):
+            # Up to a null map or two, in which rounding makes one peak or another the higher.
+            np.testing.assert_allclose(getattr(other, name), getattr(found[0], name), rtol=0.1, atol=0.02)
+
+
+def test_the_order_of_units_does_not_matter_where_spectra_are_equal(rng):
+    """A map and a power of it have the same ranks, so the same spectrum, and different null maps."""
+    noise = noise_maps(1, 32, correlation_bins=1.5, generator=rng)[0] + 0.1
+    maps = np.stack([noise, noise**8])
+    one, two = (significance(m, seed=3, nulls=99, smoothing_bins=0) for m in (maps, maps[::-1]))
+    assert one.group.max() == 1
+    np.testing.assert_allclose(one.band_p_value, two.band_p_value[::-1])
+    np.testing.assert_allclose(one.null_95, two.null_95[::-1])
+
+
 def test_units_of_one_module_share_their_null_maps(rng):
     maps = np.stack([lattice_cell(ARENA, spacing_m=0.5, phase_m=tuple(rng.uniform(-1, 1, 2))) for _ in range(8)])
     found = significance(maps, seed=0, nulls=99)
@@ -132,3 +164,5 @@ def test_circular_shifts_tell_spatial_from_temporal(rng):
     found = shift_significance(path, seed=0, nulls=99)
     assert found.information_p_value[0] <= 0.01 and found.grid_p_value[0] <= 0.01
     assert found.information_p_value[1] > 0.01
+    # One unit among hundreds must be able to stand out.
+    assert 0 < shift_significance(path, seed=0, nulls=100).information_p_value[0] < 1e-4

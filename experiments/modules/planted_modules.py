@@ -25,7 +25,7 @@ from gridcode.analysis.stability import adjusted_rand_index
 from gridcode.synthetic import noise_maps
 
 LEVEL = 0.01
-NULL_MAPS = 399
+NULL_MAPS = 199
 COLUMNS = (
     *("draw", "planted", "found", "arena_m", "bin_size_m", "noise", "sheared", "spacings_m", "units", "junk", "candidates", "junk_candidates"),
     *("in_modules", "junk_in_modules", "rand_index", "spacing_error", "largest_p_value", "seconds"),

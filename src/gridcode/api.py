@@ -8,6 +8,7 @@ gridcode.write_report(run)
 """
 
 import contextlib
+import math
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -178,6 +179,10 @@ def score(
         return None if progress is None else lambda done, total: progress(what, done, total)
 
     smoothing = smoothing_bins if smoothing_bins is not None else 1.0 if recording.path is None else 0.0
+    if not 0 <= smoothing <= max(recording.maps.shape[1:]):
+        raise InputError(f"smoothing_bins must be 0 or more, and at most the {max(recording.maps.shape[1:])} bins of the maps, not {smoothing:g}")
+    if math.isnan(silent_below):
+        raise InputError("silent_below must be a number, not NaN")
     data = recording.dataset()
     shifted = None
     if recording.path is not None:
@@ -193,6 +198,7 @@ def score(
         false_discovery_rate=false_discovery_rate,
         seed=seed,
         unsmoothed=recording.unsmoothed(),
+        definitions=("deepmind", "deepmind_minmax", "opexebo", "spatial_maps"),
         shifted=shifted,
         progress=report("null maps"),
     )

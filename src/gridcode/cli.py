@@ -6,11 +6,12 @@ disagree and every mistake is reported by the same validation.
 
 import argparse
 import contextlib
+import io
 import json
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,6 +25,7 @@ from gridcode.errors import GridcodeError, InputError
 
 MOST_NETWORKS = 10_000
 WIDEST_TABLE = 150
+ENOUGH_NULLS = 200
 ERRORS = Console(stderr=True, soft_wrap=True)
 
 
@@ -155,7 +157,7 @@ def _quiet_and_json(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0, 1 for a failure, 2 for bad input, 130 when interrupted."""
-    warnings.showwarning = lambda message, *_, **__: ERRORS.print(f"gridcode: {escape(str(message))}", highlight=False)
+    warnings.showwarning = lambda message, *_, **__: _say(str(message))
     parser = _parser()
     try:
         try:
@@ -173,13 +175,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         commands[parsed.command](parsed)
         return 0
     except GridcodeError as error:
-        ERRORS.print(f"gridcode: {escape(str(error))}", highlight=False)
+        _say(str(error))
         return error.exit_code
+    except MemoryError:
+        _say("not enough memory; take fewer units, larger bins or fewer null maps at once")
+        return 1
     except BrokenPipeError:
         return 1
     except KeyboardInterrupt:
-        ERRORS.print("gridcode: interrupted; a training goes on from its last checkpoint with `gridcode train RUN`", highlight=False)
+        _say("interrupted; a training goes on from its last checkpoint with `gridcode train RUN`")
         return 130
+
+
+def _say(text: str) -> None:
+    ERRORS.print(f"gridcode: {escape(_printable(text))}", highlight=False)
+
+
+def _say_of_few_nulls(settings: Mapping[str, Any]) -> None:
+    """A unit's best of three p-values counts three times, and too few scores have no tail to go beyond the highest of them."""
+    nulls, level = settings["nulls"], settings["level"]
+    if nulls < ENOUGH_NULLS and 3 / (1 + nulls) > level:
+        _say(f"with {nulls} null maps a unit by itself may be unable to reach p = {level:g}, and lattices be missed: take {ENOUGH_NULLS} or more")
+
+
+def _printable(text: str) -> str:
+    """Text of one line: names come from files, and what is in a file must not steer a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _unknown_option(option: str) -> str:
@@ -296,7 +317,9 @@ def _run_evaluation(run: gridcode.Run, config: configuration.EvaluationConfig, *
     from gridcode.display import evaluation_bar
 
     with evaluation_bar(ERRORS, quiet=quiet) as progress:
-        return gridcode.evaluate(run, config=config, progress=progress).summary
+        summary = gridcode.evaluate(run, config=config, progress=progress).summary
+    _say_of_few_nulls(summary["headline"]["settings"])
+    return summary
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
@@ -367,9 +390,9 @@ def _score(arguments: argparse.Namespace) -> None:
     from gridcode.recordings import load_recording
 
     number = _number_option(arguments)
-    out = Path(arguments.report) if arguments.report else None
-    if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
-        raise InputError(f"cannot write '{out}': " + ("it is a folder" if out.is_dir() else f"there is no folder '{out.parent}'"))
+    out = _report_path(arguments)
+    if arguments.seed is not None and not arguments.seed.isdecimal():
+        raise InputError(f"--seed must be a whole number from 0 on, not '{arguments.seed}'")
     path_options = {"arena_m": number("arena"), "min_speed_m_s": number("min_speed")}
     recording = load_recording(
         arguments.file,
@@ -377,8 +400,11 @@ def _score(arguments: argparse.Namespace) -> None:
         group=arguments.group,
         **{name: value for name, value in path_options.items() if value is not None},
     )
+    for name in ("arena", "min_speed"):
+        if recording.path is None and getattr(arguments, name) is not None:
+            raise InputError(f"--{name.replace('_', '-')} applies to a path, but {Path(arguments.file).name} holds rate maps")
     for note in recording.notes:
-        ERRORS.print(f"gridcode: {escape(note)}", highlight=False)
+        _say(note)
     options = {
         "smoothing_bins": number("smoothing"),
         "silent_below": number("silent_below"),
@@ -386,13 +412,14 @@ def _score(arguments: argparse.Namespace) -> None:
         "null": arguments.null,
         "significance": number("significance"),
         "false_discovery_rate": number("false_discovery_rate"),
-        "seed": _seeds(arguments.seed)[0] if arguments.seed is not None else None,
+        "seed": int(arguments.seed) if arguments.seed is not None else None,
     }
     with evaluation_bar(ERRORS, quiet=arguments.quiet, title="score") as progress:
         population = gridcode.score(recording, progress=progress, **{name: value for name, value in options.items() if value is not None})
     summary = population_summary(population)
+    _say_of_few_nulls(summary["settings"])
     if out is not None:
-        gridcode.write_score_report(population, out, recording=recording, title=Path(arguments.file).name)
+        gridcode.write_score_report(population, out, recording=recording, title=_printable(Path(arguments.file).name))
     if arguments.json:
         _print_json(summary | {"file": Path(arguments.file).name, "notes": list(recording.notes)})
         return
@@ -402,6 +429,21 @@ def _score(arguments: argparse.Namespace) -> None:
     console.print(escape(population_verdict(summary)), highlight=False)
     if out is not None:
         print(f"report: {out}")
+
+
+def _report_path(arguments: argparse.Namespace) -> Path | None:
+    """Where the report goes, checked before minutes are spent on what it shows."""
+    if arguments.report is None:
+        return None
+    out, file = Path(arguments.report), Path(arguments.file)
+    try:
+        if out.is_dir() or not out.absolute().parent.is_dir():
+            raise InputError(f"cannot write '{out}': " + ("it is a folder" if out.is_dir() else f"there is no folder '{out.parent}'"))
+        if out.exists() and file.exists() and out.samefile(file):
+            raise InputError(f"--report {out} would overwrite the file to be scored")
+    except OSError as error:
+        raise InputError(f"cannot write '{out}': {error.strerror}") from None
+    return out
 
 
 def _number_option(arguments: argparse.Namespace) -> Callable[[str], float | None]:
@@ -433,7 +475,7 @@ def _print_units(console: Console, summary: dict[str, Any]) -> None:
             if value is None:
                 cells.append("-")
             elif isinstance(value, str):
-                cells.append(escape(value))
+                cells.append(escape(_printable(value)))
             elif key in ("unit", "module", "field_count"):
                 cells.append(f"{value:.0f}")
             else:
@@ -522,6 +564,10 @@ def _free_folder(base: Path) -> Path:
 
 def entry() -> None:
     """Console-script entry point."""
+    # Names from files can hold letters that a terminal's encoding lacks.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     # As Ctrl-C does: trainings in other processes are ended too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(main())

@@ -121,7 +121,7 @@ def read_netcdf(path: Path, group: str | None) -> tuple[str, dict[str, Any]]:
     except InputError:
         raise
     except BAD_FILE as error:
-        raise InputError(f"{path.name} is not a readable NetCDF file: {_line(error)}") from error
+        raise InputError(f"{path.name} is not a readable NetCDF 4 file: {_line(error)}") from error
 
 
 def _group(path: Path, groups: dict[str, xr.Dataset], group: str | None) -> str:
@@ -135,8 +135,8 @@ def _group(path: Path, groups: dict[str, xr.Dataset], group: str | None) -> str:
         headline = json.loads((path.parent / "summary.json").read_text(encoding="utf-8"))["headline"]["group"]
     except (OSError, ValueError, KeyError, TypeError):
         headline = None
-    if headline in groups:
-        return str(headline)
+    if isinstance(headline, str) and headline in groups:
+        return headline
 
     def rank(name: str) -> tuple[bool, float]:
         data = groups[name]

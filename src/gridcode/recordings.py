@@ -9,7 +9,6 @@
 No file is trusted: pickled objects are refused, and sizes are read before data.
 """
 
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,13 +20,15 @@ import xarray as xr
 from jaxtyping import Float
 
 from gridcode.analysis.autocorrelogram import as_maps
-from gridcode.analysis.binning import BinnedPath, bin_path, rebin
+from gridcode.analysis.binning import BinnedPath, bin_path, check_bin_size, rebin, without_extremes
 from gridcode.errors import InputError
 from gridcode.readers import check_size, read_netcdf, read_npy, read_npz
 
 Unit = int | str
 
 DEFAULT_BIN_SIZE_M = 0.025
+# Bins or arenas wider than this are given in centimetres more often than they exist.
+WIDE_BIN_M, WIDE_ARENA_M = 1.0, 50.0
 
 
 @dataclass(frozen=True)
@@ -101,10 +102,14 @@ def load_recording(
         InputError: the file can not be read, holds something else, or holds what can not be scored.
     """
     path = Path(file)
-    if path.is_dir():
+    try:
+        folder, exists = path.is_dir(), path.exists()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    if folder:
         inner = path / "evaluation" / "ratemaps.nc"
         raise InputError(f"{path} is a folder; give a file" + (f", such as {inner}" if inner.is_file() else ""))
-    if not path.exists():
+    if not exists:
         raise InputError(f"there is no file {path}")
     if group is not None and path.suffix.lower() != ".nc":
         raise InputError(f"{path.name} has no groups; a group belongs to an .nc file")
@@ -147,7 +152,7 @@ def recording_from_maps(
     """A recording of which only the maps are known.
 
     Args:
-        rate_maps: (unit, y, x) or (y, x), real numbers; NaN marks unvisited bins. Not changed.
+        rate_maps: (unit, y, x) or (y, x), real numbers; NaN, or the mask of a masked array, marks unvisited bins. Not changed.
         bin_size_m: side of a bin; not needed where x and y are given.
         x: centres of the columns, or their edges, metres. Must be evenly spaced; a falling axis is turned round.
         y: the same for the rows.
@@ -157,19 +162,19 @@ def recording_from_maps(
     Raises:
         InputError: wrong shape, infinities, nothing but NaN, uneven or oblong bins, or no bin size.
     """
-    array = np.asarray(rate_maps)
+    array = np.asanyarray(rate_maps)
     if array.dtype.kind not in "fiub":
         raise InputError(f"rate maps must be real numbers, not {array.dtype}")
     check_size(array.shape, "rate_maps")
-    maps = as_maps(array)
+    maps = as_maps(np.ma.filled(array.astype(np.float64), np.nan) if np.ma.isMaskedArray(array) else np.asarray(array))
     if not len(maps):
         raise InputError("rate maps hold no units")
     if not np.isfinite(maps).any():
         raise InputError("every bin of every rate map is NaN")
-    time = None if occupancy is None else np.array(occupancy, dtype=np.float64)
-    if time is not None and time.shape != maps.shape[1:]:
-        raise InputError(f"occupancy must be (y, x) {maps.shape[1:]}, not {time.shape}")
-    notes, steps, centre = [], [], [0.0, 0.0]
+    time = None if occupancy is None else _occupancy(np.asarray(occupancy), maps.shape[1:])
+    notes: list[str] = []
+    maps = without_extremes(maps, "rate maps", notes, axis=(1, 2))
+    steps, centre = [], [0.0, 0.0]
     for axis, (name, values) in enumerate((("x", x), ("y", y))):
         if values is None:
             continue
@@ -184,10 +189,8 @@ def recording_from_maps(
     size = _agreed(steps[0] if steps else None, bin_size_m, "the spacing of the bins")
     if size is None:
         raise InputError("the bin size is not known: give bin_size_m (--bin-size on the command line), in metres")
-    if not (size > 0 and math.isfinite(size)):
-        raise InputError(f"bin_size_m must be positive, not {size:g}")
-    if max(maps.shape[1:]) * size > 100:
-        notes.append(f"the arena is {max(maps.shape[1:]) * size:g} m wide: bin_size_m must be in metres")
+    check_bin_size(size)
+    notes += _wide(size, maps.shape[1:], "bin_size_m")
     return Recording(
         maps=np.ascontiguousarray(maps),
         bin_size_m=size,
@@ -264,7 +267,7 @@ def recording_from_path(
         occupancy=path.occupancy_s,
         path=path,
     )
-    return replace(recording, notes=(*notes, *path.notes))
+    return replace(recording, notes=(*notes, *path.notes, *_wide(bin_size_m, path.shape, "positions_m")))
 
 
 def _by_unit(
@@ -314,6 +317,22 @@ def _names(units: np.ndarray | Sequence[Unit] | None, count: int) -> tuple[Unit,
     if len(set(names)) < count:
         raise InputError("units names a unit twice")
     return tuple(names)
+
+
+def _occupancy(values: np.ndarray, shape: tuple[int, ...]) -> Float[np.ndarray, "y x"]:
+    if values.dtype.kind not in "fiub":
+        raise InputError(f"occupancy must be real numbers, not {values.dtype}")
+    if values.shape != shape:
+        raise InputError(f"occupancy must be (y, x) {shape}, not {values.shape}")
+    return values.astype(np.float64)
+
+
+def _wide(bin_size_m: float, shape: Sequence[int], what: str) -> list[str]:
+    """A note where the arena is so wide that metres are in doubt."""
+    side = max(shape) * bin_size_m
+    if bin_size_m <= WIDE_BIN_M and side <= WIDE_ARENA_M:
+        return []
+    return [f"the arena is {side:g} m wide in bins of {bin_size_m:g} m: {what} must be in metres"]
 
 
 def _scalar(value: np.ndarray, name: str) -> float:

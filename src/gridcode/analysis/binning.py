@@ -17,6 +17,8 @@ RateMaps = Float[np.ndarray, "unit y x"]
 
 # More bins a side than any recording fills: the positions are in another unit than metres.
 MOST_BINS = 1000
+# Far beyond any bin, rate or activity; squares of what is larger, or of what is smaller and not 0, leave the range of floats.
+BIN_SIZES_M, LARGEST_VALUE, SMALLEST_VALUE = (1e-6, 1e6), 1e30, 1e-30
 # Samples further apart than this many usual intervals have a gap between them, which belongs to neither.
 GAP_INTERVALS = 4.0
 # Positions further beyond the outermost thousandth than this share of the arena are errors of the tracking.
@@ -131,7 +133,7 @@ def bin_path(
         raise InputError("no position of the path is known: all are NaN")
     values = None
     if activity is not None:
-        values = _checked_activity(activity, len(time))
+        values = without_extremes(_checked_activity(activity, len(time)), "values of activity", notes, axis=0)
         known = np.isfinite(values).all(axis=1)
         _count(notes, kept & ~known, "with NaN activity")
         kept &= known
@@ -171,6 +173,34 @@ def bin_path(
         spike_start=start,
         notes=tuple(notes),
     )
+
+
+def check_bin_size(bin_size_m: float) -> None:
+    """Refuse a bin size that is no length of a bin; InputError."""
+    if not BIN_SIZES_M[0] <= bin_size_m <= BIN_SIZES_M[1]:
+        raise InputError(f"bin_size_m must be positive, between {BIN_SIZES_M[0]:g} and {BIN_SIZES_M[1]:g} m, not {bin_size_m:g}")
+
+
+def without_extremes(values: np.ndarray, name: str, notes: list[str], *, axis: int | tuple[int, ...]) -> np.ndarray:
+    """Values whose squares are floats, too: units that stay below 1e-30 are set to 0 and noted, beyond 1e30 nothing was measured.
+
+    Args:
+        values: of all units, NaN where unknown. Not changed.
+        name: what they are, for the error.
+        notes: where a line is added.
+        axis: all axes but that of the units.
+
+    Raises:
+        InputError: a value beyond 1e30.
+    """
+    peak = np.fmax.reduce(np.abs(values), axis=axis, initial=0.0, keepdims=True)
+    if peak.max(initial=0.0) > LARGEST_VALUE:
+        raise InputError(f"{name} reach {peak.max():.3g}, beyond {LARGEST_VALUE:g}: give them in another unit")
+    faint = (peak > 0) & (peak < SMALLEST_VALUE)
+    if not faint.any():
+        return values
+    notes.append(f"{int(faint.sum())} units stay below {SMALLEST_VALUE:g} and count as silent")
+    return np.where(faint, 0.0 * values, values)
 
 
 def rebin(
@@ -341,8 +371,7 @@ def _checked_activity(activity: np.ndarray, samples: int) -> Float[np.ndarray, "
 
 
 def _check_settings(bin_size_m: float, smoothing_bins: float, min_occupancy_s: float, min_speed_m_s: float) -> None:
-    if not (bin_size_m > 0 and math.isfinite(bin_size_m)):
-        raise InputError(f"bin_size_m must be positive, not {bin_size_m}")
+    check_bin_size(bin_size_m)
     for name, value in (("smoothing_bins", smoothing_bins), ("min_occupancy_s", min_occupancy_s), ("min_speed_m_s", min_speed_m_s)):
         if not (value >= 0 and math.isfinite(value)):
             raise InputError(f"{name} must be 0 or more, not {value}")

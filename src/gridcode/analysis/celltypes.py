@@ -56,7 +56,7 @@ class CellTypes:
         evidence: (unit,) the numbers that decided, in words.
         periodic: (unit,) a lattice of any shape is significant: the unit may belong to a module.
         any_p_value: (unit,) smallest of the three lattice p-values times three (Bonferroni), at most 1.
-        q_value: (unit,) the same adjusted for all units that are not silent (Benjamini and Hochberg).
+        q_value: (unit,) the same adjusted for all units that are active and may be spatial (Benjamini and Hochberg); NaN for the others.
     """
 
     type: tuple[str, ...]
@@ -86,22 +86,22 @@ def check_levels(significance: float, false_discovery_rate: float) -> None:
 def classify(evidence: Evidence, *, significance: float = 0.01, false_discovery_rate: float = 0.05) -> CellTypes:
     """Name the type of each unit.
 
-    In this order, and each only where p is at or below `significance` and the share of false discoveries among all units
-    with a p as small at or below `false_discovery_rate`. Bands and lattices must be spatial, too:
+    In this order, and each only where p is at or below `significance` and the share of false discoveries among units
+    with a p as small at or below `false_discovery_rate`. Bands and lattices are looked for among units whose spatial p is at or below `significance`:
 
     1. silent;
     2. band: one plane wave explains more than 0.6 of the map, significantly;
     3. a lattice (hexagonal, shear-corrected or 90-degree score, p times three): hexagonal if the hexagonal score is itself significant and
        the ellipse's axis ratio is 0.8 or more, square if the vectors stand at 82.5 degrees or more and differ in length by less than a fifth,
        else sheared hexagonal, which every other lattice is;
-    4. band: the share of the best plane wave is significant and above 0.3, although no lattice is;
+    4. band: the share of the best plane wave is significant and above 0.3, and none of the three scores has p at or below `significance`;
     5. place-like: spatial with one field; other spatial: with none or several;
     6. non-spatial.
 
     Args:
         evidence: what is known of each unit.
         significance: of each unit by itself.
-        false_discovery_rate: over all units that are not silent.
+        false_discovery_rate: over all units that were asked: active ones, and for lattices and bands those that may be spatial.
 
     Raises:
         InputError: a level that is not between 0 and 1.
@@ -111,21 +111,23 @@ def classify(evidence: Evidence, *, significance: float = 0.01, false_discovery_
     def passes(p_values: np.ndarray, q_values: np.ndarray) -> np.ndarray:
         return (p_values <= significance) & (q_values <= false_discovery_rate)
 
-    def adjusted(p_values: np.ndarray) -> np.ndarray:
-        return benjamini_hochberg(np.where(evidence.silent, np.nan, p_values))
+    def adjusted(p_values: np.ndarray, among: np.ndarray) -> np.ndarray:
+        return benjamini_hochberg(np.where(among & ~evidence.silent, p_values, np.nan))
 
     e = evidence
+    spatial = passes(e.spatial_p_value, adjusted(e.spatial_p_value, np.full(len(e.silent), True)))
+    # A map that is no smoother than its own bins in random order has no lattice either, and need not be counted among those that were asked for
+    # one (a filter that is independent of the test: Bourgon et al. 2010). Where it cannot be tested, the lattice speaks for itself.
+    possible = (e.spatial_p_value <= significance) | ~np.isfinite(e.spatial_p_value)
     fitted = np.isfinite(e.vectors_m).all(axis=(1, 2))
     any_p = any_lattice_p_value(e.p_value, e.lattice_p_value, e.square_p_value)
     any_p = np.where(fitted | ~np.isfinite(any_p), any_p, 1.0)
-    q = adjusted(any_p)
+    q = adjusted(any_p, possible)
     lattice = passes(any_p, q)
-    wave = passes(e.band_p_value, adjusted(e.band_p_value))
-    # A map that is no smoother than its own bins in random order has no lattice either; where that cannot be tested, the lattice speaks for itself.
-    spatial = passes(e.spatial_p_value, adjusted(e.spatial_p_value))
-    possible = spatial | ~np.isfinite(e.spatial_p_value)
-    lattice &= possible
-    band = wave & possible & (e.band_share > np.where(lattice, BAND_SHARE, LEAST_BAND_SHARE))
+    wave = passes(e.band_p_value, adjusted(e.band_p_value, possible))
+    # A hexagon's best wave explains a third, too: where a lattice is likely, though not sure, a wave as weak says nothing.
+    likely = fitted & (np.fmin(np.fmin(e.p_value, e.lattice_p_value), e.square_p_value) <= significance)
+    band = wave & (e.band_share > np.where(lattice | likely, BAND_SHARE, LEAST_BAND_SHARE))
     lattice &= ~band
 
     length = np.sort(np.hypot(e.vectors_m[..., 0], e.vectors_m[..., 1]), axis=1)

@@ -168,15 +168,16 @@ class Chance:
         expected = alike[:, :-1].cumsum(axis=1)[:, :, None] * (2 * RADII / np.pi)
         chance = cls(centre, other, ring, turn, expected, np.empty(0))
         angles = (generator.uniform(0.0, np.pi, len(vectors)) for _ in range(nulls))
-        null = [chance._crowding(turn + a[other] - a[centre], np.ones(len(centre), dtype=bool)) for a in angles]
+        null = [chance._crowding(turn + a[other] - a[centre]) for a in angles]
         return replace(chance, null=np.array(null))
 
-    def _crowding(self, rotation: Float[np.ndarray, " pair"], counted: Bool[np.ndarray, " pair"]) -> float:
-        rotation = np.abs(rotation - np.pi * np.rint(rotation / np.pi))[counted]
+    def _crowding(self, rotation: Float[np.ndarray, " pair"], counted: Bool[np.ndarray, " pair"] | None = None) -> float:
+        rotation = np.abs(rotation - np.pi * np.rint(rotation / np.pi))
+        near = rotation <= RADII[-1]
+        near = np.flatnonzero(near if counted is None else near & counted)
         units, offs, radii = self.expected.shape
-        cell = (self.centre[counted] * (offs + 1) + self.ring[counted]) * (radii + 1) + np.searchsorted(RADII, rotation)
-        counts = np.bincount(cell, minlength=units * (offs + 1) * (radii + 1)).reshape(units, offs + 1, radii + 1)
-        n = counts[:, :-1, :-1].cumsum(axis=1).cumsum(axis=2)
+        cell = (self.centre[near] * (offs + 1) + self.ring[near]) * radii + np.searchsorted(RADII, rotation[near])
+        n = np.bincount(cell, minlength=units * (offs + 1) * radii).reshape(units, offs + 1, radii)[:, :-1].cumsum(axis=1).cumsum(axis=2)
         crowded = n > self.expected
         n, expected = n[crowded], self.expected[crowded]
         return float((n * np.log(n / expected) - (n - expected)).max(initial=0.0))

@@ -26,6 +26,7 @@ from gridcode.errors import InputError
 
 # The shortest shift of a recording against its path: with less, activity and path stay in step.
 SHORTEST_SHIFT_S = 20.0
+RANKED_LEVELS = 1e9  # values nearer than this part of a map's range are equal
 PLACEMENTS = 64  # tries to find a place for a field that no other field covers
 
 
@@ -67,7 +68,10 @@ def spectra_of(maps: Maps) -> Spectra:
     rows, columns = visited.shape
     values = maps[:, visited]
     gaussian = np.zeros_like(maps)
-    gaussian[:, visited] = special.ndtri((stats.rankdata(values, axis=1) - 0.5) / values.shape[1])
+    # Values that differ by rounding alone are equal: ranked, a constant background smoothed would be white noise.
+    low, high = values.min(axis=1, keepdims=True), values.max(axis=1, keepdims=True)
+    level = np.rint((values - low) / np.where(high > low, high - low, 1.0) * RANKED_LEVELS)
+    gaussian[:, visited] = special.ndtri((stats.rankdata(level, axis=1) - 0.5) / values.shape[1])
     gaussian = centred(gaussian, np.broadcast_to(visited, maps.shape))
     distance, weight = _rings(rows, columns)
     ring = np.rint(distance).astype(np.intp).ravel()

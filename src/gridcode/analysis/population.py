@@ -4,7 +4,7 @@ The one path that `gridcode evaluate` and `gridcode score` share; it needs maps 
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,16 +15,20 @@ from jaxtyping import Float
 from gridcode.analysis.autocorrelogram import as_maps, autocorrelograms, smooth
 from gridcode.analysis.celltypes import TYPES, Evidence, check_levels, classify
 from gridcode.analysis.commensurability import Relation, Relations, relate_modules
+from gridcode.analysis.definitions import ON_SQUARE_MAPS, grid_score
 from gridcode.analysis.fields import find_fields
 from gridcode.analysis.gridness import score_correlograms, unscorable
 from gridcode.analysis.information import spatial_coherence, spatial_information, spatial_test
 from gridcode.analysis.modules import Modules, find_modules
 from gridcode.analysis.phases import phase_coverage, phase_uniformity, spatial_phases
 from gridcode.analysis.significance import ShiftSignificance, plane_wave_share, significance
+from gridcode.errors import InputError
 
 SCORES = ("minmax", "mean60", "square", "corrected", "spacing_m", "orientation_deg", "axis_ratio")
 LATTICE = ("ellipse_deg", "spacing_error_m", "orientation_error_deg", "peaks_used")
 SMALLEST_P = 1e-12
+# Three scores are looked at for each unit, so that p has to reach a third of its level.
+FEWEST_NULLS = 99
 # Of each unit, in JSON.
 NUMBERS = (
     *(
@@ -50,10 +54,11 @@ def score_dataset(data: xr.Dataset, *, smoothing_bins: float, silent_below: floa
     Args:
         data: `rate` (unit, y, x) with attribute `bin_size_m`, as `rate_maps` makes it.
         smoothing_bins: Gaussian smoothing before scoring, in bins; the stored rate stays as it is.
-        silent_below: units that stay at or below this rate are silent and get no scores.
+        silent_below: units whose activity never exceeds this, of either sign, are silent and get no scores.
     """
     rate = as_maps(data["rate"].values)
-    peak = np.where(np.isfinite(rate), rate, -np.inf).max(axis=(1, 2))
+    # Activations may be negative throughout and yet depend on place.
+    peak = np.where(np.isfinite(rate), np.abs(rate), -np.inf).max(axis=(1, 2))
     silent = peak <= silent_below
     scored = np.where(silent[:, None, None], 0.0 * rate, rate)
     size = data.attrs["bin_size_m"]
@@ -101,6 +106,7 @@ def analyse_population(
     seed: int = 0,
     unsmoothed: Float[np.ndarray, "unit y x"] | None = None,
     shifted: ShiftSignificance | None = None,
+    definitions: Sequence[str] = (),
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Population:
@@ -110,7 +116,7 @@ def analyse_population(
         data: `rate` (unit, y, x), NaN marks unvisited bins; attribute `bin_size_m`; `occupancy` (y, x) and `stability` (unit,) where known.
             Scores that are there already are kept.
         smoothing_bins: Gaussian smoothing before scoring, in bins.
-        silent_below: units that stay at or below this rate are silent.
+        silent_below: units whose activity never exceeds this, of either sign, are silent.
         nulls: null maps of a unit.
         null: which null, see `gridcode.analysis.nulls`.
         level: largest p-value of a unit or module that counts as significant.
@@ -119,6 +125,8 @@ def analyse_population(
         unsmoothed: the maps before any smoothing, for coherence, information and the test of being spatial; None: `rate` as it is.
         shifted: significance against circular shifts, where there is a path: its information decides whether a unit is spatial.
             None or NaN: Moran's I of the map does.
+        definitions: grid scores of other tools to compute as well, see `gridcode.analysis.definitions`; missing where they do not exist (some are
+            defined for square maps only).
         workers: threads; as many as there are cores by default.
         progress: called with (units tested, units to test).
 
@@ -126,6 +134,10 @@ def analyse_population(
         InputError: wrong shapes, infinities, or levels that make no sense.
     """
     check_levels(level, false_discovery_rate)
+    if nulls < FEWEST_NULLS:
+        raise InputError(f"with {nulls} null maps no unit could be told from chance: take {FEWEST_NULLS} or more")
+    if unsmoothed is not None and np.shape(unsmoothed) != data["rate"].shape:
+        raise InputError(f"the unsmoothed maps must be {data['rate'].shape} like the maps, not {np.shape(unsmoothed)}")
     if "minmax" not in data:
         data = score_dataset(data, smoothing_bins=smoothing_bins, silent_below=silent_below)
     data = data.copy()
@@ -182,6 +194,9 @@ def analyse_population(
         "coherence": spatial_coherence(raw),
         "stability": data["stability"].values if "stability" in data else missing,
     }
+    for name in definitions:
+        defined = name not in ON_SQUARE_MAPS or rate.shape[1] == rate.shape[2]
+        per_unit[f"score_{name}"] = grid_score(smooth(rate, smoothing_bins), definition=name) if defined else missing
     for name, values in per_unit.items():
         data[name] = ("unit", values)
 
@@ -203,7 +218,15 @@ def analyse_population(
         modules=modules,
         relations=relate_modules(modules, generator=np.random.default_rng([seed, 2])),
         phases=phases,
-        settings={"null": null, "nulls": nulls, "level": level, "false_discovery_rate": false_discovery_rate, "null_seed": seed},
+        settings={
+            "null": null,
+            "nulls": nulls,
+            "level": level,
+            "false_discovery_rate": false_discovery_rate,
+            "null_seed": seed,
+            # Maps that were smoothed before they came here pass the second one, whatever the cell.
+            "spatial_test": "circular shift" if shifted else "Moran's I",
+        },
     )
 
 
@@ -225,6 +248,7 @@ def population_summary(population: Population) -> dict[str, Any]:
 def unit_rows(data: xr.Dataset) -> list[dict[str, Any]]:
     """A row of plain numbers for every unit of an analysed dataset."""
     columns = {name: data[name].values for name in NUMBERS}
+    named = {str(name): values.values for name, values in data.items() if str(name).startswith("score_")}
     vectors, phase, score = data["vectors_m"].values, data["phase"].values, data["minmax"].values
     module, kind, evidence, reason = (data[name].values for name in ("module", "type", "evidence", "reason"))
     return [
@@ -240,6 +264,7 @@ def unit_rows(data: xr.Dataset) -> list[dict[str, Any]]:
         | {
             "vectors_m": [[number(x) for x in vector] for vector in vectors[u]] if np.isfinite(vectors[u]).all() else None,
             "phase": [number(x) for x in phase[u]] if np.isfinite(phase[u]).all() else None,
+            "scores": {key.removeprefix("score_"): number(values[u]) for key, values in named.items()},
             "evidence": str(evidence[u]),
             "reason": str(reason[u]),
         }
@@ -290,6 +315,9 @@ def population_verdict(summary: Mapping[str, Any]) -> str:
     units, active = len(summary["units"]), len(summary["units"]) - types["silent"]
     named = [f"{types[kind]} {kind}" for kind in TYPES if types[kind] and kind != "silent"]
     text = f"{active} of {units} units are active" + (f": {', '.join(named)}." if named else ".")
+    # Summaries written before do not say.
+    if summary["settings"].get("spatial_test") == "Moran's I" and types["place-like"] + types["other spatial"]:
+        text += " Spatial means smoother than the same bins in random order; maps smoothed beforehand always are."
     if not modules:
         return text + " No modules: no group of units shares a lattice beyond what chance gives."
     one = len(modules) == 1

@@ -29,7 +29,7 @@ MOST_UNITS = 2000  # grouped at once: the distances of all pairs are held in mem
 FEWEST_NULLS = 19
 # Beyond the highest null score p follows from the tail, the highest tenth of at least this many scores.
 TAIL_SHARE = 0.1
-FEWEST_FOR_TAIL = 100
+FEWEST_FOR_TAIL = 90
 FEWEST_WAVES = 2.0  # across the arena, of a band
 
 
@@ -89,7 +89,7 @@ def plane_wave_share(maps: Maps) -> Float[np.ndarray, " unit"]:
     """
     known = np.isfinite(maps)
     count = np.maximum(known.sum(axis=(1, 2)), 1)
-    z = centred(maps, known)
+    z = _unit_height(centred(maps, known))
     rows, columns = maps.shape[1:]
     power = np.abs(fft.rfft2(z.astype(np.float32), (2 * rows, 2 * columns))) ** 2
     # One or two waves across the arena are what any wide field gives.
@@ -176,7 +176,9 @@ class ShiftSignificance:
     """p-values of each unit against its own activity shifted along the path.
 
     Attributes:
-        information_p_value: (unit,) of the Skaggs information of the maps; NaN for silent units and negative activity.
+        information_p_value: (unit,) of the Skaggs information of the maps, activity with negative values counted from its lowest; NaN for units
+            whose activity is constant. Information above that of all shifts gets the p-value of a Pareto tail (an exponential one of its
+            logarithm) fitted to the highest tenth of at least 100 shifts: without that, one spatial unit among hundreds could not stand out.
         grid_p_value: (unit,) of the hexagonal score. Shifted maps without a score count as lower: here, unlike under
             random phases, the null asks what the activity would show if it were not locked to place.
         information_null_95: (unit,) 95th percentile of the information over shifts.
@@ -211,14 +213,19 @@ def shift_significance(
     Raises:
         InputError: fewer than 19 shifts, or a recording of fewer than 20 samples.
 
-    Source: Langston et al. 2010; Wills et al. 2010.
+    Source: Langston et al. 2010; Wills et al. 2010. Tail: Hill 1975; information of bursts has heavier tails than scores, which are bounded.
     """
     if nulls < FEWEST_NULLS:
         raise InputError(f"{nulls} shifts cannot tell p = 0.05 from chance: take {FEWEST_NULLS} or more")
 
+    # One zero for a unit and all its shifts: activity with negative values, as of calcium, has no information otherwise.
+    lowest = np.zeros(path.units) if path.activity is None else path.activity.min(axis=0, initial=0.0)
+    zero = lowest[:, None, None]
+
     def measure(maps: Maps) -> tuple[np.ndarray, np.ndarray]:
         scores = score_correlograms(autocorrelograms(smooth(maps, smoothing_bins)), bin_size_m=1.0)
-        return spatial_information(maps, occupancy=path.occupancy_s).bits_per_spike, scores.minmax
+        counted = np.where(zero < 0, np.maximum(maps - zero, 0.0), maps)
+        return spatial_information(counted, occupancy=path.occupancy_s).bits_per_spike, scores.minmax
 
     samples = len(path.bin_index)
     drawn = shifts(samples, nulls, sample_s=path.duration_s / max(samples, 1), generator=np.random.default_rng(seed))
@@ -233,12 +240,22 @@ def shift_significance(
         p.append(np.where(np.isfinite(values), (1 + (found >= values - 1e-12).sum(axis=0)) / (1 + nulls), np.nan))
         top = np.quantile(found, 0.95, axis=0, method="higher")
         null_95.append(np.where(np.isfinite(top), top, np.nan))
+    # Zero information has no logarithm; it is never above all shifts.
+    logs = np.log(np.maximum(np.where(np.isfinite(null[0]), null[0], 0.0), 1e-300))
+    for u in np.flatnonzero(np.isfinite(observed[0]) & (p[0] <= 1 / (1 + nulls))):
+        p[0][u] = min(p[0][u], float(_tail(np.sort(logs[:, u]), np.log(np.maximum(observed[0][u : u + 1], 1e-300)))[0]))
     return ShiftSignificance(information_p_value=p[0], grid_p_value=p[1], information_null_95=null_95[0], grid_null_95=null_95[1], shifts=nulls)
 
 
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _unit_height(maps: Maps) -> Maps:
+    """Maps over their largest absolute value: squares of what is left neither overflow nor vanish, whatever the unit of activity."""
+    height = np.abs(maps).max(axis=(1, 2), keepdims=True)
+    return maps / np.where(height > 0, height, 1.0)
 
 
 def _varies(maps: Maps) -> np.ndarray:
@@ -329,7 +346,9 @@ def _groups_of_units(maps: Maps, testable: np.ndarray, *, share: bool) -> Iterat
             tested = _coarse(maps[part], int(kind[0]))
             spectra = spectra_of(tested)
             label = _alike(spectra) if share else np.arange(len(part))
-            means = np.stack([spectra.cumulative[label == g].mean(axis=0).round(9) for g in range(label.max() + 1)])
+            # Values count, too: a map and what a nonlinearity makes of it have the same ranks, so the same spectrum.
+            both = np.concatenate([spectra.values, spectra.cumulative], axis=1)
+            means = np.stack([both[label == g].mean(axis=0).round(9) for g in range(label.max() + 1)])
             # In an order that does not depend on that of the units, so that neither do the random numbers.
             for g in np.lexsort(means.T):
                 of = label == g
@@ -363,7 +382,7 @@ def _coarse(maps: Maps, factor: int) -> Maps:
 def _factors(maps: Maps) -> Int[np.ndarray, " unit"]:
     """How many bins of each map make one bin of the test: as many as leave its fields resolved."""
     most = max(1, min(maps.shape[1:]) // FEWEST_BINS)
-    z = centred(maps, np.isfinite(maps))
+    z = _unit_height(centred(maps, np.isfinite(maps)))
     rows, columns = maps.shape[1:]
     power = np.abs(fft.rfft2(z, (2 * rows, 2 * columns))) ** 2
     correlation = fft.irfft2(power, (2 * rows, 2 * columns))
