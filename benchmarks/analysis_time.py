@@ -21,9 +21,9 @@ import torch
 
 import gridcode
 from gridcode.analysis.autocorrelogram import autocorrelograms, smooth
-from gridcode.analysis.evaluate import score_dataset
 from gridcode.analysis.gridness import score_correlograms, unscorable
 from gridcode.analysis.lattice import fit_lattices
+from gridcode.analysis.population import score_dataset
 from gridcode.analysis.ratemaps import RateMapAccumulator
 from gridcode.analysis.rollout import roll
 from gridcode.config import EvaluationConfig

@@ -162,7 +162,7 @@ def score(
         bin_size_m: side of a bin, where the file does not say it; for a path, the bins to cut the arena into.
         group: group of an .nc file.
         smoothing_bins: Gaussian smoothing before scoring, in bins. Default: 1 for maps, 0 for maps drawn from a path, which are smoothed already.
-        silent_below: units that stay at or below this rate are silent.
+        silent_below: units whose activity never exceeds this, of either sign, are silent.
         nulls: null maps of each unit, and circular shifts where there is a path.
         null: `random phase` or `field shuffle`.
         significance: largest p-value that counts.

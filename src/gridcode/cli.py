@@ -109,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument(
         "--smoothing", metavar="BINS", help="Gaussian smoothing before scoring [1; 0 for maps drawn from a path, smoothed by 1.5 there]"
     )
-    score.add_argument("--silent-below", metavar="RATE", help="units that stay at or below this are silent [0]")
+    score.add_argument("--silent-below", metavar="RATE", help="units whose activity never exceeds this are silent [0]")
     score.add_argument("--nulls", metavar="N", help="null maps of each unit, and circular shifts of a path [500]")
     score.add_argument("--null", metavar="NULL", help="'random phase' or 'field shuffle' [random phase]")
     score.add_argument("--significance", metavar="P", help="largest p-value of a unit or module that counts [0.01]")
@@ -159,6 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0, 1 for a failure, 2 for bad input, 130 when interrupted."""
     warnings.showwarning = lambda message, *_, **__: _say(str(message))
     parser = _parser()
+    parsed = argparse.Namespace(command=None)
     try:
         try:
             parsed, unknown = parser.parse_known_args(arguments)
@@ -183,7 +184,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 1
     except KeyboardInterrupt:
-        _say("interrupted; a training goes on from its last checkpoint with `gridcode train RUN`")
+        goes_on = parsed.command in ("train", "demo")
+        _say("interrupted" + ("; a training goes on from its last checkpoint with `gridcode train RUN`" if goes_on else ""))
         return 130
 
 

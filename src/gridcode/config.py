@@ -185,14 +185,14 @@ class EvaluationConfig(Section):
     smoothing_bins: NotNegative = 1.0
     """Gaussian smoothing of rate maps before they are scored, in bins."""
     silent_below: NotNegative = 1e-3
-    """A unit whose rate stays at or below this everywhere is silent (states have length 1)."""
+    """A unit whose activity never exceeds this, of either sign, is silent (states have length 1)."""
     score_threshold: float = 0.5
     """Score above which a unit counts in the shares of arenas; a convention, not a test (tests: `significance`)."""
     nulls: Annotated[int, Field(ge=99)] = 500
     """Null maps that each unit is compared with."""
     null: Literal["random phase", "field shuffle"] = "random phase"
     """What null maps keep of a unit: its spectrum, averaged over directions, or its fields."""
-    significance: Annotated[float, Field(ge=0.005, lt=1)] = 0.01
+    significance: Annotated[float, Field(ge=0.001, lt=1)] = 0.01
     """Largest p-value of a unit, and of a module, that counts."""
     false_discovery_rate: Annotated[float, Field(gt=0, lt=1)] = 0.05
     """Largest expected share of false discoveries among the units that count."""

@@ -29,6 +29,7 @@ LATTICE = ("ellipse_deg", "spacing_error_m", "orientation_error_deg", "peaks_use
 SMALLEST_P = 1e-12
 # Three scores are looked at for each unit, so that p has to reach a third of its level.
 FEWEST_NULLS = 99
+LEAST_LEVEL = 0.001
 # Of each unit, in JSON.
 NUMBERS = (
     *(
@@ -134,6 +135,8 @@ def analyse_population(
         InputError: wrong shapes, infinities, or levels that make no sense.
     """
     check_levels(level, false_discovery_rate)
+    if level < LEAST_LEVEL:
+        raise InputError(f"significance must be {LEAST_LEVEL} or more, not {level}: modules are compared with 999 null populations")
     if nulls < FEWEST_NULLS:
         raise InputError(f"with {nulls} null maps no unit could be told from chance: take {FEWEST_NULLS} or more")
     if unsmoothed is not None and np.shape(unsmoothed) != data["rate"].shape:
@@ -314,7 +317,8 @@ def population_verdict(summary: Mapping[str, Any]) -> str:
     types, modules = summary["types"], summary["modules"]
     units, active = len(summary["units"]), len(summary["units"]) - types["silent"]
     named = [f"{types[kind]} {kind}" for kind in TYPES if types[kind] and kind != "silent"]
-    text = f"{active} of {units} units are active" + (f": {', '.join(named)}." if named else ".")
+    subject = f"{active} of {units} units are active" if units != 1 else f"The unit is {'active' if active else 'silent'}"
+    text = subject + (f": {', '.join(named)}." if named else ".")
     # Summaries written before do not say.
     if summary["settings"].get("spatial_test") == "Moran's I" and types["place-like"] + types["other spatial"]:
         text += " Spatial means smoother than the same bins in random order; maps smoothed beforehand always are."
