@@ -132,7 +132,10 @@ def test_ended_from_outside_the_trainings_end_too_and_the_command_goes_on(tmp_pa
     out = tmp_path / "all"
     settings = [s for s in SETTINGS if "training.steps" not in s]
     command = [sys.executable, "-m", "gridcode", "train", "quick", "--seeds", "0-1", "--steps", "1200", "--quiet", "--out", str(out), *settings]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # Started in the background of a script the tests themselves ignore Ctrl-C, and would hand that down.
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not all((out / f"quick-seed{i}" / "metrics.jsonl").exists() for i in range(2)):
         time.sleep(0.05)

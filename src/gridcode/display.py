@@ -107,9 +107,11 @@ def evaluation_bar(console: Console, *, quiet: bool, title: str = "evaluate") ->
         yield None
         return
     if not console.is_terminal:
+        finished = set()
 
         def line(what: str, done: int, total: int) -> None:
-            if done == total:
+            if done == total and what not in finished:
+                finished.add(what)
                 console.print(f"{title} {what} done", highlight=False)
 
         yield line
