@@ -17,14 +17,13 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 import gridcode
 from gridcode import config as configuration
 from gridcode.errors import GridcodeError, InputError
+from gridcode.terminal import print_case, print_modules, print_summary, print_units, printable, wide_console
 
 MOST_NETWORKS = 10_000
-WIDEST_TABLE = 150
 ENOUGH_NULLS = 200
 ERRORS = Console(stderr=True, soft_wrap=True)
 
@@ -190,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _say(text: str) -> None:
-    ERRORS.print(f"gridcode: {escape(_printable(text))}", highlight=False)
+    ERRORS.print(f"gridcode: {escape(printable(text))}", highlight=False)
 
 
 def _say_of_few_nulls(settings: Mapping[str, Any]) -> None:
@@ -198,11 +197,6 @@ def _say_of_few_nulls(settings: Mapping[str, Any]) -> None:
     nulls, level = settings["nulls"], settings["level"]
     if nulls < ENOUGH_NULLS and 3 / (1 + nulls) > level:
         _say(f"with {nulls} null maps a unit by itself may be unable to reach p = {level:g}, and lattices be missed: take {ENOUGH_NULLS} or more")
-
-
-def _printable(text: str) -> str:
-    """Text of one line: names come from files, and what is in a file must not steer a terminal."""
-    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _unknown_option(option: str) -> str:
@@ -334,56 +328,8 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     if arguments.json:
         _print_json(summary)
     else:
-        _print_summary(summary)
+        print_summary(summary)
         print(f"next: gridcode report {run.folder}")
-
-
-def _wide_console() -> Console:
-    """Standard output, wide enough that no column of a table is cut."""
-    console = Console(soft_wrap=True)
-    console.width = max(console.width, WIDEST_TABLE)
-    return console
-
-
-def _print_summary(summary: dict[str, Any]) -> None:
-    from gridcode.report.page import verdict
-
-    table = Table(box=None, pad_edge=False)
-    for column in ("walk, arena", "active", "score > 0.5", "any lattice > 0.5", "median score", "spacing (m)", "stability", "visited"):
-        table.add_column(column, justify="left" if column == "walk, arena" else "right")
-    for row in summary["arenas"]:
-        table.add_row(
-            f"{row['walk']}, {row['arena_m']:g} m",
-            f"{row['active_units']}/{row['units']}",
-            _percent(row["hexagonal_share"]),
-            _percent(row["lattice_share"]),
-            *(f"{row[name][1]:.2f}" if row[name] else "-" for name in ("minmax_quartiles", "spacing_m_quartiles", "stability_quartiles")),
-            _percent(row["visited_share"]),
-        )
-    console = _wide_console()
-    console.print(table, highlight=False)
-    _print_modules(console, summary)
-    console.print(escape(verdict(summary)), highlight=False)
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0%}"
-
-
-def _print_modules(console: Console, summary: dict[str, Any]) -> None:
-    if not summary["modules"]:
-        return
-    table = Table(box=None, pad_edge=False)
-    for column in ("module", "units", "spacing (m)", "orientation (deg)", "axis ratio", "p", "phases uniform, p"):
-        table.add_column(column, justify="right")
-    for row in summary["modules"]:
-        numbers = (f"{row['spacing_m']:.3f}", f"{row['orientation_deg']:.1f}", f"{row['axis_ratio']:.2f}")
-        table.add_row(str(row["module"]), str(row["n_units"]), *numbers, _short(row["p_value"]), _short(row["phase_uniformity_p"]))
-    console.print(table, highlight=False)
-
-
-def _short(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2g}"
 
 
 def _score(arguments: argparse.Namespace) -> None:
@@ -421,13 +367,13 @@ def _score(arguments: argparse.Namespace) -> None:
     summary = population_summary(population)
     _say_of_few_nulls(summary["settings"])
     if out is not None:
-        gridcode.write_score_report(population, out, recording=recording, title=_printable(Path(arguments.file).name))
+        gridcode.write_score_report(population, out, recording=recording, title=printable(Path(arguments.file).name))
     if arguments.json:
         _print_json(summary | {"file": Path(arguments.file).name, "notes": list(recording.notes)})
         return
-    console = _wide_console()
-    _print_units(console, summary)
-    _print_modules(console, summary)
+    console = wide_console()
+    print_units(console, summary)
+    print_modules(console, summary)
     console.print(escape(population_verdict(summary)), highlight=False)
     if out is not None:
         print(f"report: {out}")
@@ -461,31 +407,6 @@ def _number_option(arguments: argparse.Namespace) -> Callable[[str], float | Non
     return number
 
 
-def _print_units(console: Console, summary: dict[str, Any]) -> None:
-    table = Table(box=None, pad_edge=False)
-    columns = {
-        "unit": "unit", "type": "type", "module": "module", "grid score": "grid_score", "p": "p_value", "any lattice p": "any_lattice_p_value",
-        "spacing (m)": "spacing_m", "orientation (deg)": "orientation_deg", "axis ratio": "axis_ratio", "fields": "field_count",
-        "bits": "information_bits", "stability": "stability",
-    }  # fmt: skip
-    for column in columns:
-        table.add_column(column, justify="left" if column in ("unit", "type") else "right")
-    for row in summary["units"]:
-        cells = []
-        for key in columns.values():
-            value = row[key]
-            if value is None:
-                cells.append("-")
-            elif isinstance(value, str):
-                cells.append(escape(_printable(value)))
-            elif key in ("unit", "module", "field_count"):
-                cells.append(f"{value:.0f}")
-            else:
-                cells.append(f"{value:.2g}" if key.endswith("p_value") else f"{value:.3f}" if key == "spacing_m" else f"{value:.2f}")
-        table.add_row(*cells)
-    console.print(table, highlight=False)
-
-
 def _report(arguments: argparse.Namespace) -> None:
     print(f"report: {gridcode.write_report(gridcode.Run(arguments.run))}")
 
@@ -513,32 +434,9 @@ def _bench(arguments: argparse.Namespace) -> None:
         for case in bench.run(naive=not arguments.no_naive):
             cases.append(case)
             if not arguments.json:
-                _print_case(case)
+                print_case(case)
     if arguments.json:
         _print_json({"machine": machine, "gridcode": gridcode.__version__, "cases": cases})
-
-
-def _print_case(case: dict[str, Any]) -> None:
-    shape = case["shape"]
-    pairs = "all pairs" if case["pairs"] == "all" else f"pairs of {case['pairs']} states"
-    title = f"{case['preset']} ({case['device']}): N={shape['units']} T={shape['steps']} B={shape['trajectories']}, {pairs}"
-    if case["device"] == "gpu":
-        print(f"\n{title}\n  {case['steps_per_second']} steps/s, {case['step_ms']} ms, floor {case['floor_ms']} ms, {case['peak_memory_mb']} MB")
-        return
-    step = case["step_cpu_ms"]
-    print(
-        f"\n{title}\n  step {step['median']} CPU-ms ({step['min']} to {step['max']}), floor {case['floor_ms']} ms, peak {case['peak_memory_mb']} MB"
-    )
-    if "naive_cpu_ms" in case:
-        print(f"  naive step {case['naive_cpu_ms']} CPU-ms: {case['naive_over_fast']} times as much")
-    if "two_threads_speedup" in case:
-        print(f"  two threads: {case['two_threads_speedup']} times as fast as one (wall time)")
-    table = Table(box=None, pad_edge=False)
-    for column in ("  part", "floor (ms)", "measured (CPU-ms)", "floor / measured"):
-        table.add_column(column, justify="left" if column == "  part" else "right")
-    for row in case["parts"]:
-        table.add_row(f"  {row['part']}", *("-" if row[key] is None else f"{row[key]:.2f}" for key in ("floor_ms", "ms", "share")))
-    Console(soft_wrap=True).print(table, highlight=False)
 
 
 def _demo(arguments: argparse.Namespace) -> None:
@@ -552,7 +450,7 @@ def _demo(arguments: argparse.Namespace) -> None:
     if arguments.json:
         _print_json({"run": str(run.folder), "report": str(page), "headline": summary["headline"]})
     else:
-        _print_summary(summary)
+        print_summary(summary)
         print(f"run folder: {run.folder}\nreport:     {page}")
 
 
