@@ -149,6 +149,7 @@ def analyse_population(
     rate = np.where(silent[:, None, None], 0.0 * data["rate"].values, data["rate"].values).astype(np.float64)
     raw = rate if unsmoothed is None else np.where(silent[:, None, None], 0.0 * unsmoothed, unsmoothed).astype(np.float64)
 
+    smoothed = smooth(rate, smoothing_bins)
     tested = significance(rate, seed=seed, nulls=nulls, smoothing_bins=smoothing_bins, null=null, workers=workers, progress=progress)
     fields = find_fields(rate, bin_size_m=size, smoothing_bins=smoothing_bins)
     occupancy = data["occupancy"].values.astype(np.float64) if "occupancy" in data else None
@@ -165,7 +166,7 @@ def analyse_population(
             lattice_p_value=tested.lattice_p_value,
             square_p_value=tested.square_p_value,
             band_p_value=tested.band_p_value,
-            band_share=plane_wave_share(smooth(rate, smoothing_bins)),
+            band_share=plane_wave_share(smoothed),
             spatial_p_value=spatial,
             vectors_m=data["vectors_m"].values,
             axis_ratio=data["axis_ratio"].values,
@@ -199,7 +200,7 @@ def analyse_population(
     }
     for name in definitions:
         defined = name not in ON_SQUARE_MAPS or rate.shape[1] == rate.shape[2]
-        per_unit[f"score_{name}"] = grid_score(smooth(rate, smoothing_bins), definition=name) if defined else missing
+        per_unit[f"score_{name}"] = grid_score(smoothed, definition=name) if defined else missing
     for name, values in per_unit.items():
         data[name] = ("unit", values)
 

@@ -178,7 +178,7 @@ class ShiftSignificance:
     Attributes:
         information_p_value: (unit,) of the Skaggs information of the maps, activity with negative values counted from its lowest; NaN for units
             whose activity is constant. Information above that of all shifts gets the p-value of a Pareto tail (an exponential one of its
-            logarithm) fitted to the highest tenth of at least 100 shifts: without that, one spatial unit among hundreds could not stand out.
+            logarithm) fitted to the highest tenth of at least 90 shifts: without that, one spatial unit among hundreds could not stand out.
         grid_p_value: (unit,) of the hexagonal score. Shifted maps without a score count as lower: here, unlike under
             random phases, the null asks what the activity would show if it were not locked to place.
         information_null_95: (unit,) 95th percentile of the information over shifts.
