@@ -90,3 +90,16 @@ class GridNetwork(nn.Module):
             return torch.cat([chunk_step(*part) for part in zip(g.split(chunk), v.split(chunk), strict=True)]).cpu().numpy()
 
         return step, self.g0.detach().cpu().numpy()
+
+    def as_matrices(self) -> Callable[[np.ndarray], np.ndarray]:
+        """The matrices W(v) as NumPy arrays, (velocity, 2) metres to (velocity, unit, unit), for `gridcode.analysis`.
+
+        `W[k, i, j]` leads from unit j to unit i.
+        """
+        device, dtype = self.start.device, self.start.dtype
+
+        @torch.inference_mode()
+        def matrices(velocities: np.ndarray) -> np.ndarray:
+            return self.transition(torch.tensor(velocities, device=device, dtype=dtype)).cpu().numpy()
+
+        return matrices

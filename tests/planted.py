@@ -1,0 +1,100 @@
+"""Planted systems that tests share: a torus of known dynamics, weights that are a moving bump, matrices that commute."""
+
+import math
+
+import numpy as np
+import torch
+from scipy.linalg import block_diag, expm
+
+from gridcode.analysis.generators import probe_velocities
+from gridcode.analysis.manifold import random_velocities, sample_manifold
+from gridcode.config import ModelConfig
+from gridcode.models.network import GridNetwork
+
+PERIOD_M = 1.2
+MAX_STEP_M = 0.15
+OFF = 0.7
+HEXAGONAL = np.array([[1.0, 0.0], [0.5, math.sqrt(0.75)]])
+SHEARED = np.array([[0.3, 0.6], [-0.7, 0.2]])
+VELOCITIES = probe_velocities(MAX_STEP_M)
+
+
+class Torus:
+    """A torus of known dynamics: two phases, two amplitudes that return to 1 at a known rate, and other units that fade.
+
+    The state is a rotated copy of (z_1, z_2, rest) with z_i = r_i e^(i k x_i), so that phases are on the manifold and all else is off it.
+    `move` takes positions and velocities to positions.
+    """
+
+    def __init__(self, move=lambda x, v: x + v, *, off=OFF, rest=0.5, units=12, seed=0):
+        self.move, self.off, self.rest = move, off, rest
+        self.basis = np.linalg.qr(np.random.default_rng(seed).standard_normal((units, units)))[0]
+        self.wave = 2 * np.pi / PERIOD_M
+        self.start = self.state(np.zeros((1, 2)))[0]
+
+    def state(self, x, r=1.0, rest=None):
+        z = r * np.exp(1j * self.wave * x)
+        rest = np.zeros((len(x), len(self.basis) - 4)) if rest is None else rest
+        return np.concatenate([z.real, z.imag, rest], axis=1) @ self.basis.T
+
+    def step(self, states, velocities):
+        y = states @ self.basis
+        z = y[:, :2] + 1j * y[:, 2:4]
+        x = self.move(np.angle(z) / self.wave, velocities)
+        return self.state(x, 1 + self.off * (np.abs(z) - 1), self.rest * y[:, 4:])
+
+
+def relaxing(n, rate):
+    """Phases drawn to n places along each axis; the slope there is 1 - rate."""
+    k = 2 * np.pi * n / PERIOD_M
+    return lambda x, v: x + v - rate / k * np.sin(k * (x + v))
+
+
+def sampled(system, walkers=64, seed=1):
+    return sample_manifold(system.step, system.start, max_step_m=MAX_STEP_M, walkers=walkers, generator=np.random.default_rng(seed))
+
+
+def moves(*shape, seed=2):
+    return random_velocities(*shape, max_step_m=MAX_STEP_M, generator=np.random.default_rng(seed))
+
+
+def network(units=12, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return GridNetwork.from_config(ModelConfig(units=units, hidden_widths=[8]), generator=generator, dtype=torch.float64)
+
+
+def bump(difference):
+    """A bump on the unit cell, one at its middle."""
+    angle = 2 * np.pi * difference
+    return np.exp(1.5 * (np.cos(angle[..., 0]) + np.cos(angle[..., 1]) + np.cos(angle.sum(-1)) - 3))
+
+
+class Bump:
+    """Weights that are a bump over phase difference, shifted by `gain` times the velocity, and noise that is the same for all velocities."""
+
+    def __init__(self, vectors_m=HEXAGONAL, *, units=30, gain=None, noise=0.0, seed=0):
+        rng = np.random.default_rng(seed)
+        self.phases, self.vectors_m, self.gain = rng.random((units, 2)), vectors_m, np.eye(2) if gain is None else np.asarray(gain)
+        self.noise = noise * rng.standard_normal((units, units))
+
+    def __call__(self, velocities):
+        difference = self.phases[:, None] - self.phases
+        shift = velocities @ self.gain.T @ np.linalg.inv(self.vectors_m)
+        return bump(difference - shift[:, None, None]) + self.noise
+
+
+def random_matrices(units=30, seed=0):
+    rng = np.random.default_rng(seed)
+    rest, *along = rng.standard_normal((3, units, units)) / math.sqrt(units)
+    return lambda v: np.eye(units) + 0.3 * rest + np.einsum("vd,dij->vij", v, np.stack(along))
+
+
+def rotations(pairs=10, seed=0, commuting=True):
+    """exp(v.G) of generators that are rotations of the same planes, or of the same kind but of planes of their own."""
+    rng = np.random.default_rng(seed)
+    planes = np.linalg.qr(rng.standard_normal((2, 2 * pairs, 2 * pairs)))[0]
+    if commuting:
+        planes[1] = planes[0]
+    g = np.stack([q @ block_diag(*(np.array([[0, -k], [k, 0]]) for k in rng.uniform(-9, 9, pairs))) @ q.T for q in planes])
+    rest = expm(0.3 * g[0]) if commuting else np.eye(2 * pairs)
+    return lambda v: expm(np.einsum("vd,dij->vij", v, g)) @ rest
