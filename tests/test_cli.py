@@ -42,6 +42,27 @@ def test_train_evaluate_report_and_resume(tmp_path, capsys):
     assert main(["report", out]) == 2
 
 
+def test_theory_of_a_network_too_small_for_it(tmp_path, capsys, tiny):
+    gridcode.train(tiny, out=tmp_path / "a")
+    run = str(tmp_path / "a")
+    assert main(["evaluate", run, "--theory=true", "--shuffles=19", "--walks", '["smooth"]', "--quiet"]) == 0
+    assert "Not measured" in capsys.readouterr().out or gridcode.Run(run).read_theory() is not None
+    found = gridcode.Run(run).read_evaluation()[0]["theory"]
+    assert set(found) == {"state_space", "dynamics", "robustness", "mechanism", "coding", "reasons"}
+    assert all(found[part] is not None or part in found["reasons"] for part in found if part != "reasons")
+    measured = {row["name"] for row in found["state_space"]["populations"]} | {row["name"] for row in found["state_space"]["skipped"]}
+    assert "population" in measured
+    assert main(["report", run]) == 0
+    page = (tmp_path / "a" / "report.html").read_text()
+    assert "State space, dynamics, code" in page and page.count("data:image/png;base64,") >= 5
+    assert ("Plotly.newPlot" in page) == bool(found["state_space"]["populations"])
+    (tmp_path / "a" / "evaluation" / "theory.nc").write_bytes(b"nothing")
+    capsys.readouterr()
+    assert main(["report", run]) == 2
+    assert "damaged" in capsys.readouterr().err
+    assert main(["evaluate", run, "--shuffles=5", "--quiet"]) == 2
+
+
 def test_a_moved_run_still_works(tmp_path, tiny):
     gridcode.train(tiny, out=tmp_path / "a")
     (tmp_path / "a").rename(tmp_path / "b")

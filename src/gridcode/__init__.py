@@ -2,7 +2,7 @@
 
 __version__ = "0.1.0"
 
-from gridcode.api import evaluate, load_network, score, train, train_many, write_report, write_score_report
+from gridcode.api import evaluate, load_network, score, state_space, train, train_many, write_report, write_score_report
 from gridcode.config import Config, load_config
 from gridcode.errors import GridcodeError, InputError, TrainingError
 from gridcode.runs import Run
@@ -18,6 +18,7 @@ __all__ = [
     "load_config",
     "load_network",
     "score",
+    "state_space",
     "train",
     "train_many",
     "variants",

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 
 import gridcode
@@ -22,6 +23,7 @@ from gridcode.analysis.evaluate import Evaluation, evaluate_system
 from gridcode.analysis.information import split_half_stability
 from gridcode.analysis.population import Population, analyse_population, population_summary
 from gridcode.analysis.significance import shift_significance
+from gridcode.analysis.structure import StateSpace, analyse_state_space, map_states
 from gridcode.config import Config, EvaluationConfig
 from gridcode.errors import InputError
 from gridcode.files import write_atomically
@@ -127,6 +129,7 @@ def evaluate(
     """
     run = run if isinstance(run, Run) else Run(run)
     step, start = load_network(run).as_system()
+    network = load_network(run).double()
     world = run.config.world
     evaluation = evaluate_system(
         step,
@@ -134,10 +137,13 @@ def evaluate(
         max_step_m=world.max_velocity_m,
         extent_m=training_extent_m(world.max_velocity_m, world.steps),
         config=config or run.config.evaluation,
+        precise=network.as_system(),
+        matrices=network.as_matrices(),
+        sigma_x_m=run.config.loss.sigma_x_m,
         progress=progress,
     )
     with _writing(run):
-        run.write_evaluation(evaluation.summary, evaluation.maps)
+        run.write_evaluation(evaluation.summary, evaluation.maps, evaluation.theory)
     return evaluation
 
 
@@ -204,19 +210,59 @@ def score(
     )
 
 
-def write_score_report(population: Population, out: str | os.PathLike[str], *, recording: Recording, title: str) -> Path:
-    """Write the pictures and tables of a scored population as one page of HTML, and return its path.
+def state_space(
+    recording: Recording, population: Population, *, nulls: int = 99, seed: int = 0, progress: Callable[[str, int, int], None] | None = None
+) -> StateSpace:
+    """State space and topology of scored cells: rings, Betti numbers and toroidal coordinates of the population and of every module.
+
+    States are the activity along the path where that was recorded; for spikes and maps the population vectors of the maps' bins, in random order.
+
+    Args:
+        recording: the cells.
+        population: what `score` found of them.
+        nulls: shuffles of each population; 19 are the least.
+        seed: of samples and shuffles.
+        progress: called with (what, done, total).
+
+    Raises:
+        InputError: no bin that every active unit has a rate in, or settings that make no sense.
+    """
+    silent = population.data["silent"].values
+    path = recording.path
+    if path is not None and path.activity is not None:
+        states, columns = path.activity, path.shape[1]
+        y, x = np.divmod(path.bin_index, columns)
+        places = (np.stack([x, y], axis=1) - (np.array(path.shape[::-1]) - 1) / 2) * path.bin_size_m
+        known = np.isfinite(states[:, ~silent]).all(axis=1)
+        states, places = states[known], places[known]
+    else:
+        # Silent units may have no rate anywhere; they add nothing to a state.
+        maps = np.where(silent[:, None, None], 0.0, recording.maps)
+        states, places, _ = map_states(maps, bin_size_m=recording.bin_size_m, generator=np.random.default_rng([seed, 22]))
+    states = np.where(silent, 0.0, states)
+    modules = population.modules.modules
+    whole = max(modules, key=lambda m: m.spacing_m).vectors_m if population.relations.independent == 1 else None
+    tick = None if progress is None else lambda done, total: progress("topology", done, total)
+    return analyse_state_space(states, places, modules=modules, whole_vectors_m=whole, seed=seed, nulls=nulls, progress=tick)
+
+
+def write_score_report(
+    population: Population, out: str | os.PathLike[str], *, recording: Recording, title: str, states: StateSpace | None = None
+) -> Path:
+    """Write the pictures and tables of a scored population, and of its state space where that is given, as one page of HTML; return its path.
 
     Raises:
         InputError: it cannot be written.
     """
     from gridcode.report import page  # matplotlib is slow to import
 
-    pictures = {name: page.to_png(figure) for name, figure in page.population_figures(population).items()}
+    pictures = {name: page.to_png(figure) for name, figure in page.population_figures(population, states).items()}
     source = {"file": title, "units": len(recording.units), "bins": " x ".join(str(n) for n in recording.maps.shape[1:])} | {
         "bin size (m)": recording.bin_size_m, "kind": recording.kind, "group": recording.group or "-", "gridcode": gridcode.__version__
     }  # fmt: skip
-    text = page.render_population(title=title, source=source, notes=recording.notes, summary=population_summary(population), pictures=pictures)
+    text = page.render_population(
+        title=title, source=source, notes=recording.notes, summary=population_summary(population), pictures=pictures, states=states
+    )
     try:
         write_atomically(out, text)
     except OSError as error:
@@ -234,11 +280,12 @@ def write_report(run: Run | str | os.PathLike[str]) -> Path:
 
     run = run if isinstance(run, Run) else Run(run)
     summary, maps = run.read_evaluation()
-    metrics = run.metrics()
-    drawn = page.run_figures(metrics, summary, maps, config=run.config)
+    metrics, arrays = run.metrics(), run.read_theory()
+    drawn = page.run_figures(metrics, summary, maps, config=run.config, arrays=arrays)
     pictures = {name: page.to_png(figure) for name, figure in drawn.items()}
+    text = page.render(config=run.config, manifest=run.manifest, metrics=metrics, summary=summary, pictures=pictures, arrays=arrays)
     with _writing(run):
-        run.write_report(page.render(config=run.config, manifest=run.manifest, metrics=metrics, summary=summary, pictures=pictures), pictures)
+        run.write_report(text, pictures)
     return run.report_path
 
 

@@ -114,6 +114,8 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--significance", metavar="P", help="largest p-value of a unit or module that counts [0.01]")
     score.add_argument("--false-discovery-rate", metavar="Q", help="largest expected share of false discoveries among units that count [0.05]")
     score.add_argument("--seed", metavar="N", help="seed of the nulls [0]")
+    score.add_argument("--state-space", action="store_true", help="measure rings and topology as well: do the states of a module lie on a torus?")
+    score.add_argument("--shuffles", metavar="N", help="with --state-space: shuffles of each population [99]")
     score.add_argument("--report", metavar="OUT.html", help="write the pictures and tables as one page")
     _quiet_and_json(score)
 
@@ -364,17 +366,26 @@ def _score(arguments: argparse.Namespace) -> None:
     }
     with evaluation_bar(ERRORS, quiet=arguments.quiet, title="score") as progress:
         population = gridcode.score(recording, progress=progress, **{name: value for name, value in options.items() if value is not None})
+        states = None
+        if arguments.state_space:
+            seed = options["seed"] or 0
+            states = gridcode.state_space(recording, population, nulls=_counted(arguments, "shuffles") or 99, seed=seed, progress=progress)
     summary = population_summary(population)
     _say_of_few_nulls(summary["settings"])
     if out is not None:
-        gridcode.write_score_report(population, out, recording=recording, title=printable(Path(arguments.file).name))
+        gridcode.write_score_report(population, out, recording=recording, title=printable(Path(arguments.file).name), states=states)
     if arguments.json:
-        _print_json(summary | {"file": Path(arguments.file).name, "notes": list(recording.notes)})
+        found = {"state_space": states.summary} if states else {}
+        _print_json(summary | found | {"file": Path(arguments.file).name, "notes": list(recording.notes)})
         return
     console = wide_console()
     print_units(console, summary)
     print_modules(console, summary)
     console.print(escape(population_verdict(summary)), highlight=False)
+    if states is not None:
+        from gridcode.report.theory import state_space_sentences
+
+        console.print(escape(" ".join(state_space_sentences(states.summary))), highlight=False)
     if out is not None:
         print(f"report: {out}")
 

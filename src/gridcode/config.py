@@ -204,6 +204,10 @@ class EvaluationConfig(Section):
     """Further walks of the test of space; `rat` needs RatInABox."""
     space_steps: tuple[Count, Count] = (1000, 10000)
     """Steps of path integration in the test of space: under each condition, and for the first walk."""
+    theory: bool = True
+    """Measure state space, topology, dynamics, mechanism and coding properties as well."""
+    shuffles: Annotated[int, Field(ge=19)] = 99
+    """Shuffles that the topology of each population is compared with."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of the walks."""
 

@@ -157,16 +157,14 @@ class Run:
 
     # -- evaluation ----------------------------------------------------------------------------------------
 
-    def write_evaluation(self, summary: dict[str, Any], maps: xr.DataTree) -> None:
-        """Save an evaluation; both files are replaced as a whole."""
+    def write_evaluation(self, summary: dict[str, Any], maps: xr.DataTree, theory: xr.DataTree | None = None) -> None:
+        """Save an evaluation; each file is replaced as a whole, the summary last."""
         (self.folder / "evaluation").mkdir(exist_ok=True)
-        temporary = self.folder / "evaluation" / ".ratemaps.nc.part"
-        try:
-            encoding = {group: {name: ENCODING[name] for name in ENCODING if name in maps[group]} for group in maps.groups if group != "/"}
-            maps.to_netcdf(temporary, engine="h5netcdf", format="NETCDF4", encoding=encoding)
-            os.replace(temporary, self.ratemaps_path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        _write_tree(self.ratemaps_path, maps)
+        if theory is None:
+            self.theory_path.unlink(missing_ok=True)
+        else:
+            _write_tree(self.theory_path, theory)
         write_atomically(self.summary_path, json.dumps(summary, indent=1, allow_nan=False) + "\n")
 
     @property
@@ -178,6 +176,25 @@ class Run:
     def ratemaps_path(self) -> Path:
         """The rate maps."""
         return self.folder / "evaluation" / "ratemaps.nc"
+
+    @property
+    def theory_path(self) -> Path:
+        """What pictures of state space and mechanism show."""
+        return self.folder / "evaluation" / "theory.nc"
+
+    def read_theory(self) -> xr.DataTree | None:
+        """Arrays of state space and mechanism as `write_evaluation` saved them, None where they were left out.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        if not self.theory_path.is_file():
+            return None
+        try:
+            with xr.open_datatree(self.theory_path, engine="h5netcdf") as tree:
+                return tree.load()
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self.theory_path} is damaged ({error}); run `gridcode evaluate` again") from None
 
     def read_evaluation(self) -> tuple[dict[str, Any], xr.DataTree]:
         """Scores and maps as `write_evaluation` saved them.
@@ -226,6 +243,16 @@ class Run:
             except OSError:
                 raise InputError(f"another process is training '{self.folder}'") from None
             yield
+
+
+def _write_tree(path: Path, tree: xr.DataTree) -> None:
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        encoding = {group: {name: ENCODING[name] for name in ENCODING if name in tree[group]} for group in tree.groups if group != "/"}
+        tree.to_netcdf(temporary, engine="h5netcdf", format="NETCDF4", encoding=encoding)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _left_over(path: Path) -> bool:

@@ -24,6 +24,7 @@ def wide_console() -> Console:
 def print_summary(summary: dict[str, Any]) -> None:
     """Print an evaluation: scores by arena, modules, and what was found in words."""
     from gridcode.report.page import verdict
+    from gridcode.report.theory import sentences
 
     table = Table(box=None, pad_edge=False)
     for column in ("walk, arena", "active", "score > 0.5", "any lattice > 0.5", "median score", "spacing (m)", "stability", "visited"):
@@ -41,6 +42,8 @@ def print_summary(summary: dict[str, Any]) -> None:
     console.print(table, highlight=False)
     print_modules(console, summary)
     console.print(escape(verdict(summary)), highlight=False)
+    if summary.get("theory"):
+        console.print(escape(" ".join(sentences(summary["theory"]))), highlight=False)
 
 
 def print_units(console: Console, summary: dict[str, Any]) -> None:

@@ -17,6 +17,8 @@ MAP_BINS = 64
 NULL_DRAWS = 20
 # Waves of a smaller share of the squared mean are rounding.
 LEAST_POWER = 1e-12
+# Of the largest singular value: waves that the units hardly carry are not read.
+LEAST_SINGULAR = 1e-6
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,8 @@ def phase_algebra(
     r"""Do phases add: is the phase at x + y known from those at x and y, where nobody has been?
 
     $$ R_j = \left| \left\langle e^{2 \pi i (\varphi_j(x+y) - \varphi_j(x) - \varphi_j(y) + \varphi_j(0))} \right\rangle \right|, \quad
-       2 \pi \varphi_j(x) = \arg \sum_u \bar c_{uj} (g_u(x) - \bar g_u) $$
+       2 \pi \varphi_j(x) = \arg z_j, \quad
+       z = \operatorname*{argmin}_z \sum_u \Big( g_u(x) - \bar g_u - \sum_j \operatorname{Re}(\bar c_{uj} z_j) \Big)^2 $$
 
     with $c_{uj}$ the amplitude of wave j in unit u, by least squares over random places of a square around the origin. x and y are random places of
     the square, in pairs whose sum lies outside: any smooth code lets phases be read where they were defined, only an algebraic one elsewhere.
@@ -198,11 +201,12 @@ def phase_algebra(
         return PhaseAlgebra(none, none, np.zeros(len(waves)), waves, side_m, "the square is too small to tell the waves from one another")
     solution = np.linalg.lstsq(design, states, rcond=None)[0]
     mean, cosine, sine = solution[0], solution[1 : 1 + len(waves)], solution[1 + len(waves) :]
-    # g = mean + Re(c exp(2 pi i k.x)) with c = cosine - i sine.
-    conjugate = cosine + 1j * sine
+    # Waves of few units, or of uneven phases, are not orthogonal: a state's place on all of them is solved for at once.
+    read = np.linalg.pinv(solution[1:], rcond=LEAST_SINGULAR)
 
     def wave(x: Float[np.ndarray, "place 2"]) -> np.ndarray:
-        return (states_at(code, x) - mean) @ conjugate.T
+        along = (states_at(code, x) - mean) @ read
+        return along[:, : len(waves)] + 1j * along[:, len(waves) :]
 
     # 7 in 16 sums lie outside.
     x, y = (random_places(side_m, 2 * places, generator) for _ in range(2))
@@ -217,7 +221,7 @@ def phase_algebra(
     origin = np.where(np.isfinite(origin), origin, 1.0)
     resultant = np.abs((total * one.conj() * other.conj() * origin).mean(axis=0))
     null = np.abs((total * one.conj() * other[generator.permutation(len(other))].conj() * origin).mean(axis=0))
-    power = (np.abs(conjugate) ** 2).sum(axis=1)
+    power = (cosine**2 + sine**2).sum(axis=1)
     dead = power <= LEAST_POWER * max(float((mean**2).sum()), 1e-300)
     power[dead], resultant[dead], null[dead] = 0.0, np.nan, np.nan
     return PhaseAlgebra(resultant, null, power, waves, side_m, "a wave has no amplitude in the code" if dead.any() else "")

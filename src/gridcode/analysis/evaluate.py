@@ -10,10 +10,12 @@ import xarray as xr
 from jaxtyping import Float
 
 from gridcode.analysis.generalisation import Condition, generalise
+from gridcode.analysis.generators import Matrices
 from gridcode.analysis.modules import find_modules
 from gridcode.analysis.population import SCORES, Population, analyse_population, number, population_summary, score_dataset
 from gridcode.analysis.rollout import Step, roll_rate_maps
 from gridcode.analysis.stability import match_modules
+from gridcode.analysis.theory import Theory, analyse_theory
 from gridcode.config import EvaluationConfig
 from gridcode.errors import InputError
 from gridcode.world.trajectories import WALKS
@@ -32,10 +34,12 @@ class Evaluation:
         summary: scores by arena and by unit, ready for JSON (missing values are None).
         maps: one group per walk and arena, named like `smooth_4m`, with `rate` (unit, y, x), `occupancy` (y, x),
             `autocorrelogram` (unit, lag_y, lag_x) and the scores of each unit.
+        theory: what pictures of state space and mechanism show, see `gridcode.analysis.theory`; None where that was left out.
     """
 
     summary: dict[str, Any]
     maps: xr.DataTree
+    theory: xr.DataTree | None = None
 
     def headline(self) -> xr.Dataset:
         """Maps and scores of the arena that the headline numbers come from."""
@@ -93,9 +97,12 @@ def evaluate_system(
     max_step_m: float,
     config: EvaluationConfig,
     extent_m: float | None = None,
+    precise: tuple[Step, Float[np.ndarray, " unit"]] | None = None,
+    matrices: Matrices | None = None,
+    sigma_x_m: float = 0.05,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Evaluation:
-    """Rate maps and scores in every arena and on every walk, significance, types and modules in one arena, and the test of space.
+    """Rate maps and scores in every arena and on every walk; significance, types, modules and theory in one arena; and the test of space.
 
     Where the largest arena does not hold enough periods of the cells, one that does is added. The headline comes from
     the first walk and the smallest arena that holds enough periods; a period is the distance between rows of
@@ -107,6 +114,9 @@ def evaluate_system(
         max_step_m: longest step of the walks.
         config: arenas, walks, bins, levels.
         extent_m: side of the square that training covered, for the test of space; None leaves it out.
+        precise: the same step and start in double precision, for derivatives; None leaves the dynamics out.
+        matrices: velocities (velocity, 2) to the system's matrices (velocity, unit, unit); None leaves the mechanism out.
+        sigma_x_m: places this far apart should be told apart, for the coding properties.
         progress: called with (what, done, total) as walks and tests proceed.
 
     Raises:
@@ -167,9 +177,29 @@ def evaluate_system(
         ]
         conditions += [Condition(walk, 1.0, config.space_steps[0]) for walk in config.space_walks]
         space = generalise(step, start, max_step_m=max_step_m, extent_m=extent_m, conditions=conditions, seed=config.seed, progress=report("space"))
+    theory = None
+    if config.theory and not population.data["silent"].values.all():
+        theory = analyse_theory(
+            step,
+            start,
+            max_step_m=max_step_m,
+            arena_m=population.data.attrs["arena_m"],
+            modules=population.modules,
+            phases=population.data["phase"].values,
+            independent=population.relations.independent,
+            precise=precise,
+            matrices=matrices,
+            walk=first,
+            walk_steps=config.walk_steps,
+            sigma_x_m=sigma_x_m,
+            nulls=config.shuffles,
+            seed=config.seed,
+            progress=progress,
+        )
     return Evaluation(
-        summary=_summary(groups, headline, population, config, resolved=bool(fits), space=space),
+        summary=_summary(groups, headline, population, config, resolved=bool(fits), space=space, theory=theory),
         maps=xr.DataTree.from_dict({f"/{k}": v for k, v in groups.items()}),
+        theory=theory.arrays if theory else None,
     )
 
 
@@ -188,6 +218,7 @@ def _summary(
     *,
     resolved: bool,
     space: list[dict[str, Any]] | None,
+    theory: Theory | None,
 ) -> dict[str, Any]:
     by_arena = [summarise(data, threshold=config.score_threshold) | {"group": name} for name, data in groups.items()]
     found = population_summary(population)
@@ -201,6 +232,7 @@ def _summary(
         "arena_stability": _arena_stability(groups, headline, population, config),
         "arenas": by_arena,
         "space": space,
+        "theory": theory.summary if theory else None,
         "units": found["units"],
     }
 

@@ -6,19 +6,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jinja2
+import markupsafe
 import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 from PIL import Image
+from plotly.offline import get_plotlyjs
 
 from gridcode.analysis.evaluate import SUMMARY_FORMAT
 from gridcode.analysis.population import Population, population_summary, population_verdict
 from gridcode.analysis.space import predicted_plateau
 from gridcode.analysis.spectrum import module_spectrum
+from gridcode.analysis.structure import StateSpace
 from gridcode.config import Config, LossConfig
 from gridcode.errors import InputError
-from gridcode.report import figures, modules, tables
+from gridcode.report import figures, modules, statespace, tables, theory
 from gridcode.report.space import space
 from gridcode.report.style import STYLE, p_text
 
@@ -48,7 +51,12 @@ def verdict(summary: Mapping[str, Any]) -> str:
 
 
 def run_figures(
-    metrics: Sequence[dict[str, Any]], summary: Mapping[str, Any], maps: xr.DataTree, *, config: Config | None = None
+    metrics: Sequence[dict[str, Any]],
+    summary: Mapping[str, Any],
+    maps: xr.DataTree,
+    *,
+    config: Config | None = None,
+    arrays: xr.DataTree | None = None,
 ) -> dict[str, Figure]:
     """The figures of a run by file name, without extension.
 
@@ -57,6 +65,7 @@ def run_figures(
         summary: its evaluation.
         maps: the maps of the evaluation.
         config: the run's configuration, for what its losses predict; None leaves the predictions out.
+        arrays: of its state space and mechanism; None leaves their pictures out.
 
     Raises:
         InputError: the evaluation is of another version.
@@ -70,16 +79,21 @@ def run_figures(
             drawn["space"] = space(
                 summary["space"], sigma_x_m=loss.sigma_x_m if loss else None, predicted_plateau=_predicted_plateau(loss) if loss else None
             )
+        if summary.get("theory") and arrays is not None:
+            drawn |= _theory_figures(summary, arrays)
         drawn["arenas"] = figures.across_arenas(maps, figures.by_score(data)[:8].tolist())
         if metrics:
             drawn["training"] = figures.training_curves(metrics)
     return drawn
 
 
-def population_figures(population: Population) -> dict[str, Figure]:
-    """The figures of any population of cells, by name."""
+def population_figures(population: Population, states: StateSpace | None = None) -> dict[str, Figure]:
+    """The figures of any population of cells, and of its state space where that is given, by name."""
     with mpl.rc_context(STYLE):
-        return _shared_figures(population.data, population_summary(population))
+        drawn = _shared_figures(population.data, population_summary(population))
+        if states is not None:
+            drawn |= _state_space_figures(states.summary, states.arrays)
+        return drawn
 
 
 def _shared_figures(data: xr.Dataset, found: Mapping[str, Any]) -> dict[str, Figure]:
@@ -100,6 +114,30 @@ def _shared_figures(data: xr.Dataset, found: Mapping[str, Any]) -> dict[str, Fig
     return drawn
 
 
+def _theory_figures(summary: Mapping[str, Any], arrays: xr.DataTree) -> dict[str, Figure]:
+    found = summary["theory"]
+    drawn = _state_space_figures(found["state_space"], arrays)
+    if found["dynamics"]:
+        one = summary["headline"]["n_independent_modules"] == 1
+        largest = max(summary["modules"], key=lambda m: m["spacing_m"]) if one else None
+        vectors = np.array(largest["vectors_m"], dtype=np.float64) if largest else None
+        drawn["dynamics"] = theory.dynamics(found["dynamics"], found["robustness"], vectors_m=vectors)
+    if found["mechanism"]:
+        drawn["mechanism"] = theory.mechanism(found["mechanism"], arrays["mechanism"].to_dataset(), summary["modules"])
+    if found["coding"]:
+        drawn["coding"] = theory.coding(found["coding"]["codes"])
+    return drawn
+
+
+def _state_space_figures(space: Mapping[str, Any], arrays: xr.DataTree) -> dict[str, Figure]:
+    if not space["populations"]:
+        return {}
+    return {
+        "state_space": statespace.state_space(arrays, space["populations"]),
+        "topology": statespace.topology(arrays, space["populations"], space["controls"]),
+    }
+
+
 def to_png(figure: Figure) -> bytes:
     """A figure as PNG bytes, in 256 colours of its own: off by a few parts in 255 at most, and a third of the size."""
     drawn, reduced = io.BytesIO(), io.BytesIO()
@@ -118,6 +156,7 @@ def render(
     metrics: Sequence[dict[str, Any]],
     summary: Mapping[str, Any],
     pictures: Mapping[str, bytes],
+    arrays: xr.DataTree | None = None,
 ) -> str:
     """The page of a run as HTML.
 
@@ -127,12 +166,19 @@ def render(
         metrics: its logged lines.
         summary: its evaluation.
         pictures: PNG bytes by the names of `run_figures`.
+        arrays: of its state space, for the picture that turns under the mouse; None leaves it out.
 
     Raises:
         InputError: the evaluation is of another version.
     """
+    found = summary.get("theory")
     return _TEMPLATES.get_template("run.html.j2").render(
+        theory=theory.sentences(found) if found else [],
+        kick_mm=f"{1000 * found['dynamics']['perturbation']['size_m']:.0f} mm" if found and found["dynamics"] else "",
+        robustness=tables.robustness_table(found["robustness"]) if found and found["robustness"] else None,
+        coding=tables.coding_table(found["coding"]["codes"]) if found and found["coding"] else None,
         **_shared(verdict(summary), _findings(summary), pictures),
+        **_shape(found["state_space"] if found else None, arrays),
         arenas=tables.arena_table(summary["arenas"]),
         space=tables.space_table(summary["space"]) if summary["space"] else None,
         predicted_plateau=_predicted_plateau(config.loss),
@@ -144,7 +190,13 @@ def render(
 
 
 def render_population(
-    *, title: str, source: Mapping[str, Any], notes: Sequence[str], summary: Mapping[str, Any], pictures: Mapping[str, bytes]
+    *,
+    title: str,
+    source: Mapping[str, Any],
+    notes: Sequence[str],
+    summary: Mapping[str, Any],
+    pictures: Mapping[str, bytes],
+    states: StateSpace | None = None,
 ) -> str:
     """The page of any population of cells as HTML.
 
@@ -154,10 +206,24 @@ def render_population(
         notes: what was left out or looks odd.
         summary: as `population_summary` gives it.
         pictures: PNG bytes by the names of `population_figures`.
+        states: its state space; None leaves it out.
     """
     return _TEMPLATES.get_template("population.html.j2").render(
-        **_shared(population_verdict(summary), summary, pictures), title=title, source=source, notes=notes
+        **_shared(population_verdict(summary), summary, pictures),
+        **_shape(states.summary if states else None, states.arrays if states else None),
+        said=theory.state_space_sentences(states.summary) if states else [],
+        title=title,
+        source=source,
+        notes=notes,
     )
+
+
+def _shape(space: Mapping[str, Any] | None, arrays: xr.DataTree | None) -> dict[str, Any]:
+    """What the section on the shape of the states needs; plotly.js, of 5 MB, only on pages that have something to turn."""
+    if not space or not space["populations"]:
+        return {"topology": None, "turning": "", "plotly": ""}
+    turning = markupsafe.Markup(statespace.turning_torus(arrays, space["populations"])) if arrays is not None else ""
+    return {"topology": tables.topology_table(space), "turning": turning, "plotly": markupsafe.Markup(get_plotlyjs()) if turning else ""}
 
 
 def _shared(text: str, found: Mapping[str, Any], pictures: Mapping[str, bytes]) -> dict[str, Any]:

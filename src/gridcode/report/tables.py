@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gridcode.report.space import condition
+from gridcode.report.statespace import betti_text, population_name
 from gridcode.report.style import p_text
+from gridcode.report.theory import PROPERTIES, headline
 
 Row = Mapping[str, Any]
 Cell = Callable[[Row], str]
@@ -125,6 +127,83 @@ def space_table(rows: Sequence[Row]) -> Table:
         "missing": lambda row: "; ".join(f"{name}: {why}" for name, why in row["reasons"].items()) or MISSING,
     }
     return _table(rows, cells, text={"walk, arena", "missing"})
+
+
+def topology_table(space: Row) -> Table:
+    """Every population and control: Betti numbers, lifetimes, p-values, rings and toroidal coordinates."""
+    rows = [
+        *(
+            {"who": population_name(row), "rings": row["rings"], "toroidal": row["toroidal"], "dimension": row["dimension"]} | row["topology"]
+            for row in space["populations"]
+        ),
+        *({"who": f"control: {c['name']}", "rings": None, "toroidal": None, "dimension": None} | c for c in space["controls"]),
+    ]
+
+    def longest(dimension: int) -> Cell:
+        return lambda row: ", ".join(f"{v:.2f}" for v in row["longest"][dimension][:3]) or MISSING
+
+    def several(part: str, name: str, digits: int = 2) -> Cell:
+        return lambda row: (
+            MISSING if not row[part] or not row[part][name] else ", ".join(MISSING if v is None else f"{v:.{digits}f}" for v in row[part][name])
+        )
+
+    return _table(
+        rows,
+        {
+            "population": lambda row: row["who"],
+            "Betti numbers": lambda row: betti_text(row["betti"]),
+            "torus": lambda row: "yes" if row["torus"] else "not shown",
+            "p of loops": lambda row: p_text(row["p_value"][1]),
+            "p of voids": lambda row: p_text(row["p_value"][2]),
+            "longest loops": longest(1),
+            "95% of shuffles below": lambda row: f"{row['null_95'][1]:.2f}",
+            "longest voids": longest(2),
+            "95% of shuffles below ": lambda row: f"{row['null_95'][2]:.2f}",
+            "dimension": _fixed("dimension", 1),
+            "rings: correlation": several("rings", "correlation"),
+            "rings: place error (m)": several("rings", "place_error_m", 3),
+            "toroidal coordinates: correlation with phases": several("toroidal", "correlation"),
+        },
+        text={"population"},
+    )
+
+
+def coding_table(codes: Sequence[Row]) -> Table:
+    """The properties of every code, each with its null or expectation in brackets."""
+
+    def cell(name: str) -> Cell:
+        def write(code: Row) -> str:
+            row = code["properties"][name]
+            if row["headline"] is None:
+                return row["reason"] or MISSING
+            beside = row["null"] if row["null"] is not None else row["expected"]
+            return headline(row["headline"]) + ("" if beside is None else f" ({headline(beside)})")
+
+        return write
+
+    units = {name: codes[0]["properties"][name]["unit"] for name in PROPERTIES}
+    cells: dict[str, Cell] = {"code": lambda code: code["code"]}
+    cells |= {title if name == "capacity" else f"{title} ({units[name]})": cell(name) for name, title in PROPERTIES.items()}
+    return _table(codes, cells, text={"code"})
+
+
+def robustness_table(rows: Sequence[Row]) -> Table:
+    """Error of path integration under every disturbance, at every horizon; a perfect integrator's in brackets."""
+    horizons = sorted({e["steps"] for row in rows for e in row["errors"]})
+
+    def error(steps: int) -> Cell:
+        def write(row: Row) -> str:
+            found = next((e for e in row["errors"] if e["steps"] == steps), None)
+            if found is None:
+                return MISSING
+            perfect = found["perfect_m"][1] if found["perfect_m"] else None
+            return _metres(found["tracked_m"][1]) + ("" if perfect is None else f" ({_metres(perfect)})")
+
+        return write
+
+    cells: dict[str, Cell] = {"disturbance": lambda row: f"{row['kind']} {row['level']:g}"}
+    cells |= {f"error after {n:,}" + (" step (m)" if n == 1 else " steps (m)"): error(n) for n in horizons}
+    return _table(rows, cells | {"missing": lambda row: row["reason"] or MISSING}, text={"disturbance", "missing"})
 
 
 def arena_table(arenas: Sequence[Row]) -> Table:

@@ -1,0 +1,216 @@
+"""Figures of state space: states in three dimensions, rings, persistence diagrams with their null; and the picture that turns under the mouse."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import plotly.graph_objects as go
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gridcode.report.style import GREY, INK, p_text
+
+# A colour circle for phases: 0 and 1 are the same.
+PHASE_COLOURS = mpl.colormaps["twilight"]
+MOST_POPULATIONS = 4
+DIMENSIONS = ("pieces", "loops", "voids")
+MARKERS = ("s", "o", "^")
+METHODS = {"isomap": "Isomap", "spectral": "spectral embedding"}
+
+
+def population_name(row: Mapping[str, Any]) -> str:
+    """A population in words."""
+    return f"all {row['n_units']} units" if row["module"] is None else f"module {row['module']} ({row['n_units']} units)"
+
+
+def betti_text(betti: Sequence[int]) -> str:
+    """Betti numbers as a tuple."""
+    return f"({', '.join(str(b) for b in betti)})"
+
+
+def state_space(arrays: xr.DataTree, rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """For every population a line: Isomap coloured by both phases (or by x and y), rings along the lattice's three directions, variance.
+
+    Args:
+        arrays: as `gridcode.analysis.theory` gives them.
+        rows: `populations` of the summary's state space, of which four at most are drawn.
+    """
+    shown = rows[:MOST_POPULATIONS]
+    figure = Figure(figsize=(13, 2.6 * len(shown)))
+    for line, row in enumerate(shown):
+        data = arrays[row["name"]].to_dataset()
+        for k in range(2):
+            ax = figure.add_subplot(len(shown), 6, 6 * line + k + 1, projection="3d")
+            _draw_embedding(ax, data, k, population_name(row) if k == 0 else "")
+        for k in range(3):
+            _draw_ring(figure.add_subplot(len(shown), 6, 6 * line + k + 3), data, row, k)
+        _draw_variance(figure.add_subplot(len(shown), 6, 6 * line + 6), row)
+    return figure
+
+
+def colours_of(data: xr.Dataset, positions_m: np.ndarray) -> dict[str, tuple[np.ndarray, str]]:
+    """Numbers to colour states by, and their colour map: phases in the unit cell where there is a lattice, places elsewhere."""
+    found = {"x (m)": (positions_m[:, 0], "viridis"), "y (m)": (positions_m[:, 1], "viridis")}
+    if "vectors_m" not in data.attrs:
+        return found
+    phase = np.mod(positions_m @ np.linalg.inv(np.reshape(data.attrs["vectors_m"], (2, 2))), 1.0)
+    return {"first phase": (phase[:, 0], "twilight"), "second phase": (phase[:, 1], "twilight")} | found
+
+
+def _draw_embedding(ax: Any, data: xr.Dataset, which: int, title: str) -> None:
+    points = data["isomap"].values
+    label, (value, colours) = list(colours_of(data, data["isomap_positions_m"].values).items())[which]
+    ax.scatter(*points.T, c=value, cmap=colours, s=2, linewidths=0)
+    ax.set(xticks=[], yticks=[], zticks=[])
+    ax.set_title(f"{title}\ncoloured by {label}".strip(), fontsize=7)
+    ax.set_box_aspect((1, 1, 1), zoom=1.2)
+    ax.view_init(elev=25, azim=-60)
+
+
+def _draw_ring(ax: Axes, data: xr.Dataset, row: Mapping[str, Any], wave: int) -> None:
+    if row["rings"] is None:
+        ax.set_axis_off()
+        if wave == 1:
+            ax.text(0.5, 0.5, "rings: see the modules", transform=ax.transAxes, ha="center", color="0.35", fontsize=7)
+        return
+    points = data["rings"].values[:, wave]
+    ax.add_patch(mpl.patches.Circle((0, 0), 1, fill=False, color=GREY, linewidth=0.8))
+    # The angle that the place asks for, by regression on the waves of the module's lattice.
+    vectors = np.reshape(data.attrs["vectors_m"], (2, 2))
+    waves = np.linalg.inv(vectors).T
+    k = waves[0] + waves[1] if wave == 2 else waves[wave]
+    phase = np.mod(data["rings_positions_m"].values @ k, 1.0)
+    ax.scatter(points[:, 0], points[:, 1], c=phase, cmap=PHASE_COLOURS, s=2, linewidths=0)
+    limit = max(1.4, 1.05 * float(np.quantile(np.abs(points), 0.99)))
+    ax.set(xlim=(-limit, limit), ylim=(-limit, limit), xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+    ax.set_aspect("equal")
+    ax.set_title(
+        f"direction {wave + 1}: phase correlation {row['rings']['correlation'][wave]:.2f}\nplace error {row['rings']['place_error_m'][wave]:.3f} m",
+        fontsize=7,
+    )
+
+
+def _draw_variance(ax: Axes, row: Mapping[str, Any]) -> None:
+    share = row["explained"]
+    ax.bar(np.arange(1, len(share) + 1), share, color=INK[0])
+    ax.set(xlabel="principal component", ylabel="share of variance", xticks=[1, 5, 10])
+    ax.set_title(f"dimension {row['dimension']:.1f}, shuffled {row['shuffled_dimension']:.1f}", fontsize=7)
+
+
+def topology(arrays: xr.DataTree, rows: Sequence[Mapping[str, Any]], controls: Sequence[Mapping[str, Any]]) -> Figure:
+    """Persistence diagrams of every population with the band of the null, and the longest bars of populations and controls.
+
+    Args:
+        arrays: as `gridcode.analysis.theory` gives them.
+        rows: `populations` of the summary's state space, of which four at most are drawn.
+        controls: its `controls`.
+    """
+    shown = rows[:MOST_POPULATIONS]
+    columns = len(shown) + 1
+    figure = Figure(figsize=(3.4 * columns, 3.4))
+    for k, row in enumerate(shown):
+        _draw_diagram(figure.add_subplot(1, columns, k + 1), arrays[row["name"]].to_dataset(), row)
+    _draw_longest(figure.add_subplot(1, columns, columns), rows, controls)
+    return figure
+
+
+def _draw_diagram(ax: Axes, data: xr.Dataset, row: Mapping[str, Any]) -> None:
+    bars, threshold = data["bars"].values, float(data.attrs["threshold"])
+    null = row["topology"]["null_95"]
+    for dimension in (0, 1, 2):
+        birth, death = bars[bars[:, 0] == dimension, 1:].T
+        alive = np.isinf(death)
+        ax.fill_between(
+            [0, threshold], [0, threshold], np.array([0, threshold]) + null[dimension], color=INK[dimension], alpha=0.10, linewidth=0
+        ) if dimension else None
+        label = f"{DIMENSIONS[dimension]}: {row['topology']['betti'][dimension]}"
+        ax.scatter(
+            birth, np.where(alive, threshold, death), s=18, color=INK[dimension], marker=MARKERS[dimension], alpha=0.85, linewidths=0, label=label
+        )
+    ax.plot([0, threshold], [0, threshold], color=GREY, linewidth=0.8)
+    ax.axhline(threshold, color=GREY, linewidth=0.6, linestyle=":")
+    verdict = "torus" if row["topology"]["torus"] else "no torus"
+    ax.set(xlim=(-0.02, threshold), ylim=(0, threshold * 1.04), xlabel="appears at distance (over median)", ylabel="vanishes at distance")
+    ax.set_title(
+        f"{population_name(row)}: {betti_text(row['topology']['betti'])}, {verdict}\n"
+        f"p of loops {p_text(row['topology']['p_value'][1])}, of voids {p_text(row['topology']['p_value'][2])}"
+    )
+    ax.legend(fontsize=6, loc="lower right")
+
+
+def _draw_longest(ax: Axes, rows: Sequence[Mapping[str, Any]], controls: Sequence[Mapping[str, Any]]) -> None:
+    lines = [(population_name(row), row["topology"]) for row in rows[:MOST_POPULATIONS]] + [(f"control: {c['name']}", c) for c in controls]
+    for place, (_, found) in enumerate(lines):
+        for dimension, shift in ((1, 0.16), (2, -0.16)):
+            longest = [v for v in found["longest"][dimension] if v is not None]
+            ax.scatter(longest, np.full(len(longest), -place + shift), s=14, color=INK[dimension], marker=MARKERS[dimension], linewidths=0)
+            ax.plot([found["null_95"][dimension]] * 2, [-place + shift - 0.14, -place + shift + 0.14], color=INK[dimension], linewidth=1)
+    labels = [f"{name}\n{betti_text(found['betti'])} {'torus' if found['torus'] else 'no torus'}" for name, found in lines]
+    ax.set_yticks([-float(k) for k in range(len(lines))], labels, fontsize=6)
+    ax.set(
+        xlabel="lifetime over median distance",
+        xlim=(-0.02, None),
+        title="four longest loops (circles) and voids (triangles)\nand what 95% of shuffled states stay below (lines)",
+    )
+
+
+def turning_torus(arrays: xr.DataTree, rows: Sequence[Mapping[str, Any]]) -> str:
+    """States in three dimensions as a piece of HTML that turns under the mouse; needs plotly.js on the page.
+
+    Menus choose the population, the method and the colours.
+
+    Args:
+        arrays: as `gridcode.analysis.theory` gives them.
+        rows: `populations` of the summary's state space.
+    """
+    # Modules first: they are what a torus is expected of.
+    ordered = sorted(rows, key=lambda row: (row["module"] is None, -row["n_units"]))[:MOST_POPULATIONS]
+    traces: list[go.Scatter3d] = []
+    names: list[str] = []
+    colours: list[dict[str, tuple[np.ndarray, str]]] = []
+    for row in ordered:
+        data = arrays[row["name"]].to_dataset()
+        for method, words in METHODS.items():
+            points = data[method].values
+            by = colours_of(data, data[f"{method}_positions_m"].values)
+            names.append(f"{population_name(row)}, {words}")
+            colours.append(by)
+            value, scale = next(iter(by.values()))
+            x, y, z = np.round(points.T, 3).astype(float).tolist()
+            marker = {
+                "size": 2.6,
+                "color": np.round(value, 3).astype(float).tolist(),
+                "colorscale": scale,
+                "showscale": True,
+                "colorbar": {"thickness": 12, "len": 0.6},
+            }
+            traces.append(go.Scatter3d(x=x, y=y, z=z, mode="markers", marker=marker, hoverinfo="skip", visible=not traces, name=names[-1]))
+    labels = list(dict.fromkeys(label for by in colours for label in by))
+    choose = [{"label": name, "method": "update", "args": [{"visible": [k == j for j in range(len(traces))]}]} for k, name in enumerate(names)]
+    # What a population has no lattice for keeps the colours of x.
+    colouring = [[by.get(label, by["x (m)"]) for by in colours] for label in labels]
+    paint = [
+        {
+            "label": f"coloured by {label}",
+            "method": "restyle",
+            "args": [
+                {"marker.color": [np.round(v, 3).astype(float).tolist() for v, _ in chosen], "marker.colorscale": [scale for _, scale in chosen]}
+            ],
+        }
+        for label, chosen in zip(labels, colouring, strict=True)
+    ]
+    menu = {"showactive": True, "y": 1.0, "yanchor": "bottom", "xanchor": "left", "bgcolor": "#ffffff", "font": {"color": "#1c1c1e"}}
+    hidden = {"visible": False, "showbackground": False}
+    figure = go.Figure(
+        traces,
+        layout={
+            "height": 560, "margin": {"l": 0, "r": 0, "t": 50, "b": 0}, "showlegend": False,
+            "paper_bgcolor": "rgba(0,0,0,0)", "font": {"color": "#808088"},
+            "scene": {"xaxis": hidden, "yaxis": hidden, "zaxis": hidden, "aspectmode": "data", "bgcolor": "rgba(0,0,0,0)"},
+            "updatemenus": [menu | {"buttons": choose, "x": 0.0}, menu | {"buttons": paint, "x": 0.42}],
+        },
+    )  # fmt: skip
+    html: str = figure.to_html(full_html=False, include_plotlyjs=False, div_id="turning-torus", config={"displaylogo": False, "responsive": True})
+    return html

@@ -1,0 +1,129 @@
+import functools
+import json
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from gridcode.analysis.modules import Module, Modules
+from gridcode.analysis.theory import analyse_theory
+from gridcode.errors import InputError
+from gridcode.report import statespace
+from gridcode.report import theory as drawn
+from gridcode.report.page import to_png
+from gridcode.report.style import STYLE
+from gridcode.report.tables import coding_table, robustness_table, topology_table
+from gridcode.synthetic import ideal_grid_code
+
+PARTS = ("state_space", "dynamics", "robustness", "mechanism", "coding")
+
+
+def modules_of(code):
+    """The planted modules, as if they had been found."""
+    found = [
+        Module(
+            units=np.flatnonzero(code.label == m), vectors_m=code.vectors_m[m], spacing_m=float(np.hypot(*code.vectors_m[m, 0])), orientation_deg=0.0,
+            axis_ratio=1.0, spacing_spread=0.01, orientation_spread_deg=0.1, shear_spread=0.01, p_value=0.001,
+        )
+        for m in range(len(code.vectors_m))
+    ]  # fmt: skip
+    return Modules(tuple(found), code.label, ("",) * len(code.label), np.zeros((len(code.label), len(found))))
+
+
+def analysed(spacings, units, **settings):
+    code = ideal_grid_code(spacings, units_per_module=units, phases="random", generator=np.random.default_rng(3))
+    step, start = code.as_system()
+
+    def matrices(velocities):
+        # The system reads and writes phases, which no matrix does; a bump moved by its velocity stands in for one.
+        shift = velocities @ np.linalg.inv(code.vectors_m[0])
+        difference = code.phases[:, None] - code.phases[None] - shift[:, None, None]
+        return np.cos(2 * np.pi * difference).sum(-1) / len(code.phases)
+
+    return analyse_theory(
+        step, start, max_step_m=0.15, arena_m=4.0, modules=modules_of(code), phases=code.phases, independent=len(spacings), precise=(step, start),
+        matrices=matrices, walk_steps=60, nulls=19, **settings,
+    )  # fmt: skip
+
+
+@functools.cache
+def one_module():
+    seen = []
+    found = analysed([1.0], 24, progress=lambda what, done, total: seen.append((what, done, total)))
+    return found, seen
+
+
+def test_an_ideal_module_is_a_torus_a_perfect_attractor_and_an_ideal_code():
+    summary = one_module()[0].summary
+    json.dumps(summary, allow_nan=False)
+    assert summary["reasons"] == {} and all(summary[part] for part in PARTS)
+    whole, module = summary["state_space"]["populations"]
+    assert whole["topology"]["torus"] and module["topology"]["torus"]
+    assert module["rings"]["correlation"] == pytest.approx([1, 1, 1], abs=1e-6)
+    assert min(module["toroidal"]["correlation"]) > 0.98 and module["toroidal"]["unimodular"]
+    assert [c["expected_torus"] for c in summary["state_space"]["controls"]] == [True, False, False, False, False]
+    assert all(c["as_expected"] for c in summary["state_space"]["controls"])
+    kick = summary["dynamics"]["perturbation"]["rows"][-1]
+    assert kick["on"][1] == pytest.approx(1, abs=0.01) and kick["off"][1] < 1e-3
+    assert summary["dynamics"]["return_map"]["drift_m"][1] == pytest.approx(0, abs=1e-6)
+    undisturbed = next(row for row in summary["robustness"] if row["kind"] == "state noise" and row["level"] == 0)
+    assert undisturbed["errors"][-1]["tracked_m"][1] < 0.01
+    codes = {c["code"]: c["properties"] for c in summary["coding"]["codes"]}
+    assert list(codes) == ["network", "one ideal module", "three ideal modules", "place cells", "random"]
+    assert codes["network"]["capacity"]["headline"] == pytest.approx(codes["one ideal module"]["capacity"]["headline"], abs=0.5)
+    assert codes["network"]["algebraic"]["headline"] > 0.97 > 0.3 > codes["place cells"]["algebraic"]["headline"]
+    profile = summary["mechanism"]["profiles"][0]
+    assert profile["slope"] == pytest.approx(1, abs=0.05)
+
+
+def test_progress_is_told_of_every_part_and_ends():
+    _, seen = one_module()
+    for part in ("topology", "dynamics", "robustness", "coding"):
+        steps = [(done, total) for what, done, total in seen if what == part]
+        assert steps and all(0 <= done <= total for done, total in steps)
+        assert [done for done, _ in steps] == sorted(done for done, _ in steps)
+        assert steps[-1][0] == steps[-1][1] or part == "dynamics"
+
+
+def test_pictures_tables_and_sentences_show_it():
+    found, _ = one_module()
+    space = found.summary["state_space"]
+    with mpl.rc_context(STYLE):
+        for figure in (
+            statespace.state_space(found.arrays, space["populations"]),
+            statespace.topology(found.arrays, space["populations"], space["controls"]),
+            drawn.dynamics(found.summary["dynamics"], found.summary["robustness"], vectors_m=np.eye(2)),
+            drawn.mechanism(found.summary["mechanism"], found.arrays["mechanism"].to_dataset(), [{"vectors_m": [[1.0, 0.0], [0.5, 0.87]]}]),
+            drawn.coding(found.summary["coding"]["codes"]),
+        ):
+            assert to_png(figure).startswith(b"\x89PNG")
+    html = statespace.turning_torus(found.arrays, space["populations"])
+    assert "scatter3d" in html and "http" not in html.replace("http://www.w3.org", "")
+    said = " ".join(drawn.sentences(found.summary))
+    assert "lie on a torus" in said and "Controls of known shape came out as they should" in said and "not measured" not in said.lower()
+    table = topology_table(space)
+    assert [row[0] for row in table.rows][:2] == ["all 24 units", "module 0 (24 units)"] and len(table.rows) == 7
+    assert len(coding_table(found.summary["coding"]["codes"]).rows) == 5
+    assert {row[0] for row in robustness_table(found.summary["robustness"]).rows} >= {"lesion 0.4", "velocity noise 0.02"}
+
+
+def test_a_system_that_knows_no_place_is_said_to_be_one():
+    modules = Modules((), np.full(12, -1), ("",) * 12, np.zeros((12, 0)))
+    start = np.full(12, 12**-0.5)
+    settings = {"max_step_m": 0.15, "arena_m": 2.0, "modules": modules, "phases": np.full((12, 2), np.nan), "independent": 0}
+
+    def still(states, _):
+        return states
+
+    found = analyse_theory(still, start, walk_steps=20, nulls=19, **settings).summary
+    json.dumps(found, allow_nan=False)
+    assert found["state_space"]["populations"] == [] and "too much alike" in found["state_space"]["skipped"][0]["reason"]
+    assert found["dynamics"] is None and "double precision" in found["reasons"]["dynamics"]
+    assert found["mechanism"] is None and "matrices" in found["reasons"]["mechanism"]
+    assert found["coding"]["codes"][0]["properties"]["capacity"]["headline"] is None
+    said = " ".join(drawn.sentences(found))
+    assert "torus" not in said and "Not measured: population" in said
+    with mpl.rc_context(STYLE):
+        assert to_png(drawn.coding(found["coding"]["codes"])).startswith(b"\x89PNG")
+    with pytest.raises(InputError, match="unknown walk"):
+        analyse_theory(still, start, walk="swimming", **settings)
