@@ -12,7 +12,8 @@ import time
 
 import numpy as np
 
-from gridcode.analysis.topology import NULL_THRESHOLD, choose_landmarks, measure_topology, persistence, principal_components
+from gridcode.analysis.persistence import choose_landmarks, persistence, principal_components
+from gridcode.analysis.topology import NULL_THRESHOLD, measure_topology
 from gridcode.synthetic import ideal_grid_code
 
 

@@ -91,7 +91,7 @@ def test_each_population_has_numbers_of_its_own(rng):
     assert json.dumps(two[:2]) == json.dumps(one)
     assert json.dumps(analysed(states, x, modules[:1], seed=1).summary["populations"]) != json.dumps(one)
     lattice = analysed(states, x, [], whole_vectors_m=modules[0].vectors_m).summary["populations"][0]
-    assert lattice["toroidal"]["matrix"] is None and "no torus" in lattice["toroidal"]["reason"]
+    assert lattice["toroidal"]["matrix"] is None and "not shown to make a torus" in lattice["toroidal"]["reason"]
     assert len(lattice["rings"]["correlation"]) == 3
 
 

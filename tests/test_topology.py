@@ -6,20 +6,9 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist, squareform
 
-from gridcode.analysis import topology
-from gridcode.analysis.topology import (
-    FIELD,
-    MOST_BARS,
-    NULL_THRESHOLD,
-    TORUS,
-    choose_landmarks,
-    count_by_gap,
-    gap_p_value,
-    measure_topology,
-    persistence,
-    principal_components,
-    shuffled,
-)
+from gridcode.analysis import persistence as homology
+from gridcode.analysis.persistence import FIELD, choose_landmarks, persistence, principal_components
+from gridcode.analysis.topology import MOST_BARS, NULL_THRESHOLD, TORUS, count_by_gap, gap_p_value, measure_topology, shuffled
 from gridcode.errors import InputError
 from gridcode.synthetic import band_cell, ideal_grid_code, place_code, random_code
 
@@ -128,7 +117,7 @@ def test_a_klein_bottle_is_a_torus_only_to_coefficients_mod_2(rng, monkeypatch):
     points = choose_landmarks(klein_in_5(rng, 4000), count=300)[0]
     long = {}
     for field in (FIELD, 2):
-        monkeypatch.setattr(topology, "FIELD", field)
+        monkeypatch.setattr(homology, "FIELD", field)
         diagram = persistence(points)
         long[field] = [int((diagram.lifetimes(d) > 0.2).sum()) for d in (1, 2)]
     assert long == {FIELD: [1, 0], 2: [2, 1]}
@@ -279,7 +268,7 @@ def naive_max_min(points, count, first):
 
 def test_landmarks_are_those_of_the_naive_loop(rng):
     points = rng.standard_normal((120, 3)) + 1e4
-    assert topology._max_min(points, 20, first=7).tolist() == naive_max_min(points, 20, 7)
+    assert homology._max_min(points, 20, first=7).tolist() == naive_max_min(points, 20, 7)
     chosen, samples = choose_landmarks(points, count=15, neighbours=1, sparsest=0.0)
     # One neighbour: each point is averaged with the nearest other one.
     other = np.where(np.eye(120, dtype=bool), np.inf, squareform(pdist(points))).argmin(axis=1)

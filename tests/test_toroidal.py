@@ -5,15 +5,14 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist, squareform
 
-from gridcode.analysis.topology import Diagram, choose_landmarks, measure_topology, persistence, principal_components
+from gridcode.analysis.cocycles import _integer_kernel, cup_product, find_loops, integer_cocycles
+from gridcode.analysis.persistence import Diagram, choose_landmarks, loop_scale, persistence, principal_components
+from gridcode.analysis.topology import measure_topology
 from gridcode.analysis.toroidal import (
-    _integer_kernel,
     _reduced_basis,
     circular_correlation,
     coordinates_of,
     extend_coordinates,
-    integer_cocycles,
-    loop_scale,
     match_phases,
     toroidal_coordinates,
 )
@@ -219,7 +218,7 @@ def test_coordinates_belong_to_a_torus_only(rng):
     x = rng.uniform(-2, 2, (1000, 2))
     cells = np.stack([band_cell(x, spacing_m=0.8, phase_m=float(p)) for p in rng.uniform(0, 0.8, 16)], axis=1)
     found = measure_topology(cells + 0.05 * rng.standard_normal(cells.shape), generator=rng, nulls=19, landmarks=80)
-    with pytest.raises(InputError, match="no torus"):
+    with pytest.raises(InputError, match="not shown to make a torus"):
         coordinates_of(found)
     code = ideal_grid_code([0.9], units_per_module=24, generator=rng)
     torus = measure_topology(code(x), generator=rng, nulls=19, landmarks=100)
@@ -344,3 +343,38 @@ def test_two_lattices_of_points_have_their_own_loops():
     distances = squareform(pdist(points))
     edges = np.argwhere(np.triu(distances <= 1.3, k=1))
     assert len(integer_cocycles(edges, 49)) == 2
+
+
+def sphere_with_two_rings(rng):
+    """Betti numbers 1, 2, 1, and no torus."""
+    sphere = rng.standard_normal((2000, 3))
+    sphere /= np.linalg.norm(sphere, axis=1, keepdims=True)
+    around = 2 * np.pi * rng.random(1000)
+    rings = [np.stack([2 + np.cos(around), 0 * around, 0 * around, np.sin(around)], axis=1)]
+    rings.append(rings[0][:, [1, 0, 2, 3]])
+    return np.concatenate([np.pad(sphere, ((0, 0), (0, 1))), *rings])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_product_of_its_loops_tells_a_torus_from_a_sphere_with_two_rings(seed):
+    rng = np.random.default_rng(seed)
+    points, _ = choose_landmarks(sphere_with_two_rings(rng) + 0.01 * rng.standard_normal((4000, 4)), count=200)
+    diagram = persistence(points)
+    assert (diagram.lifetimes(1)[:3] > 0.4).tolist() == [True, True, False] and (diagram.lifetimes(2)[:2] > 0.4).tolist() == [True]
+    assert cup_product(find_loops(points, scale=loop_scale(diagram))) < 1e-6
+    code = ideal_grid_code([1.0], units_per_module=32, phases="random", generator=rng)
+    points, _ = choose_landmarks(principal_components(code(rng.uniform(-2, 2, (2000, 2)))), count=200)
+    assert cup_product(find_loops(points, scale=loop_scale(persistence(points)))) > 0.3
+
+
+def test_a_sphere_with_two_rings_is_not_called_a_torus(rng):
+    found = measure_topology(sphere_with_two_rings(rng), generator=rng, nulls=19, landmarks=200)
+    assert found.betti == (1, 2, 1) and found.product < 1e-6 and not found.torus
+
+
+def test_a_product_needs_two_loops(rng):
+    around = 2 * np.pi * rng.random(200)
+    loops = find_loops(np.stack([np.cos(around), np.sin(around)], axis=1), scale=0.5)
+    assert len(loops.change) == 1
+    with pytest.raises(InputError, match="two loops"):
+        cup_product(loops)

@@ -15,7 +15,8 @@ import time
 import numpy as np
 from scipy import stats
 
-from gridcode.analysis.topology import choose_landmarks, count_by_gap, gap_p_value, measure_topology, persistence, principal_components, shuffled
+from gridcode.analysis.persistence import choose_landmarks, persistence, principal_components
+from gridcode.analysis.topology import count_by_gap, gap_p_value, measure_topology, shuffled
 from gridcode.synthetic import band_cell, ideal_grid_code, lattice_cell, place_code, random_code
 
 PLACES, SIDE_M, NULLS = 4000, 4.0, 19

@@ -11,8 +11,8 @@ import sys
 
 import numpy as np
 
-from gridcode.analysis.topology import choose_landmarks, persistence, principal_components
-from gridcode.analysis.toroidal import extend_coordinates, loop_scale, match_phases, toroidal_coordinates
+from gridcode.analysis.persistence import choose_landmarks, loop_scale, persistence, principal_components
+from gridcode.analysis.toroidal import extend_coordinates, match_phases, toroidal_coordinates
 from gridcode.errors import InputError
 from gridcode.synthetic import ideal_grid_code
 

@@ -12,7 +12,8 @@ from jaxtyping import Bool, Complex, Float, Int
 from scipy.sparse import SparseEfficiencyWarning
 from sklearn.manifold import Isomap, SpectralEmbedding
 
-from gridcode.analysis.topology import FEWEST_UNITS, principal_components
+from gridcode.analysis.persistence import principal_components
+from gridcode.analysis.topology import FEWEST_UNITS
 from gridcode.errors import InputError
 
 METHODS = ("spectral", "isomap")

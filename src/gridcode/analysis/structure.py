@@ -187,6 +187,7 @@ def _topology_row(found: Topology) -> dict[str, Any]:
         "p_value": [number(p) for p in found.p_value],
         "torus": found.torus,
         "torus_p_value": number(found.torus_p_value),
+        "product": number(found.product),
         "longest": [[number(v) for v in found.diagram.lifetimes(d)[:4]] for d in range(len(DIMENSIONS))],
         "null_95": [number(v) for v in np.quantile(found.null_longest, 0.95, axis=0)],
         "alive_between": [number(w / found.diagram.scale) for w in found.window],

@@ -4,64 +4,33 @@ The states of one module of grid cells lie on a torus, since its cells repeat al
 drawn together, one enclosed void; Betti numbers (1, 2, 1). Two modules together make a product of two tori, place cells a sheet, bands
 a ring.
 
-Source: Gardner et al. 2022, "Toroidal topology of population activity in grid cells", Nature 602; persistent homology: Edelsbrunner,
-Letscher and Zomorodian 2002; edge collapse: Boissonnat and Pritam 2020, as in GUDHI.
+Source: Gardner et al. 2022, "Toroidal topology of population activity in grid cells", Nature 602.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import gudhi
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.spatial import KDTree
-from scipy.spatial.distance import pdist, squareform
 
+from gridcode.analysis.cocycles import cup_product, find_loops
+from gridcode.analysis.persistence import DIMENSIONS, THRESHOLD, Diagram, choose_landmarks, loop_scale, persistence, principal_components
 from gridcode.errors import InputError
 
 TORUS = (1, 2, 1)
-DIMENSIONS = 2
-# Coefficients from a field of odd characteristic: over it a Klein bottle, (1, 1, 0), is not taken for a torus.
-FIELD = 47
 # Beyond this many bars of a dimension no gap is looked for.
 MOST_BARS = 8
 # Shorter bars that a gap is compared with.
 TAIL_BARS, FEWEST_TAIL_BARS = 20, 4
 FEWEST_UNITS = 3
 FEWEST_NULLS = 19
-# Of the median distance between landmarks: all loops and voids of a torus have closed here, and almost none of shuffled states is left at the second.
-THRESHOLD = 0.9
+# Of the median distance: almost no feature of shuffled states is left here.
 NULL_THRESHOLD = 0.75
-# More leave fewer edges, which pays at high thresholds and costs little at low ones.
-COLLAPSES = 4
-# Variance of a component below this share of the first is rounding.
-LEAST_VARIANCE = 1e-10
-
-
-@dataclass(frozen=True)
-class Diagram:
-    """A persistence diagram: when features of each dimension appear and vanish as states within a growing distance are joined.
-
-    Attributes:
-        intervals: for each dimension (bar, 2) births and deaths as distances, longest bar first; death is infinite for features alive at
-            the threshold.
-        threshold: longest distance that was joined.
-        scale: median distance between the points.
-    """
-
-    intervals: tuple[Float[np.ndarray, "_bar 2"], ...]
-    threshold: float
-    scale: float
-
-    def lifetimes(self, dimension: int) -> Float[np.ndarray, " bar"]:
-        """Lengths of the bars over `scale`, longest first; a bar alive at the threshold is as long as was seen of it.
-
-        Of dimension 0 the one bar that never dies, that of the whole, is left out.
-        """
-        bars = self.intervals[dimension]
-        length = np.sort(np.minimum(bars[:, 1], self.threshold) - bars[:, 0])[::-1] / self.scale
-        return length[1:] if dimension == 0 else length
+# Of more landmarks than this homology is computed up to the lower threshold as well: up to the other one it would take gigabytes.
+MANY_LANDMARKS = 500
+# The product of two loops that span no surface is left with rounding, 1e-9; that of a torus with about one half.
+LEAST_PRODUCT = 0.01
 
 
 @dataclass(frozen=True)
@@ -74,7 +43,10 @@ class Topology:
         by_gap: the same of loops and voids without regard to the null.
         p_value: (dimension,) p-value of each count: the largest one of the gap's and its shortest bar's among shuffled states, and of the gap's
             among shorter bars.
-        torus: whether the states make a torus: Betti numbers (1, 2, 1), with all four features alive at one distance.
+        torus: whether the states make a torus: Betti numbers (1, 2, 1), all four features alive at one distance, and the two loops span
+            a surface together.
+        product: the `cup_product` of the two loops, 0 where they span no surface; NaN unless the Betti numbers are (1, 2, 1) and some distance
+            shows the two loops without others.
         torus_p_value: larger one of the p-values of loops and voids where `by_gap` is (1, 2, 1), otherwise 1.
         window: distances between which all counted features are alive and no more pieces than were counted, NaN without loops and voids.
         diagram: persistence diagram of the landmarks.
@@ -88,6 +60,7 @@ class Topology:
     by_gap: tuple[int, int, int]
     p_value: Float[np.ndarray, " dimension"]
     torus: bool
+    product: float
     torus_p_value: float
     window: tuple[float, float]
     diagram: Diagram
@@ -95,102 +68,6 @@ class Topology:
     null_gap: Float[np.ndarray, "null dimension"]
     points: Float[np.ndarray, "landmark component"]
     samples: Int[np.ndarray, " landmark"]
-
-
-def principal_components(states: Float[np.ndarray, "sample unit"], *, components: int = 6) -> Float[np.ndarray, "sample component"]:
-    """The states on their first principal components, centred; fewer than asked for where the states do not vary in as many directions.
-
-    Distances stay those of the population itself: components are not scaled.
-    """
-    centred = states - states.mean(axis=0)
-    variance, direction = np.linalg.eigh(centred.T @ centred / len(centred))
-    kept = np.flatnonzero(variance[::-1] > LEAST_VARIANCE * max(variance[-1], 0.0))[:components]
-    return np.asarray(centred @ direction[:, ::-1][:, kept])
-
-
-def choose_landmarks(
-    points: Float[np.ndarray, "sample component"], *, count: int = 300, neighbours: int | None = None, sparsest: float = 0.02
-) -> tuple[Float[np.ndarray, "landmark component"], Int[np.ndarray, " landmark"]]:
-    """A few points that cover a cloud evenly, after denoising by density.
-
-    Every point is replaced by the mean of its nearest neighbours, which cancels noise across the manifold and moves little along it;
-    the `sparsest` share of points (largest distance to the last of the neighbours) is left out; of the others landmarks are chosen greedily,
-    each as far as possible from those before it (max-min), beginning with the densest place.
-
-    Args:
-        points: (sample, component).
-        count: landmarks; fewer where there are fewer distinct points.
-        neighbours: neighbours that are averaged; by default 0.5% of the samples, 5 or more.
-        sparsest: share of samples left out as outliers.
-
-    Returns:
-        The landmarks and the samples that they were made from.
-
-    Raises:
-        InputError: points that are not finite or have no component, fewer than 4 landmarks, or samples that do not suffice for the neighbours.
-    """
-    if points.ndim != 2 or points.shape[1] < 1 or not np.isfinite(points).all():
-        raise InputError(f"points must be (sample, component) and finite, not of shape {points.shape}")
-    k = max(5, round(0.005 * len(points))) if neighbours is None else neighbours
-    if not 1 <= k < len(points) or count < 4 or not 0 <= sparsest < 1:
-        raise InputError(f"{len(points)} samples do not suffice for {count} landmarks of {k} neighbours each, {sparsest:g} of them left out")
-    distance, nearest = (np.asarray(found) for found in KDTree(points).query(points, k=k + 1))
-    radius = distance[:, -1]
-    kept = np.flatnonzero(radius <= np.quantile(radius, 1 - sparsest))
-    smooth = points[nearest[kept]].mean(axis=1)
-    chosen = _max_min(smooth, min(count, len(kept)), first=int(radius[kept].argmin()))
-    return smooth[chosen], kept[chosen]
-
-
-def _max_min(points: Float[np.ndarray, "sample component"], count: int, *, first: int) -> Int[np.ndarray, " landmark"]:
-    """Greedy furthest points; ends early where all that is left repeats a point already chosen."""
-    # Far from the origin the product formula for distances below would lose them to rounding.
-    points = points - points.mean(axis=0)
-    square = (points**2).sum(axis=1)
-    nearest = np.full(len(points), np.inf)
-    chosen = [first]
-    # Squared distances by the product formula are off by rounding of the squares.
-    smallest = 1e-12 * float(square.max(initial=0.0))
-    while len(chosen) < count:
-        last = chosen[-1]
-        np.minimum(nearest, square + square[last] - 2 * (points @ points[last]), out=nearest)
-        further = int(nearest.argmax())
-        if nearest[further] <= smallest:
-            break
-        chosen.append(further)
-    return np.array(chosen)
-
-
-def persistence(points: Float[np.ndarray, "point component"], *, threshold: float = THRESHOLD, dimensions: int = DIMENSIONS) -> Diagram:
-    """Persistent homology of the Vietoris-Rips complex of some points, up to a dimension, with edge collapse.
-
-    Args:
-        points: (point, component), compared by Euclidean distance.
-        threshold: longest edge, over the median distance. Cost grows steeply with it.
-        dimensions: highest dimension.
-
-    Raises:
-        InputError: fewer than four points, points that are all the same, or not finite, or a threshold that is not positive.
-    """
-    if points.ndim != 2 or len(points) < 4 or not np.isfinite(points).all():
-        raise InputError(f"persistence needs four points or more (point, component), all finite, not {np.shape(points)}")
-    distances = pdist(points)
-    scale = float(np.median(distances))
-    if not scale > 0 or not threshold > 0:
-        raise InputError(
-            "most points are the same: there is no shape to measure" if scale <= 0 else f"the threshold must be positive, not {threshold}"
-        )
-    tree = gudhi.RipsComplex(distance_matrix=squareform(distances), max_edge_length=threshold * scale).create_simplex_tree(max_dimension=1)
-    tree.collapse_edges(nb_iterations=COLLAPSES)
-    tree.expansion(dimensions + 1)
-    # The collapsed complex may have no simplex above the highest dimension asked for, and GUDHI leaves out the homology of a complex's own highest
-    # dimension unless told otherwise: a torus would lose its void.
-    tree.compute_persistence(homology_coeff_field=FIELD, min_persistence=0, persistence_dim_max=True)
-    found = []
-    for dimension in range(dimensions + 1):
-        bars = np.asarray(tree.persistence_intervals_in_dimension(dimension), dtype=np.float64).reshape(-1, 2)
-        found.append(bars[np.argsort(-(np.minimum(bars[:, 1], threshold * scale) - bars[:, 0]), kind="stable")])
-    return Diagram(tuple(found), threshold * scale, scale)
 
 
 def count_by_gap(lifetimes: Float[np.ndarray, " bar"]) -> tuple[int, float, float]:
@@ -269,9 +146,9 @@ def measure_topology(
         \frac{1 + \#\{L \ge l_b\}}{1 + \#\text{nulls}}, \; p_\text{gap} \right) $$
 
     where $p_\text{gap}$ compares the gap with the shorter bars of the same diagram (`gap_p_value`). The count stands where p is at most
-    `level`, else it is 0 (pieces: 1). A torus is claimed where the counts are 1, 2, 1 and all of the features are alive at one distance, at
-    which the landmarks are in one piece. Find modules first: two modules together are no torus, unless the arena is too small for their phases to
-    part.
+    `level`, else it is 0 (pieces: 1). A torus is claimed where the counts are 1, 2, 1, all of the features are alive at one distance, at
+    which the landmarks are in one piece, and the two loops span a surface together (`gridcode.analysis.cocycles.cup_product`). Find modules
+    first: two modules together are no torus, unless the arena is too small for their phases to part.
 
     Args:
         states: (sample, unit) activity of any unit; the order of samples matters only to the null: consecutive samples in time
@@ -304,10 +181,11 @@ def measure_topology(
         return choose_landmarks(found, count=landmarks, neighbours=neighbours, sparsest=sparsest)
 
     points, samples = cloud(given)
-    diagram = persistence(points)
+    threshold = THRESHOLD if len(points) <= MANY_LANDMARKS else NULL_THRESHOLD
+    diagram = persistence(points, threshold=threshold)
     null_longest, null_gap = (np.zeros((nulls, DIMENSIONS + 1)) for _ in range(2))
     for i in range(nulls):
-        of_null = _null_diagram(cloud(shuffled(given, generator))[0])
+        of_null = _null_diagram(cloud(shuffled(given, generator))[0], threshold)
         for dimension in range(DIMENSIONS + 1):
             lifetimes = of_null.lifetimes(dimension)
             null_longest[i, dimension] = lifetimes.max(initial=0.0)
@@ -325,11 +203,13 @@ def measure_topology(
     by_gap = (1 + counts[0][0] * bool(significant[0]), counts[1][0], counts[2][0])
     betti = (by_gap[0], counts[1][0] * int(significant[1]), counts[2][0] * int(significant[2]))
     window = _window(diagram, betti)
+    product = _product(points, diagram, window) if betti == TORUS else math.nan
     return Topology(
         betti=betti,
         by_gap=by_gap,
         p_value=p_value,
-        torus=betti == TORUS and window[0] < window[1],
+        torus=betti == TORUS and window[0] < window[1] and product > LEAST_PRODUCT,
+        product=product,
         torus_p_value=float(p_value[1:].max()) if by_gap == TORUS else 1.0,
         window=window,
         diagram=diagram,
@@ -340,11 +220,11 @@ def measure_topology(
     )
 
 
-def _null_diagram(points: Float[np.ndarray, "landmark component"]) -> Diagram:
+def _null_diagram(points: Float[np.ndarray, "landmark component"], threshold: float) -> Diagram:
     """Of shuffled states: at a lower threshold, which is cheaper, and again at the full one where a feature is still alive there."""
     diagram = persistence(points, threshold=NULL_THRESHOLD)
-    if any(np.isinf(bars[:, 1]).sum() > (dimension == 0) for dimension, bars in enumerate(diagram.intervals)):
-        return persistence(points)
+    if threshold > NULL_THRESHOLD and any(np.isinf(bars[:, 1]).sum() > (dimension == 0) for dimension, bars in enumerate(diagram.intervals)):
+        return persistence(points, threshold=threshold)
     return diagram
 
 
@@ -355,6 +235,15 @@ def _window(diagram: Diagram, betti: tuple[int, int, int]) -> tuple[float, float
         return math.nan, math.nan
     joined = float(diagram.intervals[0][betti[0] :, 1].max(initial=0.0))
     return max(joined, float(found[:, 0].max())), float(np.minimum(found[:, 1], diagram.threshold).min())
+
+
+def _product(points: Float[np.ndarray, "landmark component"], diagram: Diagram, window: tuple[float, float]) -> float:
+    """Of the two loops, at a distance where they are alive, the void is, and no other loops are."""
+    scale = loop_scale(diagram, after=window[0])
+    if math.isnan(scale):
+        return math.nan
+    loops = find_loops(points, scale=scale)
+    return cup_product(loops) if len(loops.change) == 2 else math.nan
 
 
 def _checked(given: np.ndarray, generator: np.random.Generator, most_samples: int, landmarks: int) -> Int[np.ndarray, " sample"]:
