@@ -1,4 +1,4 @@
-"""Planted systems that tests share: a torus of known dynamics, weights that are a moving bump, matrices that commute."""
+"""Planted systems that tests share: a torus of known dynamics, weights that are a moving bump, matrices that commute, codes."""
 
 import math
 
@@ -10,6 +10,7 @@ from gridcode.analysis.generators import probe_velocities
 from gridcode.analysis.manifold import random_velocities, sample_manifold
 from gridcode.config import ModelConfig
 from gridcode.models.network import GridNetwork
+from gridcode.synthetic import ideal_grid_code, place_code, random_code
 
 PERIOD_M = 1.2
 MAX_STEP_M = 0.15
@@ -17,6 +18,8 @@ OFF = 0.7
 HEXAGONAL = np.array([[1.0, 0.0], [0.5, math.sqrt(0.75)]])
 SHEARED = np.array([[0.3, 0.6], [-0.7, 0.2]])
 VELOCITIES = probe_velocities(MAX_STEP_M)
+SPACINGS_M = (0.6, 0.83, 1.17)
+ARENA_M = 4.0
 
 
 class Torus:
@@ -98,3 +101,24 @@ def rotations(pairs=10, seed=0, commuting=True):
     g = np.stack([q @ block_diag(*(np.array([[0, -k], [k, 0]]) for k in rng.uniform(-9, 9, pairs))) @ q.T for q in planes])
     rest = expm(0.3 * g[0]) if commuting else np.eye(2 * pairs)
     return lambda v: expm(np.einsum("vd,dij->vij", v, g)) @ rest
+
+
+def grid(spacings_m=SPACINGS_M, *, units=16, seed=0, orientations_deg=None, **settings):
+    angles = [17.0 * i for i in range(len(spacings_m))] if orientations_deg is None else orientations_deg
+    return ideal_grid_code(spacings_m, units_per_module=units, generator=np.random.default_rng(seed), orientations_deg=angles, **settings)
+
+
+def places_of(side=4.0, units=64, width=0.4):
+    return place_code(arena_m=side, units=units, width_m=width)
+
+
+def noise_code(seed=0, units=64):
+    return random_code(units=units, correlation_m=0.25, generator=np.random.default_rng(seed))
+
+
+def constant(x):
+    return np.ones((len(x), 9))
+
+
+def silent(x):
+    return np.zeros((len(x), 9))

@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from planted import ARENA_M, SPACINGS_M, grid
 from scipy.spatial.distance import pdist
 
 from gridcode.analysis.capacity import (
@@ -17,15 +18,7 @@ from gridcode.analysis.capacity import (
 from gridcode.analysis.codes import sample_states
 from gridcode.analysis.growth import capacity_growth
 from gridcode.errors import InputError
-from gridcode.synthetic import ideal_grid_code, one_hot_code, place_code
-
-SPACINGS_M = (0.6, 0.83, 1.17)
-ARENA_M = 4.0
-
-
-def grid(spacings_m=SPACINGS_M, *, units=16, seed=0, orientations_deg=None, **settings):
-    angles = [17.0 * i for i in range(len(spacings_m))] if orientations_deg is None else orientations_deg
-    return ideal_grid_code(spacings_m, units_per_module=units, generator=np.random.default_rng(seed), orientations_deg=angles, **settings)
+from gridcode.synthetic import one_hot_code, place_code
 
 
 def test_capacity_counts_the_places_of_a_code_that_tells_k_apart(rng):

@@ -3,6 +3,7 @@ import re
 
 import numpy as np
 import pytest
+import xarray as xr
 from conftest import TINY
 
 import gridcode
@@ -42,7 +43,7 @@ def test_train_evaluate_report_and_resume(tmp_path, capsys):
     assert main(["report", out]) == 2
 
 
-def test_theory_of_a_network_too_small_for_it(tmp_path, capsys, tiny):
+def test_theory_of_a_network_too_small_for_it(tmp_path, capsys, tiny, monkeypatch):
     gridcode.train(tiny, out=tmp_path / "a")
     run = str(tmp_path / "a")
     assert main(["evaluate", run, "--theory=true", "--shuffles=19", "--walks", '["smooth"]', "--quiet"]) == 0
@@ -56,8 +57,18 @@ def test_theory_of_a_network_too_small_for_it(tmp_path, capsys, tiny):
     page = (tmp_path / "a" / "report.html").read_text()
     assert "State space, dynamics, code" in page and page.count("data:image/png;base64,") >= 5
     assert ("Plotly.newPlot" in page) == bool(found["state_space"]["populations"])
-    (tmp_path / "a" / "evaluation" / "theory.nc").write_bytes(b"nothing")
+    arrays = tmp_path / "a" / "evaluation" / "theory.nc"
+    arrays.unlink()
+    assert main(["report", run]) == 0  # without its pictures
+    xr.DataTree.from_dict({"/population": xr.Dataset({"x": ("landmark", [1.0])})}).to_netcdf(arrays, engine="h5netcdf")
     capsys.readouterr()
+    assert main(["report", run]) == 2
+    assert "different evaluations" in capsys.readouterr().err
+    with monkeypatch.context() as patch:
+        patch.setattr(xr, "open_datatree", lambda *_args, **_settings: {}["checksum"])  # what h5netcdf raises of damaged metadata
+        assert main(["report", run]) == 2
+    assert "damaged" in capsys.readouterr().err
+    arrays.write_bytes(b"nothing")
     assert main(["report", run]) == 2
     assert "damaged" in capsys.readouterr().err
     assert main(["evaluate", run, "--shuffles=5", "--quiet"]) == 2
@@ -129,6 +140,7 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, message, tmp_path, cap
         (["--seed", "0-7"], "--seed must be a whole number"),
         (["--arena", "2"], "--arena applies to a path"),
         (["--min-speed", "0.1"], "--min-speed applies to a path"),
+        (["--shuffles", "19"], "--shuffles applies to --state-space"),
         (["--smoothing", "inf"], "smoothing_bins must be 0 or more"),
         (["--silent-below", "nan"], "silent_below must be a number"),
         (["--bin-size", "1e300"], "bin_size_m must be positive"),

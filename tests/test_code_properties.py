@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from planted import ARENA_M, SPACINGS_M, constant, grid, noise_code, places_of, silent
 from scipy.spatial.distance import pdist
 
 from gridcode.analysis.codes import local_metric, sample_states
@@ -10,32 +11,7 @@ from gridcode.analysis.displacement import code_waves, ease_of_update, module_up
 from gridcode.analysis.geometry import correlation_curve, dimensions, equal_norm, separation
 from gridcode.analysis.space import distance_curve
 from gridcode.errors import InputError
-from gridcode.synthetic import ideal_grid_code, one_hot_code, place_code, random_code
-
-SPACINGS_M = (0.6, 0.83, 1.17)
-ARENA_M = 4.0
-
-
-def grid(spacings_m=SPACINGS_M, *, units=16, seed=0, orientations_deg=None, **settings):
-    angles = [17.0 * i for i in range(len(spacings_m))] if orientations_deg is None else orientations_deg
-    return ideal_grid_code(spacings_m, units_per_module=units, generator=np.random.default_rng(seed), orientations_deg=angles, **settings)
-
-
-def places_of(side=4.0, units=64, width=0.4):
-    return place_code(arena_m=side, units=units, width_m=width)
-
-
-def noise_code(seed=0, units=64):
-    return random_code(units=units, correlation_m=0.25, generator=np.random.default_rng(seed))
-
-
-def constant(x):
-    return np.ones((len(x), 9))
-
-
-def silent(x):
-    return np.zeros((len(x), 9))
-
+from gridcode.synthetic import one_hot_code
 
 # Geometry
 

@@ -2,35 +2,12 @@ import json
 
 import numpy as np
 import pytest
+from planted import ARENA_M, constant, grid, noise_code, places_of, silent
 
 from gridcode.analysis.codes import code_from_maps
 from gridcode.analysis.coding import coding_properties
 from gridcode.errors import InputError
-from gridcode.synthetic import bin_centres, ideal_grid_code, place_code, random_code
-
-SPACINGS_M = (0.6, 0.83, 1.17)
-ARENA_M = 4.0
-
-
-def grid(spacings_m=SPACINGS_M, *, units=16, seed=0, orientations_deg=None, **settings):
-    angles = [17.0 * i for i in range(len(spacings_m))] if orientations_deg is None else orientations_deg
-    return ideal_grid_code(spacings_m, units_per_module=units, generator=np.random.default_rng(seed), orientations_deg=angles, **settings)
-
-
-def places_of(side=4.0, units=64, width=0.4):
-    return place_code(arena_m=side, units=units, width_m=width)
-
-
-def noise_code(seed=0, units=64):
-    return random_code(units=units, correlation_m=0.25, generator=np.random.default_rng(seed))
-
-
-def constant(x):
-    return np.ones((len(x), 9))
-
-
-def silent(x):
-    return np.zeros((len(x), 9))
+from gridcode.synthetic import bin_centres
 
 
 def properties(code, **settings):

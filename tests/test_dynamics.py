@@ -1,4 +1,5 @@
 import json
+import math
 
 import numpy as np
 import pytest
@@ -55,6 +56,16 @@ def test_systems_that_velocities_do_not_move_say_so(step):
     json.dumps(found, allow_nan=False)
     assert "do not span a plane" in found["reason"]
     assert found["gains"] is None and found["return_map"] is None
+
+
+def test_states_that_grow_without_bound_are_left_out_in_one_line():
+    def grows(states, velocities):
+        return 1.5 * states + np.pad(velocities, ((0, 0), (0, 3)))
+
+    found = describe_dynamics(grows, np.ones(5), max_step_m=MAX_STEP_M, generator=np.random.default_rng(0), walkers=32, longest=2_000)
+    json.dumps(found, allow_nan=False)
+    assert found["return_map"] is None and found["reason"].startswith("return map: states grow without bound")
+    assert found["gains"]["on"][0][1] == pytest.approx(1.5) and found["lyapunov"]["exponents"][0] == pytest.approx(math.log(1.5), abs=1e-3)
 
 
 @pytest.mark.parametrize(

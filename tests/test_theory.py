@@ -1,3 +1,4 @@
+import copy
 import functools
 import json
 
@@ -100,11 +101,38 @@ def test_pictures_tables_and_sentences_show_it():
     html = statespace.turning_torus(found.arrays, space["populations"])
     assert "scatter3d" in html and "http" not in html.replace("http://www.w3.org", "")
     said = " ".join(drawn.sentences(found.summary))
+    assert "no two at the same fixed point" in said and "separate" not in said and "-0%" not in said
     assert "lie on a torus" in said and "Controls of known shape came out as they should" in said and "not measured" not in said.lower()
     table = topology_table(space)
     assert [row[0] for row in table.rows][:2] == ["all 24 units", "module 0 (24 units)"] and len(table.rows) == 7
     assert len(coding_table(found.summary["coding"]["codes"]).rows) == 5
     assert {row[0] for row in robustness_table(found.summary["robustness"]).rows} >= {"lesion 0.4", "velocity noise 0.02"}
+
+
+def test_sentences_claim_no_more_than_the_numbers():
+    found = copy.deepcopy(one_module()[0].summary)
+    kick, rest = found["dynamics"]["perturbation"], found["dynamics"]["return_map"]
+    kick["off_half_life_steps"], kick["rows"][-1]["on"][1] = None, -0.002
+    rest |= {"distinct": 1, "estimated": 1.0, "outcomes": {"fixed point": 20, "cycle": 0, "drift": 44}}
+    found["dynamics"]["reason"] = "lyapunov: states grow without bound"
+    module = found["state_space"]["populations"][1]
+    module["toroidal"] |= {"correlation": [0.1, 0.2], "unimodular": False}
+    properties = found["coding"]["codes"][0]["properties"]
+    properties["update"] |= {"headline": -30.3, "null": None}
+    properties["algebraic"] |= {"headline": 0.2, "null": None}
+    said = " ".join(drawn.sentences(found))
+    assert "halve" not in said and "Of a displacement along the manifold 0% is left" in said
+    assert "20 of 64 states" in said and "all at one fixed point" in said and "continuous attractor" not in said
+    assert "grow without bound" in said and "of 0.10, 0.20, but do not go around its own two loops" in said
+    assert "R2 -30.30 (1: exactly)" in said and "0.20 (1: phases add exactly)" in said
+    kick["rows"][-1]["on"][1] = None
+    module["toroidal"]["correlation"] = [None, 0.5]
+    for point in rest["points"]:
+        point["position_m"] = None
+    at_rest = drawn.dynamics(found["dynamics"], None, vectors_m=None).axes[2]
+    assert [text.get_text() for text in at_rest.texts] == ["no lattice common to all units to place them in"]
+    said = " ".join(drawn.sentences(found))
+    assert "displacement along" not in said and "Coordinates" not in said
 
 
 def test_a_system_that_knows_no_place_is_said_to_be_one():

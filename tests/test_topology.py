@@ -152,6 +152,12 @@ def test_one_module_is_a_torus(lattice, units):
     assert found.diagram.lifetimes(2)[0] > 1.5 * found.null_longest[:, 2].max()
 
 
+def test_a_product_that_cannot_be_computed_claims_no_torus(rng, monkeypatch):
+    monkeypatch.setattr("gridcode.analysis.cocycles.MOST_GENERATORS", 0)
+    found = measured(flat_torus(rng, SAMPLES))
+    assert found.betti == TORUS and np.isnan(found.product) and not found.torus
+
+
 def test_noise_larger_than_the_code_hides_the_torus():
     for seed in range(2):
         assert not measured(module(np.random.default_rng(seed), 16, noise=8.0), seed).torus

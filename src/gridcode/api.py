@@ -23,7 +23,7 @@ from gridcode.analysis.evaluate import Evaluation, evaluate_system
 from gridcode.analysis.information import split_half_stability
 from gridcode.analysis.population import Population, analyse_population, population_summary
 from gridcode.analysis.significance import shift_significance
-from gridcode.analysis.structure import StateSpace, analyse_state_space, map_states
+from gridcode.analysis.structure import StateSpace, analyse_state_space, lattice_of_the_whole, map_states
 from gridcode.config import Config, EvaluationConfig
 from gridcode.errors import InputError
 from gridcode.files import write_atomically
@@ -241,7 +241,7 @@ def state_space(
         states, places, _ = map_states(maps, bin_size_m=recording.bin_size_m, generator=np.random.default_rng([seed, 22]))
     states = np.where(silent, 0.0, states)
     modules = population.modules.modules
-    whole = max(modules, key=lambda m: m.spacing_m).vectors_m if population.relations.independent == 1 else None
+    whole = lattice_of_the_whole(modules, population.relations.independent)
     tick = None if progress is None else lambda done, total: progress("topology", done, total)
     return analyse_state_space(states, places, modules=modules, whole_vectors_m=whole, seed=seed, nulls=nulls, progress=tick)
 

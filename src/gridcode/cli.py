@@ -364,12 +364,15 @@ def _score(arguments: argparse.Namespace) -> None:
         "false_discovery_rate": number("false_discovery_rate"),
         "seed": int(arguments.seed) if arguments.seed is not None else None,
     }
+    shuffles = _counted(arguments, "shuffles") or 99
+    if arguments.shuffles is not None and not arguments.state_space:
+        raise InputError("--shuffles applies to --state-space")
     with evaluation_bar(ERRORS, quiet=arguments.quiet, title="score") as progress:
         population = gridcode.score(recording, progress=progress, **{name: value for name, value in options.items() if value is not None})
         states = None
         if arguments.state_space:
             seed = options["seed"] or 0
-            states = gridcode.state_space(recording, population, nulls=_counted(arguments, "shuffles") or 99, seed=seed, progress=progress)
+            states = gridcode.state_space(recording, population, nulls=shuffles, seed=seed, progress=progress)
     summary = population_summary(population)
     _say_of_few_nulls(summary["settings"])
     if out is not None:

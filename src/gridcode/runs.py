@@ -193,7 +193,7 @@ class Run:
         try:
             with xr.open_datatree(self.theory_path, engine="h5netcdf") as tree:
                 return tree.load()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError) as error:
             raise InputError(f"{self.theory_path} is damaged ({error}); run `gridcode evaluate` again") from None
 
     def read_evaluation(self) -> tuple[dict[str, Any], xr.DataTree]:
@@ -208,7 +208,7 @@ class Run:
             summary: dict[str, Any] = json.loads(self.summary_path.read_text(encoding="utf-8"))
             with xr.open_datatree(self.ratemaps_path, engine="h5netcdf") as tree:
                 return summary, tree.load()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError) as error:
             raise InputError(f"the evaluation of '{self.folder}' is damaged ({error}); run `gridcode evaluate` again") from None
 
     @property

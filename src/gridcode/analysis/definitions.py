@@ -193,7 +193,7 @@ def _opexebo(correlograms: Correlograms) -> Scores:
 def _opexebo_best(by_radius: Float[np.ndarray, " radius"], field: int, largest: int) -> float:
     """The best mean of three; with five radii or more the last window is left out, with four or fewer all are averaged."""
     count = largest - field
-    if field < 1 or count < 1:
+    if field < 1 or count < 1 or largest < 3:
         return np.nan
     # Where the field's radius is one bin, the steps are a little under a bin and one radius comes twice.
     score = by_radius[np.linspace(max(3, field + 1), largest, count).astype(int)]

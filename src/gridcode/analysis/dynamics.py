@@ -27,6 +27,8 @@ from gridcode.errors import InputError
 
 HORIZONS = (1, 2, 5, 10, 20, 50, 100)
 FEWEST_STATES = 8
+# Without a norm states may grow step by step; beyond this their squares would soon leave the range of numbers.
+LARGEST_STATE = 1e100
 PARTS = ("gains", "perturbation", "return_map", "commutator", "lyapunov")
 
 
@@ -71,6 +73,7 @@ def describe_dynamics(
     if vectors_m is not None and not (np.shape(vectors_m) == (2, 2) and np.isfinite(vectors_m).all() and abs(np.linalg.det(vectors_m)) > 0):
         raise InputError("lattice vectors must be two (x, y) rows in metres that are not on one line")
     tell = progress or (lambda _: None)
+    step = _bounded(step)
     tell("states")
     whole = sample_manifold(step, start, max_step_m=max_step_m, walkers=walkers, generator=generator)
     keep = np.flatnonzero(spans_plane(whole.tangent) & whole.states.any(axis=1))
@@ -82,25 +85,44 @@ def describe_dynamics(
     def draw(*shape: int) -> np.ndarray:
         return random_velocities(*shape, max_step_m=max_step_m, generator=generator)
 
-    rows: dict[str, Any] = {}
-    tell("gains")
-    rows["gains"] = _gains_row(step_gains(step, few, draw(n)))
-    tell("perturbation")
-    rows["perturbation"] = _perturbation_row(perturb(step, few, draw(max(HORIZONS), n), size_m=max_step_m / 10, generator=generator))
-    tell("return map")
-    found = return_map(step, whole, longest=longest)
-    period = math.nan if vectors_m is None else period_error(step, few, vectors_m, max_step_m=max_step_m)
-    # A period brings states back to within one step; other vectors count and place nothing.
-    one_step = np.median(np.linalg.norm(step(few.states, draw(n)) - few.states, axis=1)) / found.unrelated if found.unrelated else math.nan
-    repeats = vectors_m if period < one_step else None
-    reason = None if vectors_m is None or repeats is not None else "the lattice vectors are no period of the states"
-    rows["return_map"] = _return_row(found, whole, repeats) | {"period_error": number(period), "reason": reason}
-    tell("commutator")
-    rows["commutator"] = _commutator_row(commutator(step, whole, draw(len(keep)), draw(len(keep))))
-    tell("lyapunov exponents")
+    def rest() -> dict[str, Any]:
+        found = return_map(step, whole, longest=longest)
+        period = math.nan if vectors_m is None else period_error(step, few, vectors_m, max_step_m=max_step_m)
+        # A period brings states back to within one step; other vectors count and place nothing.
+        one_step = np.median(np.linalg.norm(step(few.states, draw(n)) - few.states, axis=1)) / found.unrelated if found.unrelated else math.nan
+        repeats = vectors_m if period < one_step else None
+        reason = None if vectors_m is None or repeats is not None else "the lattice vectors are no period of the states"
+        return _return_row(found, whole, repeats) | {"period_error": number(period), "reason": reason}
+
     count = min(10, len(start))
-    rows["lyapunov"] = _lyapunov_row(lyapunov_exponents(step, few.states[:32], draw(300, min(n, 32)), generator=generator, exponents=count))
-    return rows | {"states": len(keep), "reason": None}
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
+        "gains": lambda: _gains_row(step_gains(step, few, draw(n))),
+        "perturbation": lambda: _perturbation_row(perturb(step, few, draw(max(HORIZONS), n), size_m=max_step_m / 10, generator=generator)),
+        "return_map": rest,
+        "commutator": lambda: _commutator_row(commutator(step, whole, draw(len(keep)), draw(len(keep)))),
+        "lyapunov": lambda: _lyapunov_row(lyapunov_exponents(step, few.states[:32], draw(300, min(n, 32)), generator=generator, exponents=count)),
+    }
+    rows: dict[str, Any] = dict.fromkeys(parts)
+    reasons: list[str] = []
+    for name, part in parts.items():
+        tell(name.replace("_", " "))
+        try:
+            rows[name] = part()
+        except InputError as error:
+            reasons.append(f"{name.replace('_', ' ')}: {error}")
+    return rows | {"states": len(keep), "reason": "; ".join(reasons) or None}
+
+
+def _bounded(step: Step) -> Step:
+    """The system, which refuses to go on where its states grow out of range."""
+
+    def bounded(states: np.ndarray, velocities: np.ndarray) -> np.ndarray:
+        found = step(states, velocities)
+        if not (np.abs(found) < LARGEST_STATE).all():
+            raise InputError("states grow without bound, or are not finite")
+        return found
+
+    return bounded
 
 
 def _quartiles(values: np.ndarray) -> list[float | None]:

@@ -229,6 +229,18 @@ def _match_row(found: PhaseMatch | None, reason: str) -> dict[str, Any]:
     }
 
 
+def lattice_of_the_whole(modules: Sequence[Module], independent: int) -> Float[np.ndarray, "2 2"] | None:
+    """Vectors by which the whole state should repeat: the largest module's where all are related, none where modules are independent.
+
+    Where the others repeat on a sub-lattice of these only, `describe_dynamics` finds that they are no period.
+
+    Args:
+        modules: the modules.
+        independent: how many of them are no relatives of one another.
+    """
+    return max(modules, key=lambda m: m.spacing_m).vectors_m if independent == 1 else None
+
+
 def map_states(
     rate: Float[np.ndarray, "unit y x"], *, bin_size_m: float, generator: np.random.Generator, most: int = 20_000
 ) -> tuple[Float[np.ndarray, "sample unit"], Float[np.ndarray, "sample 2"], Int[np.ndarray, " sample"]]:

@@ -18,7 +18,7 @@ from gridcode.analysis.modules import Modules
 from gridcode.analysis.reference import ReferenceMap, grow_reference, look_alike_m
 from gridcode.analysis.robustness import noise_robustness
 from gridcode.analysis.rollout import Step, roll
-from gridcode.analysis.structure import analyse_state_space
+from gridcode.analysis.structure import analyse_state_space, lattice_of_the_whole
 from gridcode.errors import InputError
 from gridcode.synthetic import ideal_grid_code, place_code, random_code
 from gridcode.world.trajectories import WALKS
@@ -103,7 +103,7 @@ def analyse_theory(
     states = roll(step, start, path)
     # Walker by walker: neighbours in the list are neighbours in time.
     flat, places = (np.swapaxes(a, 0, 1).reshape(-1, a.shape[-1]).astype(np.float64) for a in (states, path.positions))
-    whole = _lattice_of_the_whole(modules, independent)
+    whole = lattice_of_the_whole(modules.modules, independent)
     space = analyse_state_space(flat, places, modules=modules.modules, whole_vectors_m=whole, seed=seed, nulls=nulls, progress=report("topology"))
     arrays = {f"/{name}": group.to_dataset() for name, group in space.arrays.children.items()}
 
@@ -155,11 +155,6 @@ def _counted(progress: Callable[[int, int], None] | None) -> Callable[[str], Non
         begun += 1
 
     return show
-
-
-def _lattice_of_the_whole(modules: Modules, independent: int) -> Float[np.ndarray, "2 2"] | None:
-    """Vectors by which the whole state repeats: those of the largest module where all others are sub-lattices, none where modules are independent."""
-    return max(modules.modules, key=lambda m: m.spacing_m).vectors_m if independent == 1 else None
 
 
 def _robustness(

@@ -46,7 +46,7 @@ class Topology:
         torus: whether the states make a torus: Betti numbers (1, 2, 1), all four features alive at one distance, and the two loops span
             a surface together.
         product: the `cup_product` of the two loops, 0 where they span no surface; NaN unless the Betti numbers are (1, 2, 1) and some distance
-            shows the two loops without others.
+            shows the two loops without others, and without too many passing ones to tell apart.
         torus_p_value: larger one of the p-values of loops and voids where `by_gap` is (1, 2, 1), otherwise 1.
         window: distances between which all counted features are alive and no more pieces than were counted, NaN without loops and voids.
         diagram: persistence diagram of the landmarks.
@@ -242,7 +242,10 @@ def _product(points: Float[np.ndarray, "landmark component"], diagram: Diagram, 
     scale = loop_scale(diagram, after=window[0])
     if math.isnan(scale):
         return math.nan
-    loops = find_loops(points, scale=scale)
+    try:
+        loops = find_loops(points, scale=scale)
+    except InputError:
+        return math.nan
     return cup_product(loops) if len(loops.change) == 2 else math.nan
 
 

@@ -80,6 +80,7 @@ def run_figures(
                 summary["space"], sigma_x_m=loss.sigma_x_m if loss else None, predicted_plateau=_predicted_plateau(loss) if loss else None
             )
         if summary.get("theory") and arrays is not None:
+            _check_arrays(summary["theory"], arrays)
             drawn |= _theory_figures(summary, arrays)
         drawn["arenas"] = figures.across_arenas(maps, figures.by_score(data)[:8].tolist())
         if metrics:
@@ -112,6 +113,18 @@ def _shared_figures(data: xr.Dataset, found: Mapping[str, Any]) -> dict[str, Fig
         ]
         drawn["spectra"] = modules.spectra(data, found["modules"], spectra)
     return drawn
+
+
+def _check_arrays(found: Mapping[str, Any], arrays: xr.DataTree) -> None:
+    """Arrays are written before the summary: of an evaluation that was cut off between them they are newer.
+
+    Raises:
+        InputError: arrays of another evaluation.
+    """
+    needed = {row["name"]: row["topology"]["landmarks"] for row in found["state_space"]["populations"]}
+    held = {name: group.sizes.get("landmark") for name, group in arrays.children.items() if name != "mechanism"}
+    if held != needed or ("mechanism" in arrays.children) != bool(found["mechanism"]):
+        raise InputError("theory.nc and summary.json are of different evaluations; run `gridcode evaluate` again")
 
 
 def _theory_figures(summary: Mapping[str, Any], arrays: xr.DataTree) -> dict[str, Figure]:
@@ -172,9 +185,10 @@ def render(
         InputError: the evaluation is of another version.
     """
     found = summary.get("theory")
+    kick = found["dynamics"]["perturbation"] if found and found["dynamics"] else None
     return _TEMPLATES.get_template("run.html.j2").render(
         theory=theory.sentences(found) if found else [],
-        kick_mm=f"{1000 * found['dynamics']['perturbation']['size_m']:.0f} mm" if found and found["dynamics"] else "",
+        kick_mm=f"{1000 * kick['size_m']:.0f} mm" if kick else "",
         robustness=tables.robustness_table(found["robustness"]) if found and found["robustness"] else None,
         coding=tables.coding_table(found["coding"]["codes"]) if found and found["coding"] else None,
         **_shared(verdict(summary), _findings(summary), pictures),

@@ -131,7 +131,7 @@ def _draw_diagram(ax: Axes, data: xr.Dataset, row: Mapping[str, Any]) -> None:
         )
     ax.plot([0, threshold], [0, threshold], color=GREY, linewidth=0.8)
     ax.axhline(threshold, color=GREY, linewidth=0.6, linestyle=":")
-    verdict = "torus" if row["topology"]["torus"] else "no torus"
+    verdict = "torus" if row["topology"]["torus"] else "torus not shown"
     ax.set(xlim=(-0.02, threshold), ylim=(0, threshold * 1.04), xlabel="appears at distance (over median)", ylabel="vanishes at distance")
     ax.set_title(
         f"{population_name(row)}: {betti_text(row['topology']['betti'])}, {verdict}\n"
@@ -147,7 +147,7 @@ def _draw_longest(ax: Axes, rows: Sequence[Mapping[str, Any]], controls: Sequenc
             longest = [v for v in found["longest"][dimension] if v is not None]
             ax.scatter(longest, np.full(len(longest), -place + shift), s=14, color=INK[dimension], marker=MARKERS[dimension], linewidths=0)
             ax.plot([found["null_95"][dimension]] * 2, [-place + shift - 0.14, -place + shift + 0.14], color=INK[dimension], linewidth=1)
-    labels = [f"{name}\n{betti_text(found['betti'])} {'torus' if found['torus'] else 'no torus'}" for name, found in lines]
+    labels = [f"{name}\n{betti_text(found['betti'])} {'torus' if found['torus'] else 'not shown'}" for name, found in lines]
     ax.set_yticks([-float(k) for k in range(len(lines))], labels, fontsize=6)
     ax.set(
         xlabel="lifetime over median distance",
@@ -201,15 +201,16 @@ def turning_torus(arrays: xr.DataTree, rows: Sequence[Mapping[str, Any]]) -> str
         }
         for label, chosen in zip(labels, colouring, strict=True)
     ]
-    menu = {"showactive": True, "y": 1.0, "yanchor": "bottom", "xanchor": "left", "bgcolor": "#ffffff", "font": {"color": "#1c1c1e"}}
+    menu = {"showactive": True, "x": 0.0, "y": 1.0, "yanchor": "bottom", "xanchor": "left", "bgcolor": "#ffffff", "font": {"color": "#1c1c1e"}}
     hidden = {"visible": False, "showbackground": False}
     figure = go.Figure(
         traces,
         layout={
-            "height": 560, "margin": {"l": 0, "r": 0, "t": 50, "b": 0}, "showlegend": False,
-            "paper_bgcolor": "rgba(0,0,0,0)", "font": {"color": "#808088"},
+            "height": 600, "margin": {"l": 0, "r": 0, "t": 90, "b": 0}, "showlegend": False,
+            "paper_bgcolor": "#ffffff", "font": {"color": "#62626a"}, "modebar": {"orientation": "v", "bgcolor": "rgba(0,0,0,0)"},
             "scene": {"xaxis": hidden, "yaxis": hidden, "zaxis": hidden, "aspectmode": "data", "bgcolor": "rgba(0,0,0,0)"},
-            "updatemenus": [menu | {"buttons": choose, "x": 0.0}, menu | {"buttons": paint, "x": 0.42}],
+            # One above the other: side by side they would overlap on a phone. White paper also in the dark: phases have dark and light colours.
+            "updatemenus": [menu | {"buttons": choose, "pad": {"b": 42}}, menu | {"buttons": paint}],
         },
     )  # fmt: skip
     html: str = figure.to_html(full_html=False, include_plotlyjs=False, div_id="turning-torus", config={"displaylogo": False, "responsive": True})

@@ -54,7 +54,7 @@ def dynamics(found: Row, robustness: Sequence[Row] | None, *, vectors_m: np.ndar
 
 
 def _decay(ax: Axes, found: Row | None) -> None:
-    ax.set_title("a kick along the manifold stays, a kick off it fades")
+    ax.set_title("kicks along the manifold and off it")
     if not found or not found["rows"]:
         _missing(ax)
         return
@@ -66,10 +66,9 @@ def _decay(ax: Axes, found: Row | None) -> None:
     ax.axhline(1, color=GREY, linewidth=0.8, linestyle="--")
     ax.set_xscale("log")
     half = found["off_half_life_steps"]
-    ax.set(xlabel="steps", ylabel="what is left of it (median, quartiles)", ylim=(0, None))
-    ax.legend(fontsize=6, loc="center right")
-    if half is not None:
-        ax.text(0.03, 0.05, f"half-life off the manifold\n{half:.1f} steps", transform=ax.transAxes, fontsize=7)
+    # The legend goes above the curves.
+    ax.set(xlabel="steps", ylabel="what is left of it (median, quartiles)", ylim=(0, 1.25 * ax.get_ylim()[1]))
+    ax.legend(fontsize=6, loc="upper left", title=None if half is None else f"half-life off the manifold {half:.1f} steps", title_fontsize=6)
 
 
 def _lyapunov(ax: Axes, found: Row | None) -> None:
@@ -98,6 +97,12 @@ def _fixed_points(ax: Axes, found: Row | None, vectors_m: np.ndarray | None) -> 
         return
     places = np.array([p["position_m"] if p["position_m"] is not None else [np.nan, np.nan] for p in found["points"]], dtype=np.float64)
     modulus = np.array([np.nan if p["moduli"][0] is None else p["moduli"][0] for p in found["points"]], dtype=np.float64)
+    count = found["per_unit_cell"]
+    text = f"{found['distinct']} fixed points seen" + ("" if count is None else f", about {count:.0f} in a unit cell")
+    ax.set_title(f"at rest: where states come to a stop\n{text}")
+    if not np.isfinite(places).any():
+        _missing(ax, "no lattice common to all units to place them in")
+        return
     if vectors_m is not None:
         phase = np.mod(places @ np.linalg.inv(vectors_m), 1.0)
         places = phase @ vectors_m
@@ -105,10 +110,7 @@ def _fixed_points(ax: Axes, found: Row | None, vectors_m: np.ndarray | None) -> 
     drawn = ax.scatter(places[:, 0], places[:, 1], c=modulus, s=22, cmap="viridis", linewidths=0)
     ax.figure.colorbar(drawn, ax=ax, shrink=0.8, label="leading eigenvalue's modulus")
     ax.set_aspect("equal")
-    count = found["per_unit_cell"]
-    text = f"{found['distinct']} fixed points seen" + ("" if count is None else f", about {count:.0f} in a unit cell")
     ax.set(xlabel="x (m)", ylabel="y (m)")
-    ax.set_title(f"at rest: where states come to a stop\n{text}")
 
 
 def _errors(ax: Axes, rows: Sequence[Row] | None, kind: str, label: str, note: str) -> None:
@@ -161,8 +163,10 @@ def mechanism(found: Row, arrays: xr.Dataset, modules: Sequence[Row]) -> Figure:
         mean, moves = arrays[f"profile_{k}"].values, arrays[f"profile_{k}_velocities_m"].values
         fastest = int(np.hypot(*moves.T).argmax())
         share = f"{_percent(row['explained_at_rest'])} of their variance, p {_p(row['p_value'])}"
-        _profile(axes[2], mean[0], vectors, f"module {row['module']}: weights by phase difference, at rest\n{share}")
-        _profile(axes[3], mean[fastest], vectors, f"the same, moving by ({moves[fastest][0]:.2f}, {moves[fastest][1]:.2f}) m")
+        both = np.abs(mean[[0, fastest]])
+        limit = float(np.nanquantile(both, 0.98)) if np.isfinite(both).any() else 1.0
+        _profile(axes[2], mean[0], vectors, limit, f"module {row['module']}: weights by phase difference, at rest\n{share}")
+        _profile(axes[3], mean[fastest], vectors, limit, f"the same, moving by ({moves[fastest][0]:.2f}, {moves[fastest][1]:.2f}) m")
         _shift(axes[4], row, moves)
     _composition(axes[5], found["generators"])
     return figure
@@ -195,14 +199,13 @@ def _blocks(ax: Axes, arrays: xr.Dataset, found: Row) -> None:
     ax.set(xlabel="from unit", ylabel="to unit", title=f"W(0), units by module and phase{text}")
 
 
-def _profile(ax: Axes, mean: np.ndarray, vectors: np.ndarray, title: str) -> None:
+def _profile(ax: Axes, mean: np.ndarray, vectors: np.ndarray, limit: float, title: str) -> None:
     """Mean weight over the unit cell, the same phase in the middle, drawn as the parallelogram it is."""
     side = len(mean)
     # Bins are centred on multiples of 1 / side, the first on no difference at all.
     edge = (np.arange(side + 1) - side // 2 - 0.5) / side
     corner = np.stack(np.meshgrid(edge, edge, indexing="ij"), axis=-1) @ vectors
     centred = np.roll(mean, (side // 2, side // 2), axis=(0, 1))
-    limit = float(np.nanquantile(np.abs(mean), 0.98)) if np.isfinite(mean).any() else 1.0
     ax.pcolormesh(corner[..., 0], corner[..., 1], centred, cmap="RdBu_r", vmin=-limit, vmax=limit)
     ax.plot(0, 0, "+", color="black", markersize=6)
     ax.set_aspect("equal")
@@ -263,6 +266,7 @@ def coding(codes: Sequence[Row]) -> Figure:
     area.set(xlabel="area (m2)", ylabel="places told apart", xscale="log", yscale="log", title="capacity against area")
     area.legend(fontsize=6)
     noise.set(xlabel="noise over length of the state", ylabel="share", xscale="log", ylim=(-0.02, 1.02), title="readings wrong altogether")
+    noise.set_xticks([0.02, 0.05, 0.1, 0.2])
     noise.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
     noise.xaxis.set_minor_formatter(ticker.NullFormatter())
     return figure
@@ -277,10 +281,15 @@ def _property(ax: Axes, codes: Sequence[Row], names: Sequence[str], key: str, ti
             if row[name] is not None:
                 ax.plot([row[name]] * 2, [place - 0.42, place + 0.42], color="0.15", linewidth=1.3, linestyle=style)
         text = "not known" if row["headline"] is None else headline(row["headline"])
-        ax.annotate(text, (max(0.0, np.nan_to_num(values[place])), place), (3, 0), textcoords="offset points", va="center", fontsize=6.5)
+        # On white, so that a line beneath does not strike it through.
+        ax.annotate(
+            text, (max(0.0, np.nan_to_num(values[place])), place), (3, 0), textcoords="offset points", va="center", fontsize=6.5,
+            bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.5},
+        )  # fmt: skip
     ax.set_yticks(np.arange(len(rows)), names if labels else [""] * len(rows), fontsize=7)
     ax.invert_yaxis()
     ax.margins(x=0.18)
+    ax.xaxis.set_major_locator(ticker.MaxNLocator(4))
     ax.set_title(f"{title} ({rows[0]['better']} is good)")
 
 
@@ -300,6 +309,8 @@ def sentences(found: Row) -> list[str]:
     said = state_space_sentences(found["state_space"])
     said += [text for text in (_dynamics_sentence(found["dynamics"]), _rest_sentence(found["dynamics"]), _coding_sentence(found["coding"])) if text]
     said += [f"Not measured: {name} ({reason})." for name, reason in found["reasons"].items()]
+    if found["dynamics"] and found["dynamics"]["reason"]:
+        said.append(f"Dynamics not measured as a whole: {found['dynamics']['reason']}.")
     return said
 
 
@@ -328,9 +339,10 @@ def _topology_sentence(row: Row) -> str:
     if not shape["torus"]:
         return f"The states of {who} were not shown to lie on a torus: Betti numbers {betti}."
     text = f"The states of {who} lie on a torus: Betti numbers {betti}, p = {_p(shape['torus_p_value'])} against shuffles."
-    if row["toroidal"] and row["toroidal"]["correlation"]:
+    if row["toroidal"] and row["toroidal"]["correlation"] and None not in row["toroidal"]["correlation"]:
         agree = ", ".join(f"{c:.2f}" for c in row["toroidal"]["correlation"])
-        text += f" Coordinates found on it without any position follow the lattice's phases (circular correlation {agree})."
+        text += f" Coordinates found on it without any position agree with the lattice's phases to a circular correlation of {agree}"
+        text += "." if row["toroidal"]["unimodular"] else ", but do not go around its own two loops."
     return text
 
 
@@ -339,21 +351,28 @@ def _dynamics_sentence(found: Row | None) -> str:
         return ""
     kick = found["perturbation"]
     last = kick["rows"][-1]
-    text = "" if kick["off_half_life_steps"] is None else f"Kicks off the manifold halve in {kick['off_half_life_steps']:.1f} steps; "
-    left = last["on"][1]
-    return text + ("" if left is None else f"of a displacement along it {left:.0%} is left after {last['steps']} steps (median).")
+    half, left, off = kick["off_half_life_steps"], last["on"][1], last["off"][1]
+    said = [] if half is None else [f"Kicks off the manifold halve in {half:.1f} steps."]
+    if left is not None:
+        beside = "" if off is None else f", of a kick off it {round(100 * off)}%"
+        said.append(f"Of a displacement along the manifold {round(100 * left)}% is left after {last['steps']} steps{beside} (medians).")
+    return " ".join(said)
 
 
 def _rest_sentence(found: Row | None) -> str:
     rest = found["return_map"] if found else None
     if not rest or not rest["points"] or rest["way_m"][1] is None:
         return ""
+    stopped, started = rest["outcomes"]["fixed point"], sum(rest["outcomes"].values())
+    share = f"all {started}" if stopped == started else f"{stopped} of {started}"
+    text = f"At rest {share} states followed come to a stop, {100 * rest['way_m'][1]:.0f} cm away (median)"
+    if rest["distinct"] == 1:
+        return f"{text}, all at one fixed point: it keeps no place."
+    if rest["estimated"] is None:
+        return f"{text}, no two at the same fixed point: on a sheet of them, as on a continuous attractor, or on more than can be counted."
     cell = "" if rest["per_unit_cell"] is None else f", about {rest['per_unit_cell']:.0f} in a unit cell"
     apart = "" if rest["spacing_m"] is None else f" and {100 * rest['spacing_m']:.0f} cm apart"
-    return (
-        f"At rest states move {100 * rest['way_m'][1]:.0f} cm (median) and stop at separate fixed points: {rest['distinct']} seen{cell}{apart}. "
-        "On a continuous attractor they would stay where they are."
-    )
+    return f"{text}, at separate fixed points: {rest['distinct']} seen{cell}{apart}. On a continuous attractor they would stay where they are."
 
 
 def _coding_sentence(found: Row | None) -> str:
@@ -363,14 +382,17 @@ def _coding_sentence(found: Row | None) -> str:
     p = own["properties"]
     if p["capacity"]["headline"] is None:
         return ""
-    text = f"In {own['arena_m']:g} m the code tells 2^{p['capacity']['headline']:.1f} places apart at noise of {own['noise']:.0%} of its length"
+    places = f"2^{p['capacity']['headline']:.1f} places"
+    text = f"In an arena of {own['arena_m']:g} m the code tells {places} apart at noise of {own['noise']:.0%} of its length"
     independent = (p["capacity"].get("independent_modules") or {}).get("number")
     text += "." if independent is None else f" and acts as {independent:.1f} independent modules."
-    if p["update"]["headline"] is not None:
-        still = headline(p["update"]["null"])
-        text += f" A displacement acts as one operator wherever it is made: R2 {p['update']['headline']:.2f} ({still} if the state is left as it is)."
-    if p["algebraic"]["headline"] is not None:
-        text += f" Phases add: {p['algebraic']['headline']:.2f} (chance {headline(p['algebraic']['null'])})."
+    update, phases = p["update"], p["algebraic"]
+    if update["headline"] is not None:
+        still = "" if update["null"] is None else f", {headline(update['null'])} if the state is left as it is"
+        text += f" One linear operator for each displacement, wherever it is made: R2 {update['headline']:.2f} (1: exactly{still})."
+    if phases["headline"] is not None:
+        chance = "" if phases["null"] is None else f", {headline(phases['null'])}: chance"
+        text += f" Sums of phases: {phases['headline']:.2f} (1: phases add exactly{chance})."
     return text
 
 
