@@ -14,6 +14,7 @@ from gridcode.report import theory as drawn
 from gridcode.report.page import to_png
 from gridcode.report.style import STYLE
 from gridcode.report.tables import coding_table, robustness_table, topology_table
+from gridcode.report.words import sentences
 from gridcode.synthetic import ideal_grid_code
 
 PARTS = ("state_space", "dynamics", "robustness", "mechanism", "coding")
@@ -100,7 +101,7 @@ def test_pictures_tables_and_sentences_show_it():
             assert to_png(figure).startswith(b"\x89PNG")
     html = statespace.turning_torus(found.arrays, space["populations"])
     assert "scatter3d" in html and "http" not in html.replace("http://www.w3.org", "")
-    said = " ".join(drawn.sentences(found.summary))
+    said = " ".join(sentences(found.summary))
     assert "no two at the same fixed point" in said and "separate" not in said and "-0%" not in said
     assert "lie on a torus" in said and "Controls of known shape came out as they should" in said and "not measured" not in said.lower()
     table = topology_table(space)
@@ -120,7 +121,7 @@ def test_sentences_claim_no_more_than_the_numbers():
     properties = found["coding"]["codes"][0]["properties"]
     properties["update"] |= {"headline": -30.3, "null": None}
     properties["algebraic"] |= {"headline": 0.2, "null": None}
-    said = " ".join(drawn.sentences(found))
+    said = " ".join(sentences(found))
     assert "halve" not in said and "Of a displacement along the manifold 0% is left" in said
     assert "20 of 64 states" in said and "all at one fixed point" in said and "continuous attractor" not in said
     assert "grow without bound" in said and "of 0.10, 0.20, but do not go around its own two loops" in said
@@ -131,7 +132,7 @@ def test_sentences_claim_no_more_than_the_numbers():
         point["position_m"] = None
     at_rest = drawn.dynamics(found["dynamics"], None, vectors_m=None).axes[2]
     assert [text.get_text() for text in at_rest.texts] == ["no lattice common to all units to place them in"]
-    said = " ".join(drawn.sentences(found))
+    said = " ".join(sentences(found))
     assert "displacement along" not in said and "Coordinates" not in said
 
 
@@ -149,7 +150,7 @@ def test_a_system_that_knows_no_place_is_said_to_be_one():
     assert found["dynamics"] is None and "double precision" in found["reasons"]["dynamics"]
     assert found["mechanism"] is None and "matrices" in found["reasons"]["mechanism"]
     assert found["coding"]["codes"][0]["properties"]["capacity"]["headline"] is None
-    said = " ".join(drawn.sentences(found))
+    said = " ".join(sentences(found))
     assert "torus" not in said and "Not measured: population" in said
     with mpl.rc_context(STYLE):
         assert to_png(drawn.coding(found["coding"]["codes"])).startswith(b"\x89PNG")

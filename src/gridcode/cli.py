@@ -386,7 +386,7 @@ def _score(arguments: argparse.Namespace) -> None:
     print_modules(console, summary)
     console.print(escape(population_verdict(summary)), highlight=False)
     if states is not None:
-        from gridcode.report.theory import state_space_sentences
+        from gridcode.report.words import state_space_sentences
 
         console.print(escape(" ".join(state_space_sentences(states.summary))), highlight=False)
     if out is not None:

@@ -24,7 +24,7 @@ def wide_console() -> Console:
 def print_summary(summary: dict[str, Any]) -> None:
     """Print an evaluation: scores by arena, modules, and what was found in words."""
     from gridcode.report.page import verdict
-    from gridcode.report.theory import sentences
+    from gridcode.report.words import sentences
 
     table = Table(box=None, pad_edge=False)
     for column in ("walk, arena", "active", "score > 0.5", "any lattice > 0.5", "median score", "spacing (m)", "stability", "visited"):

@@ -21,7 +21,7 @@ from gridcode.analysis.spectrum import module_spectrum
 from gridcode.analysis.structure import StateSpace
 from gridcode.config import Config, LossConfig
 from gridcode.errors import InputError
-from gridcode.report import figures, modules, statespace, tables, theory
+from gridcode.report import figures, modules, statespace, tables, theory, words
 from gridcode.report.space import space
 from gridcode.report.style import STYLE, p_text
 
@@ -187,7 +187,7 @@ def render(
     found = summary.get("theory")
     kick = found["dynamics"]["perturbation"] if found and found["dynamics"] else None
     return _TEMPLATES.get_template("run.html.j2").render(
-        theory=theory.sentences(found) if found else [],
+        theory=words.sentences(found) if found else [],
         kick_mm=f"{1000 * kick['size_m']:.0f} mm" if kick else "",
         robustness=tables.robustness_table(found["robustness"]) if found and found["robustness"] else None,
         coding=tables.coding_table(found["coding"]["codes"]) if found and found["coding"] else None,
@@ -225,7 +225,7 @@ def render_population(
     return _TEMPLATES.get_template("population.html.j2").render(
         **_shared(population_verdict(summary), summary, pictures),
         **_shape(states.summary if states else None, states.arrays if states else None),
-        said=theory.state_space_sentences(states.summary) if states else [],
+        said=words.state_space_sentences(states.summary) if states else [],
         title=title,
         source=source,
         notes=notes,

@@ -7,7 +7,8 @@ from typing import Any
 from gridcode.report.space import condition
 from gridcode.report.statespace import betti_text, population_name
 from gridcode.report.style import p_text
-from gridcode.report.theory import PROPERTIES, headline
+from gridcode.report.theory import PROPERTIES
+from gridcode.report.words import headline
 
 Row = Mapping[str, Any]
 Cell = Callable[[Row], str]

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Polygon
 
-from gridcode.report.style import GREY, INK, module_colour, p_text
+from gridcode.report.style import GREY, INK, module_colour
+from gridcode.report.words import headline, p_of, percent
 
 Row = Mapping[str, Any]
 PROPERTIES = {
@@ -23,7 +24,6 @@ PROPERTIES = {
     "whitened": "whitened",
     "correction": "catastrophic errors",
 }
-ROUNDING = 1e-9
 SHORT_CODES = {"one ideal module": "ideal, 1 module", "three ideal modules": "ideal, 3 modules"}
 
 
@@ -162,7 +162,7 @@ def mechanism(found: Row, arrays: xr.Dataset, modules: Sequence[Row]) -> Figure:
         vectors = np.array(modules[row["module"]]["vectors_m"], dtype=np.float64)
         mean, moves = arrays[f"profile_{k}"].values, arrays[f"profile_{k}_velocities_m"].values
         fastest = int(np.hypot(*moves.T).argmax())
-        share = f"{_percent(row['explained_at_rest'])} of their variance, p {_p(row['p_value'])}"
+        share = f"{percent(row['explained_at_rest'])} of their variance, p {p_of(row['p_value'])}"
         both = np.abs(mean[[0, fastest]])
         limit = float(np.nanquantile(both, 0.98)) if np.isfinite(both).any() else 1.0
         _profile(axes[2], mean[0], vectors, limit, f"module {row['module']}: weights by phase difference, at rest\n{share}")
@@ -194,7 +194,7 @@ def _blocks(ax: Axes, arrays: xr.Dataset, found: Row) -> None:
     text = (
         ""
         if found["within"] is None
-        else f"\nwithin groups {_percent(found['within'])} of squared weights, {_percent(found['expected'])} by size, p {_p(found['p_value'])}"
+        else f"\nwithin groups {percent(found['within'])} of squared weights, {percent(found['expected'])} by size, p {p_of(found['p_value'])}"
     )
     ax.set(xlabel="from unit", ylabel="to unit", title=f"W(0), units by module and phase{text}")
 
@@ -238,7 +238,7 @@ def _composition(ax: Axes, found: Row) -> None:
     ax.axhline(1, color=GREY, linewidth=0.8, linestyle="--", label="W(0), no change at all")
     ax.set(xlabel="speed (m per step)", ylabel="error of W(v) over its change", ylim=(0, None))
     ax.set_title(
-        f"W(v) from W(0); commutator of the generators {found['commutator']:.3f}\n(permuted {found['permuted']:.3f}, p {_p(found['p_value'])})"
+        f"W(v) from W(0); commutator of the generators {found['commutator']:.3f}\n(permuted {found['permuted']:.3f}, p {p_of(found['p_value'])})"
     )
     ax.legend(fontsize=6)
 
@@ -293,109 +293,6 @@ def _property(ax: Axes, codes: Sequence[Row], names: Sequence[str], key: str, ti
     ax.set_title(f"{title} ({rows[0]['better']} is good)")
 
 
-def headline(value: float) -> str:
-    """A property's number in two digits; what is 0 but for rounding is 0."""
-    if abs(value) < ROUNDING:
-        return "0"
-    return f"{value:.2g}" if abs(value) < 0.995 else f"{value:.1f}"
-
-
-def sentences(found: Row) -> list[str]:
-    """What was found, in words: topology, dynamics, mechanism, coding.
-
-    Args:
-        found: `theory` of the summary.
-    """
-    said = state_space_sentences(found["state_space"])
-    said += [text for text in (_dynamics_sentence(found["dynamics"]), _rest_sentence(found["dynamics"]), _coding_sentence(found["coding"])) if text]
-    said += [f"Not measured: {name} ({reason})." for name, reason in found["reasons"].items()]
-    if found["dynamics"] and found["dynamics"]["reason"]:
-        said.append(f"Dynamics not measured as a whole: {found['dynamics']['reason']}.")
-    return said
-
-
-def state_space_sentences(space: Row) -> list[str]:
-    """What was found of state space and topology, in words.
-
-    Args:
-        space: `state_space` of the summary.
-    """
-    said = [_topology_sentence(row) for row in space["populations"] if row["module"] is not None or len(space["populations"]) == 1]
-    wrong = [c["name"] for c in space["controls"] if not c["as_expected"]]
-    if space["controls"]:
-        said.append(
-            "Controls of known shape came out as they should."
-            if not wrong
-            else f"Controls that did not come out as they should: {', '.join(wrong)}. Trust no torus here."
-        )
-    said += [f"Not measured: {row['name'].replace('_', ' ')} ({row['reason']})." for row in space["skipped"]]
-    return said
-
-
-def _topology_sentence(row: Row) -> str:
-    shape, who = row["topology"], f"{'all' if row['module'] is None else ''} {row['n_units']} units".strip()
-    who = f"module {row['module']} ({who})" if row["module"] is not None else who
-    betti = ", ".join(str(b) for b in shape["betti"])
-    if not shape["torus"]:
-        return f"The states of {who} were not shown to lie on a torus: Betti numbers {betti}."
-    text = f"The states of {who} lie on a torus: Betti numbers {betti}, p = {_p(shape['torus_p_value'])} against shuffles."
-    if row["toroidal"] and row["toroidal"]["correlation"] and None not in row["toroidal"]["correlation"]:
-        agree = ", ".join(f"{c:.2f}" for c in row["toroidal"]["correlation"])
-        text += f" Coordinates found on it without any position agree with the lattice's phases to a circular correlation of {agree}"
-        text += "." if row["toroidal"]["unimodular"] else ", but do not go around its own two loops."
-    return text
-
-
-def _dynamics_sentence(found: Row | None) -> str:
-    if not found or not found["perturbation"] or not found["perturbation"]["rows"]:
-        return ""
-    kick = found["perturbation"]
-    last = kick["rows"][-1]
-    half, left, off = kick["off_half_life_steps"], last["on"][1], last["off"][1]
-    said = [] if half is None else [f"Kicks off the manifold halve in {half:.1f} steps."]
-    if left is not None:
-        beside = "" if off is None else f", of a kick off it {round(100 * off)}%"
-        said.append(f"Of a displacement along the manifold {round(100 * left)}% is left after {last['steps']} steps{beside} (medians).")
-    return " ".join(said)
-
-
-def _rest_sentence(found: Row | None) -> str:
-    rest = found["return_map"] if found else None
-    if not rest or not rest["points"] or rest["way_m"][1] is None:
-        return ""
-    stopped, started = rest["outcomes"]["fixed point"], sum(rest["outcomes"].values())
-    share = f"all {started}" if stopped == started else f"{stopped} of {started}"
-    text = f"At rest {share} states followed come to a stop, {100 * rest['way_m'][1]:.0f} cm away (median)"
-    if rest["distinct"] == 1:
-        return f"{text}, all at one fixed point: it keeps no place."
-    if rest["estimated"] is None:
-        return f"{text}, no two at the same fixed point: on a sheet of them, as on a continuous attractor, or on more than can be counted."
-    cell = "" if rest["per_unit_cell"] is None else f", about {rest['per_unit_cell']:.0f} in a unit cell"
-    apart = "" if rest["spacing_m"] is None else f" and {100 * rest['spacing_m']:.0f} cm apart"
-    return f"{text}, at separate fixed points: {rest['distinct']} seen{cell}{apart}. On a continuous attractor they would stay where they are."
-
-
-def _coding_sentence(found: Row | None) -> str:
-    if not found:
-        return ""
-    own = found["codes"][0]
-    p = own["properties"]
-    if p["capacity"]["headline"] is None:
-        return ""
-    places = f"2^{p['capacity']['headline']:.1f} places"
-    text = f"In an arena of {own['arena_m']:g} m the code tells {places} apart at noise of {own['noise']:.0%} of its length"
-    independent = (p["capacity"].get("independent_modules") or {}).get("number")
-    text += "." if independent is None else f" and acts as {independent:.1f} independent modules."
-    update, phases = p["update"], p["algebraic"]
-    if update["headline"] is not None:
-        still = "" if update["null"] is None else f", {headline(update['null'])} if the state is left as it is"
-        text += f" One linear operator for each displacement, wherever it is made: R2 {update['headline']:.2f} (1: exactly{still})."
-    if phases["headline"] is not None:
-        chance = "" if phases["null"] is None else f", {headline(phases['null'])}: chance"
-        text += f" Sums of phases: {phases['headline']:.2f} (1: phases add exactly{chance})."
-    return text
-
-
 def _columns(rows: Sequence[Sequence[float | None]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     low, middle, high = np.array([[np.nan if v is None else v for v in row] for row in rows], dtype=np.float64).T
     return low, middle, high
@@ -403,14 +300,6 @@ def _columns(rows: Sequence[Sequence[float | None]]) -> tuple[np.ndarray, np.nda
 
 def _values(values: Sequence[float | None]) -> np.ndarray:
     return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0%}"
-
-
-def _p(value: float | None) -> str:
-    return p_text(np.nan if value is None else value)
 
 
 def _missing(ax: Axes, text: str = "could not be measured") -> None:
