@@ -123,6 +123,8 @@ def analyse_theory(
             "dynamics",
             lambda: describe_dynamics(*precise, max_step_m=max_step_m, generator=rng(1), vectors_m=whole, progress=_counted(report("dynamics"))),
         )
+        if progress:
+            progress("dynamics", DYNAMICS_PARTS, DYNAMICS_PARTS)
     coding_arena = min(arena_m, LARGEST_CODING_ARENA_M)
     reference = grow_reference(step, start, arena_m=2 * coding_arena + max_step_m, max_step_m=max_step_m, generator=rng(2))
     attempt("robustness", lambda: _robustness(step, start, reference, walk, coding_arena, max_step_m, rng, report("robustness")))
