@@ -7,8 +7,9 @@ import pytest
 from scipy.spatial.distance import pdist, squareform
 
 from gridcode.analysis import persistence as homology
+from gridcode.analysis import topology
 from gridcode.analysis.persistence import FIELD, choose_landmarks, persistence, principal_components
-from gridcode.analysis.topology import MOST_BARS, NULL_THRESHOLD, TORUS, count_by_gap, gap_p_value, measure_topology, shuffled
+from gridcode.analysis.topology import LOW_THRESHOLD, MOST_BARS, TORUS, count_by_gap, gap_p_value, measure_topology, shuffled
 from gridcode.errors import InputError
 from gridcode.synthetic import band_cell, ideal_grid_code, place_code, random_code
 
@@ -259,8 +260,8 @@ def test_many_landmarks_are_cheap(rng):
     assert len(points) == 1200
     distances = squareform(pdist(points))
     # What is joined and not collapsed decides; without collapse this would be millions of tetrahedra.
-    assert (distances < NULL_THRESHOLD * np.median(distances)).sum() > 300_000
-    found = persistence(points, threshold=NULL_THRESHOLD)
+    assert (distances < LOW_THRESHOLD * np.median(distances)).sum() > 300_000
+    found = persistence(points, threshold=LOW_THRESHOLD)
     assert [count_by_gap(found.lifetimes(d))[0] for d in (1, 2)] == [2, 1]
 
 
@@ -502,3 +503,25 @@ def test_every_pair_of_shuffles_and_level_that_is_allowed_can_reach_it():
     for nulls, level in itertools.product((19, 39, 99), (0.05, 0.02)):
         if 1 / (1 + nulls) <= level:
             assert measured(GOOD, nulls=nulls, level=level, landmarks=20).p_value.min() >= 1 / (1 + nulls)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_shuffled_clouds_joined_until_they_close_are_as_joined_to_the_end(seed):
+    rng = np.random.default_rng(seed)
+    code = ideal_grid_code([1.0], units_per_module=(64, 12)[seed % 2], phases="random", generator=rng)
+    states = shuffled(code(rng.uniform(-2, 2, (1500, 2))), rng)
+    points, _ = choose_landmarks(principal_components(states), count=200)
+    early, whole = topology._null_diagram(points, 0.9), persistence(points, threshold=0.9)
+    assert early.threshold < 0.9 * early.scale
+    for dimension in range(3):
+        one, other = early.lifetimes(dimension), whole.lifetimes(dimension)
+        assert one.max(initial=0) == pytest.approx(other.max(initial=0), abs=1e-9)
+        assert count_by_gap(one) == pytest.approx(count_by_gap(other), abs=1e-9)
+
+
+def test_many_landmarks_are_joined_less_far_and_keep_their_torus(rng, monkeypatch):
+    monkeypatch.setattr(topology, "MANY_LANDMARKS", 100)
+    code = ideal_grid_code([1.0], units_per_module=32, generator=rng)
+    found = measure_topology(code(rng.uniform(-2, 2, (2000, 2))), generator=rng, nulls=19, landmarks=150)
+    assert found.diagram.threshold == pytest.approx(LOW_THRESHOLD * found.diagram.scale)
+    assert found.torus

@@ -96,6 +96,8 @@ FAMILIES = {
     "smooth random fields, 0.6 m": (False, lambda x, rng: (random_code(units=64, correlation_m=0.6, generator=rng)(x), 0.05)),
     "bands in one direction": (False, bands([0.0])),
     "bands in all directions": (False, bands([])),
+    "one module, 32 cells, noise 0.8": (True, module(32, 0.8)),
+    "one module, 32 cells, noise 1.2": (True, module(32, 1.2)),
 }  # fmt: skip
 
 

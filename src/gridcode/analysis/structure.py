@@ -120,6 +120,7 @@ def analyse_state_space(
     summary = {
         "samples": len(given),
         "nulls": nulls,
+        "whole_vectors_m": None if whole_vectors_m is None else [[number(x) for x in vector] for vector in whole_vectors_m],
         "populations": rows,
         "skipped": skipped,
         "controls": [

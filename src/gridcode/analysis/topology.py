@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.cluster.hierarchy import linkage
+from scipy.spatial.distance import pdist
 
 from gridcode.analysis.cocycles import cup_product, find_loops
 from gridcode.analysis.persistence import DIMENSIONS, THRESHOLD, Diagram, choose_landmarks, loop_scale, persistence, principal_components
@@ -25,10 +27,10 @@ MOST_BARS = 8
 TAIL_BARS, FEWEST_TAIL_BARS = 20, 4
 FEWEST_UNITS = 3
 FEWEST_NULLS = 19
-# Of the median distance: almost no feature of shuffled states is left here.
-NULL_THRESHOLD = 0.75
-# Of more landmarks than this homology is computed up to the lower threshold as well: up to the other one it would take gigabytes.
-MANY_LANDMARKS = 500
+# Loops and voids of shuffled states have mostly closed at this many times the distance at which they are one piece.
+CLOSED_OVER_CONNECTED = 1.4
+# Of more landmarks than this, homology is computed up to a lower threshold (of the median distance): up to the other one it would take gigabytes.
+MANY_LANDMARKS, LOW_THRESHOLD = 500, 0.75
 # The product of two loops that span no surface is left with rounding, 1e-9; that of a torus with about one half.
 LEAST_PRODUCT = 0.01
 
@@ -157,7 +159,7 @@ def measure_topology(
         generator: draws samples and shifts.
         nulls: shuffles.
         level: largest p-value that counts.
-        landmarks: points that homology is computed of.
+        landmarks: points that homology is computed of; a thousand take some seconds a shuffle.
         components: principal components kept; a hexagonal torus needs six, four lose it.
         neighbours: see `choose_landmarks`.
         sparsest: see `choose_landmarks`.
@@ -181,7 +183,7 @@ def measure_topology(
         return choose_landmarks(found, count=landmarks, neighbours=neighbours, sparsest=sparsest)
 
     points, samples = cloud(given)
-    threshold = THRESHOLD if len(points) <= MANY_LANDMARKS else NULL_THRESHOLD
+    threshold = THRESHOLD if len(points) <= MANY_LANDMARKS else LOW_THRESHOLD
     diagram = persistence(points, threshold=threshold)
     null_longest, null_gap = (np.zeros((nulls, DIMENSIONS + 1)) for _ in range(2))
     for i in range(nulls):
@@ -221,11 +223,19 @@ def measure_topology(
 
 
 def _null_diagram(points: Float[np.ndarray, "landmark component"], threshold: float) -> Diagram:
-    """Of shuffled states: at a lower threshold, which is cheaper, and again at the full one where a feature is still alive there."""
-    diagram = persistence(points, threshold=NULL_THRESHOLD)
-    if threshold > NULL_THRESHOLD and any(np.isinf(bars[:, 1]).sum() > (dimension == 0) for dimension, bars in enumerate(diagram.intervals)):
-        return persistence(points, threshold=threshold)
-    return diagram
+    """Of shuffled states: joined no further than it takes until every loop and void has closed, which is all that there is to see of a cloud.
+
+    Going on would cost many times as much, and gigabytes for a thousand landmarks.
+    """
+    distances = pdist(points)
+    # Where the cloud becomes one piece, loops and voids are yet to close.
+    connected = float(linkage(distances, "single")[-1, 2] / np.median(distances))
+    joined = min(threshold, CLOSED_OVER_CONNECTED * connected)
+    while True:
+        diagram = persistence(points, threshold=joined)
+        if joined == threshold or all(np.isfinite(bars[:, 1]).sum() == len(bars) - (d == 0) for d, bars in enumerate(diagram.intervals)):
+            return diagram
+        joined = min(threshold, 1.1 * joined)
 
 
 def _window(diagram: Diagram, betti: tuple[int, int, int]) -> tuple[float, float]:

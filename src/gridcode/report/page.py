@@ -131,9 +131,8 @@ def _theory_figures(summary: Mapping[str, Any], arrays: xr.DataTree) -> dict[str
     found = summary["theory"]
     drawn = _state_space_figures(found["state_space"], arrays)
     if found["dynamics"]:
-        one = summary["headline"]["n_independent_modules"] == 1
-        largest = max(summary["modules"], key=lambda m: m["spacing_m"]) if one else None
-        vectors = np.array(largest["vectors_m"], dtype=np.float64) if largest else None
+        whole = found["state_space"]["whole_vectors_m"]
+        vectors = None if whole is None else np.array(whole, dtype=np.float64)
         drawn["dynamics"] = theory.dynamics(found["dynamics"], found["robustness"], vectors_m=vectors)
     if found["mechanism"]:
         drawn["mechanism"] = theory.mechanism(found["mechanism"], arrays["mechanism"].to_dataset(), summary["modules"])

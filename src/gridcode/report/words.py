@@ -57,7 +57,7 @@ def _topology_sentence(row: Row) -> str:
     betti = ", ".join(str(b) for b in shape["betti"])
     if not shape["torus"]:
         return f"The states of {who} were not shown to lie on a torus: Betti numbers {betti}."
-    text = f"The states of {who} lie on a torus: Betti numbers {betti}, p = {p_of(shape['torus_p_value'])} against shuffles."
+    text = f"The states of {who} lie on a torus: Betti numbers {betti}, p = {p_of(shape['torus_p_value'])} against shuffles and shorter bars."
     if row["toroidal"] and row["toroidal"]["correlation"] and None not in row["toroidal"]["correlation"]:
         agree = ", ".join(f"{c:.2f}" for c in row["toroidal"]["correlation"])
         text += f" Coordinates found on it without any position agree with the lattice's phases to a circular correlation of {agree}"
