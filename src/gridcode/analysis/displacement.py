@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from gridcode.analysis.codes import FEWEST_PLACES, Code, random_places, sample_states, states_at
-from gridcode.analysis.phases import LEAST_CONDITION, wave_vectors
+from gridcode.analysis.phases import LEAST_CONDITION, fit_waves, wave_vectors
 from gridcode.analysis.spectrum import module_spectrum
 from gridcode.errors import InputError
 
@@ -17,8 +17,6 @@ MAP_BINS = 64
 NULL_DRAWS = 20
 # Waves of a smaller share of the squared mean are rounding.
 LEAST_POWER = 1e-12
-# Of the largest singular value: waves that the units hardly carry are not read.
-LEAST_SINGULAR = 1e-6
 
 
 @dataclass(frozen=True)
@@ -194,19 +192,13 @@ def phase_algebra(
         raise InputError(f"waves must be (wave, 2), finite, not {waves.shape}")
     fitted, states = sample_states(code, side_m=side_m, places=places, generator=generator)
     angle = 2 * np.pi * fitted @ waves.T
-    design = np.concatenate([np.ones((len(angle), 1)), np.cos(angle), np.sin(angle)], axis=1)
-    singular = np.linalg.svd(design, compute_uv=False)
-    if singular[-1] < LEAST_CONDITION * singular[0]:
+    reader, condition = fit_waves(states, angle)
+    if condition < LEAST_CONDITION:
         none = np.full(len(waves), np.nan)
         return PhaseAlgebra(none, none, np.zeros(len(waves)), waves, side_m, "the square is too small to tell the waves from one another")
-    solution = np.linalg.lstsq(design, states, rcond=None)[0]
-    mean, cosine, sine = solution[0], solution[1 : 1 + len(waves)], solution[1 + len(waves) :]
-    # Waves of few units, or of uneven phases, are not orthogonal: a state's place on all of them is solved for at once.
-    read = np.linalg.pinv(solution[1:], rcond=LEAST_SINGULAR)
 
     def wave(x: Float[np.ndarray, "place 2"]) -> np.ndarray:
-        along = (states_at(code, x) - mean) @ read
-        return along[:, : len(waves)] + 1j * along[:, len(waves) :]
+        return reader(states_at(code, x))
 
     # 7 in 16 sums lie outside.
     x, y = (random_places(side_m, 2 * places, generator) for _ in range(2))
@@ -221,8 +213,8 @@ def phase_algebra(
     origin = np.where(np.isfinite(origin), origin, 1.0)
     resultant = np.abs((total * one.conj() * other.conj() * origin).mean(axis=0))
     null = np.abs((total * one.conj() * other[generator.permutation(len(other))].conj() * origin).mean(axis=0))
-    power = (cosine**2 + sine**2).sum(axis=1)
-    dead = power <= LEAST_POWER * max(float((mean**2).sum()), 1e-300)
+    power = (reader.cosine**2 + reader.sine**2).sum(axis=1)
+    dead = power <= LEAST_POWER * max(float((reader.mean**2).sum()), 1e-300)
     power[dead], resultant[dead], null[dead] = 0.0, np.nan, np.nan
     return PhaseAlgebra(resultant, null, power, waves, side_m, "a wave has no amplitude in the code" if dead.any() else "")
 

@@ -1,5 +1,7 @@
 """Where in the unit cell of a module's lattice each cell fires, and whether the cells together cover it evenly."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Bool, Complex, Float
 from scipy import spatial
@@ -13,6 +15,8 @@ from gridcode.errors import InputError
 DIRECTIONS = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
 # Below this ratio of its singular values a regression does not tell the waves from one another or from the mean: the map is too small.
 LEAST_CONDITION = 0.05
+# Of the largest singular value: waves that the units hardly carry are not read.
+LEAST_SINGULAR = 1e-6
 # Waves below this share of a map's variance are rounding.
 LEAST_SHARE = 1e-12
 START_GRID = 16
@@ -78,6 +82,50 @@ def wave_components(
     return amplitude, share
 
 
+@dataclass(frozen=True)
+class WaveReader:
+    r"""Reads from states where they are on the planes in which they go around once for every period of a wave.
+
+    Attributes:
+        mean: (unit,) mean activity.
+        cosine: (wave, unit) components of each unit along $\cos 2 \pi k \cdot x$.
+        sine: (wave, unit) along $\sin 2 \pi k \cdot x$.
+    """
+
+    mean: Float[np.ndarray, " unit"]
+    cosine: Float[np.ndarray, "wave unit"]
+    sine: Float[np.ndarray, "wave unit"]
+
+    def __call__(self, states: Float[np.ndarray, "sample unit"]) -> Complex[np.ndarray, "sample wave"]:
+        r"""States on the planes, $e^{2 \pi i k \cdot x}$ on a perfect code.
+
+        Planes of few units, or of uneven phases, are not orthogonal: a state's place on all of them is solved for at once, by least squares.
+        """
+        along = (states - self.mean) @ np.linalg.pinv(np.concatenate([self.cosine, self.sine]), rcond=LEAST_SINGULAR)
+        return along[:, : len(self.cosine)] + 1j * along[:, len(self.cosine) :]
+
+
+def fit_waves(states: Float[np.ndarray, "sample unit"], angle: Float[np.ndarray, "sample wave"]) -> tuple[WaveReader, float]:
+    """The components of each unit at some waves, by least squares over samples.
+
+    Args:
+        states: (sample, unit) activity.
+        angle: (sample, wave) wave vector times place, in radians.
+
+    Returns:
+        What reads the waves from other states, and the smallest over the largest singular value of the regression: near 0 where the places do
+        not tell the waves apart.
+    """
+    design = _wave_columns(angle)
+    solved, _, _, singular = np.linalg.lstsq(design, states, rcond=None)
+    waves = angle.shape[1]
+    return WaveReader(solved[0], solved[1 : 1 + waves], solved[1 + waves :]), float(singular[-1] / singular[0])
+
+
+def _wave_columns(angle: Float[np.ndarray, "sample wave"]) -> Float[np.ndarray, "sample column"]:
+    return np.concatenate([np.ones((len(angle), 1)), np.cos(angle), np.sin(angle)], axis=1)
+
+
 def _by_mask(visited: Bool[np.ndarray, "unit y x"], scorable: Bool[np.ndarray, " unit"]) -> list[tuple[Bool[np.ndarray, "y x"], np.ndarray]]:
     """The units that can be scored, grouped by the bins that they have visited; all in one group in most data."""
     groups: dict[bytes, list[int]] = {}
@@ -91,8 +139,7 @@ def _design(visited: Bool[np.ndarray, "y x"], bin_size_m: float, waves: Float[np
     rows, columns = visited.shape
     y, x = np.nonzero(visited)
     place = np.stack([x - (columns - 1) / 2, y - (rows - 1) / 2], axis=1) * bin_size_m
-    angle = 2 * np.pi * place @ waves.T
-    return np.concatenate([np.ones((len(place), 1)), np.cos(angle), np.sin(angle)], axis=1)
+    return _wave_columns(2 * np.pi * place @ waves.T)
 
 
 def spatial_phases(rate_maps: np.ndarray, *, bin_size_m: float, vectors_m: Float[np.ndarray, "2 2"]) -> Float[np.ndarray, "unit 2"]:

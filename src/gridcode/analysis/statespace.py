@@ -13,6 +13,7 @@ from scipy.sparse import SparseEfficiencyWarning
 from sklearn.manifold import Isomap, SpectralEmbedding
 
 from gridcode.analysis.persistence import principal_components
+from gridcode.analysis.phases import fit_waves
 from gridcode.analysis.topology import FEWEST_UNITS
 from gridcode.errors import InputError
 
@@ -21,8 +22,6 @@ FEWEST_SAMPLES = 40
 # In turns; a uniform phase has a standard deviation of 0.29.
 TURN = 2 * np.pi
 MOST_NULL_SAMPLES = 4000
-# Of the largest singular value: waves that the units hardly carry are not read.
-LEAST_SINGULAR = 1e-6
 # Of a regression on waves: where it is worse, the samples do not tell them from one another or from the mean.
 MOST_CONDITION = 1e3
 
@@ -174,7 +173,7 @@ def lattice_rings(
         raise InputError(f"the null needs a shift or more, not {nulls}")
     half = generator.permutation(len(given)) < len(given) // 2
     angle = TURN * places @ waves.T
-    if max(np.linalg.cond(_design(angle[part])) for part in (half, ~half)) > MOST_CONDITION:
+    if min(fit_waves(given[part], angle[part])[1] for part in (half, ~half)) < 1 / MOST_CONDITION:
         raise InputError("the places do not tell the waves apart: they cover too little of a period")
     points = _project(given, angle, half)
     mean = _agreement(points, angle)
@@ -194,21 +193,13 @@ def lattice_rings(
     )
 
 
-def _design(angle: Float[np.ndarray, "sample wave"]) -> Float[np.ndarray, "sample column"]:
-    return np.concatenate([np.ones((len(angle), 1)), np.cos(angle), np.sin(angle)], axis=1)
-
-
 def _project(
     states: Float[np.ndarray, "sample unit"], angle: Float[np.ndarray, "sample wave"], half: Bool[np.ndarray, " sample"]
 ) -> Complex[np.ndarray, "sample wave"]:
     """Each half of the states on the planes of the waves that the other half gives."""
-    waves = angle.shape[1]
     points = np.empty(angle.shape, dtype=np.complex128)
     for fitted, projected in ((half, ~half), (~half, half)):
-        solved = np.linalg.lstsq(_design(angle[fitted]), states[fitted], rcond=None)[0]
-        # Of few units, or of uneven phases, the planes are not orthogonal: the state's place in all of them is solved for at once.
-        read = (states[projected] - solved[0]) @ np.linalg.pinv(solved[1:], rcond=LEAST_SINGULAR)
-        points[projected] = read[:, :waves] + 1j * read[:, waves:]
+        points[projected] = fit_waves(states[fitted], angle[fitted])[0](states[projected])
     return points
 
 
