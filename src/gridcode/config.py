@@ -74,10 +74,20 @@ class ModelConfig(Section):
     """Velocities are divided by this before they enter the MLP."""
     initialisation: Literal["identity", "default"] = "identity"
     """`identity`: W(v) starts near the identity; `default`: PyTorch's own initialisation of linear layers."""
+    connectivity_radius: Annotated[int, Field(ge=0)] = 0
+    """Units lie on a ring and connect to units at most this many places away; 0: all to all (published)."""
     start: Literal["trained", "fixed"] = "trained"
     """Whether the state at the origin, g_0, is trained."""
     norm: bool = True
     """Whether states are divided by their L2 norm; False is the ablation."""
+
+    @model_validator(mode="after")
+    def _radius_leaves_something_out(self) -> "ModelConfig":
+        if 2 * self.connectivity_radius + 1 > self.units:
+            raise ValueError(
+                f"model.connectivity_radius ({self.connectivity_radius}) must be below half of model.units ({self.units}); 0 is all to all"
+            )
+        return self
 
 
 class LossConfig(Section):
@@ -109,6 +119,16 @@ class LossConfig(Section):
     """Pair terms over a random subset of the batch's states each step, or over all of them."""
     sampled_states: Annotated[int, Field(ge=2)] = 800
     """Size of that subset."""
+    neighbourhood_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the objective that neighbourhoods of units must meet on their own; the rest is for all units together. 0: published."""
+    neighbourhood_units: Annotated[int, Field(ge=2)] = 20
+    """Units in a neighbourhood, consecutive on the ring of units."""
+    neighbourhoods: Count = 3
+    """Neighbourhoods drawn at random for each batch."""
+    neighbourhood_states: Annotated[int, Field(ge=2)] = 500
+    """Size of the subset of states that a neighbourhood's pair terms compare."""
+    neighbourhood_isometry: NotNegative = 0.1
+    """Weight of the scale-free conformal isometry within a neighbourhood, from the first step on."""
 
     @model_validator(mode="after")
     def _ramp_rises(self) -> "LossConfig":
@@ -220,6 +240,12 @@ class Config(Section):
     loss: LossConfig = LossConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+
+    @model_validator(mode="after")
+    def _neighbourhoods_fit(self) -> "Config":
+        if self.loss.neighbourhood_share and self.loss.neighbourhood_units > self.model.units:
+            raise ValueError(f"loss.neighbourhood_units ({self.loss.neighbourhood_units}) must not exceed model.units ({self.model.units})")
+        return self
 
     @property
     def content_hash(self) -> str:

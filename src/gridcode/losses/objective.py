@@ -17,17 +17,23 @@ from gridcode.world.streams import Source
 
 @dataclass(frozen=True)
 class Terms:
-    """The objective and its terms, unweighted; `total` alone is meant to be differentiated."""
+    """The objective and its terms, unweighted; `total` alone is meant to be differentiated.
+
+    `neighbourhoods` is the mean objective of neighbourhoods of units, where they are asked for one; it is part of `total` then.
+    """
 
     total: Float[Tensor, ""]
     separation: Float[Tensor, ""]
     invariance: Float[Tensor, ""]
     capacity: Float[Tensor, ""]
     isometry: Float[Tensor, ""]
+    neighbourhoods: Float[Tensor, ""] | None = None
 
     def floats(self) -> dict[str, float]:
         """The values by name, the objective as `loss`."""
-        names = ("total", "separation", "invariance", "capacity", "isometry")
+        names = ["total", "separation", "invariance", "capacity", "isometry"]
+        if self.neighbourhoods is not None:
+            names.append("neighbourhoods")
         values = torch.stack([getattr(self, name).detach() for name in names]).tolist()
         return dict(zip(("loss", *names[1:]), values, strict=True))
 

@@ -116,6 +116,8 @@ class BatchedTrainer:
     def __init__(self, configs: Sequence[Config], *, device: torch.device | str = "cpu", kernels: bool = False, graph: bool = False) -> None:
         if len({shape_of(c) for c in configs}) != 1:
             raise InputError("networks trained together may differ only in seed, learning rate, loss weights and scales")
+        if configs[0].model.connectivity_radius or configs[0].loss.neighbourhood_share:
+            raise InputError("networks with local connectivity or neighbourhoods of units are not trained as one program")
         self.device = torch.device(device)
         if graph and not (kernels and self.device.type == "cuda"):
             raise InputError("a CUDA graph needs a CUDA device and the kernels")

@@ -12,6 +12,7 @@ from torch.optim import AdamW
 
 from gridcode.config import Config
 from gridcode.errors import TrainingError
+from gridcode.losses.neighbourhoods import neighbourhood_objective
 from gridcode.losses.objective import Terms, objective
 from gridcode.models.network import GridNetwork
 from gridcode.records import Batch
@@ -122,6 +123,15 @@ class Trainer:
             dtype=self.network.start.dtype,
         ).to(self.network.start.device)
 
+    def _terms(self, states: Tensor, batch: Batch, stream: Source) -> Terms:
+        loss = self.config.loss
+        terms = objective(states, batch, loss, step=self.step, generator=stream)
+        share = loss.neighbourhood_share
+        if not share:
+            return terms
+        local = neighbourhood_objective(states, batch, loss, generator=stream)
+        return dataclasses.replace(terms, total=(1 - share) * terms.total + share * local, neighbourhoods=local.detach())
+
     def advance(self) -> StepResult:
         """One optimiser step.
 
@@ -138,7 +148,7 @@ class Trainer:
             stream = Stream(training.seed, self.step * training.accumulation + part)
             batch = self.draw(stream)
             states = self.network(batch)
-            terms = objective(states, batch, self.config.loss, step=self.step, generator=stream)
+            terms = self._terms(states, batch, stream)
             (terms.total / training.accumulation).backward()
             zero += _zero_states(states.detach())
         gradient_norm = torch.nn.utils.get_total_norm([p.grad for p in self.network.parameters() if p.grad is not None])
