@@ -2,21 +2,28 @@
 
 __version__ = "0.1.0"
 
+from gridcode.ablation import AblationResult, ablate
 from gridcode.api import evaluate, load_network, score, state_space, train, train_many, write_report, write_score_report
 from gridcode.config import Config, load_config
 from gridcode.errors import GridcodeError, InputError, TrainingError
+from gridcode.pretrained import Pretrained, pretrained, pretrained_names
 from gridcode.runs import Run
 from gridcode.training.many import variants
 
 __all__ = [
+    "AblationResult",
     "Config",
     "GridcodeError",
     "InputError",
+    "Pretrained",
     "Run",
     "TrainingError",
+    "ablate",
     "evaluate",
     "load_config",
     "load_network",
+    "pretrained",
+    "pretrained_names",
     "score",
     "state_space",
     "train",

@@ -130,6 +130,48 @@ def _parser() -> argparse.ArgumentParser:
     presets.add_argument("name", nargs="?", metavar="PRESET", help="show this preset, complete")
     presets.add_argument("--fields", action="store_true", help="list every setting with its default and meaning")
 
+    pretrained = commands.add_parser(
+        "pretrained",
+        usage="gridcode pretrained [NAME] [--out RUN] [--json]",
+        help="list the trained networks in the package, or unpack one into a run folder",
+        description="List the trained networks that come with the package, show one, or unpack one into an ordinary run folder, for "
+        "`gridcode evaluate` and all that reads one.",
+    )
+    pretrained.add_argument("name", nargs="?", metavar="NAME", help="show this network")
+    pretrained.add_argument("--out", metavar="RUN", help="unpack it into this new run folder")
+    pretrained.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+
+    reproduce = commands.add_parser(
+        "reproduce",
+        usage="gridcode reproduce FIGURE [--runs RUN ...] [--out DIR] [--quiet] [--json]",
+        help="draw a figure of the paper from trained networks, with its numbers and a verdict",
+        description="Draw a figure of the paper from run folders, or from the networks in the package: FIGURE.png, FIGURE.pdf, tables (FIGURE*.csv) "
+        "and a paragraph (FIGURE.md) on what the paper shows, what was found and whether that agrees. FIGURE is one of fig4, fig5, fig6, fig7, fig9.",
+    )
+    reproduce.add_argument("figure", metavar="FIGURE", help="fig4 modules, fig5 other walks and arenas, fig6 torus, fig7 ablations, fig9 all units")
+    runs = "run folders: numbers over all, maps of the first; for fig7 the folder of `gridcode ablate` [what the package holds]"
+    reproduce.add_argument("--runs", nargs="+", metavar="RUN", help=runs)
+    reproduce.add_argument("--out", metavar="DIR", help="folder to write into [reproduced/FIGURE]")
+    _quiet_and_json(reproduce)
+
+    ablate = commands.add_parser(
+        "ablate",
+        usage="gridcode ablate [PRESET] [--seeds SEEDS] [--variants NAMES] [--out DIR] [--jobs N] [--quiet] [--json] [--SETTING VALUE ...]",
+        help="the paper's ablations: train without each part of the recipe, measure, judge",
+        description="Train a reference and every variant that lacks a part of the recipe, with several seeds each; measure all networks, and judge "
+        "what the paper says of them by rules written down beforehand. Again, with the same --out, to go on after a stop. Any setting of the "
+        "training can be overridden; it then holds for the reference and all variants.",
+    )
+    ablate.add_argument("what", metavar="PRESET", nargs="?", default="quick", help="preset or TOML file of the reference [quick]")
+    ablate.add_argument("--seeds", metavar="SEEDS", default="0-4", help="seeds of every variant, such as 0-7; fewer than 3 decide nothing [0-4]")
+    ablate.add_argument("--variants", metavar="NAMES", help="variants beside the reference, such as no-capacity,sigma_g [all]")
+    ablate.add_argument("--out", metavar="DIR", help="folder of runs, tables and figure [ablations/NAME]")
+    ablate.add_argument("--jobs", metavar="N", help="how many networks train side by side on a CPU [the number of cores]")
+    ablate.add_argument("--arena", metavar="METRES", help="side of the arena that networks are measured in [4]")
+    ablate.add_argument("--nulls", metavar="N", help="null maps of each unit [200]")
+    _quiet_and_json(ablate)
+    _add_overrides(ablate, ("world", "model", "loss", "training"))
+
     bench = commands.add_parser(
         "bench",
         help="time training steps on this machine",
@@ -172,7 +214,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.print_help()
             return 0
         commands = {
-            "train": _train, "evaluate": _evaluate, "score": _score, "report": _report, "presets": _presets, "demo": _demo, "bench": _bench
+            "train": _train, "evaluate": _evaluate, "score": _score, "report": _report, "presets": _presets, "demo": _demo, "bench": _bench,
+            "pretrained": _pretrained, "reproduce": _reproduce, "ablate": _ablate,
         }  # fmt: skip
         commands[parsed.command](parsed)
         return 0
@@ -185,8 +228,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 1
     except KeyboardInterrupt:
-        goes_on = parsed.command in ("train", "demo")
-        _say("interrupted" + ("; a training goes on from its last checkpoint with `gridcode train RUN`" if goes_on else ""))
+        goes_on = "; a training goes on from its last checkpoint with `gridcode train RUN`" if parsed.command in ("train", "demo") else ""
+        _say("interrupted" + ("; the same command goes on from there" if parsed.command == "ablate" else goes_on))
         return 130
 
 
@@ -434,6 +477,70 @@ def _presets(arguments: argparse.Namespace) -> None:
     else:
         for name in configuration.preset_names():
             print(f"{name:8s} {configuration.preset_summary(name)}")
+
+
+def _pretrained(arguments: argparse.Namespace) -> None:
+    from gridcode.pretrained import table
+    from gridcode.pretrained.library import details_of
+
+    if arguments.name is None:
+        if arguments.out:
+            raise InputError(f"--out needs the NAME of a network: {', '.join(gridcode.pretrained_names())}")
+        rows = [table.row(details_of(name)) for name in gridcode.pretrained_names()]
+        if arguments.json:
+            _print_json(rows)
+        else:
+            table.print_list(wide_console(), rows)
+        return
+    details = details_of(arguments.name)
+    run = gridcode.pretrained(arguments.name).unpack(arguments.out) if arguments.out else None
+    if arguments.json:
+        _print_json(table.row(details) | ({"run": str(run.folder)} if run else {}))
+    elif run:
+        print(f"unpacked {arguments.name}; run folder: {run.folder}")
+        print(f"next: gridcode evaluate {run.folder}")
+    else:
+        table.print_one(wide_console(), details)
+
+
+def _reproduce(arguments: argparse.Namespace) -> None:
+    from gridcode.display import evaluation_bar
+    from gridcode.reproduce import reproduce
+
+    with evaluation_bar(ERRORS, quiet=arguments.quiet, title="reproduce") as progress:
+        found = reproduce(arguments.figure, arguments.runs, arguments.out, progress)
+    if arguments.json:
+        _print_json(found.as_json())
+        return
+    print(found.text)
+    for path in found.files:
+        print(f"  {path}")
+
+
+def _ablate(arguments: argparse.Namespace) -> None:
+    from gridcode.ablation.study import ARENA_M, NULLS, check, plan
+    from gridcode.ablation.training import train_members
+    from gridcode.display import evaluation_bar, many_bar
+
+    config = configuration.load_config(arguments.what).override(_overrides(arguments))
+    if "training.seed" in _overrides(arguments):
+        raise InputError("give the seeds with --seeds, not --seed")
+    seeds, variants = _seeds(arguments.seeds), arguments.variants.split(",") if arguments.variants is not None else None
+    folder = Path(arguments.out) if arguments.out else Path("ablations") / Path(arguments.what).stem
+    jobs, arena = _counted(arguments, "jobs"), _number_option(arguments)("arena")
+    options: dict[str, Any] = {"arena_m": ARENA_M if arena is None else arena, "nulls": _counted(arguments, "nulls") or NULLS}
+    check(config, **options)
+    # One display after the other: first that of the trainings, which are then there.
+    with many_bar(ERRORS, quiet=arguments.quiet) as progress:
+        train_members(plan(config, seeds=seeds, variants=variants), folder, jobs=jobs, progress=progress)
+    with evaluation_bar(ERRORS, quiet=arguments.quiet, title="measure") as scoring:
+        found = gridcode.ablate(config, out=folder, seeds=seeds, variants=variants, jobs=jobs, scoring=scoring, **options)
+    if arguments.json:
+        _print_json(found.as_json())
+        return
+    print(found.text)
+    for path in found.files:
+        print(f"  {path}")
 
 
 def _bench(arguments: argparse.Namespace) -> None:

@@ -1,0 +1,183 @@
+"""Make the two files of a packaged network from an evaluated run, in as little room as its scores allow."""
+
+import copy
+import datetime
+import hashlib
+import itertools
+import json
+import os
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gridcode.api import load_network
+from gridcode.config import Config, load_config, locate, preset_names
+from gridcode.errors import InputError
+from gridcode.files import write_atomically
+from gridcode.models.network import GridNetwork
+from gridcode.pretrained.library import FORMAT, PACKAGE
+from gridcode.pretrained.packing import Factors, factor, pack, unpack
+from gridcode.pretrained.scores import TOLERANCE, changes, headline_scores, measure, measuring, small_scores
+from gridcode.runs import Run
+
+LIMIT_BYTES = 2_000_000
+METRICS_KEPT = 100
+
+
+def export(
+    run: Run | str | os.PathLike[str],
+    name: str,
+    *,
+    folder: str | os.PathLike[str] = PACKAGE,
+    command: str | None = None,
+    limit_bytes: int = LIMIT_BYTES,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Write NAME.safetensors and NAME.json.
+
+    Weights are rounded to float16 where the file then fits and the scores stay within `TOLERANCE` of those of the run's own weights,
+    measured with the same seeds; else the layer behind W(v) is factored as well; else they stay in float32, whole or factored.
+
+    Args:
+        run: an evaluated run.
+        name: lower-case letters, digits and hyphens; replaced where it exists.
+        folder: where to; the package itself by default.
+        command: what trained it; by default made up from the settings.
+        limit_bytes: largest file of weights.
+        progress: called with (what, done, total).
+
+    Returns:
+        What was written to the JSON file.
+
+    Raises:
+        InputError: a bad name, a run without checkpoint or evaluation, or weights that do not fit.
+    """
+    run = run if isinstance(run, Run) else Run(run)
+    folder = Path(folder)
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+        raise InputError(f"a packaged network's name has lower-case letters, digits and hyphens, unlike '{name}'")
+    if not folder.is_dir():
+        raise InputError(f"there is no folder '{folder}'")
+    manifest = run.manifest
+    if "step" not in manifest:
+        raise InputError(f"'{run.folder}' has no manifest.json that says how it was trained")
+    network = load_network(run).float()
+    evaluation = measuring(run.config.evaluation, run.read_evaluation()[0])
+    factors = factor(network, max_velocity_m=run.config.world.max_velocity_m)
+    own = measure(network, run.config, evaluation, progress=progress)
+    data, stored, found = _smallest(network, factors, own, lambda n: measure(n, run.config, evaluation, progress=progress), limit_bytes)
+    details = {
+        "format": FORMAT,
+        "name": name,
+        "command": command or training_command(run.config),
+        "seed": run.config.training.seed,
+        "exported": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "bytes": len(data),
+        **{key: found[key] for key in ("dtype", "rank", "rank_error")},
+        "scores": headline_scores(found["summary"]),
+        "small_scores": small_scores(stored, run.config),
+        "comparison": {
+            "float32": headline_scores(own),
+            "changes": found["changes"],
+            "tolerance": TOLERANCE,
+            "not_taken": found["not_taken"],
+            "evaluation": evaluation.model_dump(mode="json"),
+        },
+        "manifest": manifest,
+        # What the run's file says, and so all its settings, but none that came after it.
+        "config": run.config.model_dump(mode="json", exclude_unset=True),
+        "metrics": _columns(run.metrics()),
+    }
+    try:
+        write_atomically(folder / f"{name}.safetensors", data)
+        write_atomically(folder / f"{name}.json", _laid_out(details) + "\n")
+    except OSError as error:
+        raise InputError(f"cannot write to '{folder}': {error.strerror or error}") from None
+    return details
+
+
+def _smallest(
+    network: GridNetwork,
+    factors: Factors | None,
+    own: Mapping[str, Any],
+    evaluate: Callable[[GridNetwork], dict[str, Any]],
+    limit_bytes: int,
+) -> tuple[bytes, GridNetwork, dict[str, Any]]:
+    """The first form of the weights that fits and keeps the scores; what was found of it and of those before."""
+    not_taken: list[dict[str, Any]] = []
+    ranks = (None, factors) if factors else (None,)
+    for dtype, low_rank in itertools.product(("float16", "float32"), ranks):
+        form = {"dtype": dtype, "rank": low_rank.left.shape[1] if low_rank else None, "rank_error": low_rank.error if low_rank else None}
+        try:
+            data = pack(network, dtype=dtype, factors=low_rank)
+        except InputError as error:
+            not_taken.append(form | {"reason": str(error)})
+            continue
+        if len(data) > limit_bytes:
+            not_taken.append(form | {"reason": f"{len(data)} bytes are more than {limit_bytes}"})
+            continue
+        if (dtype, low_rank) == ("float32", None):
+            return data, network, form | {"summary": own, "changes": None, "not_taken": not_taken}
+        stored = _loaded(network, data)
+        summary = evaluate(stored)
+        apart = changes(own, summary)
+        if not apart["too_far"]:
+            return data, stored, form | {"summary": summary, "changes": apart, "not_taken": not_taken}
+        not_taken.append(form | {"reason": f"scores change too much: {', '.join(apart['too_far'])}", "changes": apart})
+    tried = "; ".join(f"{row['dtype']}{' of rank ' + str(row['rank']) if row['rank'] else ''}: {row['reason']}" for row in not_taken)
+    raise InputError(f"the network does not fit in {limit_bytes} bytes with its scores kept ({tried})")
+
+
+def _loaded(network: GridNetwork, data: bytes) -> GridNetwork:
+    """A network like this one with the weights of a file."""
+    other = copy.deepcopy(network)
+    other.load_state_dict(unpack(data))
+    return other
+
+
+def training_command(config: Config) -> str:
+    """A `gridcode train` command that trains with these settings: the nearest preset and what differs from it."""
+    commands: list[list[str]] = []
+    for preset in preset_names():
+        words = ["gridcode", "train", preset, "--seed", str(config.training.seed)]
+        theirs = load_config(preset).model_dump(mode="json")
+        for section, values in config.model_dump(mode="json", exclude={"evaluation"}).items():
+            for field, value in values.items():
+                if value != theirs[section][field] and (section, field) != ("training", "seed"):
+                    words += [_option(section, field), value if isinstance(value, str) else json.dumps(value)]
+        commands.append(words)
+    shortest: list[str] = min(commands, key=len)
+    return shlex.join(shortest)
+
+
+def _option(section: str, field: str) -> str:
+    """The shortest option that means a setting."""
+    try:
+        short = locate(field) == (section, field)
+    except InputError:
+        short = False
+    return "--" + (field if short else f"{section}.{field}").replace("_", "-")
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Some hundred of the logged lines, evenly spread and with the last, by name; for the report's training curves."""
+    if not rows:
+        return {}
+    kept = sorted({round(i * (len(rows) - 1) / (METRICS_KEPT - 1)) for i in range(METRICS_KEPT)})
+    return {name: [_rounded(rows[i].get(name)) for i in kept] for name in rows[-1]}
+
+
+def _rounded(value: Any) -> Any:
+    return float(f"{value:.5g}") if isinstance(value, float) else value
+
+
+def _laid_out(value: Any, depth: int = 1) -> str:
+    """JSON with a line for each entry of an object, and lists each on one line."""
+    if not isinstance(value, dict) or not value:
+        return json.dumps(value, allow_nan=False)
+    indent = " " * depth
+    lines = [f"{indent}{json.dumps(name)}: {_laid_out(entry, depth + 1)}" for name, entry in value.items()]
+    return "{\n" + ",\n".join(lines) + "\n" + " " * (depth - 1) + "}"
