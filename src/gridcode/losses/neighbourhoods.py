@@ -13,9 +13,11 @@ from torch import Generator, Tensor
 from gridcode.config import LossConfig
 from gridcode.errors import InputError
 from gridcode.losses.objective import objective
-from gridcode.models.integrator import SMALLEST_NORM
 from gridcode.records import Batch
 from gridcode.world.streams import Source, as_source
+
+# Keeps a neighbourhood without any activity at zero instead of dividing zero by zero.
+SMALLEST_NORM = 1e-30
 
 
 def neighbourhood_objective(
@@ -52,7 +54,6 @@ def neighbourhood_objective(
     total = states.new_zeros(())
     for which in members.to(states.device):
         activity = states.index_select(-1, which)
-        # A neighbourhood that is silent stays at zero instead of becoming NaN.
         local = activity / torch.linalg.vector_norm(activity, dim=-1, keepdim=True).clamp_min(SMALLEST_NORM)
         total = total + objective(local, batch, own, step=0, generator=source).total
     return total / config.neighbourhoods

@@ -31,6 +31,8 @@ class VelocityTransition(nn.Module):
         InputError: an unknown activation or initialisation.
     """
 
+    _joined: Tensor
+
     def __init__(
         self,
         units: int,
