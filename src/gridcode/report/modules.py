@@ -90,16 +90,17 @@ def spectra(data: xr.Dataset, modules: Sequence[Mapping[str, Any]], found: Seque
     figure = Figure(figsize=(2.7 * max(len(shown), 2), 5.4))
     for k, (row, spectrum) in enumerate(shown):
         above, below = (figure.add_subplot(2, len(shown), line * len(shown) + k + 1) for line in (0, 1))
-        _draw_power(above, row, spectrum)
+        draw_power(above, row, spectrum)
         mine = data["module"].values == row["module"]
-        _draw_phases(below, row, data["phase"].values[mine])
+        draw_phases(below, row, data["phase"].values[mine])
         if k == 0:
             above.set_ylabel("waves per metre, y")
             below.set_ylabel("y (m)")
     return figure
 
 
-def _draw_power(ax: Axes, row: Mapping[str, Any], spectrum: ModuleSpectrum) -> None:
+def draw_power(ax: Axes, row: Mapping[str, Any], spectrum: ModuleSpectrum) -> None:
+    """Mean Fourier power of a module with its waves, per metre."""
     k = spectrum.wave_numbers_per_m
     waves = np.hypot(*spectrum.waves_per_m.T)
     limit = min(2.2 * float(waves.max()), float(k[-1])) if np.isfinite(waves).all() else float(k[-1])
@@ -115,7 +116,8 @@ def _draw_power(ax: Axes, row: Mapping[str, Any], spectrum: ModuleSpectrum) -> N
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), xlabel="waves per metre, x")
 
 
-def _draw_phases(ax: Axes, row: Mapping[str, Any], phases: np.ndarray) -> None:
+def draw_phases(ax: Axes, row: Mapping[str, Any], phases: np.ndarray) -> None:
+    """Phases of a module's units, (unit, 2) in unit cells, over one unit cell in metres."""
     vectors = np.array(row["vectors_m"], dtype=np.float64)
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) @ vectors
     colour = module_colour(row["module"])

@@ -45,7 +45,7 @@ def state_space(arrays: xr.DataTree, rows: Sequence[Mapping[str, Any]]) -> Figur
             ax = figure.add_subplot(len(shown), 6, 6 * line + k + 1, projection="3d")
             _draw_embedding(ax, data, k, population_name(row) if k == 0 else "")
         for k in range(3):
-            _draw_ring(figure.add_subplot(len(shown), 6, 6 * line + k + 3), data, row, k)
+            draw_ring(figure.add_subplot(len(shown), 6, 6 * line + k + 3), data, row, k)
         _draw_variance(figure.add_subplot(len(shown), 6, 6 * line + 6), row)
     return figure
 
@@ -69,7 +69,8 @@ def _draw_embedding(ax: Any, data: xr.Dataset, which: int, title: str) -> None:
     ax.view_init(elev=25, azim=-60)
 
 
-def _draw_ring(ax: Axes, data: xr.Dataset, row: Mapping[str, Any], wave: int) -> None:
+def draw_ring(ax: Axes, data: xr.Dataset, row: Mapping[str, Any], wave: int) -> None:
+    """States projected on the plane of one wave of the lattice, coloured by its phase."""
     if row["rings"] is None:
         ax.set_axis_off()
         if wave == 1:
@@ -111,12 +112,13 @@ def topology(arrays: xr.DataTree, rows: Sequence[Mapping[str, Any]], controls: S
     columns = len(shown) + 1
     figure = Figure(figsize=(3.4 * columns, 3.4))
     for k, row in enumerate(shown):
-        _draw_diagram(figure.add_subplot(1, columns, k + 1), arrays[row["name"]].to_dataset(), row)
+        draw_diagram(figure.add_subplot(1, columns, k + 1), arrays[row["name"]].to_dataset(), row)
     _draw_longest(figure.add_subplot(1, columns, columns), rows, controls)
     return figure
 
 
-def _draw_diagram(ax: Axes, data: xr.Dataset, row: Mapping[str, Any]) -> None:
+def draw_diagram(ax: Axes, data: xr.Dataset, row: Mapping[str, Any]) -> None:
+    """Persistence diagram of a population beside what shuffles reach."""
     bars, threshold = data["bars"].values, float(data.attrs["threshold"])
     null = row["topology"]["null_95"]
     for dimension in (0, 1, 2):

@@ -15,8 +15,8 @@ from gridcode.analysis.structure import analyse_state_space
 from gridcode.errors import InputError
 
 # The same pictures as in a run's report.
-from gridcode.report.modules import _draw_phases, _draw_power
-from gridcode.report.statespace import PHASE_COLOURS, _draw_diagram, _draw_ring, betti_text
+from gridcode.report.modules import draw_phases, draw_power
+from gridcode.report.statespace import PHASE_COLOURS, betti_text, draw_diagram, draw_ring
 from gridcode.report.style import p_text
 from gridcode.reproduce.findings import Claim, Made, counted, spread, within
 from gridcode.reproduce.probe import Probe
@@ -246,22 +246,22 @@ def _draw(probe: Probe, shape: Shape) -> Figure:
     figure = Figure(figsize=(10.5, 8.4))
     figure.suptitle(f"{probe.name}: module {shape.row['module']}, {shape.row['n_units']} units, spacing {shape.row['spacing_m']:.2f} m", fontsize=9)
     power, phases, diagram = (figure.add_subplot(3, 3, k) for k in (1, 2, 3))
-    _draw_power(power, shape.row, shape.spectrum)
+    draw_power(power, shape.row, shape.spectrum)
     power.set_title(power.get_title().split("\n")[-1] + "\n" + f"lengths {', '.join(f'{v:.2f}' for v in shape.spectrum.lengths_per_m)} per metre")
     power.set_ylabel("waves per metre, y")
     mine = probe.headline["module"].values == shape.row["module"]
-    _draw_phases(phases, shape.row, probe.headline["phase"].values[mine])
+    draw_phases(phases, shape.row, probe.headline["phase"].values[mine])
     phases.set_anchor("C")
     phases.set_ylabel("y (m)")
     if shape.space is None or shape.arrays is None:
         diagram.set_axis_off()
         diagram.text(0.5, 0.5, f"topology not measured:\n{shape.reason}", transform=diagram.transAxes, ha="center", color="0.35")
         return figure
-    _draw_diagram(diagram, shape.arrays, shape.space)
+    draw_diagram(diagram, shape.arrays, shape.space)
     for k in range(3):
         _draw_embedding(figure.add_subplot(3, 3, 4 + k, projection="3d"), shape.arrays, k)
         ring = figure.add_subplot(3, 3, 7 + k)
-        _draw_ring(ring, shape.arrays, shape.space, k)
+        draw_ring(ring, shape.arrays, shape.space, k)
         ring.set(xlabel="cosine part", ylabel="sine part")
     return figure
 
