@@ -24,9 +24,9 @@ CASES = [
     ("paper", {"training.products": "tf32"}, 1),
     ("paper", {"training.products": "bf16"}, 1),
     ("paper", {"world.orders": "latin", "world.trajectories": 120}, 1),
-    *(("laptop", {"model.units": units}, 1) for units in (32, 64, 96, 128, 256, 512)),
+    *(("dense", {"model.units": units}, 1) for units in (32, 64, 96, 128, 256, 512)),
     *(("quick", {}, networks) for networks in (1, 4, 16)),
-    *(("laptop", {}, networks) for networks in (4, 16)),
+    *(("dense", {}, networks) for networks in (4, 16)),
 ]
 
 
@@ -82,7 +82,7 @@ def main() -> None:
         path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     rates = bench.gpu_rates()
     result["ceilings"] = {"float32_tflops": rates.gemm / 1e12, "bf16_tflops": (rates.bf16 or 0) / 1e12, "copy_gb_s": rates.read(1e9) / 1e9}
-    result["cpu"] = [bench.cpu_case(preset, naive=False, seconds=2) for preset in ("quick", "laptop", "paper")]
+    result["cpu"] = [bench.cpu_case(preset, naive=False, seconds=2) for preset in ("quick", "dense", "paper")]
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 

@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/growth.py [--csv benchmarks/results/growth.csv] [--plot docs/images/growth.png]
 
-From the shape of the preset `laptop` (N=128, T=60, B=120, 1,000 sampled states) one size is changed at a time; each point
+From the shape of the preset `dense` (N=128, T=60, B=120, 1,000 sampled states) one size is changed at a time; each point
 is a process of its own, so that its peak memory is its own. The exponent b of cost ~ size^b is fitted to all points, and
 between the two largest, where fixed costs weigh least. Several networks (E) train side by side as `gridcode train --seeds`
 does, with the preset `quick` shortened to 300 steps; there the time is the wall time of the whole command.
@@ -53,7 +53,7 @@ def point(name: str, size: int) -> dict[str, float]:
     # Latin orders need B to be a multiple of T; independently shuffled ones would add padding to the comparison.
     if shape["B"] % shape["T"]:
         shape["B"] = shape["T"] * max(1, round(shape["B"] / shape["T"]))
-    trainer = Trainer(gridcode.load_config("laptop").override({KEYS[key]: value for key, value in shape.items()}))
+    trainer = Trainer(gridcode.load_config("dense").override({KEYS[key]: value for key, value in shape.items()}))
     trainer.step = 10**6
     taken: list[float] = []
     began = time.perf_counter()

@@ -3,7 +3,7 @@
     python experiments/space/space.py RUN [RUN ...] > experiments/space/space.csv
 
 A row for each run, walk and arena; columns as in `gridcode.analysis.generalisation.generalise`, with a column for each path length and
-horizon. Errors in metres, medians over 64 walkers. The table beside this script: `laptop` seeds 0 and 1, `quick` seeds 0 to 4. 20 CPU-s for
+horizon. Errors in metres, medians over 64 walkers. The table beside this script: `dense` seeds 0 and 1, `quick` seeds 0 to 4. 20 CPU-s for
 64 units, 47 for 128.
 """
 

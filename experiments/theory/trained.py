@@ -1,8 +1,8 @@
 """State space, dynamics, mechanism and code of trained networks: a row for each module, and the example that pictures and docs use.
 
-    gridcode train quick --seeds 0-7 && gridcode train laptop --seeds 0-1
-    for run in runs/quick-seed* runs/laptop-seed*; do OMP_NUM_THREADS=1 gridcode evaluate $run; done
-    python experiments/theory/trained.py experiments/theory/trained.csv runs/quick-seed* runs/laptop-seed*
+    gridcode train quick --seeds 0-7 && gridcode train dense --seeds 0-1
+    for run in runs/quick-seed* runs/dense-seed*; do OMP_NUM_THREADS=1 gridcode evaluate $run; done
+    python experiments/theory/trained.py experiments/theory/trained.csv runs/quick-seed* runs/dense-seed*
 
 Reads evaluations that are there; nothing is computed here.
 """

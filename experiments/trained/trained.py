@@ -1,7 +1,7 @@
 """What trained networks hold, under tests: types, modules, and whether modules are more than one lattice and its sub-lattices.
 
-    gridcode train quick --seeds 0-15 && gridcode train laptop --seeds 0-1
-    OMP_NUM_THREADS=1 python experiments/trained/trained.py experiments/trained/types_and_modules.csv runs/quick-seed* runs/laptop-seed*
+    gridcode train quick --seeds 0-15 && gridcode train dense --seeds 0-1
+    OMP_NUM_THREADS=1 python experiments/trained/trained.py experiments/trained/types_and_modules.csv runs/quick-seed* runs/dense-seed*
 
 Evaluates each run (without the test of space, which has a table of its own) and writes a row for each.
 """

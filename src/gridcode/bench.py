@@ -33,7 +33,7 @@ from gridcode.training.memory import keep_freed_memory
 from gridcode.training.step import Trainer
 from gridcode.world.streams import Stream
 
-PRESETS = ("quick", "laptop", "paper")
+PRESETS = ("quick", "dense", "paper")
 # The naive step keeps all matrices of all trajectories and all pairs: below this much free memory it is left out.
 NAIVE_BYTES = 12e9
 
