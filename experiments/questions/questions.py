@@ -71,7 +71,7 @@ QUESTIONS = {
         "Does the period follow the step, at the same number of steps (the area grows with the step)?",
         "half-side of the velocities (m/step)",
         "quick",
-        1200,
+        800,
         {v: step(v) for v in (0.05, 0.1, 0.15, 0.2, 0.3)},
         PERIOD,
     ),
@@ -79,7 +79,7 @@ QUESTIONS = {
         "Does the period follow the step, over the same area (steps T in proportion to 1 / v^2)?",
         "half-side of the velocities (m/step)",
         "quick",
-        1200,
+        800,
         {0.1: step(0.1, **walk(90, 1)), 0.15: step(0.15), 0.2: step(0.2, **walk(22, 4)), 0.3: step(0.3, **walk(10, 8))},
         PERIOD,
     ),
@@ -87,21 +87,21 @@ QUESTIONS = {
         "Does the period follow the area, at the same step (it grows with T)?",
         "steps of a path, T",
         "quick",
-        1200,
+        800,
         {20: walk(20, 4), 40: walk(40), 60: walk(60), 80: walk(80, 1)},
         PERIOD,
     ),
     "sigma_x": Question(
-        "Does the period follow sigma_x?", "sigma_x (m)", "quick", 1200, {s: {"loss.sigma_x_m": s} for s in (0.025, 0.05, 0.1, 0.15)}, PERIOD
+        "Does the period follow sigma_x?", "sigma_x (m)", "quick", 800, {s: {"loss.sigma_x_m": s} for s in (0.025, 0.05, 0.1, 0.15)}, PERIOD
     ),
     "units": Question(
-        "Does the period follow the number of units?", "units, N", "quick", 1200, {n: {"model.units": n} for n in (32, 48, 64, 96)}, PERIOD
+        "Does the period follow the number of units?", "units, N", "quick", 800, {n: {"model.units": n} for n in (32, 48, 64, 96)}, PERIOD
     ),
     "isometry": Question(
         "Does the isometry's weight decide the shape of the lattice?",
         "isometry weight",
         "quick",
-        1200,
+        800,
         {w: {"loss.isometry": w, "loss.isometry_ramp": [200, 600]} for w in (0.0, 0.03, 0.1, 0.3, 1.0)},
         (("axis_ratio_median", "axis ratio"), ("hexagonal_share", "hexagonal"), ("square_share", "square")),
     ),
@@ -109,18 +109,18 @@ QUESTIONS = {
         "Does the capacity weight set the number of modules?",
         "capacity weight",
         "laptop",
-        1200,
+        1000,
         {c: {"loss.capacity": c} for c in (0.125, 0.25, 0.5, 1.0)},
         MODULES,
     ),
     "modules_area": Question(
-        "Does the area set the number of modules?", "steps of a path, T", "laptop", 1200, {20: walk(20, 4), 40: {}, 60: walk(60, 1)}, MODULES
+        "Does the area set the number of modules?", "steps of a path, T", "laptop", 1000, {20: walk(20, 4), 40: {}, 60: walk(60, 1)}, MODULES
     ),
     "modules_radius": Question(
         "Does the reach of connections set the number of modules?",
         "connectivity radius (units of 128)",
         "laptop",
-        1200,
+        1000,
         {r: {"model.connectivity_radius": r} for r in (8, 11, 14, 20, 32)},
         MODULES,
     ),
@@ -128,8 +128,8 @@ QUESTIONS = {
         "Does the number of units set the number of modules?",
         "units, N",
         "laptop",
-        1200,
-        {n: {"model.units": n} for n in (64, 96, 128, 192)},
+        1000,
+        {n: {"model.units": n} for n in (64, 96, 128, 160)},
         MODULES,
     ),
 }
