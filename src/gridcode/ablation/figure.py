@@ -24,7 +24,7 @@ PANELS: tuple[tuple[str, str, float, float | None, bool], ...] = (
     ("field_size_m", "field size (m)", 0.0, None, False),
 )
 # Inches.
-MAP, GAP, NAMES, STRIP, BETWEEN, TOP, BOTTOM = 0.74, 0.05, 1.1, 1.25, 0.16, 0.32, 0.62
+MAP, GAP, NAMES, STRIP, BETWEEN, TOP, BOTTOM = 0.74, 0.05, 1.3, 1.25, 0.16, 0.32, 0.62
 DOT, BAR = 0.26, 0.34
 NO_MAPS = {
     "diverged": "diverged in training",
