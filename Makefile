@@ -4,10 +4,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-slow lint types format clean
+.PHONY: demo explore test test-slow lint types format clean
 
 demo: $(VENV)/.base  ## grow grid cells from scratch and open the numbers; a few minutes
 	$(BIN)/gridcode demo
+
+explore: $(VENV)/.explore  ## look at all runs in the browser
+	$(BIN)/gridcode explore runs
 
 test: $(VENV)/.dev  ## the default suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
@@ -30,6 +33,10 @@ $(VENV)/.base: pyproject.toml constraints.txt
 	@echo "setting up $(VENV) (once; a minute or two)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.explore: $(VENV)/.base
+	@$(INSTALL) -e '.[explore]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.base

@@ -23,6 +23,7 @@ TINY = {
     "training.warmup_steps": 5,
     "training.log_every": 3,
     "training.checkpoint_every": 7,
+    "training.snapshots": 3,
     "evaluation.arenas_m": [1.0],
     "evaluation.adapt_arena": False,
     "evaluation.walk_steps": 60,

@@ -8,8 +8,9 @@ import torch
 
 import gridcode
 from gridcode import cli
+from gridcode.models import packing
 from gridcode.models.network import GridNetwork
-from gridcode.pretrained import packing, scores
+from gridcode.pretrained import scores
 from gridcode.pretrained.export import export, training_command
 
 NAMES = gridcode.pretrained_names()

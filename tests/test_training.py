@@ -172,7 +172,7 @@ def test_a_changed_configuration_is_not_resumed(tiny, tmp_path):
 
 def test_a_full_disk_is_one_line_and_the_last_checkpoint_survives(tiny, tmp_path, monkeypatch):
     whole = gridcode.train(tiny, out=tmp_path / "whole")
-    run = Run.create(tmp_path / "a", tiny)
+    run = Run.create(tmp_path / "a", tiny.override({"training.snapshots": 0}))
     real, calls = os.fsync, []
 
     def full(handle):

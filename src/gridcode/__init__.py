@@ -3,7 +3,20 @@
 __version__ = "0.1.0"
 
 from gridcode.ablation import AblationResult, ablate
-from gridcode.api import evaluate, load_network, score, state_space, train, train_many, write_report, write_score_report
+from gridcode.api import (
+    evaluate,
+    film,
+    load_network,
+    map_training,
+    score,
+    state_space,
+    train,
+    train_many,
+    write_report,
+    write_score_figures,
+    write_score_report,
+)
+from gridcode.comparison import Comparison, compare, write_comparison
 from gridcode.config import Config, load_config
 from gridcode.errors import GridcodeError, InputError, TrainingError
 from gridcode.pretrained import Pretrained, pretrained, pretrained_names
@@ -12,6 +25,7 @@ from gridcode.training.many import variants
 
 __all__ = [
     "AblationResult",
+    "Comparison",
     "Config",
     "GridcodeError",
     "InputError",
@@ -19,9 +33,12 @@ __all__ = [
     "Run",
     "TrainingError",
     "ablate",
+    "compare",
     "evaluate",
+    "film",
     "load_config",
     "load_network",
+    "map_training",
     "pretrained",
     "pretrained_names",
     "score",
@@ -29,6 +46,8 @@ __all__ = [
     "train",
     "train_many",
     "variants",
+    "write_comparison",
     "write_report",
+    "write_score_figures",
     "write_score_report",
 ]

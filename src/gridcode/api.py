@@ -8,6 +8,7 @@ gridcode.write_report(run)
 """
 
 import contextlib
+import json
 import math
 import os
 import warnings
@@ -16,24 +17,28 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import xarray as xr
 
 import gridcode
 from gridcode.analysis.binning import split_halves
 from gridcode.analysis.evaluate import Evaluation, evaluate_system
+from gridcode.analysis.history import map_history
 from gridcode.analysis.information import split_half_stability
-from gridcode.analysis.population import Population, analyse_population, population_summary
+from gridcode.analysis.population import Population, analyse_population
 from gridcode.analysis.significance import shift_significance
 from gridcode.analysis.structure import StateSpace, analyse_state_space, lattice_of_the_whole, map_states
-from gridcode.config import Config, EvaluationConfig
+from gridcode.config import Config, EvaluationConfig, load_config, preset_names
 from gridcode.errors import InputError
 from gridcode.files import write_atomically
 from gridcode.models.network import GridNetwork
 from gridcode.recordings import Recording, load_recording
 from gridcode.runs import Run
-from gridcode.training import checkpoint, many
+from gridcode.training import checkpoint, many, snapshots
 from gridcode.training.loop import Progress, train_run
 from gridcode.training.many import ManyProgress, open_runs
 from gridcode.world.trajectories import training_extent_m
+
+LONGEST_FILM_S = 600.0
 
 
 def train(
@@ -144,7 +149,131 @@ def evaluate(
     )
     with _writing(run):
         run.write_evaluation(evaluation.summary, evaluation.maps, evaluation.theory)
+    if (config or run.config.evaluation).history and run.snapshots():
+        map_training(run, progress=progress)
     return evaluation
+
+
+def map_training(run: Run | str | os.PathLike[str], *, progress: Callable[[str, int, int], None] | None = None) -> xr.Dataset:
+    """Coarse rate maps of every unit at every snapshot of a training; kept in the run, so that they are computed once.
+
+    Args:
+        run: the run or its folder.
+        progress: called with (what, done, total).
+
+    Returns:
+        `rate` (step, unit, y, x), `minmax` (step, unit) the hexagonal score, `silent` (step, unit); see `gridcode.analysis.history`. The arena is
+        that of the headline of the evaluation, else the middle one of the settings.
+
+    Raises:
+        InputError: no run, or one without snapshots.
+    """
+    run = run if isinstance(run, Run) else Run(run)
+    found = [(step, path) for step, path in run.snapshots()]
+    if not found:
+        raise InputError(f"'{run.folder}' has no snapshots: its training kept none (setting training.snapshots)")
+    arena = history_arena_m(run)
+    with contextlib.suppress(InputError):
+        kept = run.read_history()
+        if kept is not None and kept["step"].values.tolist() == [step for step, _ in found] and kept.attrs["arena_m"] == arena:
+            return kept
+    done = 0
+
+    def tick() -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress("snapshots", done, len(found))
+
+    networks = ((step, *snapshots.load_network(path, run.config).as_system()) for step, path in found)
+    history = map_history(networks, arena_m=arena, max_step_m=run.config.world.max_velocity_m, seed=run.config.evaluation.seed, progress=tick)
+    with _writing(run):
+        run.write_history(history)
+    return history
+
+
+def film(
+    run: Run | str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    units: int = 24,
+    seconds: float = 8.0,
+    size: int = 720,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Path:
+    """Write the film of a training: rate maps of the best units at every snapshot, with the loss and the number of hexagonal units.
+
+    Args:
+        run: an evaluated run, or its folder.
+        out: a new or old .gif, .webp or .mp4 (which needs ffmpeg); None: `film.gif` in the run.
+        units: how many units, the best of each module.
+        seconds: length of the film, the second on the last frame included.
+        size: side of the square picture, pixels; made even.
+        progress: called with (what, done, total).
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: no run, one without evaluation or snapshots, a format that is not written, or numbers that make no sense.
+    """
+    from gridcode.report import animation  # matplotlib is slow to import
+    from gridcode.report.film import LARGEST, SMALLEST, Film, best_of_each_module
+
+    run = run if isinstance(run, Run) else Run(run)
+    path = run.film_path if out is None else Path(out)
+    suffix = animation.check_suffix(path)
+    if units < 1:
+        raise InputError(f"units must be at least 1, not {units}")
+    if not 1 < seconds <= LONGEST_FILM_S:
+        raise InputError(f"seconds must be above 1 and at most {LONGEST_FILM_S:g}, not {seconds:g}")
+    if not SMALLEST <= size <= LARGEST:
+        raise InputError(f"size must be {SMALLEST} to {LARGEST} pixels, not {size}")
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise InputError(f"cannot write '{path}': " + ("it is a folder" if path.is_dir() else f"there is no folder '{path.parent}'"))
+    summary, maps = run.read_evaluation()
+    data = maps[summary["headline"]["group"]].to_dataset()
+    history = map_training(run, progress=progress)
+    if history.sizes["unit"] != data.sizes["unit"]:
+        raise InputError(f"the evaluation of '{run.folder}' is of another network than its snapshots; run `gridcode evaluate` again")
+    chosen = best_of_each_module(data, units)
+    made = Film(
+        history=history,
+        units=chosen,
+        module=data["module"].values[chosen],
+        spacings_m=[row["spacing_m"] for row in summary["modules"]],
+        metrics=run.metrics(),
+        title=f"{_preset_of(run) or run.folder.absolute().name}, seed {run.config.training.seed}",
+        size=size // 2 * 2,
+        threshold=summary["headline"]["score_threshold"],
+    )
+    durations = made.durations_ms(seconds)
+    drawn = made.frames(None if progress is None else lambda done, total: progress("frames", done, total))
+    content = animation.encode(drawn, made.palette, durations, suffix=suffix)
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise InputError(f"cannot write '{path}': {error.strerror or error}") from None
+    return path
+
+
+def _preset_of(run: Run) -> str | None:
+    """The preset that a run's weights come from, None where some setting of the training differs from all of them."""
+    config, manifest = run.config, run.manifest
+    if "pretrained" in manifest:
+        return str(manifest["pretrained"])
+    # Where it ran, and how often it was logged, are no matter of the preset.
+    free = {f"training.{name}": getattr(config.training, name) for name in ("seed", "device", "threads", "log_every", "checkpoint_every", "products")}
+    return next((name for name in preset_names() if load_config(name).override(free).training_hash == config.training_hash), None)
+
+
+def history_arena_m(run: Run) -> float:
+    """Side of the arena that maps over training are drawn in, metres."""
+    try:
+        return float(json.loads(run.summary_path.read_text(encoding="utf-8"))["headline"]["arena_m"])
+    except (OSError, ValueError, KeyError, TypeError):
+        arenas = sorted(run.config.evaluation.arenas_m)
+        return arenas[len(arenas) // 2]
 
 
 def score(
@@ -254,15 +383,15 @@ def write_score_report(
     Raises:
         InputError: it cannot be written.
     """
-    from gridcode.report import page  # matplotlib is slow to import
+    from gridcode.report import collection  # matplotlib is slow to import
+    from gridcode.viewer.page import PICTURES, population_page
 
-    pictures = {name: page.to_png(figure) for name, figure in page.population_figures(population, states).items()}
+    drawn = {} if states is None else collection.state_space_figures(states.summary, states.arrays)
+    pictures = {name: collection.to_png(figure) for name, figure in drawn.items() if name in PICTURES}
     source = {"file": title, "units": len(recording.units), "bins": " x ".join(str(n) for n in recording.maps.shape[1:])} | {
         "bin size (m)": recording.bin_size_m, "kind": recording.kind, "group": recording.group or "-", "gridcode": gridcode.__version__
     }  # fmt: skip
-    text = page.render_population(
-        title=title, source=source, notes=recording.notes, summary=population_summary(population), pictures=pictures, states=states
-    )
+    text = population_page(population, title=title, source=source, notes=recording.notes, figures=pictures, states=states)
     try:
         write_atomically(out, text)
     except OSError as error:
@@ -270,22 +399,53 @@ def write_score_report(
     return Path(out)
 
 
-def write_report(run: Run | str | os.PathLike[str]) -> Path:
-    """Write a run's `report.html` and `figures/` from its evaluation and metrics, and return its path.
+def write_score_figures(population: Population, folder: str | os.PathLike[str], *, states: StateSpace | None = None) -> list[Path]:
+    """Write the figures of a scored population, and of its state space where that is given, as PNG and PDF; return their paths.
+
+    Raises:
+        InputError: the folder cannot be made or written to.
+    """
+    from gridcode.report import collection  # matplotlib is slow to import
+    from gridcode.report.pdf import to_pdf
+
+    written = []
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        for name, figure in collection.population_figures(population, states).items():
+            for suffix, data in (("png", collection.to_png(figure)), ("pdf", to_pdf(figure))):
+                written.append(Path(folder) / f"{name}.{suffix}")
+                write_atomically(written[-1], data)
+    except OSError as error:
+        raise InputError(f"cannot write figures to '{folder}': {error.strerror or error}") from None
+    return written
+
+
+def write_report(run: Run | str | os.PathLike[str], *, progress: Callable[[str, int, int], None] | None = None) -> Path:
+    """Write a run's `report.html` and `figures/` (PNG and PDF) from its evaluation and metrics, and return its path.
+
+    Args:
+        run: an evaluated run, or its folder.
+        progress: called with (what, done, total).
 
     Raises:
         InputError: no run, or not evaluated yet.
     """
-    from gridcode.report import page  # matplotlib is slow to import, and training does not need it
+    from gridcode.report import collection  # matplotlib is slow to import, and training does not need it
+    from gridcode.report.pdf import to_pdf
+    from gridcode.viewer.page import run_page
 
     run = run if isinstance(run, Run) else Run(run)
     summary, maps = run.read_evaluation()
     metrics, arrays = run.metrics(), run.read_theory()
-    drawn = page.run_figures(metrics, summary, maps, config=run.config, arrays=arrays)
-    pictures = {name: page.to_png(figure) for name, figure in drawn.items()}
-    text = page.render(config=run.config, manifest=run.manifest, metrics=metrics, summary=summary, pictures=pictures, arrays=arrays)
+    drawn = collection.run_figures(metrics, summary, maps, config=run.config, arrays=arrays)
+    pictures, documents = {}, {}
+    for number, (name, figure) in enumerate(drawn.items(), start=1):
+        pictures[name], documents[name] = collection.to_png(figure), to_pdf(figure)
+        if progress:
+            progress("figures", number, len(drawn))
+    text = run_page(run, summary, pictures)
     with _writing(run):
-        run.write_report(text, pictures)
+        run.write_report(text, pictures, documents)
     return run.report_path
 
 

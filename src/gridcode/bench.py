@@ -323,6 +323,11 @@ def gpu_case(preset: str, *, networks: int = 1, seconds: float = 5.0, overrides:
     }
 
 
+def number_of_cases() -> int:
+    """How many cases `run` times."""
+    return len(PRESETS) * (2 if torch.cuda.is_available() else 1)
+
+
 def run(*, naive: bool = True) -> Iterator[dict[str, Any]]:
     """All presets, one after the other, each in a process of its own; on a GPU too where there is one.
 

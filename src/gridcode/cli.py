@@ -5,7 +5,6 @@ disagree and every mistake is reported by the same validation.
 """
 
 import argparse
-import contextlib
 import io
 import json
 import signal
@@ -21,7 +20,7 @@ from rich.markup import escape
 import gridcode
 from gridcode import config as configuration
 from gridcode.errors import GridcodeError, InputError
-from gridcode.terminal import print_case, print_modules, print_summary, print_units, printable, wide_console
+from gridcode.terminal import print_case, print_comparison, print_modules, print_summary, print_units, printable, wide_console
 
 MOST_NETWORKS = 10_000
 ENOUGH_NULLS = 200
@@ -116,19 +115,47 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--seed", metavar="N", help="seed of the nulls [0]")
     score.add_argument("--state-space", action="store_true", help="measure rings and topology as well: do the states of a module lie on a torus?")
     score.add_argument("--shuffles", metavar="N", help="with --state-space: shuffles of each population [99]")
-    score.add_argument("--report", metavar="OUT.html", help="write the pictures and tables as one page")
+    score.add_argument("--report", metavar="OUT.html", help="write everything as one page")
+    score.add_argument("--figures", metavar="DIR", help="write the figures as PNG and PDF into this folder")
     _quiet_and_json(score)
 
     report = commands.add_parser(
         "report", help="write a run's report.html", description="Write RUN/report.html and RUN/figures from the run's evaluation."
     )
     report.add_argument("run", metavar="RUN", help="run folder")
+    _quiet_and_json(report)
+
+    film = commands.add_parser(
+        "film",
+        usage="gridcode film RUN [--out FILE] [--units N] [--seconds S] [--size PIXELS] [--quiet] [--json]",
+        help="the film of a training: how grid cells grow",
+        description="Write a film of an evaluated run: rate maps of its best units at every snapshot of the training, with the loss and the number "
+        "of hexagonal units. FILE ends in .gif, .webp, or .mp4 (which needs ffmpeg).",
+    )
+    film.add_argument("run", metavar="RUN", help="run folder")
+    film.add_argument("--out", metavar="FILE", help="film to write [RUN/film.gif]")
+    film.add_argument("--units", metavar="N", help="how many units, the best of each module [24]")
+    film.add_argument("--seconds", metavar="S", help="length, a second on the last frame included [8]")
+    film.add_argument("--size", metavar="PIXELS", help="side of the square picture [720]")
+    _quiet_and_json(film)
+
+    compare = commands.add_parser(
+        "compare",
+        usage="gridcode compare RUN RUN [RUN ...] [--out FILE] [--quiet] [--json]",
+        help="several runs on one page: settings that differ first",
+        description="Print which settings of evaluated runs differ, and their headline numbers; write them with maps and curves side by side as one "
+        "self-contained page.",
+    )
+    compare.add_argument("runs", nargs="+", metavar="RUN", help="run folders, evaluated")
+    compare.add_argument("--out", metavar="FILE", help="page to write [comparison.html]")
+    _quiet_and_json(compare)
 
     presets = commands.add_parser(
         "presets", help="list the presets, or show one", description="List the presets, show one as TOML, or list all settings."
     )
     presets.add_argument("name", nargs="?", metavar="PRESET", help="show this preset, complete")
     presets.add_argument("--fields", action="store_true", help="list every setting with its default and meaning")
+    presets.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
 
     pretrained = commands.add_parser(
         "pretrained",
@@ -171,6 +198,19 @@ def _parser() -> argparse.ArgumentParser:
     ablate.add_argument("--nulls", metavar="N", help="null maps of each unit [200]")
     _quiet_and_json(ablate)
     _add_overrides(ablate, ("world", "model", "loss", "training"))
+
+    explore = commands.add_parser(
+        "explore",
+        usage="gridcode explore [RUNS ...] [--port N] [--host ADDRESS] [--no-browser] [--quiet] [--json]",
+        help="look at runs in the browser, also while they train",
+        description="Serve a page on this machine that lists the runs in RUNS and shows each of them; Ctrl-C stops it. Nothing is written.",
+    )
+    explore.add_argument("runs", nargs="*", metavar="RUNS", default=["runs"], help="folders of run folders, or run folders [runs]")
+    explore.add_argument("--port", metavar="N", help="port to serve at [8765, or the next that is free]")
+    explore.add_argument("--host", metavar="ADDRESS", default="127.0.0.1", help="address to serve at; others than 127.0.0.1 open it to the network")
+    explore.add_argument("--no-browser", action="store_true", help="do not open the page")
+    explore.add_argument("--quiet", action="store_true", help="do not say where the page is")
+    explore.add_argument("--json", action="store_true", help="print the address as JSON on standard output")
 
     bench = commands.add_parser(
         "bench",
@@ -215,7 +255,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         commands = {
             "train": _train, "evaluate": _evaluate, "score": _score, "report": _report, "presets": _presets, "demo": _demo, "bench": _bench,
-            "pretrained": _pretrained, "reproduce": _reproduce, "ablate": _ablate,
+            "film": _film, "compare": _compare,
+            "pretrained": _pretrained, "reproduce": _reproduce, "ablate": _ablate, "explore": _explore,
         }  # fmt: skip
         commands[parsed.command](parsed)
         return 0
@@ -379,7 +420,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
 def _score(arguments: argparse.Namespace) -> None:
     from gridcode.analysis.population import population_summary, population_verdict
-    from gridcode.display import evaluation_bar
+    from gridcode.display import evaluation_bar, working
     from gridcode.recordings import load_recording
 
     number = _number_option(arguments)
@@ -419,7 +460,11 @@ def _score(arguments: argparse.Namespace) -> None:
     summary = population_summary(population)
     _say_of_few_nulls(summary["settings"])
     if out is not None:
-        gridcode.write_score_report(population, out, recording=recording, title=printable(Path(arguments.file).name), states=states)
+        with working(ERRORS, quiet=arguments.quiet, title="score", what="report"):
+            gridcode.write_score_report(population, out, recording=recording, title=printable(Path(arguments.file).name), states=states)
+    if arguments.figures is not None:
+        with working(ERRORS, quiet=arguments.quiet, title="score", what="figures"):
+            gridcode.write_score_figures(population, arguments.figures, states=states)
     if arguments.json:
         found = {"state_space": states.summary} if states else {}
         _print_json(summary | found | {"file": Path(arguments.file).name, "notes": list(recording.notes)})
@@ -434,6 +479,8 @@ def _score(arguments: argparse.Namespace) -> None:
         console.print(escape(" ".join(state_space_sentences(states.summary))), highlight=False)
     if out is not None:
         print(f"report: {out}")
+    if arguments.figures is not None:
+        print(f"figures: {arguments.figures}")
 
 
 def _report_path(arguments: argparse.Namespace) -> Path | None:
@@ -465,18 +512,67 @@ def _number_option(arguments: argparse.Namespace) -> Callable[[str], float | Non
 
 
 def _report(arguments: argparse.Namespace) -> None:
-    print(f"report: {gridcode.write_report(gridcode.Run(arguments.run))}")
+    page = _write_report(gridcode.Run(arguments.run), quiet=arguments.quiet)
+    if arguments.json:
+        _print_json({"run": arguments.run, "report": str(page)})
+    else:
+        print(f"report: {page}")
+
+
+def _write_report(run: gridcode.Run, *, quiet: bool) -> Path:
+    from gridcode.display import evaluation_bar
+
+    with evaluation_bar(ERRORS, quiet=quiet, title="report") as progress:
+        return gridcode.write_report(run, progress=progress)
+
+
+def _film(arguments: argparse.Namespace) -> None:
+    from gridcode.display import evaluation_bar
+
+    counted = {name: _counted(arguments, name) for name in ("units", "size")} | {"seconds": _number_option(arguments)("seconds")}
+    options: dict[str, Any] = {name: value for name, value in counted.items() if value is not None}
+    with evaluation_bar(ERRORS, quiet=arguments.quiet, title="film") as progress:
+        out = gridcode.film(gridcode.Run(arguments.run), arguments.out, progress=progress, **options)
+    if arguments.json:
+        _print_json({"run": arguments.run, "film": str(out), "bytes": out.stat().st_size})
+    else:
+        print(f"film: {out}")
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from gridcode.display import working
+
+    with working(ERRORS, quiet=arguments.quiet, title="compare", what="runs"):
+        comparison = gridcode.compare(arguments.runs)
+        page = gridcode.write_comparison(comparison, arguments.out or "comparison.html")
+    if arguments.json:
+        _print_json(comparison.as_json() | {"page": str(page)})
+    else:
+        print_comparison(comparison)
+        print(f"page: {page}")
 
 
 def _presets(arguments: argparse.Namespace) -> None:
     if arguments.fields:
-        for key, field in configuration.fields().items():
-            print(f"{key} = {json.dumps(field.get_default())}\n    {field.description}")
+        rows = [(key, field.get_default(), field.description) for key, field in configuration.fields().items()]
+        if arguments.json:
+            _print_json([{"key": key, "default": default, "meaning": meaning} for key, default, meaning in rows])
+            return
+        for key, default, meaning in rows:
+            print(f"{key} = {json.dumps(default)}\n    {meaning}")
     elif arguments.name:
-        print(configuration.load_config(arguments.name).to_toml(), end="")
+        config = configuration.load_config(arguments.name)
+        if arguments.json:
+            _print_json(config.model_dump(mode="json"))
+        else:
+            print(config.to_toml(), end="")
     else:
-        for name in configuration.preset_names():
-            print(f"{name:8s} {configuration.preset_summary(name)}")
+        rows_of = [{"preset": name, "summary": configuration.preset_summary(name)} for name in configuration.preset_names()]
+        if arguments.json:
+            _print_json(rows_of)
+            return
+        for row in rows_of:
+            print(f"{row['preset']:8s} {row['summary']}")
 
 
 def _pretrained(arguments: argparse.Namespace) -> None:
@@ -543,19 +639,48 @@ def _ablate(arguments: argparse.Namespace) -> None:
         print(f"  {path}")
 
 
+def _explore(arguments: argparse.Namespace) -> None:
+    try:
+        from gridcode.viewer import serving
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in ("fastapi", "starlette", "uvicorn"):
+            raise
+        raise InputError("the explorer needs two more packages: pip install 'gridcode[explore]'") from None
+
+    if arguments.port is not None and not (arguments.port.isdecimal() and int(arguments.port) <= 65535):
+        raise InputError(f"--port must be 0 to 65535, not '{arguments.port}'")
+
+    def ready(url: str) -> None:
+        if arguments.json:
+            print(json.dumps({"url": url}), flush=True)
+        elif not arguments.quiet:
+            print(f"explorer: {url} (Ctrl-C stops it)", flush=True)
+
+    if not serving.is_loopback(arguments.host):
+        _say(f"anybody who can reach {arguments.host} can look at these runs: there is no password")
+    port = int(arguments.port) if arguments.port is not None else None
+    serving.serve(arguments.runs, host=arguments.host, port=port, open_browser=not arguments.no_browser, ready=ready)
+    serving.leave()
+
+
 def _bench(arguments: argparse.Namespace) -> None:
     from gridcode import bench
+    from gridcode.display import working
 
     machine = bench.machine()
     cases = []
     if not arguments.json:
         print(", ".join(f"{name}: {value}" for name, value in machine.items() if value is not None), flush=True)
-    status = ERRORS.status("timing ...") if ERRORS.is_terminal and not arguments.quiet else contextlib.nullcontext()
-    with status:
-        for case in bench.run(naive=not arguments.no_naive):
-            cases.append(case)
-            if not arguments.json:
-                print_case(case)
+    timed, number = bench.run(naive=not arguments.no_naive), bench.number_of_cases()
+    for place in range(number):
+        # A display for each case: none is in the way when the case is printed.
+        with working(ERRORS, quiet=arguments.quiet, title="bench", what=f"case {place + 1} of {number}"):
+            case = next(timed, None)
+        if case is None:
+            break
+        cases.append(case)
+        if not arguments.json:
+            print_case(case)
     if arguments.json:
         _print_json({"machine": machine, "gridcode": gridcode.__version__, "cases": cases})
 
@@ -567,7 +692,7 @@ def _demo(arguments: argparse.Namespace) -> None:
         print(f"growing grid cells from random weights (preset quick, seed {config.training.seed}) in {out}", flush=True)
     run = _run_training(config, out, quiet=arguments.quiet)
     summary = _run_evaluation(run, config.evaluation, quiet=arguments.quiet)
-    page = gridcode.write_report(run)
+    page = _write_report(run, quiet=arguments.quiet)
     if arguments.json:
         _print_json({"run": str(run.folder), "report": str(page), "headline": summary["headline"]})
     else:

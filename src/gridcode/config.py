@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gridcode import notebook
 from gridcode.errors import InputError
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -180,6 +181,8 @@ class TrainingConfig(Section):
     """Steps between lines of metrics.jsonl."""
     checkpoint_every: Count = 500
     """Steps between checkpoints."""
+    snapshots: Annotated[int, Field(ge=0, le=1000)] = 24
+    """Weights kept from before the first step to the last, for maps over training and films; denser early on, 0 keeps none."""
 
 
 WalkName = Literal["smooth", "uniform", "slow", "straight", "rat"]
@@ -224,6 +227,8 @@ class EvaluationConfig(Section):
     """Further walks of the test of space; `rat` needs RatInABox."""
     space_steps: tuple[Count, Count] = (1000, 10000)
     """Steps of path integration in the test of space: under each condition, and for the first walk."""
+    history: bool = True
+    """Map the snapshots of the training as well, for the explorer and films."""
     theory: bool = True
     """Measure state space, topology, dynamics, mechanism and coding properties as well."""
     shuffles: Annotated[int, Field(ge=19)] = 99
@@ -247,6 +252,18 @@ class Config(Section):
             raise ValueError(f"loss.neighbourhood_units ({self.loss.neighbourhood_units}) must not exceed model.units ({self.model.units})")
         return self
 
+    def __repr__(self) -> str:
+        shape = f"{self.model.units} units, T={self.world.steps}, B={self.world.trajectories}"
+        return f"Config({shape}, {self.training.steps} steps, seed {self.training.seed}, hash {self.content_hash})"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def _repr_html_(self) -> str:
+        default, own = Config().model_dump(mode="json"), self.model_dump(mode="json")
+        changed = {f"{section}.{key}": value for section, part in own.items() for key, value in part.items() if default[section][key] != value}
+        return notebook.table(f"{self!r}; what differs from the defaults:", changed)
+
     @property
     def content_hash(self) -> str:
         """First 16 hex digits of the SHA-256 of the configuration."""
@@ -254,8 +271,8 @@ class Config(Section):
 
     @property
     def training_hash(self) -> str:
-        """The same without the evaluation: what determines the weights."""
-        return _hash(self.model_dump(mode="json", exclude={"evaluation"}))
+        """The same of what determines the weights: without the evaluation, and without how many snapshots are kept on the way."""
+        return _hash(self.model_dump(mode="json", exclude={"evaluation": True, "training": {"snapshots"}}))
 
     def to_toml(self) -> str:
         """The configuration as TOML text that `from_toml` reads back to an equal object."""

@@ -1,16 +1,31 @@
-"""What the command line shows while something runs: bars on a terminal, plain lines in a log file."""
+"""What the command line shows while something runs: bars on a terminal, plain lines in a log file or where a terminal cannot move its cursor."""
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterator
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from gridcode.training.loop import Progress as TrainingProgress
 from gridcode.training.many import ManyProgress
 
 LINES_EVERY_S = 15.0
+
+
+def can_redraw(console: Console) -> bool:
+    """Whether a bar can be drawn over itself: on a terminal that moves its cursor, which one with TERM=dumb does not."""
+    return console.is_terminal and not console.is_dumb_terminal
 
 
 @contextlib.contextmanager
@@ -19,7 +34,7 @@ def training_bar(console: Console, *, quiet: bool) -> Iterator[Callable[[Trainin
     if quiet:
         yield None
         return
-    if not console.is_terminal:
+    if not can_redraw(console):
         yield _lines(console)
         return
     columns = (
@@ -46,7 +61,7 @@ def many_bar(console: Console, *, quiet: bool) -> Iterator[Callable[[ManyProgres
     if quiet:
         yield None
         return
-    if not console.is_terminal:
+    if not can_redraw(console):
         began = last = time.monotonic()
         first: int | None = None
         shown: ManyProgress | None = None
@@ -106,23 +121,66 @@ def evaluation_bar(console: Console, *, quiet: bool, title: str = "evaluate") ->
     if quiet:
         yield None
         return
-    if not console.is_terminal:
-        finished = set()
-
-        def line(what: str, done: int, total: int) -> None:
-            if done == total and what not in finished:
-                finished.add(what)
-                console.print(f"{title} {what} done", highlight=False)
-
-        yield line
+    if not can_redraw(console):
+        with _told_now_and_then(console, title) as line:
+            yield line
         return
-    columns = (SpinnerColumn(), TextColumn(title + " {task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn(title + " {task.description}"), BarColumn(bar_width=24), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, refresh_per_second=4) as bar:
         tasks = {}
 
         def show(what: str, done: int, total: int) -> None:
             if what not in tasks:
                 tasks[what] = bar.add_task(what, total=total)
-            bar.update(tasks[what], completed=done)
+            bar.update(tasks[what], completed=done, total=total)
 
         yield show
+
+
+@contextlib.contextmanager
+def working(console: Console, *, quiet: bool, title: str, what: str) -> Iterator[None]:
+    """A display for something whose progress is not known: that it is at work, and that it is done."""
+    with evaluation_bar(console, quiet=quiet, title=title) as progress:
+        if progress:
+            progress(what, 0, 1)
+        yield
+        if progress:
+            progress(what, 1, 1)
+
+
+@contextlib.contextmanager
+def _told_now_and_then(console: Console, title: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Lines for a log: what is done, and every 15 s how far what is in work has come, also while no news of it arrives."""
+    finished: set[str] = set()
+    current, percent, last = "", 0.0, time.monotonic()
+    over, lock = threading.Event(), threading.Lock()
+
+    def say(text: str) -> None:
+        nonlocal last
+        last = time.monotonic()
+        console.print(f"{title} {text}", markup=False, highlight=False, soft_wrap=True)
+
+    def line(what: str, done: int, total: int) -> None:
+        nonlocal current, percent
+        with lock:
+            current, percent = what, 100 * done / total if total else 0.0
+            if done >= total and what not in finished:
+                finished.add(what)
+                say(f"{what} done")
+
+    def watch() -> None:
+        # Looked at four times as often as lines are due, so that none is more than LINES_EVERY_S after the one before.
+        while not over.wait(LINES_EVERY_S / 4):
+            with lock:
+                if not over.is_set() and time.monotonic() - last > 0.7 * LINES_EVERY_S:
+                    # After the end of one part the next has not said its name yet.
+                    known = current and current not in finished
+                    say(f"{current} {f'{percent:.0f}%' if percent else 'at work'}" if known else "at work")
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield line
+    finally:
+        over.set()
+        thread.join()

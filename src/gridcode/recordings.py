@@ -19,6 +19,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
+from gridcode import notebook
 from gridcode.analysis.autocorrelogram import as_maps
 from gridcode.analysis.binning import BinnedPath, bin_path, check_bin_size, rebin, without_extremes
 from gridcode.errors import InputError
@@ -56,6 +57,16 @@ class Recording:
     path: BinnedPath | None = None
     group: str | None = None
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Recording({self._shape()}, {self.kind})"
+
+    def _repr_html_(self) -> str:
+        return notebook.table(f"Recording of {self._shape()}", {"kind": self.kind, "group": self.group or "-", "notes": "; ".join(self.notes) or "-"})
+
+    def _shape(self) -> str:
+        rows, columns = self.maps.shape[1:]
+        return f"{len(self.units)} units, {rows} x {columns} bins of {self.bin_size_m:g} m"
 
     def dataset(self) -> xr.Dataset:
         """The maps as a labelled dataset, as `gridcode.analysis.population.analyse_population` takes it."""

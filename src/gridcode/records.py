@@ -28,6 +28,10 @@ class Batch:
     orders: Int[Tensor, "*network trajectory step"]
     positions: Float[Tensor, "*network time trajectory 2"]
 
+    def __repr__(self) -> str:
+        *_, times, trajectories, _axes = self.positions.shape
+        return f"Batch({self.velocities.shape[-2]} velocities, {trajectories} trajectories of {times - 1} steps, {self.positions.device})"
+
     def to(self, device: torch.device | str) -> "Batch":
         """The batch on a device."""
         return Batch(self.velocities.to(device), self.orders.to(device), self.positions.to(device))
@@ -48,3 +52,7 @@ class Walk:
     positions: Float[np.ndarray, "time walker 2"]
     arena_m: float
     kind: str
+
+    def __repr__(self) -> str:
+        steps, walkers, _axes = self.velocities.shape
+        return f"Walk({self.kind}: {walkers} walkers, {steps} steps, {self.arena_m:g} m arena)"

@@ -4,10 +4,14 @@
     manifest.json            version, hash, seed, machine, times
     metrics.jsonl            a line per logged step
     checkpoints/             the last two, safetensors
+    snapshots/               weights alone, rounded, at two dozen steps of the training: what its film is made of
     evaluation/summary.json  scores
     evaluation/ratemaps.nc   rate maps and autocorrelograms, a group per walk and arena
-    report.html              the pictures on one self-contained page
-    figures/                 the same pictures, PNG
+    evaluation/theory.nc     what pictures of state space and mechanism show
+    evaluation/history.nc    rate maps of the snapshots
+    report.html              all that was found on one self-contained page
+    figures/                 the same as pictures, PNG and PDF
+    film.gif                 the film of the training, where it was asked for
 
 A run can be moved, zipped and mailed: nothing in it is an absolute path.
 """
@@ -19,17 +23,22 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import xarray as xr
 
 import gridcode
+from gridcode import notebook
 from gridcode.config import Config
 from gridcode.errors import InputError
 from gridcode.files import write_atomically
+
+if TYPE_CHECKING:
+    from gridcode.report.plot import RunPlot
 
 CHECKPOINTS_KEPT = 2
 # Correlations need four digits, not seven: as scaled 16-bit integers the file is a fifth of the size.
@@ -51,6 +60,7 @@ class Run:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
+        self._plot: tuple[int | None, RunPlot] | None = None
         if not self.folder.exists():
             raise InputError(f"there is no run folder '{self.folder}'")
         path = self.folder / "config.toml"
@@ -61,6 +71,36 @@ class Run:
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"cannot read {path}: {error}") from None
         self.config = Config.from_toml(text, source=str(path))
+
+    # -- in a notebook -------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        step, steps = self.manifest.get("step", 0), self.config.training.steps
+        state = "evaluated" if self.summary_path.is_file() else "trained" if step >= steps else f"step {step} of {steps}"
+        return f"Run('{self.folder}': {self.config.model.units} units, seed {self.config.training.seed}, {state})"
+
+    def _repr_html_(self) -> str:
+        manifest, rows = self.manifest, self.metrics()
+        shown: dict[str, object] = {"folder": self.folder, "step": f"{manifest.get('step', 0)} of {self.config.training.steps}"}
+        if rows:
+            shown["loss"] = f"{rows[-1]['loss']:.4f}"
+        try:
+            shown |= notebook.summary_rows(json.loads(self.summary_path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError):
+            shown["evaluation"] = "none that can be read"
+        return notebook.table(f"Run, {self.config.model.units} units, seed {self.config.training.seed}", shown)
+
+    @property
+    def plot(self) -> "RunPlot":
+        """Plots of the run, such as `run.plot.rate_map(3)`; see `gridcode.report.plot.RunPlot`."""
+        # Kept, so that the evaluation is read once; made anew after another evaluation.
+        stamp = self.summary_path.stat().st_mtime_ns if self.summary_path.is_file() else None
+        if self._plot is None or self._plot[0] != stamp:
+            drawn = notebook.plot(
+                lambda: (*self.read_evaluation(), self.read_theory()), metrics=self.metrics, loss=self.config.loss, name=str(self.folder)
+            )
+            self._plot = (stamp, drawn)
+        return self._plot[1]
 
     @classmethod
     def create(cls, folder: str | os.PathLike[str], config: Config) -> "Run":
@@ -130,6 +170,17 @@ class Run:
         for path in (self.folder / "checkpoints").glob(".*.part"):
             path.unlink(missing_ok=True)
 
+    # -- snapshots -----------------------------------------------------------------------------------------
+
+    def snapshots(self) -> list[tuple[int, Path]]:
+        """Steps whose weights were kept, with their files, from the first to the last."""
+        found = ((re.fullmatch(r"step-(\d+)\.safetensors", p.name), p) for p in (self.folder / "snapshots").glob("step-*.safetensors"))
+        return sorted((int(match[1]), path) for match, path in found if match)
+
+    def snapshot_path(self, step: int) -> Path:
+        """Where the weights of a step belong."""
+        return self.folder / "snapshots" / f"step-{step:08d}.safetensors"
+
     # -- metrics -------------------------------------------------------------------------------------------
 
     @property
@@ -196,6 +247,48 @@ class Run:
         except (OSError, ValueError, KeyError) as error:
             raise InputError(f"{self.theory_path} is damaged ({error}); run `gridcode evaluate` again") from None
 
+    @property
+    def history_path(self) -> Path:
+        """Maps over training."""
+        return self.folder / "evaluation" / "history.nc"
+
+    def write_history(self, history: xr.Dataset) -> None:
+        """Save the maps of the snapshots, replaced as a whole."""
+        self.history_path.parent.mkdir(exist_ok=True)
+        _write_tree(self.history_path, xr.DataTree.from_dict({"/history": history}))
+
+    def read_history(self) -> xr.Dataset | None:
+        """Maps of the snapshots as `write_history` saved them, None where there are none.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        if not self.history_path.is_file():
+            return None
+        try:
+            with xr.open_dataset(self.history_path, group="history", engine="h5netcdf") as data:
+                return data.load()
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{self.history_path} is damaged ({error}); run `gridcode evaluate` again") from None
+
+    def read_maps(self, group: str, names: Sequence[str] | None = None) -> xr.Dataset:
+        """One group of rate maps, without reading the others.
+
+        Args:
+            group: a walk and an arena, such as `smooth_4m`.
+            names: variables to read; None reads all.
+
+        Raises:
+            InputError: not evaluated, no such group, or damaged.
+        """
+        if not self.ratemaps_path.is_file():
+            raise InputError(f"'{self.folder}' has not been evaluated; run `gridcode evaluate {self.folder}`")
+        try:
+            with xr.open_dataset(self.ratemaps_path, group=group, engine="h5netcdf") as data:
+                return (data if names is None else data[list(names)]).load()
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"no maps '{group}' in {self.ratemaps_path} ({str(error).splitlines()[0]})") from None
+
     def read_evaluation(self) -> tuple[dict[str, Any], xr.DataTree]:
         """Scores and maps as `write_evaluation` saved them.
 
@@ -212,15 +305,21 @@ class Run:
             raise InputError(f"the evaluation of '{self.folder}' is damaged ({error}); run `gridcode evaluate` again") from None
 
     @property
+    def film_path(self) -> Path:
+        """The film of the training."""
+        return self.folder / "film.gif"
+
+    @property
     def report_path(self) -> Path:
         """The page."""
         return self.folder / "report.html"
 
-    def write_report(self, page: str, pictures: Mapping[str, bytes]) -> None:
-        """Save the page and its pictures (PNG bytes by name), each replaced as a whole."""
+    def write_report(self, page: str, pictures: Mapping[str, bytes], documents: Mapping[str, bytes] | None = None) -> None:
+        """Save the page and its pictures (PNG bytes by name, and PDF bytes where there are any), each replaced as a whole."""
         (self.folder / "figures").mkdir(exist_ok=True)
-        for name, data in pictures.items():
-            write_atomically(self.folder / "figures" / f"{name}.png", data)
+        for suffix, files in (("png", pictures), ("pdf", documents or {})):
+            for name, data in files.items():
+                write_atomically(self.folder / "figures" / f"{name}.{suffix}", data)
         write_atomically(self.report_path, page)
 
     # -- one trainer at a time -----------------------------------------------------------------------------
@@ -238,10 +337,15 @@ class Run:
             yield
             return
         with open(self.folder / ".lock", "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise InputError(f"another process is training '{self.folder}'") from None
+            # The explorer looks at the lock for some microseconds to see who trains; that must not pass for a training.
+            for left in (2, 1, 0):
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except OSError:
+                    if not left:
+                        raise InputError(f"another process is training '{self.folder}'") from None
+                    time.sleep(0.02)
             yield
 
 

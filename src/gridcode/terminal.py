@@ -1,10 +1,13 @@
 """Tables on the terminal: what the commands print for people."""
 
+import json
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from gridcode.comparison import Comparison
 
 WIDEST_TABLE = 150
 
@@ -23,7 +26,7 @@ def wide_console() -> Console:
 
 def print_summary(summary: dict[str, Any]) -> None:
     """Print an evaluation: scores by arena, modules, and what was found in words."""
-    from gridcode.report.page import verdict
+    from gridcode.report.findings import details, verdict
     from gridcode.report.words import sentences
 
     table = Table(box=None, pad_edge=False)
@@ -42,6 +45,7 @@ def print_summary(summary: dict[str, Any]) -> None:
     console.print(table, highlight=False)
     print_modules(console, summary)
     console.print(escape(verdict(summary)), highlight=False)
+    console.print(escape(details(summary)), highlight=False)
     if summary.get("theory"):
         console.print(escape(" ".join(sentences(summary["theory"]))), highlight=False)
 
@@ -83,6 +87,38 @@ def print_modules(console: Console, summary: dict[str, Any]) -> None:
         numbers = (f"{row['spacing_m']:.3f}", f"{row['orientation_deg']:.1f}", f"{row['axis_ratio']:.2f}")
         table.add_row(str(row["module"]), str(row["n_units"]), *numbers, _short(row["p_value"]), _short(row["phase_uniformity_p"]))
     console.print(table, highlight=False)
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Print what differs between runs: settings first, then headline numbers; a column for each run."""
+    results = comparison.results
+    lines: list[tuple[str, list[str]]] = [(key, [_as_setting(value) for value in values]) for key, values in comparison.settings.items()]
+    numbers = {
+        "active units": [f"{row['active']}/{row['units']}" for row in results],
+        "hexagonal": [f"{row['hexagonal']}" for row in results],
+        "on any lattice": [f"{row['lattice']}" for row in results],
+        "modules (independent)": [f"{row['modules']} ({row['independent']})" for row in results],
+        "spacings (m)": [", ".join(f"{s:.2f}" for s in row["spacings_m"]) or "-" for row in results],
+        "path error": ["-" if row["path_error_m"] is None else f"{row['path_error_m']:.3f} m, {row['path_steps']} steps" for row in results],
+        "loss": ["-" if row["loss"] is None else f"{row['loss']:.4f}" for row in results],
+    }
+    console = wide_console()
+    for title, rows in (("settings that differ", lines), ("results", list(numbers.items()))):
+        if not rows:
+            console.print("all settings are the same", highlight=False)
+            continue
+        table = Table(box=None, pad_edge=False)
+        table.add_column(title)
+        for name in comparison.names:
+            table.add_column(escape(printable(name)), justify="right")
+        for name, cells in rows:
+            table.add_row(name, *(escape(printable(cell)) for cell in cells))
+        console.print(table, highlight=False)
+        console.print()
+
+
+def _as_setting(value: Any) -> str:
+    return json.dumps(value) if not isinstance(value, str) else value
 
 
 def print_case(case: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import sparse
 
+from gridcode import notebook
 from gridcode.analysis.lattice import reduced, shape_of
 from gridcode.analysis.modules import Modules
 from gridcode.analysis.strain import UNIMODULAR, strain
@@ -76,6 +77,14 @@ class Relations:
     pairs: tuple[Relation, ...]
     independent: int
     spacing_ratios: tuple[float, ...]
+
+    def __repr__(self) -> str:
+        return f"Relations({self.independent} independent; {len(self.pairs)} pairs: {', '.join(r.verdict for r in self.pairs) or 'none'})"
+
+    def _repr_html_(self) -> str:
+        head = ("modules", "verdict", "index", "error", "chance p")
+        rows = [(f"{r.first}, {r.second}", r.verdict, r.index or "-", f"{r.error:.3g}", f"{r.chance_p_value:.2g}") for r in self.pairs]
+        return notebook.wide_table(f"Relations of modules: {self.independent} independent", head, rows)
 
 
 def relate_modules(modules: Modules, *, generator: np.random.Generator, nulls: int = 999) -> Relations:

@@ -1,14 +1,16 @@
 """Probe a path-integrating system: rate maps in several arenas, everything about its cells, and how well it keeps track of place."""
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
+from gridcode import notebook
 from gridcode.analysis.generalisation import Condition, generalise
 from gridcode.analysis.generators import Matrices
 from gridcode.analysis.modules import find_modules
@@ -19,6 +21,9 @@ from gridcode.analysis.theory import Theory, analyse_theory
 from gridcode.config import EvaluationConfig
 from gridcode.errors import InputError
 from gridcode.world.trajectories import WALKS
+
+if TYPE_CHECKING:
+    from gridcode.notebook import RunPlot
 
 # Arenas are not grown beyond this side: lattices that need more are reported as unresolved.
 LARGEST_ARENA_M = 12.0
@@ -40,6 +45,17 @@ class Evaluation:
     summary: dict[str, Any]
     maps: xr.DataTree
     theory: xr.DataTree | None = None
+
+    def __repr__(self) -> str:
+        return f"Evaluation({notebook.summary_line(self.summary)})"
+
+    def _repr_html_(self) -> str:
+        return notebook.table("Evaluation", notebook.summary_rows(self.summary))
+
+    @functools.cached_property
+    def plot(self) -> "RunPlot":
+        """Plots of the evaluation, such as `evaluation.plot.rate_map(3)`; see `gridcode.report.plot.RunPlot`."""
+        return notebook.plot(lambda: (self.summary, self.maps, self.theory))
 
     def headline(self) -> xr.Dataset:
         """Maps and scores of the arena that the headline numbers come from."""

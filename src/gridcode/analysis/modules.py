@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from gridcode import notebook
 from gridcode.analysis.grouping import find_groups
 from gridcode.analysis.lattice import reduced, shape_of
 from gridcode.analysis.strain import mean_lattice, strain
@@ -42,6 +43,10 @@ class Module:
     shear_spread: float
     p_value: float
 
+    def __repr__(self) -> str:
+        shape = f"spacing {self.spacing_m:.3f} m, orientation {self.orientation_deg:.1f} deg, axis ratio {self.axis_ratio:.2f}"
+        return f"Module({len(self.units)} units, {shape}, p {self.p_value:.2g})"
+
     @property
     def strain_error(self) -> float:
         """Standard error of the mean lattice, as a strain: root mean square distance of the cells over sqrt(n - 1)."""
@@ -67,6 +72,18 @@ class Modules:
 
     def __len__(self) -> int:
         return len(self.modules)
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{len(m.units)} units of {m.spacing_m:.2f} m" for m in self.modules)
+        return f"Modules({len(self)} in {len(self.label)} units{': ' + sizes if sizes else ''})"
+
+    def _repr_html_(self) -> str:
+        head = ("module", "units", "spacing (m)", "orientation (deg)", "axis ratio", "p")
+        rows = [
+            (k, len(m.units), f"{m.spacing_m:.3f}", f"{m.orientation_deg:.1f}", f"{m.axis_ratio:.2f}", f"{m.p_value:.2g}")
+            for k, m in enumerate(self.modules)
+        ]
+        return notebook.wide_table(f"{len(self)} modules in {len(self.label)} units", head, rows)
 
 
 def find_modules(

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
+from gridcode import notebook
 from gridcode.analysis.autocorrelogram import as_maps, autocorrelograms, smooth
 from gridcode.analysis.celltypes import TYPES, Evidence, check_levels, classify
 from gridcode.analysis.commensurability import Relation, Relations, relate_modules
@@ -93,6 +94,18 @@ class Population:
     relations: Relations
     phases: tuple[Float[np.ndarray, "unit 2"], ...]
     settings: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        kinds = Counter(str(kind) for kind in self.data["type"].values)
+        found = ", ".join(f"{kinds[kind]} {kind}" for kind in TYPES if kinds[kind])
+        return f"Population({self.data.sizes['unit']} units: {found}; {len(self.modules)} modules, {self.relations.independent} independent)"
+
+    def _repr_html_(self) -> str:
+        kinds = Counter(str(kind) for kind in self.data["type"].values)
+        rows = {kind: kinds[kind] for kind in TYPES if kinds[kind]}
+        found = {"modules (independent)": f"{len(self.modules)} ({self.relations.independent})"}
+        found["spacings"] = notebook.metres(m.spacing_m for m in self.modules.modules)
+        return notebook.table(f"Population of {self.data.sizes['unit']} units", {**rows, **found, **self.settings})
 
 
 def analyse_population(

@@ -84,6 +84,31 @@ def power_spectra(rate_maps: np.ndarray, *, bin_size_m: float) -> tuple[Float[np
     return power, fft.fftshift(fft.fftfreq(points, bin_size_m))
 
 
+def power_at(rate_maps: np.ndarray, *, bin_size_m: float, wave_numbers_per_m: Float[np.ndarray, " k"]) -> Float[np.ndarray, "unit k_y k_x"]:
+    """The power of `power_spectra` at chosen wave numbers, without computing the others; equal to it but for the points N of a side (here 1).
+
+    Args:
+        rate_maps: (unit, y, x); NaN marks unvisited bins. Not changed.
+        bin_size_m: side of a bin, metres.
+        wave_numbers_per_m: (k,) of either axis, cycles per metre.
+
+    Returns:
+        Power, NaN for maps that are silent or constant.
+
+    Raises:
+        InputError: wrong shapes or a bin size that is not positive.
+    """
+    maps = as_maps(rate_maps)
+    _points(maps, bin_size_m)
+    waves_y, waves_x = (np.exp(-2j * np.pi * bin_size_m * np.outer(wave_numbers_per_m, np.arange(n))) for n in maps.shape[1:])
+    power = np.full((len(maps), len(wave_numbers_per_m), len(wave_numbers_per_m)), np.nan)
+    for unit, reason in enumerate(unscorable(maps)):
+        if not reason:
+            weighted, squares = _windowed(maps[unit])
+            power[unit] = np.abs(waves_y @ weighted @ waves_x.T) ** 2 / squares
+    return power
+
+
 def _points(maps: Maps, bin_size_m: float) -> int:
     """Points of a side of the padded map; odd, so that every wave has its opposite."""
     if not 0 < bin_size_m < np.inf:
@@ -93,11 +118,16 @@ def _points(maps: Maps, bin_size_m: float) -> int:
 
 
 def _power(rate: Float[np.ndarray, "y x"], points: int) -> Float[np.ndarray, "k_y k_x"]:
+    weighted, squares = _windowed(rate)
+    return np.abs(fft.fftshift(fft.fft2(weighted, (points, points)))) ** 2 / (points**2 * squares)
+
+
+def _windowed(rate: Float[np.ndarray, "y x"]) -> tuple[Float[np.ndarray, "y x"], float]:
+    """The map less its mean under the window, and the sum of the window's squares."""
     visited = np.isfinite(rate)
     weight = np.where(visited, _hann(rate.shape[0])[:, None] * _hann(rate.shape[1]), 0.0)
     filled = np.where(visited, rate, 0.0)
-    weighted = weight * (filled - (weight * filled).sum() / weight.sum())
-    return np.abs(fft.fftshift(fft.fft2(weighted, (points, points)))) ** 2 / (points**2 * (weight**2).sum())
+    return weight * (filled - (weight * filled).sum() / weight.sum()), float((weight**2).sum())
 
 
 def _hann(n: int) -> Float[np.ndarray, " n"]:

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float, Int
 
+from gridcode import notebook
 from gridcode.analysis.controls import Control, run_controls
 from gridcode.analysis.modules import Module
 from gridcode.analysis.phases import wave_vectors
@@ -35,6 +36,17 @@ class StateSpace:
 
     summary: dict[str, Any]
     arrays: xr.DataTree
+
+    def __repr__(self) -> str:
+        shapes = (f"{row['name']} {tuple(row['topology']['betti'])}" for row in self.summary["populations"])
+        return f"StateSpace(Betti numbers: {', '.join(shapes) or 'none measured'})"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (row["name"], row["n_units"], tuple(row["topology"]["betti"]), "yes" if row["topology"]["torus"] else "not shown")
+            for row in self.summary["populations"]
+        ]
+        return notebook.wide_table("State space", ("population", "units", "Betti numbers", "torus"), rows)
 
 
 def analyse_state_space(

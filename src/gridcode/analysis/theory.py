@@ -47,6 +47,10 @@ class Theory:
     summary: dict[str, Any]
     arrays: xr.DataTree
 
+    def __repr__(self) -> str:
+        parts = [name for name, found in self.summary.items() if found is not None and name != "reasons"]
+        return f"Theory({', '.join(parts)}; not measured: {', '.join(self.summary['reasons']) or 'nothing'})"
+
 
 def analyse_theory(
     step: Step,

@@ -17,8 +17,8 @@ from gridcode.config import Config, load_config, locate, preset_names
 from gridcode.errors import InputError
 from gridcode.files import write_atomically
 from gridcode.models.network import GridNetwork
+from gridcode.models.packing import Factors, factor, pack, unpack
 from gridcode.pretrained.library import FORMAT, PACKAGE
-from gridcode.pretrained.packing import Factors, factor, pack, unpack
 from gridcode.pretrained.scores import TOLERANCE, changes, headline_scores, measure, measuring, small_scores
 from gridcode.runs import Run
 

@@ -14,11 +14,12 @@ import torch
 from jaxtyping import Float
 from pydantic import ValidationError
 
+from gridcode import notebook
 from gridcode.config import Config
 from gridcode.errors import InputError
 from gridcode.files import write_atomically
 from gridcode.models.network import GridNetwork
-from gridcode.pretrained.packing import unpack
+from gridcode.models.packing import unpack
 from gridcode.runs import Run
 from gridcode.training import checkpoint
 from gridcode.training.schedule import Plateau
@@ -53,6 +54,11 @@ class Pretrained:
     def __repr__(self) -> str:
         modules = ", ".join(f"{module['spacing_m']:.2f} m" for module in self.scores["modules"]) or "none"
         return f"Pretrained('{self.name}': {self.scores['units']} units, modules: {modules}, seed {self.seed})"
+
+    def _repr_html_(self) -> str:
+        scores = self.scores
+        rows: dict[str, object] = {"units": scores["units"], "modules": notebook.metres(module["spacing_m"] for module in scores["modules"])}
+        return notebook.table(f"Pretrained '{self.name}'", rows | {"seed": self.seed, "trained with": self.command})
 
     def as_system(self) -> tuple[Callable[[np.ndarray, np.ndarray], np.ndarray], Float[np.ndarray, " unit"]]:
         """The network as NumPy arrays, (step function, start state), for `gridcode.analysis`."""

@@ -12,14 +12,34 @@ from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import PlaceHolderLayoutEngine
+from matplotlib.patches import Rectangle
 
-from gridcode.report.style import GREY, INK, STYLE, draw_correlogram, draw_map, frame, module_colour, number, p_text, plain, short_type
+from gridcode.report.style import (
+    GREY,
+    INK,
+    RATE_COLOURS,
+    STYLE,
+    draw_correlogram,
+    draw_map,
+    draw_scale_bar,
+    frame,
+    module_colour,
+    number,
+    p_text,
+    plain,
+    short_type,
+)
 
 __all__ = ["INK", "STYLE", "across_arenas", "best_units", "by_score", "draw_map", "gallery", "scores", "training_curves"]
 
 GALLERY = 128
 # Bars of p-values: a twentieth each, so that the first holds what a test at 0.05 would let pass.
 P_BINS = 20
+# Of the vertical axis; loss terms have no unit.
+METRIC_LABELS = {
+    "loss": "weighted sum of the terms", "separation": "loss term", "capacity": "loss term", "isometry": "loss term", "gradient_norm": "L2 norm",
+    "silent_units": "units", "steps_per_second": "steps per second",
+}  # fmt: skip
 
 
 def by_score(data: xr.Dataset) -> np.ndarray:
@@ -57,6 +77,30 @@ def gallery(data: xr.Dataset, *, most: int, columns: int = 8) -> Figure:
     return figure
 
 
+def draw_mosaic(ax: Axes, data: xr.Dataset, *, count: int, columns: int) -> None:
+    """The best units' rate maps in one picture, each from 0 to its own peak, framed in the colour of its module; one scale bar for all."""
+    units = by_score(data)[:count]
+    rows = -(-len(units) // columns)
+    tall, wide, size = data.sizes["y"], data.sizes["x"], float(data.attrs["bin_size_m"])
+    gap = max(2, round(0.15 * wide))  # room for the names
+    picture = np.ones((rows * (tall + gap) - gap, columns * (wide + gap) - gap, 4))
+    for k, unit in enumerate(units):
+        row, column = divmod(k, columns)
+        bottom, left = (rows - 1 - row) * (tall + gap), column * (wide + gap)
+        rate, module = data["rate"].values[unit].astype(np.float64), int(data["module"].values[unit])
+        peak = np.nanmax(rate) if np.isfinite(rate).any() else 0.0
+        picture[bottom : bottom + tall, left : left + wide] = RATE_COLOURS(np.ma.masked_invalid(np.clip(rate / max(peak, 1e-12), 0, 1)))
+        width, corner = 1.6 if module >= 0 else 0.6, (left * size, bottom * size)
+        ax.add_patch(Rectangle(corner, wide * size, tall * size, fill=False, edgecolor=module_colour(module), linewidth=width))
+        ax.text(left * size, (bottom + tall + 0.15 * gap) * size, plain(data["unit"].values[unit]), fontsize=5, color="0.25", va="bottom")
+    height, length = (n * size for n in picture.shape[:2])
+    ax.imshow(picture, origin="lower", extent=(0.0, length, 0.0, height), interpolation="nearest")
+    first = (rows - 1) * (tall + gap) * size
+    draw_scale_bar(ax, (0.0, wide * size, first, first + tall * size))
+    ax.set(xlim=(-0.5 * gap * size, length + 0.5 * gap * size), ylim=(-0.5 * gap * size, height + gap * size))
+    ax.set_axis_off()
+
+
 def best_units(data: xr.Dataset, *, count: int = 6) -> Figure:
     """The best units large: rate map above, autocorrelogram with the fitted lattice below."""
     units = by_score(data)[:count]
@@ -71,7 +115,8 @@ def best_units(data: xr.Dataset, *, count: int = 6) -> Figure:
             f"spacing {number(float(here['spacing_m']))} m, lattice p {p_text(float(here['any_lattice_p_value']))}",
             fontsize=7,
         )
-        draw_correlogram(figure.add_subplot(2, len(units), len(units) + k + 1), here["autocorrelogram"], here["vectors_m"].values)
+        below = figure.add_subplot(2, len(units), len(units) + k + 1)
+        draw_correlogram(below, here["autocorrelogram"], here["vectors_m"].values, scale_bar=k == 0)
     return figure
 
 
@@ -81,19 +126,8 @@ def scores(data: xr.Dataset, types: Mapping[str, int], *, level: float) -> Figur
     axes = [figure.add_subplot(1, 4, k + 1) for k in range(4)]
     active = data.isel(unit=~data["silent"].values)
     _types(axes[0], types)
-    bins = np.linspace(-1.5, 2.0, 36).tolist()
-    for name, label, ink in (("minmax", "hexagonal", INK[0]), ("corrected", "corrected", INK[1]), ("square", "square", INK[2])):
-        _histogram(axes[1], np.clip(active[name].values, -1.5, 2.0), bins, label, ink)
-    axes[1].set(xlabel="grid score", ylabel="units", title="scores")
-    axes[1].legend(loc="upper left", fontsize=6)
-
-    score, null = active["minmax"].values, active["null_95"].values
-    known = np.isfinite(score) & np.isfinite(null)
-    colours = [module_colour(int(m)) for m in active["module"].values[known]]
-    axes[2].scatter(null[known], score[known], s=10, c=colours, alpha=0.7, linewidths=0)
-    ends = [min([-0.5, *score[known], *null[known]]), max([1.0, *score[known], *null[known]])]
-    axes[2].plot(ends, ends, color=GREY, linewidth=0.8, linestyle="--")
-    axes[2].set(xlabel="95% of the unit's null maps score less", ylabel="hexagonal score", title="scores against each unit's own null")
+    draw_score_histogram(axes[1], data)
+    draw_scores_against_null(axes[2], data)
 
     edges = np.linspace(0, 1, P_BINS + 1).tolist()
     for name, label, ink in (("p_value", "hexagonal", INK[0]), ("any_lattice_p_value", "a lattice of any shape", INK[1])):
@@ -105,6 +139,28 @@ def scores(data: xr.Dataset, types: Mapping[str, int], *, level: float) -> Figur
     axes[3].set(xlabel="p", ylabel="units", title="p-values", xlim=(-0.02, 1.02))
     axes[3].legend(loc="upper right", fontsize=6)
     return figure
+
+
+def draw_score_histogram(ax: Axes, data: xr.Dataset) -> None:
+    """How many active units have which hexagonal, corrected and square score; scores beyond the ends are counted in the last bins."""
+    active = data.isel(unit=~data["silent"].values)
+    bins = np.linspace(-1.5, 2.0, 36).tolist()
+    for name, label, ink in (("minmax", "hexagonal", INK[0]), ("corrected", "corrected", INK[1]), ("square", "square", INK[2])):
+        _histogram(ax, np.clip(active[name].values, -1.5, 2.0), bins, label, ink)
+    ax.set(xlabel="grid score", ylabel="units", title="scores")
+    ax.legend(loc="upper left", fontsize=6)
+
+
+def draw_scores_against_null(ax: Axes, data: xr.Dataset) -> None:
+    """Each active unit's hexagonal score against what 95% of its own null maps stay below, in its module's colour."""
+    active = data.isel(unit=~data["silent"].values)
+    score, null = active["minmax"].values, active["null_95"].values
+    known = np.isfinite(score) & np.isfinite(null)
+    colours = [module_colour(int(m)) for m in active["module"].values[known]]
+    ax.scatter(null[known], score[known], s=10, c=colours, alpha=0.7, linewidths=0)
+    ends = [min([-0.5, *score[known], *null[known]]), max([1.0, *score[known], *null[known]])]
+    ax.plot(ends, ends, color=GREY, linewidth=0.8, linestyle="--")
+    ax.set(xlabel="95% of the unit's null maps score less", ylabel="hexagonal score", title="scores against each unit's own null")
 
 
 def _histogram(ax: Axes, values: np.ndarray, bins: list[float], label: str, ink: str) -> None:
@@ -129,20 +185,25 @@ def _types(ax: Axes, types: Mapping[str, int]) -> None:
 def training_curves(metrics: Sequence[dict[str, Any]]) -> Figure:
     """Loss terms, gradient norm and silent units against the step."""
     figure = Figure(figsize=(12, 2.8))
-    step = [row["step"] for row in metrics]
     panels = (("loss",), ("separation", "invariance"), ("capacity",), ("isometry",), ("gradient_norm",), ("silent_units",))
     for k, names in enumerate(panels):
-        ax = figure.add_subplot(1, len(panels), k + 1)
-        for name, ink in zip(names, INK, strict=False):
-            ax.plot(step, [row[name] for row in metrics], color=ink, linewidth=1, label=name)
-        ax.set(title=" and ".join(names).replace("_", " "), xlabel="step")
-        if names == ("silent_units",):
-            ax.set_ylim(0, max(4, 1.1 * max(row["silent_units"] for row in metrics)))
-        if names[0] in ("isometry", "gradient_norm", "separation"):
-            ax.set_yscale("log")
-        if len(names) > 1:
-            ax.legend(fontsize=7)
+        draw_metrics(figure.add_subplot(1, len(panels), k + 1), metrics, names)
     return figure
+
+
+def draw_metrics(ax: Axes, metrics: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
+    """Some columns of the logged lines against the step."""
+    step = [row["step"] for row in metrics]
+    for name, ink in zip(names, INK, strict=False):
+        ax.plot(step, [row[name] for row in metrics], color=ink, linewidth=1, label=name.replace("_", " "))
+    ax.set(title=" and ".join(names).replace("_", " "), xlabel="training step", ylabel=METRIC_LABELS.get(names[0], names[0].replace("_", " ")))
+    if names[0] == "silent_units":
+        ax.set_ylim(0, max(4, 1.1 * max(row["silent_units"] for row in metrics)))
+        ax.yaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+    if names[0] in ("isometry", "gradient_norm", "separation"):
+        ax.set_yscale("log")
+    if len(names) > 1:
+        ax.legend(fontsize=7)
 
 
 def across_arenas(maps: xr.DataTree, units: Sequence[int]) -> Figure:

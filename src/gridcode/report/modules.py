@@ -24,37 +24,45 @@ def lattices(data: xr.Dataset, modules: Sequence[Mapping[str, Any]]) -> Figure:
     """
     figure = Figure(figsize=(12, 3.9))
     by_orientation, by_shape, drawn = (figure.add_subplot(1, 3, k + 1) for k in range(3))
-    known = ~data["silent"].values & np.isfinite(data["spacing_m"].values)
-    spacing = data["spacing_m"].values[known]
-    module = data["module"].values[known]
-    periodic = data["periodic"].values[known].astype(bool)
-    for ax, name, label in ((by_orientation, "orientation_deg", "orientation (deg)"), (by_shape, "axis_ratio", "short over long axis")):
-        across = data[name].values[known]
-        none, single = ~periodic, periodic & (module < 0)
-        if none.any():
-            ax.scatter(across[none], spacing[none], s=12, facecolors="none", edgecolors=GREY, linewidths=0.6, label="no significant lattice")
-        if single.any():
-            ax.scatter(across[single], spacing[single], s=14, color=GREY, linewidths=0, label="in no module")
-        for row in modules:
-            mine = module == row["module"]
-            colour = module_colour(row["module"])
-            ax.scatter(across[mine], spacing[mine], s=16, color=colour, alpha=0.75, linewidths=0, label=f"module {row['module']} ({row['n_units']})")
-        ax.set(xlabel=label, ylabel="spacing (m)")
-        ax.set_yscale("log")
-        low, high = (float(spacing.min()), float(spacing.max())) if len(spacing) else (0.5, 1.0)
-        ax.set_ylim(low / 1.1, high * 1.1)
-        metres_on_log_axis(ax.yaxis)
-    by_orientation.set(xlim=(-46, 46), title="spacing and orientation")
-    if len(spacing):
-        by_orientation.legend(fontsize=6, loc="best", frameon=True, framealpha=0.7, edgecolor="none")
-    else:
-        by_orientation.text(0.5, 0.5, "no unit has a lattice", transform=by_orientation.transAxes, ha="center", color="0.35")
+    draw_spacing_orientation(by_orientation, data, modules)
+    _draw_spacing(by_shape, data, modules, "axis_ratio", "short over long axis (ratio)")
     by_shape.set(xlim=(0, 1.05), title="spacing and shape")
     by_shape.set_xticks([0, 0.25, SQUARE_AXIS_RATIO, 0.8, 1.0], ["0", "0.25", "0.58\nsquare", "0.8", "1\nhexagon"])
     for value in (SQUARE_AXIS_RATIO, 1.0):
         by_shape.axvline(value, color=GREY, linewidth=0.8, linestyle="--", zorder=0)
     _draw_lattices(drawn, modules)
     return figure
+
+
+def draw_spacing_orientation(ax: Axes, data: xr.Dataset, modules: Sequence[Mapping[str, Any]]) -> None:
+    """Spacing against orientation of every active unit with a lattice, in its module's colour; arguments as in `lattices`."""
+    if _draw_spacing(ax, data, modules, "orientation_deg", "orientation (deg)"):
+        ax.legend(fontsize=6, loc="best", frameon=True, framealpha=0.7, edgecolor="none")
+    else:
+        ax.text(0.5, 0.5, "no unit has a lattice", transform=ax.transAxes, ha="center", color="0.35")
+    ax.set(xlim=(-46, 46), title="spacing and orientation")
+
+
+def _draw_spacing(ax: Axes, data: xr.Dataset, modules: Sequence[Mapping[str, Any]], name: str, label: str) -> int:
+    """Spacing against another number of a lattice; how many units have one."""
+    known = ~data["silent"].values & np.isfinite(data["spacing_m"].values)
+    spacing, across, module = (data[variable].values[known] for variable in ("spacing_m", name, "module"))
+    periodic = data["periodic"].values[known].astype(bool)
+    none, single = ~periodic, periodic & (module < 0)
+    if none.any():
+        ax.scatter(across[none], spacing[none], s=12, facecolors="none", edgecolors=GREY, linewidths=0.6, label="no significant lattice")
+    if single.any():
+        ax.scatter(across[single], spacing[single], s=14, color=GREY, linewidths=0, label="in no module")
+    for row in modules:
+        mine = module == row["module"]
+        colour = module_colour(row["module"])
+        ax.scatter(across[mine], spacing[mine], s=16, color=colour, alpha=0.75, linewidths=0, label=f"module {row['module']} ({row['n_units']})")
+    ax.set(xlabel=label, ylabel="spacing (m)")
+    ax.set_yscale("log")
+    low, high = (float(spacing.min()), float(spacing.max())) if len(spacing) else (0.5, 1.0)
+    ax.set_ylim(low / 1.1, high * 1.1)
+    metres_on_log_axis(ax.yaxis)
+    return len(spacing)
 
 
 def _draw_lattices(ax: Axes, modules: Sequence[Mapping[str, Any]]) -> None:

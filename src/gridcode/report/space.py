@@ -24,25 +24,34 @@ def space(rows: Sequence[Mapping[str, Any]], *, sigma_x_m: float | None = None, 
     figure = Figure(figsize=(12, 7))
     axes = [figure.add_subplot(2, 2, k + 1) for k in range(4)]
     labels, colours = [condition(row) for row in rows], _colours(rows)
-    _spread(axes[0], rows[0], labels[0], sigma_x_m, predicted_plateau)
+    draw_neural_distance(axes[0], rows[0], sigma_x_m=sigma_x_m, predicted_plateau=predicted_plateau)
     for row, label, colour in zip(rows, labels, colours, strict=True):
         curve = row["curve"]
         axes[1].plot(_values(curve["distance_m"]), _values(curve["mean"]), color=colour, linewidth=1.2, label=label)
         lengths = [i["steps"] for i in row["invariance"]]
         axes[2].plot(lengths, _positive([i["fraction"] for i in row["invariance"]]), "o-", color=colour, markersize=3, linewidth=1.2)
-        steps = [d["steps"] for d in row["decoding"]]
-        axes[3].plot(steps, _positive([d["tracked_m"][1] for d in row["decoding"]]), "o-", color=colour, markersize=3, linewidth=1.2)
-        axes[3].plot(steps, _positive([d["dead_reckoning_m"][1] for d in row["decoding"]]), "--", color=colour, linewidth=0.8, alpha=0.8)
     axes[1].set(xlabel="distance (m)", ylabel="neural distance", ylim=(0, None), title="neural distance, every condition")
     axes[2].set(title="same place by different paths (squared difference)")
     axes[2].set(xlabel="length of the paths (steps)", ylabel="difference over that of unrelated places")
-    axes[3].set(xlabel="steps without correction", ylabel="median error (m)", title="path integration: error of the place read from the state")
-    for ax in axes[2:]:
-        _logarithmic(ax)
-    axes[3].plot([], [], "--", color=DEAD_RECKONING, linewidth=0.8, label="dead reckoning, matched over steps 1 to 10")
-    axes[3].legend(fontsize=6, loc="upper left")
+    _logarithmic(axes[2])
+    draw_path_error(axes[3], rows)
     figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=len(rows), fontsize=7)
     return figure
+
+
+def draw_path_error(ax: Axes, rows: Sequence[Mapping[str, Any]], *, named: bool = False) -> None:
+    """Median error of the place read from the state against the steps walked, with matched dead reckoning; rows as in `space`.
+
+    `named` puts the conditions in the legend.
+    """
+    for row, colour in zip(rows, _colours(rows), strict=True):
+        steps, label = [d["steps"] for d in row["decoding"]], condition(row) if named else None
+        ax.plot(steps, _positive([d["tracked_m"][1] for d in row["decoding"]]), "o-", color=colour, markersize=3, linewidth=1.2, label=label)
+        ax.plot(steps, _positive([d["dead_reckoning_m"][1] for d in row["decoding"]]), "--", color=colour, linewidth=0.8, alpha=0.8)
+    ax.set(xlabel="steps without correction", ylabel="median error (m)", title="path integration: error of the place read from the state")
+    _logarithmic(ax)
+    ax.plot([], [], "--", color=DEAD_RECKONING, linewidth=0.8, label="dead reckoning, matched over steps 1 to 10")
+    ax.legend(fontsize=6, loc="upper left")
 
 
 def condition(row: Mapping[str, Any]) -> str:
@@ -50,8 +59,9 @@ def condition(row: Mapping[str, Any]) -> str:
     return f"{row['walk']}, {row['arena_over_training']:g}x"
 
 
-def _spread(ax: Axes, row: Mapping[str, Any], label: str, sigma_x_m: float | None, predicted_plateau: float | None) -> None:
-    curve = row["curve"]
+def draw_neural_distance(ax: Axes, row: Mapping[str, Any], *, sigma_x_m: float | None = None, predicted_plateau: float | None = None) -> None:
+    """Neural against physical distance in one condition, with its spread; arguments as in `space`."""
+    curve, label = row["curve"], condition(row)
     distance, mean, sd = (_values(curve[name]) for name in ("distance_m", "mean", "sd"))
     quartiles = [_values(q) for q in curve["quartiles"]]
     ax.fill_between(distance, mean - sd, mean + sd, color=INK[0], alpha=0.18, linewidth=0, label="mean and standard deviation")

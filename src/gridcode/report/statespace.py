@@ -1,11 +1,10 @@
-"""Figures of state space: states in three dimensions, rings, persistence diagrams with their null; and the picture that turns under the mouse."""
+"""Figures of state space: states in three dimensions, rings, persistence diagrams with their null."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-import plotly.graph_objects as go
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -43,7 +42,7 @@ def state_space(arrays: xr.DataTree, rows: Sequence[Mapping[str, Any]]) -> Figur
         data = arrays[row["name"]].to_dataset()
         for k in range(2):
             ax = figure.add_subplot(len(shown), 6, 6 * line + k + 1, projection="3d")
-            _draw_embedding(ax, data, k, population_name(row) if k == 0 else "")
+            draw_embedding(ax, data, k, population_name(row) if k == 0 else "")
         for k in range(3):
             draw_ring(figure.add_subplot(len(shown), 6, 6 * line + k + 3), data, row, k)
         _draw_variance(figure.add_subplot(len(shown), 6, 6 * line + 6), row)
@@ -59,7 +58,8 @@ def colours_of(data: xr.Dataset, positions_m: np.ndarray) -> dict[str, tuple[np.
     return {"first phase": (phase[:, 0], "twilight"), "second phase": (phase[:, 1], "twilight")} | found
 
 
-def _draw_embedding(ax: Any, data: xr.Dataset, which: int, title: str) -> None:
+def draw_embedding(ax: Any, data: xr.Dataset, which: int, title: str) -> None:
+    """Isomap of a population's states on axes of three dimensions, coloured by its first or second phase (or by x or y); axes have no unit."""
     points = data["isomap"].values
     label, (value, colours) = list(colours_of(data, data["isomap_positions_m"].values).items())[which]
     ax.scatter(*points.T, c=value, cmap=colours, s=2, linewidths=0)
@@ -85,7 +85,7 @@ def draw_ring(ax: Axes, data: xr.Dataset, row: Mapping[str, Any], wave: int) -> 
     phase = np.mod(data["rings_positions_m"].values @ k, 1.0)
     ax.scatter(points[:, 0], points[:, 1], c=phase, cmap=PHASE_COLOURS, s=2, linewidths=0)
     limit = max(1.4, 1.05 * float(np.quantile(np.abs(points), 0.99)))
-    ax.set(xlim=(-limit, limit), ylim=(-limit, limit), xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+    ax.set(xlim=(-limit, limit), ylim=(-limit, limit), xticks=[-1, 0, 1], yticks=[-1, 0, 1], xlabel="cosine", ylabel="sine")
     ax.set_aspect("equal")
     ax.set_title(
         f"direction {wave + 1}: phase correlation {row['rings']['correlation'][wave]:.2f}\nplace error {row['rings']['place_error_m'][wave]:.3f} m",
@@ -156,64 +156,3 @@ def _draw_longest(ax: Axes, rows: Sequence[Mapping[str, Any]], controls: Sequenc
         xlim=(-0.02, None),
         title="four longest loops (circles) and voids (triangles)\nand what 95% of shuffled states stay below (lines)",
     )
-
-
-def turning_torus(arrays: xr.DataTree, rows: Sequence[Mapping[str, Any]]) -> str:
-    """States in three dimensions as a piece of HTML that turns under the mouse; needs plotly.js on the page.
-
-    Menus choose the population, the method and the colours.
-
-    Args:
-        arrays: as `gridcode.analysis.theory` gives them.
-        rows: `populations` of the summary's state space.
-    """
-    # Modules first: they are what a torus is expected of.
-    ordered = sorted(rows, key=lambda row: (row["module"] is None, -row["n_units"]))[:MOST_POPULATIONS]
-    traces: list[go.Scatter3d] = []
-    names: list[str] = []
-    colours: list[dict[str, tuple[np.ndarray, str]]] = []
-    for row in ordered:
-        data = arrays[row["name"]].to_dataset()
-        for method, words in METHODS.items():
-            points = data[method].values
-            by = colours_of(data, data[f"{method}_positions_m"].values)
-            names.append(f"{population_name(row)}, {words}")
-            colours.append(by)
-            value, scale = next(iter(by.values()))
-            x, y, z = np.round(points.T, 3).astype(float).tolist()
-            marker = {
-                "size": 2.6,
-                "color": np.round(value, 3).astype(float).tolist(),
-                "colorscale": scale,
-                "showscale": True,
-                "colorbar": {"thickness": 12, "len": 0.6},
-            }
-            traces.append(go.Scatter3d(x=x, y=y, z=z, mode="markers", marker=marker, hoverinfo="skip", visible=not traces, name=names[-1]))
-    labels = list(dict.fromkeys(label for by in colours for label in by))
-    choose = [{"label": name, "method": "update", "args": [{"visible": [k == j for j in range(len(traces))]}]} for k, name in enumerate(names)]
-    # What a population has no lattice for keeps the colours of x.
-    colouring = [[by.get(label, by["x (m)"]) for by in colours] for label in labels]
-    paint = [
-        {
-            "label": f"coloured by {label}",
-            "method": "restyle",
-            "args": [
-                {"marker.color": [np.round(v, 3).astype(float).tolist() for v, _ in chosen], "marker.colorscale": [scale for _, scale in chosen]}
-            ],
-        }
-        for label, chosen in zip(labels, colouring, strict=True)
-    ]
-    menu = {"showactive": True, "x": 0.0, "y": 1.0, "yanchor": "bottom", "xanchor": "left", "bgcolor": "#ffffff", "font": {"color": "#1c1c1e"}}
-    hidden = {"visible": False, "showbackground": False}
-    figure = go.Figure(
-        traces,
-        layout={
-            "height": 600, "margin": {"l": 0, "r": 0, "t": 90, "b": 0}, "showlegend": False,
-            "paper_bgcolor": "#ffffff", "font": {"color": "#62626a"}, "modebar": {"orientation": "v", "bgcolor": "rgba(0,0,0,0)"},
-            "scene": {"xaxis": hidden, "yaxis": hidden, "zaxis": hidden, "aspectmode": "data", "bgcolor": "rgba(0,0,0,0)"},
-            # One above the other: side by side they would overlap on a phone. White paper also in the dark: phases have dark and light colours.
-            "updatemenus": [menu | {"buttons": choose, "pad": {"b": 42}}, menu | {"buttons": paint}],
-        },
-    )  # fmt: skip
-    html: str = figure.to_html(full_html=False, include_plotlyjs=False, div_id="turning-torus", config={"displaylogo": False, "responsive": True})
-    return html

@@ -81,19 +81,23 @@ def draw_map(ax: Axes, rate: xr.DataArray, *, scale_bar: bool = True) -> Axes:
     ax.imshow(values, origin="lower", extent=(left, right, bottom, top), cmap=RATE_COLOURS, vmin=0, vmax=max(peak, 1e-12), interpolation="nearest")
     ax.set_axis_off()
     if scale_bar:
-        length = next((b for b in BARS_M if b <= 0.3 * (right - left)), BARS_M[-1])
-        x, y = left + 0.05 * (right - left), bottom + 0.06 * (top - bottom)
-        outline = [patheffects.withStroke(linewidth=4, foreground="black")]
-        ax.plot([x, x + length], [y, y], color="white", linewidth=2, solid_capstyle="butt", path_effects=outline)
-        outline = [patheffects.withStroke(linewidth=1.5, foreground="black")]
-        ax.annotate(
-            f"{length:g} m", (x, y), (0, 3), textcoords="offset points", color="white", fontsize=6, ha="left", va="bottom", path_effects=outline
-        )
-        ax.set(xlim=(left, right), ylim=(bottom, top))
+        draw_scale_bar(ax, (left, right, bottom, top))
     return ax
 
 
-def draw_correlogram(ax: Axes, correlogram: xr.DataArray, vectors_m: np.ndarray) -> Axes:
+def draw_scale_bar(ax: Axes, limits: tuple[float, float, float, float]) -> None:
+    """A labelled bar of about a quarter of the picture's width, white with a black rim, in the lower left corner; limits in metres."""
+    left, right, bottom, top = limits
+    length = next((b for b in BARS_M if b <= 0.3 * (right - left)), BARS_M[-1])
+    x, y = left + 0.05 * (right - left), bottom + 0.06 * (top - bottom)
+    outline = [patheffects.withStroke(linewidth=4, foreground="black")]
+    ax.plot([x, x + length], [y, y], color="white", linewidth=2, solid_capstyle="butt", path_effects=outline)
+    outline = [patheffects.withStroke(linewidth=1.5, foreground="black")]
+    ax.annotate(f"{length:g} m", (x, y), (0, 3), textcoords="offset points", color="white", fontsize=6, ha="left", va="bottom", path_effects=outline)
+    ax.set(xlim=(left, right), ylim=(bottom, top))
+
+
+def draw_correlogram(ax: Axes, correlogram: xr.DataArray, vectors_m: np.ndarray, *, scale_bar: bool = False) -> Axes:
     """One autocorrelogram (lag_y, lag_x), blue to red from -1 to 1, with the fitted lattice vectors where there are any."""
     limits = extent_m(correlogram, "lag_x", "lag_y")
     ax.imshow(correlogram, origin="lower", extent=limits, cmap=CORRELATION_COLOURS, vmin=-1, vmax=1, interpolation="nearest")
@@ -102,6 +106,8 @@ def draw_correlogram(ax: Axes, correlogram: xr.DataArray, vectors_m: np.ndarray)
             ax.plot([0, x], [0, y], color="black", linewidth=0.8)
             ax.plot(x, y, "o", color="black", markersize=2.5)
     ax.set(xlim=limits[:2], ylim=limits[2:])
+    if scale_bar:
+        draw_scale_bar(ax, limits)
     ax.set_axis_off()
     return ax
 

@@ -190,7 +190,8 @@ def _spectrum(ax: Axes, arrays: xr.Dataset) -> None:
 def _blocks(ax: Axes, arrays: xr.Dataset, found: Row) -> None:
     weights = arrays["weights"].values
     limit = float(np.quantile(np.abs(weights), 0.995)) or 1.0
-    ax.imshow(weights, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+    drawn = ax.imshow(weights, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+    ax.figure.colorbar(drawn, ax=ax, shrink=0.8, label="weight")
     text = (
         ""
         if found["within"] is None
@@ -206,7 +207,8 @@ def _profile(ax: Axes, mean: np.ndarray, vectors: np.ndarray, limit: float, titl
     edge = (np.arange(side + 1) - side // 2 - 0.5) / side
     corner = np.stack(np.meshgrid(edge, edge, indexing="ij"), axis=-1) @ vectors
     centred = np.roll(mean, (side // 2, side // 2), axis=(0, 1))
-    ax.pcolormesh(corner[..., 0], corner[..., 1], centred, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    drawn = ax.pcolormesh(corner[..., 0], corner[..., 1], centred, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    ax.figure.colorbar(drawn, ax=ax, shrink=0.8, label="mean weight")
     ax.plot(0, 0, "+", color="black", markersize=6)
     ax.set_aspect("equal")
     ax.set(xlabel="x (m)", ylabel="y (m)", title=title)
@@ -263,9 +265,11 @@ def coding(codes: Sequence[Row]) -> Figure:
         sigma, wrong = _values(found["correction"].get("sigma") or []), _values(found["correction"].get("catastrophic") or [])
         if len(sigma):
             noise.plot(sigma / code["rms_length"], wrong, "o-", markersize=2.5, linewidth=1, color=module_colour(j))
-    area.set(xlabel="area (m2)", ylabel="places told apart", xscale="log", yscale="log", title="capacity against area")
+    area.set(xlabel="area (m²)", ylabel="places told apart", xscale="log", yscale="log", title="capacity against area")
     area.legend(fontsize=6)
-    noise.set(xlabel="noise over length of the state", ylabel="share", xscale="log", ylim=(-0.02, 1.02), title="readings wrong altogether")
+    noise.set(
+        xlabel="noise over length of the state", ylabel="share of readings", xscale="log", ylim=(-0.02, 1.02), title="readings wrong altogether"
+    )
     noise.set_xticks([0.02, 0.05, 0.1, 0.2])
     noise.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
     noise.xaxis.set_minor_formatter(ticker.NullFormatter())

@@ -1,6 +1,6 @@
 """What was found of state space, dynamics and code, in words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from gridcode.report.style import p_text
 Row = Mapping[str, Any]
 # What is closer to 0 than this is 0 but for rounding.
 ROUNDING = 1e-9
+LATTICES = ("hexagonal", "sheared hexagonal", "square")
 
 
 def headline(value: float) -> str:
@@ -17,6 +18,54 @@ def headline(value: float) -> str:
     if abs(value) < ROUNDING:
         return "0"
     return f"{value:.2g}" if abs(value) < 0.995 else f"{value:.1f}"
+
+
+def verdict_sentence(summary: Row, *, units: int, active: int) -> str:
+    """The findings in one sentence: active units, grid cells, modules, spacings, path integration.
+
+    Args:
+        summary: of an evaluation or of a scored population.
+        units: how many there are.
+        active: how many of them fire.
+    """
+    found = summary.get("headline", summary)
+    types, settings, modules = found["types"], found["settings"], summary["modules"]
+    if not active:
+        return f"None of the {units} units fires anywhere." if units != 1 else "The unit fires nowhere."
+    lattices = sum(types[kind] for kind in LATTICES)
+    others = [f"{types[kind]} {kind}" for kind in LATTICES[1:] if types[kind]]
+    cells = f"{types['hexagonal']} {'is a grid cell' if types['hexagonal'] == 1 else 'are grid cells'} (hexagonal"
+    cells += f", beside {' and '.join(others)}" if others and lattices > types["hexagonal"] else ""
+    cells += f"; each p \u2264 {settings['level']:g}, false-discovery rate {100 * settings['false_discovery_rate']:g}%)"
+    said = [f"{active} of {units} units {'is' if active == 1 else 'are'} active", cells, _modules_in_short(modules, found["n_independent_modules"])]
+    if summary.get("space") and (error := _path_error_in_short(summary["space"][0]["decoding"])):
+        said.append(error)
+    return f"{'; '.join(said)}."
+
+
+def _modules_in_short(modules: Sequence[Row], independent: int) -> str:
+    if not modules:
+        return "there are no modules (no group of units shares a lattice beyond what chance gives)"
+    spacings = ", ".join(f"{m['spacing_m']:.2f}" for m in modules)
+    if len(modules) == 1:
+        return f"{modules[0]['n_units']} units form one module with a spacing of {spacings} m"
+    ratios = ", ".join(f"{m['ratio_to_next']:.2f}" for m in modules[:-1])
+    how = {1: "which are one lattice and its sub-lattices", len(modules): "independent of one another"}.get(
+        independent, f"{independent} of them independent of one another"
+    )
+    together = sum(m["n_units"] for m in modules)
+    return f"{together} units form {len(modules)} modules, {how}, with spacings of {spacings} m (ratio{'s' if len(modules) > 2 else ''} {ratios})"
+
+
+def _path_error_in_short(decoding: Sequence[Row]) -> str:
+    """Median errors of the place read from the state after about a hundred and a thousand steps."""
+    shown = [row for row in decoding if row["steps"] in (100, 1000) and row["tracked_m"][1] is not None] or list(decoding[-1:])
+    errors = [f"{_length(row['tracked_m'][1])} after {row['steps']:,} steps" for row in shown if row["tracked_m"][1] is not None]
+    return f"place read from the state alone is off by {' and '.join(errors)}" if errors else ""
+
+
+def _length(metres: float) -> str:
+    return f"{100 * metres:.1f} cm" if metres < 0.1 else f"{100 * metres:.0f} cm" if metres < 1 else f"{metres:.1f} m"
 
 
 def sentences(found: Row) -> list[str]:

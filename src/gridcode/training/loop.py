@@ -15,7 +15,7 @@ import torch
 from gridcode.config import TrainingConfig
 from gridcode.errors import InputError, TrainingError
 from gridcode.runs import Run, checkpoint_step
-from gridcode.training import checkpoint
+from gridcode.training import checkpoint, snapshots
 from gridcode.training.engine import Engine, OneNetwork, choose_device, make_engine
 from gridcode.training.memory import keep_freed_memory, out_of_memory, what_to_lower
 from gridcode.training.step import Snapshot
@@ -191,13 +191,24 @@ def _save(runs: Sequence[Run], engine: Engine, logs: Sequence[Any], clock: _Cloc
         run.prune_checkpoints()
 
 
+def _keep_weights(runs: Sequence[Run], engine: Engine) -> None:
+    """Write what films are made of; unlike a checkpoint it is not needed to go on."""
+    for number, (run, snapshot) in enumerate(zip(runs, engine.snapshots(), strict=True)):
+        if number not in engine.failures:
+            snapshots.save(run.snapshot_path(snapshot.step), snapshot.weights)
+
+
 def _loop(runs: Sequence[Run], engine: Engine, logs: Sequence[Any], clock: _Clock, last: int, progress: Callable[[Progress], None] | None) -> None:
     training = runs[0].config.training
     device = torch.cuda.get_device_name() if choose_device(training.device).type == "cuda" else "cpu"
     row: dict[str, Any] | None = None
     mark = (engine.step, time.monotonic())
+    kept = snapshots.steps_kept(training.steps, training.snapshots)
+    if engine.step == 0 and kept:
+        _keep_weights(runs, engine)
     while engine.step < last:
         stop = min(last, *((engine.step // every + 1) * every for every in (training.log_every, training.checkpoint_every)))
+        stop = min([stop, *(step for step in kept if step > engine.step)])
         engine.advance_to(min(stop, engine.step + engine.pace) if engine.pace else stop)
         if len(engine.failures) == len(runs):
             break
@@ -209,6 +220,8 @@ def _loop(runs: Sequence[Run], engine: Engine, logs: Sequence[Any], clock: _Cloc
                     row = values | {"steps_per_second": round(rate, 2)}
                     log.write(json.dumps(row) + "\n")
                     log.flush()
+        if engine.step in kept:
+            _keep_weights(runs, engine)
         if engine.step % training.checkpoint_every == 0 or engine.step == last:
             _save(runs, engine, logs, clock, device)
         if progress:

@@ -5,6 +5,7 @@ hidden units. Only they are rounded or factored; all other tensors stay in float
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,17 +82,22 @@ def factor(network: GridNetwork, *, max_velocity_m: float, tolerance: float = FA
 
 
 def pack(network: GridNetwork, *, dtype: str = "float32", factors: Factors | None = None) -> bytes:
-    """The weights as a safetensors file.
+    """The weights of a network as a safetensors file; arguments as in `pack_weights`."""
+    return pack_weights(network.state_dict(), dtype=dtype, factors=factors)
+
+
+def pack_weights(weights: Mapping[str, Tensor], *, dtype: str = "float32", factors: Factors | None = None) -> bytes:
+    """Weights as a safetensors file.
 
     Args:
-        network: the network.
+        weights: the network's tensors by name.
         dtype: what the layer behind W(v) is rounded to: `float16` or `float32`.
         factors: that layer in low rank; None keeps it whole.
 
     Raises:
         InputError: a weight that this dtype cannot hold.
     """
-    tensors = {name: value.detach().cpu() for name, value in network.state_dict().items()}
+    tensors = {name: value.detach().cpu() for name, value in weights.items()}
     tensors = {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
     large = max(tensors, key=lambda name: tensors[name].numel())
     whole = tensors.pop(large)

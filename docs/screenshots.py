@@ -1,0 +1,102 @@
+"""Pictures of the explorer for these pages: `python docs/screenshots.py RUNS --chromium /usr/bin/chromium` (needs the extra `dev`).
+
+RUNS holds `laptop-seed0` and `laptop-seed2`, trained by `gridcode train laptop --seeds 0,2 --out RUNS` and evaluated.
+"""
+
+import argparse
+import io
+import threading
+from pathlib import Path
+
+import uvicorn
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from gridcode.viewer import serving
+from gridcode.viewer.server import create_app
+
+IMAGES = Path(__file__).parent / "images"
+FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking"]
+LAPTOP, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
+
+
+def keep(page: Page, name: str, **options: object) -> None:
+    """Take a picture and keep it in 256 colours, which halves it."""
+    page.wait_for_timeout(900)
+    with Image.open(io.BytesIO(page.screenshot(**options))) as image:
+        image.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(IMAGES / f"explorer-{name}.png", optimize=True)
+
+
+def open_page(browser, url: str, *, size=LAPTOP, scheme: str = "light") -> Page:
+    page = browser.new_context(viewport=size, color_scheme=scheme).new_page()
+    page.goto(url)
+    page.wait_for_selector("html[data-ready]", state="attached")
+    return page
+
+
+def open_run(browser, url: str, name: str, **options: object) -> Page:
+    page = open_page(browser, url, **options)
+    page.get_by_role("link", name=name).click()
+    page.wait_for_selector(".tile canvas")
+    return page
+
+
+def take(browser, url: str) -> None:
+    keep(open_page(browser, url), "runs", clip={"x": 0, "y": 0, "width": 1280, "height": 420})
+
+    page = open_run(browser, url, "laptop-seed0")
+    keep(page, "run")
+    address = page.url
+    slider = page.locator(".history input[type=range]").first
+    slider.scroll_into_view_if_needed()
+    slider.focus()
+    for _ in range(16):
+        page.keyboard.press("ArrowLeft")
+    page.evaluate("document.querySelector('.history').scrollIntoView(); scrollBy(0, -120)")
+    keep(page, "training")
+    page.locator("#torus select, section select").first.wait_for()
+    page.evaluate("document.querySelector('a[href$=torus]')?.click()")
+    page.wait_for_selector(".gl-container canvas")
+    keep(page, "torus")
+    page.close()
+
+    page = open_page(browser, f"{address}/unit/50")
+    page.wait_for_selector("dialog[open] canvas")
+    keep(page, "unit")
+    page.close()
+
+    page = open_run(browser, url, "laptop-seed0", size=PHONE, scheme="dark")
+    page.evaluate("document.querySelector('.history').scrollIntoView(); scrollBy(0, -140)")
+    keep(page, "phone")
+    page.close()
+
+    page = open_page(browser, url)
+    for name in ("laptop-seed0", "laptop-seed2"):
+        page.get_by_label(f"Compare {name}").check()
+    page.get_by_role("button", name="Compare 2 runs").click()
+    page.wait_for_selector(".columns canvas")
+    keep(page, "compare")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("runs", type=Path)
+    parser.add_argument("--chromium", default="chromium")
+    arguments = parser.parse_args()
+    listener = serving.listen("127.0.0.1", 0)
+    server = uvicorn.Server(uvicorn.Config(create_app([arguments.runs]), log_level="warning", access_log=False))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        with sync_playwright() as driver:
+            browser = driver.chromium.launch(executable_path=arguments.chromium, args=FLAGS)
+            take(browser, f"http://127.0.0.1:{listener.getsockname()[1]}/")
+            browser.close()
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""A notebook in the percent format: open it in Jupyter or an editor that knows cells, or run it as it is. Its output: docs/notebook.md."""
+
+# %% [markdown]
+# # A trained network in a notebook
+#
+# A network that comes with the package is unpacked into a run folder, evaluated with small settings (less than a minute), and looked at.
+# Every plot takes `ax=` and returns its axes, so they go side by side into figures of your own.
+
+# %%
+import tempfile
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+
+import gridcode
+from gridcode.recordings import load_recording
+
+folder = Path(tempfile.mkdtemp(prefix="gridcode-"))
+run = gridcode.pretrained("quick-64").unpack(folder / "quick-64")
+run
+
+# %% [markdown]
+# Small settings: one arena, fewer null maps, walks of 1,000 steps, and no study of dynamics and coding. Leave `config` out for the run's own.
+
+# %%
+small = run.config.evaluation.model_copy(
+    update={
+        "arenas_m": (4.0,),
+        "walks": ("smooth",),
+        "nulls": 200,
+        "space_arenas": (2.0,),
+        "space_walks": ("uniform",),
+        "space_steps": (300, 1000),
+        "theory": False,
+    }
+)
+evaluation = gridcode.evaluate(run, config=small)
+evaluation
+
+# %% [markdown]
+# ## Units
+#
+# The best units, each from 0 to its own peak; a frame has the colour of the unit's module.
+
+# %%
+run.plot.gallery(count=16)
+
+# %% [markdown]
+# One of them, and its autocorrelogram with the fitted lattice. A unit is given by its name, which in a network is its number.
+
+# %%
+best = evaluation.headline()["minmax"].idxmax().item()
+figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 3.4), layout="constrained")
+run.plot.rate_map(best, ax=left)
+run.plot.autocorrelogram(best, ax=right)
+
+# %% [markdown]
+# Is a score more than chance? Each unit against null maps of its own.
+
+# %%
+figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.2), layout="constrained")
+run.plot.scores_against_null(ax=left)
+run.plot.score_histogram(ax=right)
+
+# %% [markdown]
+# ## Modules
+#
+# Spacing and orientation of all units; the Fourier power of the module's maps; where its cells' fields lie in the unit cell.
+
+# %%
+figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.4), layout="constrained")
+run.plot.spacing_orientation(ax=axes[0])
+run.plot.spectrum(0, ax=axes[1])
+run.plot.phases(0, ax=axes[2])
+
+# %% [markdown]
+# ## Space
+#
+# How far apart the code keeps places, and how long it knows where it is.
+
+# %%
+figure, (left, right) = plt.subplots(1, 2, figsize=(9.4, 3.6), layout="constrained")
+evaluation.plot.neural_distance(ax=left)
+evaluation.plot.path_error(ax=right)
+
+# %% [markdown]
+# ## State space
+#
+# Do the states of the module lie on a torus? For any population of cells: here its own rate maps, with few shuffles. The plots `ring`, `persistence`
+# and `torus` of a run show the same after an evaluation with `theory=True`, which is the default.
+
+# %%
+population = gridcode.score(run.ratemaps_path, group="smooth_4m", nulls=99, significance=0.05)
+population
+
+# %%
+states = gridcode.state_space(load_recording(run.ratemaps_path, group="smooth_4m"), population, nulls=19)
+states
+
+# %% [markdown]
+# ## Training
+#
+# The log of the training came with the network.
+
+# %%
+figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.0), layout="constrained")
+run.plot.training("loss", ax=left)
+run.plot.training("invariance", ax=right)

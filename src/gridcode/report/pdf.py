@@ -1,0 +1,34 @@
+"""Figures as PDF: lines and letters as such, maps in their own bins, and the same bytes from the same numbers."""
+
+import io
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from gridcode.report.style import STYLE
+
+# Letters stay letters that can be searched and edited; maps that lie side by side stay images of their own.
+PDF_STYLE: Any = {"pdf.fonttype": 42, "pdf.compression": 6, "image.composite_image": False, "savefig.dpi": 300}
+# Clouds of more points than this are put in as an image: as vectors they take megabytes and seconds.
+MOST_POINTS = 600
+
+
+def to_pdf(figure: Figure) -> bytes:
+    """A figure as PDF bytes; draw its PNG first, which lays it out: it is not laid out again here."""
+    out = io.BytesIO()
+    for collection in figure.findobj(PathCollection):
+        # Points in three dimensions cannot be put in as an image.
+        if isinstance(collection, PathCollection) and not hasattr(collection, "do_3d_projection"):
+            collection.set_rasterized(len(np.asarray(collection.get_offsets())) > MOST_POINTS)
+    for image in figure.findobj(AxesImage):
+        assert isinstance(image, AxesImage)
+        image.set_interpolation("none")  # else a map would be blown up to the resolution of the page
+    with mpl.rc_context({**STYLE, **PDF_STYLE}):
+        if figure.get_layout_engine() is not None:
+            figure.set_layout_engine("none")
+        figure.savefig(out, format="pdf", metadata={"CreationDate": None, "ModDate": None})
+    return out.getvalue()

@@ -1,0 +1,339 @@
+"""Single plots of a run or an evaluation, for notebooks: `run.plot.rate_map(3)`. They draw what the report draws."""
+
+import functools
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+
+from gridcode.analysis.space import predicted_plateau
+from gridcode.analysis.spectrum import module_spectrum
+from gridcode.config import LossConfig
+from gridcode.errors import InputError
+from gridcode.report import figures, modules, space, statespace
+from gridcode.report.style import (
+    STYLE,
+    draw_correlogram,
+    draw_map,
+    frame,
+    number,
+    p_text,
+    plain,
+)
+
+Row = Mapping[str, Any]
+Found = tuple[dict[str, Any], xr.DataTree, xr.DataTree | None]
+NOT_IN_A_ROW = {"step"}
+
+
+class RunPlot:
+    """The plots of a run or an evaluation.
+
+    Every method draws into `ax`, or into a new figure of pyplot's where that is None, which a notebook shows by itself; and returns the axes.
+    A unit is given by its name (its number, in a network), a module by its number, an arena by its side in metres or as `uniform_4m`.
+
+    Args:
+        evaluation: gives summary, rate maps, and arrays of state space (None where those were not measured); called with the first plot.
+        metrics: gives the logged lines of the training; None: there are none.
+        loss: settings of the losses, for what they predict; None leaves the predictions out.
+        name: what error messages call the run.
+    """
+
+    def __init__(
+        self,
+        evaluation: Callable[[], Found],
+        *,
+        metrics: Callable[[], list[dict[str, Any]]] | None = None,
+        loss: LossConfig | None = None,
+        name: str = "",
+    ) -> None:
+        self._evaluation, self._metrics, self._loss, self._name = evaluation, metrics, loss, name
+
+    def __repr__(self) -> str:
+        names = [name for name in dir(self) if not name.startswith("_")]
+        return f"RunPlot({self._name + ': ' if self._name else ''}{', '.join(names)})"
+
+    # -- units ---------------------------------------------------------------------------------------------
+
+    def rate_map(self, unit: int | str, arena: float | str | None = None, *, ax: Axes | None = None) -> Axes:
+        """Rate map of a unit, from 0 to its own peak, with its type and scores.
+
+        Args:
+            unit: its name.
+            arena: side in metres on the walk of the headline, or a group such as `uniform_4m`; None: where the headline comes from.
+            ax: where to draw.
+
+        Raises:
+            InputError: no such unit or arena, or not evaluated.
+        """
+        data = self._group(arena)
+        here = data.isel(unit=self._place(data, unit))
+        with self._style():
+            ax = draw_map(_axes(ax, (3.0, 3.3)), here["rate"])
+            if "module" in here:
+                frame(ax, int(here["module"]))
+            second = f"score {number(float(here['minmax']))}, spacing {number(float(here['spacing_m']))} m"
+            ax.set_title(f"unit {plain(here['unit'].item())}{': ' + here['type'].item() if 'type' in here else ''}\n{second}")
+            return ax
+
+    def autocorrelogram(self, unit: int | str, *, ax: Axes | None = None) -> Axes:
+        """Autocorrelogram of a unit, blue to red from -1 to 1, with the fitted lattice.
+
+        Raises:
+            InputError: no such unit, or not evaluated.
+        """
+        data = self._group(None)
+        here = data.isel(unit=self._place(data, unit))
+        with self._style():
+            ax = draw_correlogram(_axes(ax, (3.0, 3.3)), here["autocorrelogram"], here["vectors_m"].values, scale_bar=True)
+            p = p_text(float(here["any_lattice_p_value"]))
+            ax.set_title(f"unit {plain(here['unit'].item())}: autocorrelogram\naxis ratio {number(float(here['axis_ratio']))}, lattice p {p}")
+            return ax
+
+    def gallery(self, count: int = 24, *, columns: int = 8, ax: Axes | None = None) -> Axes:
+        """A mosaic of the best units' rate maps, each from 0 to its own peak, framed in the colour of its module.
+
+        Raises:
+            InputError: not evaluated, or a number below 1.
+        """
+        if count < 1 or columns < 1:
+            raise InputError(f"count and columns must be at least 1, not {count} and {columns}")
+        data = self._group(None)
+        columns = min(columns, count, data.sizes["unit"])
+        rows = -(-min(count, data.sizes["unit"]) // columns)
+        with self._style():
+            ax = _axes(ax, (1.05 * columns, 1.05 * rows * data.sizes["y"] / data.sizes["x"]))
+            figures.draw_mosaic(ax, data, count=count, columns=columns)
+            return ax
+
+    # -- modules -------------------------------------------------------------------------------------------
+
+    def spacing_orientation(self, *, ax: Axes | None = None) -> Axes:
+        """Spacing against orientation of every unit with a lattice, in its module's colour.
+
+        Raises:
+            InputError: not evaluated.
+        """
+        with self._style():
+            ax = _axes(ax, (4.6, 3.6))
+            modules.draw_spacing_orientation(ax, self._group(None), self._summary["modules"])
+            return ax
+
+    def spectrum(self, module: int, *, ax: Axes | None = None) -> Axes:
+        """Mean Fourier power of a module's maps with its three waves.
+
+        Raises:
+            InputError: no such module, or not evaluated.
+        """
+        row, data = self._module(module), self._group(None)
+        rate = data["rate"].values[data["module"].values == module].astype(np.float64)
+        found = module_spectrum(rate, bin_size_m=float(data.attrs["bin_size_m"]), vectors_m=np.array(row["vectors_m"], dtype=np.float64))
+        with self._style():
+            ax = _axes(ax, (3.3, 3.5))
+            modules.draw_power(ax, row, found)
+            ax.set_ylabel("waves per metre, y")
+            return ax
+
+    def phases(self, module: int, *, ax: Axes | None = None) -> Axes:
+        """Where the fields of a module's units lie in the unit cell, in metres.
+
+        Raises:
+            InputError: no such module, or not evaluated.
+        """
+        row, data = self._module(module), self._group(None)
+        with self._style():
+            ax = _axes(ax, (3.6, 3.3))
+            modules.draw_phases(ax, row, data["phase"].values[data["module"].values == module])
+            ax.set_ylabel("y (m)")
+            return ax
+
+    # -- scores --------------------------------------------------------------------------------------------
+
+    def scores_against_null(self, *, ax: Axes | None = None) -> Axes:
+        """Each unit's hexagonal score against what 95% of its own null maps stay below.
+
+        Raises:
+            InputError: not evaluated.
+        """
+        with self._style():
+            ax = _axes(ax, (4.0, 3.4))
+            figures.draw_scores_against_null(ax, self._group(None))
+            return ax
+
+    def score_histogram(self, *, ax: Axes | None = None) -> Axes:
+        """How many active units have which hexagonal, corrected and square score.
+
+        Raises:
+            InputError: not evaluated.
+        """
+        with self._style():
+            ax = _axes(ax, (4.0, 3.2))
+            figures.draw_score_histogram(ax, self._group(None))
+            return ax
+
+    # -- training and space --------------------------------------------------------------------------------
+
+    def training(self, what: str = "loss", *, ax: Axes | None = None) -> Axes:
+        """A column of the training's log against the step: `loss`, `separation`, `invariance`, `capacity`, `isometry`, ...
+
+        Raises:
+            InputError: nothing logged, or no such column.
+        """
+        rows = self._metrics() if self._metrics else []
+        if not rows:
+            raise InputError(f"{self._who()} has no log of a training")
+        names = [name for name in rows[0] if name not in NOT_IN_A_ROW]
+        if what not in names:
+            raise InputError(f"'{what}' was not logged; choose one of {', '.join(names)}")
+        with self._style():
+            ax = _axes(ax, (4.2, 3.0))
+            figures.draw_metrics(ax, rows, (what,))
+            return ax
+
+    def neural_distance(self, *, ax: Axes | None = None) -> Axes:
+        """Neural against physical distance with its spread, on the first walk.
+
+        Raises:
+            InputError: not evaluated, or without the test of space.
+        """
+        loss = self._loss
+        predicted = predicted_plateau(sigma_g=loss.sigma_g, capacity=loss.capacity, separation=loss.separation) if loss else None
+        with self._style():
+            rows = self._space()
+            ax = _axes(ax, (4.6, 3.4))
+            space.draw_neural_distance(ax, rows[0], sigma_x_m=loss.sigma_x_m if loss else None, predicted_plateau=predicted)
+            return ax
+
+    def path_error(self, *, ax: Axes | None = None) -> Axes:
+        """Error of the place read from the state against the steps walked, under every condition, with matched dead reckoning.
+
+        Raises:
+            InputError: not evaluated, or without the test of space.
+        """
+        with self._style():
+            rows = self._space()
+            ax = _axes(ax, (4.8, 3.6))
+            space.draw_path_error(ax, rows, named=True)
+            return ax
+
+    # -- state space ---------------------------------------------------------------------------------------
+
+    def ring(self, module: int, wave: int = 0, *, ax: Axes | None = None) -> Axes:
+        """States projected on the plane of one of the lattice's three waves, coloured by the phase that the place asks for.
+
+        Raises:
+            InputError: no such module or wave, or state space was not measured.
+        """
+        if wave not in (0, 1, 2):
+            raise InputError(f"wave must be 0, 1 or 2, not {wave}")
+        row, data = self._states(module)
+        if row["rings"] is None:
+            raise InputError(f"the rings of module {module} could not be measured")
+        with self._style():
+            ax = _axes(ax, (3.3, 3.5))
+            statespace.draw_ring(ax, data, row, wave)
+            return ax
+
+    def persistence(self, module: int | None, *, ax: Axes | None = None) -> Axes:
+        """Persistence diagram of a module's states (None: of all units) beside what shuffles reach.
+
+        Raises:
+            InputError: no such module, or state space was not measured.
+        """
+        row, data = self._states(module)
+        with self._style():
+            ax = _axes(ax, (3.8, 3.6))
+            statespace.draw_diagram(ax, data, row)
+            return ax
+
+    def torus(self, module: int | None, *, phase: int = 0, ax: Axes | None = None) -> Axes:
+        """States of a module (None: of all units) in three dimensions by Isomap, coloured by the first or second phase (0 or 1).
+
+        Args:
+            module: its number.
+            phase: 0 or 1.
+            ax: axes with projection `3d`.
+
+        Raises:
+            InputError: no such module or phase, axes of two dimensions, or state space was not measured.
+        """
+        if phase not in (0, 1):
+            raise InputError(f"phase must be 0 or 1, not {phase}")
+        if ax is not None and ax.name != "3d":
+            raise InputError("a torus needs axes of three dimensions: plt.subplots(subplot_kw={'projection': '3d'})")
+        row, data = self._states(module)
+        with self._style():
+            ax = _axes(ax, (4.0, 4.0), projection="3d")
+            statespace.draw_embedding(ax, data, phase, statespace.population_name(row))
+            return ax
+
+    # -- what was found ------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def _found(self) -> Found:
+        return self._evaluation()
+
+    @property
+    def _summary(self) -> dict[str, Any]:
+        return self._found[0]
+
+    def _who(self) -> str:
+        return f"'{self._name}'" if self._name else "this evaluation"
+
+    def _style(self) -> AbstractContextManager[None]:
+        return mpl.rc_context(STYLE)
+
+    def _group(self, arena: float | str | None) -> xr.Dataset:
+        headline, maps = self._summary["headline"], self._found[1]
+        name = headline["group"]
+        if arena is not None:
+            name = arena if isinstance(arena, str) else f"{headline['walk']}_{arena:g}m"
+        if name not in maps.children:
+            raise InputError(f"there are no maps '{name}' in {self._who()}; there are {', '.join(maps.children)}")
+        return maps[name].to_dataset()
+
+    def _place(self, data: xr.Dataset, unit: int | str) -> int:
+        names = data["unit"].values.tolist()
+        if unit not in names:
+            raise InputError(f"there is no unit {unit!r} in {self._who()}; there are {len(names)}, from {names[0]!r} to {names[-1]!r}")
+        return names.index(unit)
+
+    def _module(self, module: int) -> Row:
+        rows = self._summary["modules"]
+        for row in rows:
+            if row["module"] == module:
+                return dict(row)
+        there = f"there are {', '.join(str(row['module']) for row in rows)}" if rows else "there is none"
+        raise InputError(f"there is no module {module!r} in {self._who()}; {there}")
+
+    def _space(self) -> list[Row]:
+        if not self._summary.get("space"):
+            raise InputError(f"{self._who()} was evaluated without the test of space (setting evaluation.space)")
+        return list(self._summary["space"])
+
+    def _states(self, module: int | None) -> tuple[Row, xr.Dataset]:
+        """Row and arrays of a population's state space."""
+        if module is not None:
+            self._module(module)
+        theory, arrays = self._summary.get("theory"), self._found[2]
+        if not theory or arrays is None:
+            raise InputError(f"{self._who()} was evaluated without state space and topology (setting evaluation.theory)")
+        found = theory["state_space"]
+        for row in found["populations"]:
+            if row["module"] == module and row["name"] in arrays.children:
+                return row, arrays[row["name"]].to_dataset()
+        who = "all units" if module is None else f"module {module}"
+        why = next((row["reason"] for row in found["skipped"] if row["name"] in (f"module_{module}", "population" if module is None else "")), "")
+        raise InputError(f"the state space of {who} was not measured{': ' + why if why else ''}")
+
+
+def _axes(ax: Axes | None, size: tuple[float, float], *, projection: str | None = None) -> Axes:
+    if ax is not None:
+        return ax
+    made: Axes = plt.subplots(figsize=size, subplot_kw={"projection": projection} if projection else None)[1]
+    return made

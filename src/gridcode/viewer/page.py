@@ -1,0 +1,167 @@
+"""Self-contained pages: the front end with its documents inside, one file that opens offline. Of a run, of several runs, of anybody's cells."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import xarray as xr
+
+from gridcode.analysis.population import Population, population_summary
+from gridcode.analysis.structure import StateSpace
+from gridcode.errors import InputError
+from gridcode.runs import Run
+from gridcode.viewer import data, overview, pictures
+from gridcode.viewer.shell import render_shell
+
+Documents = dict[str, Any]
+# A page of 128 units is to stay below 10 MB: arenas that no verdict rests on, lags and steps are shown more coarsely than they are kept.
+OTHER_ARENA_BINS, LAGS, MAPS_OVER_TRAINING = 48, 100, 1540
+COMPARED_BINS = 60
+# Figures that the front end does not draw itself, and what it prints in the place of the states that turn.
+PICTURES = ("dynamics", "mechanism", "coding", "state_space")
+
+
+def run_page(run: Run, summary: Mapping[str, Any], figures: Mapping[str, bytes]) -> str:
+    """The report of a run as HTML.
+
+    Args:
+        run: the run, evaluated.
+        summary: its evaluation.
+        figures: PNG bytes by the names of `gridcode.report.collection.run_figures`; those that the page does not draw itself are put into it.
+
+    Raises:
+        InputError: the evaluation is damaged or of another version.
+    """
+    name = run.folder.absolute().name
+    documents = _run_documents(run, "run", name, summary, most_bins=None)
+    document = documents["runs/run/run"]
+    headline = summary["headline"]["group"]
+    for group in document["has"]["maps"]:
+        if group != headline:
+            documents[f"runs/run/maps/{group}"] = data.maps_document(run, group, most_bins=OTHER_ARENA_BINS)
+    documents["runs/run/spectra"] = data.spectra_document(run, summary)
+    if states := data.states_document(run, summary):
+        documents["runs/run/states"] = states
+    history = _thinned_history(run)
+    document["has"]["history"] = history["steps"] if history else None
+    if history:
+        documents["runs/run/history"] = history
+    documents["runs/run/figures"] = _figures(document, figures)
+    return render_shell(mode="report", title=f"{name}: report", verdict=document["verdict"], documents=documents)
+
+
+def comparison_page(runs: Sequence[tuple[str, Run, Mapping[str, Any]]]) -> str:
+    """Several runs on one page, as HTML.
+
+    Args:
+        runs: name, run and summary of each; two or more.
+
+    Raises:
+        InputError: fewer than two, or an evaluation that is damaged or of another version.
+    """
+    if len(runs) < 2:
+        raise InputError("a comparison needs two runs or more")
+    documents: Documents = {"palettes": pictures.palettes()}
+    rows = []
+    for number, (name, run, summary) in enumerate(runs):
+        identity = f"run-{number + 1}"
+        documents |= _run_documents(run, identity, name, summary, most_bins=COMPARED_BINS)
+        document = documents[f"runs/{identity}/run"]
+        document["has"] |= {"maps": document["has"]["correlograms"], "spectra": False, "states": False, "history": None, "figures": []}
+        rows.append(_row(run, identity, name, summary))
+    documents["runs"] = {"runs": rows, "folders": []}
+    names = " and ".join([", ".join(name for name, _, _ in runs[:-1]), runs[-1][0]])
+    verdict = " ".join(f"{name}: {documents[f'runs/run-{k + 1}/run']['verdict']}" for k, (name, _, _) in enumerate(runs))
+    return render_shell(mode="compare", title=f"{names}: comparison", verdict=verdict, documents=documents)
+
+
+def population_page(
+    population: Population,
+    *,
+    title: str,
+    source: Mapping[str, Any],
+    notes: Sequence[str],
+    figures: Mapping[str, bytes],
+    states: StateSpace | None = None,
+) -> str:
+    """The report of anybody's cells as HTML.
+
+    Args:
+        population: the cells, scored.
+        title: what was scored, such as a file name.
+        source: where the maps come from, a line each.
+        notes: what was left out or looks odd.
+        figures: PNG bytes by the names of `gridcode.report.collection.population_figures`.
+        states: their state space; None leaves it out.
+    """
+    summary, cells = population_summary(population), population.data
+    there = bool(states and states.summary["populations"])
+    document = overview.population_overview(summary, title=title, source=source, notes=notes, space=states.summary if states else None)
+    document |= {"id": "cells", "name": title, "state": "evaluated", "problem": None} | {
+        "has": {"maps": ["maps"], "correlograms": ["maps"], "spectra": True, "states": there, "metrics": False, "history": None}
+    }
+    document["has"]["figures"] = [name for name in PICTURES if name in figures]
+    documents: Documents = {
+        "palettes": pictures.palettes(),
+        "runs/cells/run": document,
+        "runs/cells/maps/maps": pictures.maps_document(cells, "maps"),
+        "runs/cells/correlograms/maps": pictures.correlograms_document(_thinned_lags(cells), "maps"),
+        "runs/cells/spectra": pictures.spectra_document(cells, summary["modules"]),
+        "runs/cells/figures": _figures(document, figures),
+    }
+    if states and there:
+        documents["runs/cells/states"] = pictures.states_document(states.summary, states.arrays)
+    return render_shell(mode="report", title=f"{title}: scores", verdict=document["verdict"], documents=documents)
+
+
+def _run_documents(run: Run, identity: str, name: str, summary: Mapping[str, Any], *, most_bins: int | None) -> Documents:
+    """What a report and a comparison have in common: overview, the headline's maps and autocorrelograms, metrics."""
+    document = data.run_document(run, name=name, identity=identity, state="evaluated", summary=summary)
+    headline = summary["headline"]["group"]
+    cells = run.read_maps(headline, ["rate", "minmax", "autocorrelogram"])
+    document["has"]["correlograms"] = [headline]
+    return {
+        "palettes": pictures.palettes(),
+        f"runs/{identity}/run": document,
+        f"runs/{identity}/maps/{headline}": pictures.maps_document(cells, headline, most_bins=most_bins),
+        f"runs/{identity}/correlograms/{headline}": pictures.correlograms_document(_thinned_lags(cells), headline),
+        f"runs/{identity}/metrics": data.metrics_document(run),
+    }
+
+
+def _row(run: Run, identity: str, name: str, summary: Mapping[str, Any]) -> dict[str, Any]:
+    metrics = run.metrics()
+    return {"id": identity, "name": name, "folder": name, "state": "evaluated", "problem": None, "updated": None} | data.row_document(
+        run, summary=summary, last=metrics[-1] if metrics else None
+    )
+
+
+def _thinned_lags(cells: xr.Dataset) -> xr.Dataset:
+    """Autocorrelograms at every second lag, or third, ... where there are more than a page can show; lag 0 is kept."""
+    longest = max(cells.sizes["lag_y"], cells.sizes["lag_x"])
+    step = -(-longest // LAGS)
+    if step == 1:
+        return cells
+    offsets = {name: (cells.sizes[name] // 2) % step for name in ("lag_y", "lag_x")}
+    thinned = cells.isel({name: slice(offset, None, step) for name, offset in offsets.items()})
+    return thinned.assign_attrs(bin_size_m=cells.attrs["bin_size_m"] * step)
+
+
+def _thinned_history(run: Run) -> dict[str, Any] | None:
+    """Maps over training, at fewer steps where there are many units; the first and the last step are kept."""
+    history = run.read_history()
+    if history is None:
+        return None
+    steps = history.sizes["step"]
+    most = max(2, MAPS_OVER_TRAINING // max(history.sizes["unit"], 1))
+    if steps > most:
+        # Steps are already spread over the training as they should be: take them evenly.
+        kept = sorted({round(k * (steps - 1) / (most - 1)) for k in range(most)})
+        history = history.isel(step=kept)
+    return pictures.history_document(history, complete=bool(run.manifest.get("finished")))
+
+
+def _figures(document: Mapping[str, Any], figures: Mapping[str, bytes]) -> list[dict[str, Any]]:
+    names = [name for name in PICTURES if name in figures and name in document["has"]["figures"]]
+    document["has"]["figures"][:] = names
+    return data.figures_document(names, {name: "data:image/png;base64," + base64.b64encode(figures[name]).decode() for name in names})

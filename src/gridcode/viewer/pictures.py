@@ -1,0 +1,195 @@
+"""What canvases and charts draw, as documents: maps, autocorrelograms, spectra, states, maps over training. Records in, plain dictionaries out."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+
+from gridcode.analysis.history import share_above
+from gridcode.analysis.spectrum import module_spectrum, power_at
+from gridcode.report.statespace import METHODS, population_name
+from gridcode.report.style import GREY, INK
+from gridcode.viewer.encode import encode_array, numbers
+
+Document = dict[str, Any]
+PALETTES = ("viridis", "magma", "twilight", "RdBu_r")
+# Of spectra: samples of either axis, and how far beyond the waves of the largest wave number they reach.
+WAVE_NUMBERS, BEYOND = 65, 2.2
+# Per metre; for populations without any lattice.
+WIDEST_SPECTRUM = 5.0
+
+
+def palettes() -> Document:
+    """Colour tables of the page, 256 colours of three bytes, and the colours of modules."""
+    tables = {name: base64.b64encode((mpl.colormaps[name](np.linspace(0, 1, 256), bytes=True)[:, :3]).tobytes()).decode() for name in PALETTES}
+    return {"viridis": tables["viridis"], "magma": tables["magma"], "twilight": tables["twilight"], "RdBu": tables["RdBu_r"]} | {
+        "modules": list(INK),
+        "grey": mpl.colors.to_hex(GREY),
+    }
+
+
+def maps_document(data: xr.Dataset, group: str, *, most_bins: int | None = None) -> Document:
+    """Rate maps of one arena, each unit from 0 to its own peak.
+
+    Args:
+        data: `rate` (unit, y, x) and the attribute `bin_size_m`; `minmax` (unit,), the hexagonal scores there, where they are known.
+        group: name of the walk and arena.
+        most_bins: maps with more bins a side are averaged over squares of bins, for pages that have to be small; None keeps all.
+    """
+    rate, size = data["rate"].values, float(data.attrs["bin_size_m"])
+    side = max(rate.shape[1:])
+    if most_bins and side > most_bins:
+        factor = -(-side // most_bins)
+        rate, size = _block_mean(rate, factor), size * factor
+    low = 0.0 if not (rate < 0).any() else None
+    return {
+        "group": group,
+        "walk": data.attrs.get("walk"),
+        "arena_m": data.attrs.get("arena_m", size * side),
+        "bin_size_m": size,
+        "rate": encode_array(rate, lead=1, low=low),
+        "minmax": numbers(data["minmax"].values, 3) if "minmax" in data else None,
+    }
+
+
+def _block_mean(rate: np.ndarray, factor: int) -> np.ndarray:
+    """Mean over squares of bins; bins left over at the far walls form smaller squares. A square that was never visited is NaN."""
+    rows, columns = (-(-n // factor) * factor for n in rate.shape[1:])
+    padded = np.pad(rate, ((0, 0), (0, rows - rate.shape[1]), (0, columns - rate.shape[2])), constant_values=np.nan)
+    blocks = padded.reshape(len(rate), rows // factor, factor, columns // factor, factor)
+    count = np.isfinite(blocks).sum(axis=(2, 4))
+    return np.where(count > 0, np.nansum(blocks, axis=(2, 4)) / np.maximum(count, 1), np.nan)
+
+
+def correlograms_document(data: xr.Dataset, group: str) -> Document:
+    """Autocorrelograms of one arena, -1 to 1: the rows from lag 0 upwards, since c(-lag) = c(lag)."""
+    correlograms = data["autocorrelogram"].values
+    half = correlograms[:, correlograms.shape[1] // 2 :]
+    return {"group": group, "bin_size_m": float(data.attrs["bin_size_m"]), "half": encode_array(half, low=-1.0, high=1.0)}
+
+
+def spectra_document(data: xr.Dataset, modules: Sequence[Mapping[str, Any]]) -> Document:
+    """Fourier power of every unit and the mean power of every module, on the same wave numbers.
+
+    Args:
+        data: `rate` (unit, y, x), `module` and `spacing_m` (unit,).
+        modules: rows of the summary.
+    """
+    rate, size = data["rate"].values.astype(np.float64), float(data.attrs["bin_size_m"])
+    rate = np.where(data["silent"].values[:, None, None], 0.0 * rate, rate)
+    spacing = data["spacing_m"].values[~data["silent"].values]
+    spacing = spacing[np.isfinite(spacing)]
+    # The shortest of the usual spacings: one odd unit must not shrink everybody's picture.
+    limit = BEYOND * 2 / np.sqrt(3) / float(np.quantile(spacing, 0.1)) if len(spacing) else WIDEST_SPECTRUM
+    waves = np.linspace(-1, 1, WAVE_NUMBERS) * min(limit, 0.5 / size)
+    power = power_at(rate, bin_size_m=size, wave_numbers_per_m=waves)
+    total = np.nansum(power, axis=(1, 2), keepdims=True)
+    share = power / np.where(total > 0, total, 1.0)
+    rows = []
+    for row in modules:
+        mine = data["module"].values == row["module"]
+        found = module_spectrum(rate[mine], bin_size_m=size, vectors_m=np.array(row["vectors_m"], dtype=np.float64))
+        rows.append(
+            {
+                "module": row["module"],
+                "wave_numbers_per_m": numbers(waves, 5),
+                "power": encode_array(share[mine].mean(axis=0), low=0.0),
+                "peaks_per_m": numbers(found.peaks_per_m, 4),
+                "angles_deg": numbers(found.angles_deg, 1),
+                "lengths_per_m": numbers(found.lengths_per_m, 4),
+            }
+        )
+    return {"wave_numbers_per_m": numbers(waves, 5), "units": encode_array(share, lead=1, low=0.0), "modules": rows}
+
+
+def states_document(space: Mapping[str, Any], arrays: xr.DataTree) -> Document:
+    """States in three dimensions, rings and persistence of every population that was measured, and the controls.
+
+    Args:
+        space: `state_space` of the summary.
+        arrays: as `gridcode.analysis.theory` gives them.
+    """
+    return {
+        "populations": [_population(row, arrays[row["name"]].to_dataset()) for row in space["populations"]],
+        "controls": [
+            {name: row[name] for name in ("name", "betti", "torus", "as_expected", "longest", "null_95", "p_value")} for row in space["controls"]
+        ],
+    }
+
+
+def _population(row: Mapping[str, Any], data: xr.Dataset) -> Document:
+    found, rings = row["topology"], row["rings"]
+    bars = data["bars"].values
+    return {
+        "name": row["name"],
+        "title": population_name(row),
+        "module": row["module"],
+        "n_units": row["n_units"],
+        "vectors_m": numbers(np.reshape(data.attrs["vectors_m"], (2, 2)), 6) if "vectors_m" in data.attrs else None,
+        "samples": {
+            method: {"points": numbers(data[method].values.T), "positions_m": numbers(data[f"{method}_positions_m"].values.T)} for method in METHODS
+        },
+        "rings": {
+            "points": numbers(data["rings"].values.transpose(1, 2, 0)),
+            "positions_m": numbers(data["rings_positions_m"].values.T),
+            "correlation": rings["correlation"],
+            "place_error_m": rings["place_error_m"],
+        }
+        if rings
+        else None,
+        "explained": row["explained"],
+        "dimension": row["dimension"],
+        "shuffled_dimension": row["shuffled_dimension"],
+        "bars": numbers(bars[np.lexsort((bars[:, 1], bars[:, 0]))], 4),
+        "threshold": float(data.attrs["threshold"]),
+        "null_95": found["null_95"],
+        "longest": found["longest"],
+        "betti": found["betti"],
+        "p_value": found["p_value"],
+        "torus": found["torus"],
+        "torus_p_value": found["torus_p_value"],
+    }
+
+
+def history_document(data: xr.Dataset, *, complete: bool) -> Document:
+    """Maps over training.
+
+    Args:
+        data: as `gridcode.analysis.history` gives it.
+        complete: whether the training has ended.
+    """
+    return {
+        "steps": data["step"].values.tolist(),
+        "arena_m": float(data.attrs["arena_m"]),
+        "bin_size_m": float(data.attrs["bin_size_m"]),
+        "rate": encode_array(data["rate"].values, lead=2, low=0.0 if not (data["rate"].values < 0).any() else None),
+        "minmax": numbers(data["minmax"].values, 2),
+        "hexagonal_share": numbers(share_above(data), 4),
+        "complete": complete,
+    }
+
+
+def snapshot_document(data: xr.Dataset, step: int) -> Document:
+    """Maps at one step of the training, as `gridcode.analysis.history.map_snapshot` gives them."""
+    return {
+        "step": step,
+        "arena_m": float(data.attrs["arena_m"]),
+        "bin_size_m": float(data.attrs["bin_size_m"]),
+        "rate": encode_array(data["rate"].values, lead=1, low=0.0 if not (data["rate"].values < 0).any() else None),
+        "minmax": numbers(data["minmax"].values, 2),
+        "hexagonal_share": float(share_above(data.expand_dims("step"))[0]),
+    }
+
+
+def metrics_document(rows: Sequence[Mapping[str, Any]], *, after: int = -1) -> dict[str, list[Any]]:
+    """The logged lines of a training as columns.
+
+    Args:
+        rows: the lines, in order.
+        after: only lines of later steps.
+    """
+    shown = [row for row in rows if row.get("step", -1) > after]
+    return {name: [row.get(name) for row in shown] for name in dict.fromkeys(key for row in rows for key in row)}

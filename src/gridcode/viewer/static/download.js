@@ -1,0 +1,155 @@
+/** Saving what is on the page: a canvas or a chart as a picture, numbers as a table, and the small menu that offers them. */
+
+import { styleCharts } from "gridcode/chart-style.js";
+import { PRINTED, plotly } from "gridcode/plots.js";
+import { picture } from "gridcode/saved-picture.js";
+
+/** A name that any system takes as that of a file. */
+export function safeName(name) {
+  const short = String(name)
+    .normalize("NFKD")
+    .replace(/[^A-Za-z0-9._-]+/g, "-")
+    .replace(/-{2,}/g, "-");
+  return short.replace(/^[-.]+|[-.]+$/g, "").slice(0, 100) || "gridcode";
+}
+
+/**
+ * Hands a blob to the browser as a file.
+ * @param {Blob} blob
+ * @param {string} name with its ending
+ */
+export function saveBlob(blob, name) {
+  const url = URL.createObjectURL(blob);
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000); // Some browsers start to read only after the click has returned.
+}
+
+/**
+ * Saves a canvas as PNG, at the resolution it is drawn in.
+ * @param {HTMLCanvasElement} canvas
+ * @param {string} name without ending
+ */
+export async function saveCanvas(canvas, name) {
+  const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+  if (!blob) throw new Error("this picture is empty or too large to save");
+  saveBlob(blob, `${safeName(name)}.png`);
+}
+
+/**
+ * A table as text by RFC 4180, after header lines that begin with `#`.
+ * @param {Record<string, any[]> | [string, any[]][] | {name: string, values: any[]}[]} columns
+ * @param {string[]} [headerLines] what the numbers are, units, source; without the `#`
+ */
+export function csvText(columns, headerLines = []) {
+  const named = Array.isArray(columns) ? columns.map((c) => (Array.isArray(c) ? c : [c.name, c.values])) : Object.entries(columns);
+  const rows = named.reduce((most, [, values]) => Math.max(most, values.length), 0);
+  const lines = headerLines.map((line) => `# ${String(line).replace(/[\r\n]+/g, " ")}`);
+  lines.push(named.map(([name]) => cell(name)).join(","));
+  for (let row = 0; row < rows; row += 1) lines.push(named.map(([, values]) => cell(values[row])).join(","));
+  return `${lines.join("\r\n")}\r\n`;
+}
+
+function cell(value) {
+  if (value === null || value === undefined || Number.isNaN(value)) return "";
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  // Spreadsheets run text that begins like a formula; names come from files of others.
+  const text = /^[=+@\t\r]|^-[^\d.]/.test(String(value)) ? `'${value}` : String(value);
+  return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
+}
+
+/** Saves columns of numbers as CSV; arguments as of `csvText`, `name` without ending. */
+export function saveCsv(name, columns, headerLines = []) {
+  saveBlob(new Blob([csvText(columns, headerLines)], { type: "text/csv;charset=utf-8" }), `${safeName(name)}.csv`);
+}
+
+/**
+ * Saves a chart as it is zoomed, on white paper.
+ * @param {object} plot the handle of a chart of this package, its container, or any element that Plotly drew in
+ * @param {string} name without ending
+ * @param {"png"|"svg"} [format]
+ */
+export async function savePlot(plot, name, format = "png") {
+  const chart = plot?.figureToSave ? plot : (plot?.gridcodeChart ?? plot?.querySelector?.(".chart-plot")?.gridcodeChart);
+  const Plotly = await plotly();
+  let figure;
+  if (chart) {
+    figure = await chart.figureToSave();
+  } else {
+    const { clientWidth: width, clientHeight: height } = plot;
+    figure = { data: plot.data, layout: { ...plot.layout, width, height, paper_bgcolor: PRINTED.paper } };
+  }
+  saveBlob(await picture(Plotly, figure, format, chart?.titleText ?? ""), `${safeName(name)}.${format}`);
+}
+
+const WORDS = { png: "PNG picture", svg: "SVG drawing", csv: "CSV numbers" };
+
+/**
+ * A small "save" button that opens the choices given.
+ * @param {Element} el where the button goes
+ * @param {{name: string, png?: Function, svg?: Function, csv?: Function}} choices what to do for each; may return a promise
+ * @returns {{element: HTMLElement, destroy: () => void}}
+ */
+export function menu(el, { name, ...choices }) {
+  styleCharts();
+  const box = document.createElement("div");
+  box.className = "save-menu";
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "save-button";
+  button.textContent = "save";
+  button.setAttribute("aria-label", `save ${name}`);
+  button.setAttribute("aria-expanded", "false");
+  const list = document.createElement("div");
+  list.className = "save-list";
+  list.hidden = true;
+  const said = document.createElement("span");
+  said.className = "save-said";
+  said.setAttribute("role", "status");
+  for (const kind of Object.keys(WORDS).filter((k) => choices[k])) {
+    const choice = document.createElement("button");
+    choice.type = "button";
+    choice.textContent = WORDS[kind];
+    choice.addEventListener("click", async () => {
+      open(false);
+      button.focus();
+      said.textContent = "saving …";
+      try {
+        const act = choices[kind];
+        await (typeof act === "function" ? act() : act instanceof HTMLCanvasElement ? saveCanvas(act, name) : savePlot(act, name, kind));
+        said.textContent = "";
+      } catch (error) {
+        said.textContent = `not saved: ${error.message}`;
+      }
+    });
+    list.append(choice);
+  }
+  const open = (yes) => {
+    list.hidden = !yes;
+    button.setAttribute("aria-expanded", String(yes));
+  };
+  const away = (event) => box.contains(event.target) || open(false);
+  button.addEventListener("click", () => open(list.hidden));
+  box.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || list.hidden) return;
+    event.preventDefault(); // The menu closes, not the dialog around it.
+    event.stopPropagation();
+    open(false);
+    button.focus();
+  });
+  box.addEventListener("focusout", (event) => event.relatedTarget && away({ target: event.relatedTarget }));
+  document.addEventListener("pointerdown", away);
+  box.append(button, list, said);
+  el.append(box);
+  return {
+    element: box,
+    destroy() {
+      document.removeEventListener("pointerdown", away);
+      box.remove();
+    },
+  };
+}

@@ -1,0 +1,271 @@
+/** All units at once, by module: which to show, in which order, in which arena, and at which moment of training. */
+
+import { h, replace } from "gridcode/dom.js";
+import { decode } from "gridcode/decode.js";
+import { load } from "gridcode/source.js";
+import { count, fixed } from "gridcode/format.js";
+import { inkOn, isModule, moduleColour } from "gridcode/colours.js";
+import { tileSize, unitTile } from "gridcode/tile.js";
+import { groupName } from "gridcode/words.js";
+
+const LAZY_FROM = 257;
+const ORDERS = {
+  score: { label: "score", compare: (a, b) => silentLast(a, b) || (b.grid_score ?? -9) - (a.grid_score ?? -9) },
+  spacing: { label: "spacing", compare: (a, b) => (a.spacing_m ?? Infinity) - (b.spacing_m ?? Infinity) || 0 },
+  unit: { label: "unit", compare: (a, b) => a.index - b.index },
+};
+const silentLast = (a, b) => (a.type === "silent") - (b.type === "silent");
+
+/**
+ * The gallery of a run.
+ * @param {HTMLElement} element
+ * @param {{id: string, run: Object, onUnit: function(string), onArena?: function(), signal: AbortSignal}} options `onArena`: other maps were chosen
+ * @returns {{order: function(): string[], showFrame: function(?Object), ready: Promise<void>}}
+ *   `order` names the units as they stand; `showFrame` takes a moment of training, or null for the maps of the evaluation
+ */
+export function createGallery(element, { id, run, onUnit, onArena = () => {}, signal }) {
+  const rows = run.units.map((row, index) => ({ ...row, index, module: isModule(row.module) ? row.module : null }));
+  const size = tileSize();
+  const tiles = rows.map((row) => unitTile(row, { size, onOpen: onUnit }));
+  const chosen = { order: "score", type: "", module: "", text: "" };
+  let source = null; // (index) -> {map, score}
+  let shown = [];
+
+  const groups = h("div", { class: "gallery-groups" });
+  const said = h("p", { class: "faint count", role: "status" });
+  const drawn = new Set();
+  const lazy = rows.length >= LAZY_FROM ? new IntersectionObserver((entries) => entries.forEach(seen), { rootMargin: "400px" }) : null;
+  if (lazy) tiles.forEach((tile, index) => ((tile.element.dataset.index = index), lazy.observe(tile.element)));
+  signal.addEventListener("abort", () => lazy?.disconnect());
+  addEventListener("beforeprint", () => tiles.forEach((_, index) => draw(index)), { signal });
+
+  function seen({ isIntersecting, target }) {
+    const index = Number(target.dataset.index);
+    target.near = isIntersecting;
+    if (isIntersecting && !drawn.has(index)) draw(index);
+  }
+
+  function draw(index) {
+    if (!source) return;
+    const { map, score } = source(index);
+    tiles[index].draw(map, score);
+    drawn.add(index);
+  }
+
+  function drawAll() {
+    drawn.clear();
+    tiles.forEach((tile, index) => (!lazy || tile.element.near) && draw(index));
+  }
+
+  function arrange() {
+    const { compare } = ORDERS[chosen.order];
+    const wanted = rows.filter(
+      (row) =>
+        (!chosen.type || row.type === chosen.type) &&
+        (chosen.module === "" || String(row.module ?? "none") === chosen.module) &&
+        (!chosen.text || String(row.unit).toLowerCase().includes(chosen.text)),
+    );
+    const keys = [...new Set(wanted.map((row) => row.module))].sort((a, b) => (a ?? Infinity) - (b ?? Infinity));
+    shown = keys.flatMap((key) => wanted.filter((row) => row.module === key).sort(compare));
+    const held = document.activeElement;
+    replace(
+      groups,
+      keys.map((key) =>
+        group(
+          key,
+          shown.filter((row) => row.module === key),
+        ),
+      ),
+    );
+    if (held?.isConnected) held.focus({ preventScroll: true });
+    said.textContent = wanted.length === rows.length ? "" : `${count(wanted.length, "unit")} of ${rows.length}`;
+    tiles.forEach((tile) => (tile.element.tabIndex = -1));
+    if (shown.length) tiles[shown[0].index].element.tabIndex = 0;
+  }
+
+  function group(key, members) {
+    const found = run.modules.find((row) => row.module === key);
+    const head = run.modules.length > 0 || key !== null;
+    return h(
+      "section",
+      { class: "gallery-group" },
+      head &&
+        h(
+          "h3",
+          { class: "module-name" },
+          swatch(key),
+          key === null ? "In no module" : `Module ${key}`,
+          h("span", { class: "faint" }, describe(found, members.length)),
+        ),
+      h(
+        "div",
+        { class: "tiles", onkeydown: walk },
+        members.map((row) => tiles[row.index].element),
+      ),
+    );
+  }
+
+  // One stop for the Tab key; arrows go from unit to unit.
+  function walk(event) {
+    const at = shown.findIndex((row) => tiles[row.index].element === event.target);
+    const steps = {
+      ArrowRight: 1,
+      ArrowLeft: -1,
+      ArrowDown: perRow(event.target),
+      ArrowUp: -perRow(event.target),
+      Home: -at,
+      End: shown.length - 1 - at,
+    };
+    if (at < 0 || !(event.key in steps)) return;
+    event.preventDefault();
+    const next = tiles[shown[Math.min(shown.length - 1, Math.max(0, at + steps[event.key]))].index].element;
+    event.target.tabIndex = -1;
+    next.tabIndex = 0;
+    next.focus();
+  }
+
+  async function useGroup(name) {
+    const maps = await load(`runs/${id}/maps/${name}`);
+    if (!maps) throw new Error("these maps are not there");
+    const rate = await decode(maps.rate);
+    source = (index) => ({ map: rate.slice(index), score: maps.minmax?.[index] ?? scoreIn(rows[index], name, run.headline_group) });
+    evaluated = source;
+    drawAll();
+    onArena();
+  }
+
+  let evaluated = null;
+  const controls = h(
+    "div",
+    { class: "controls" },
+    moduleButtons(rows, chosen, arrange),
+    pickers(rows, run, chosen, arrange, useGroup, said),
+    said,
+  );
+  replace(element, controls, groups);
+  arrange();
+  const first = run.headline_group ?? run.has.maps[0];
+  const ready = first ? useGroup(first) : Promise.resolve();
+
+  return {
+    ready,
+    order: () => shown.map((row) => String(row.unit)),
+    focus: (unit) => tiles[rows.findIndex((row) => String(row.unit) === unit)]?.element.focus(),
+    showFrame(frame) {
+      source = frame ? (index) => ({ map: frame.map(index), score: frame.score(index) }) : evaluated;
+      drawAll();
+    },
+  };
+}
+
+/** A small square in a module's colour, with its number. */
+export function swatch(module) {
+  const colour = moduleColour(module);
+  return h(
+    "span",
+    {
+      class: isModule(module) ? "swatch" : "swatch none",
+      style: { "--module": colour, "--module-ink": inkOn(colour) },
+      "aria-hidden": "true",
+    },
+    isModule(module) ? module : "",
+  );
+}
+
+/** A unit's hexagonal score in a group of maps, where the evaluation has one. */
+export function scoreIn(row, group, headline) {
+  if (group === headline) return row.grid_score;
+  const found = row.scores?.[group];
+  return typeof found === "number" ? found : (found?.grid_score ?? found?.minmax ?? null);
+}
+
+function describe(module, units) {
+  const facts = [count(units, "unit")];
+  if (module) facts.push(`spacing ${fixed(module.spacing_m)} m`, `orientation ${fixed(module.orientation_deg, 1)}°`);
+  return facts.join(" · ");
+}
+
+function moduleButtons(rows, chosen, arrange) {
+  const keys = [...new Set(rows.map((row) => row.module))].sort((a, b) => (a ?? Infinity) - (b ?? Infinity));
+  if (keys.length < 2) return null;
+  const buttons = keys.map((key) => {
+    const value = String(key ?? "none");
+    const number = rows.filter((row) => row.module === key).length;
+    return h(
+      "button",
+      {
+        type: "button",
+        class: "chip",
+        "aria-pressed": "false",
+        onclick: () => {
+          chosen.module = chosen.module === value ? "" : value;
+          buttons.forEach((button, k) => button.setAttribute("aria-pressed", String(String(keys[k] ?? "none") === chosen.module)));
+          arrange();
+        },
+      },
+      swatch(key),
+      `${key === null ? "none" : `module ${key}`} `,
+      h("span", { class: "faint" }, number),
+    );
+  });
+  return h("div", { class: "chips", role: "group", "aria-label": "Show one module only" }, buttons);
+}
+
+function pickers(rows, run, chosen, arrange, useGroup, said) {
+  const types = [...new Set(rows.map((row) => row.type).filter(Boolean))].sort();
+  const set = (name) => (event) => {
+    chosen[name] = event.target.value.trim().toLowerCase();
+    arrange();
+  };
+  const several = run.groups.filter((group) => run.has.maps.includes(group.group));
+  const arena =
+    several.length > 1 &&
+    select(
+      "Arena",
+      several.map((group) => [group.group, groupName(group)]),
+      run.headline_group,
+      (event) => useGroup(event.target.value).catch((error) => (said.textContent = `The maps could not be loaded: ${error.message}`)),
+    );
+  return h(
+    "div",
+    { class: "pickers" },
+    types.length > 1 &&
+      select(
+        "Type",
+        [["", "all types"], ...types.map((type) => [type, `${type} (${rows.filter((row) => row.type === type).length})`])],
+        "",
+        set("type"),
+      ),
+    types.length > 0 &&
+      select(
+        "Order",
+        Object.entries(ORDERS).map(([key, { label }]) => [key, `by ${label}`]),
+        "score",
+        set("order"),
+      ),
+    arena,
+    h(
+      "label",
+      { class: "field" },
+      h("span", {}, "Unit"),
+      h("input", { type: "search", size: 8, placeholder: "name", autocomplete: "off", spellcheck: "false", oninput: set("text") }),
+    ),
+  );
+}
+
+/** A labelled choice. */
+export function select(label, options, value, onchange) {
+  const choice = h(
+    "select",
+    { onchange },
+    options.map(([key, text]) => h("option", { value: key }, text)),
+  );
+  choice.value = value ?? options[0]?.[0];
+  return h("label", { class: "field" }, h("span", {}, label), choice);
+}
+
+function perRow(tile) {
+  const all = [...tile.parentElement.children];
+  const next = all.findIndex((other) => other.offsetTop > all[0].offsetTop);
+  return next < 0 ? all.length : next;
+}
