@@ -24,7 +24,9 @@ def keep(page: Page, name: str, **options: object) -> None:
     """Take a picture and keep it in 256 colours, which halves it."""
     page.wait_for_timeout(900)
     with Image.open(io.BytesIO(page.screenshot(**options))) as image:
-        image.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(IMAGES / f"explorer-{name}.png", optimize=True)
+        image.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+            IMAGES / f"explorer-{name}.png", optimize=True
+        )
 
 
 def open_page(browser, url: str, *, size=LAPTOP, scheme: str = "light") -> Page:

@@ -87,7 +87,7 @@ class Run:
         try:
             shown |= notebook.summary_rows(json.loads(self.summary_path.read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError):
-            shown["evaluation"] = "none that can be read"
+            shown["evaluation"] = "none that can be read" if self.summary_path.is_file() else "not evaluated yet"
         return notebook.table(f"Run, {self.config.model.units} units, seed {self.config.training.seed}", shown)
 
     @property

@@ -100,7 +100,7 @@ def _theory_figures(summary: Mapping[str, Any], arrays: xr.DataTree) -> dict[str
     found = summary["theory"]
     drawn = state_space_figures(found["state_space"], arrays)
     if found["dynamics"]:
-        whole = found["state_space"]["whole_vectors_m"]
+        whole = found["state_space"].get("whole_vectors_m")
         vectors = None if whole is None else np.array(whole, dtype=np.float64)
         drawn["dynamics"] = theory.dynamics(found["dynamics"], found["robustness"], vectors_m=vectors)
     if found["mechanism"]:

@@ -18,7 +18,7 @@ const FACTS = [
         "grid_score",
         "hexagonal score",
         to(2),
-        "autocorrelogram turned by 60° and 120° against 30°, 90° and 150° (min–max); a perfect lattice has about 1.4",
+        "autocorrelogram turned by 60° and 120° against 30°, 90° and 150° (min–max)",
       ],
       ["null_95", "95% of nulls below", to(2), "what 95% of the unit's own null maps score at most"],
       ["mean60", "mean form", to(2), "the same with means instead of extremes"],
@@ -29,7 +29,7 @@ const FACTS = [
   [
     "p-values",
     [
-      ["p_value", "hexagonal", pText, "share of the unit's null maps that score as high"],
+      ["p_value", "hexagonal", pText, "how often null maps of the unit score as high"],
       ["lattice_p_value", "lattice of any shape", pText, "the same for the corrected score"],
       ["square_p_value", "square", pText, "the same for the square score"],
       ["band_p_value", "band", pText, "the same for the variance that one plane wave explains"],

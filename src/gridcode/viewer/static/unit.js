@@ -122,8 +122,8 @@ function page(context) {
           h(
             "p",
             { class: "note" },
-            "Grey: where 95% of the unit's own null maps stay, which keep what its map is made of, but not its lattice. p: " +
-              "share of them that score as high.",
+            "Grey: where 95% of the unit's own null maps stay, which keep what its map is made of, but not its lattice. p: how " +
+              "often such maps score as high; beyond the highest of them from the tail of their distribution.",
           ),
           nullChart(row, unitColour(row), context.width),
         ),

@@ -1,0 +1,142 @@
+"""Commands that measure: evaluate, score, reproduce."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+
+import gridcode
+from gridcode import config as configuration
+from gridcode.cli.shared import (
+    ERRORS,
+    counted,
+    number_option,
+    print_json,
+    say,
+    say_of_few_nulls,
+    settings_of,
+)
+from gridcode.errors import InputError
+from gridcode.terminal import print_modules, print_summary, print_units, printable, wide_console
+
+
+def evaluate(arguments: argparse.Namespace) -> None:
+    """Evaluate a run."""
+    run = gridcode.Run(arguments.run)
+    overrides: dict[str, Any] = settings_of(arguments)
+    if arguments.arena:
+        overrides["evaluation.arenas_m"] = f"[{', '.join(arguments.arena)}]"
+    config = run.config.override(overrides).evaluation
+    summary = run_evaluation(run, config, quiet=arguments.quiet)
+    if arguments.json:
+        print_json(summary)
+    else:
+        print_summary(summary)
+        print(f"next: gridcode report {run.folder}")
+
+
+def run_evaluation(run: gridcode.Run, config: configuration.EvaluationConfig, *, quiet: bool) -> dict[str, Any]:
+    """Evaluate a run, with a bar; its summary."""
+    from gridcode.display import evaluation_bar
+
+    with evaluation_bar(ERRORS, quiet=quiet) as progress:
+        summary = gridcode.evaluate(run, config=config, progress=progress).summary
+    say_of_few_nulls(summary["headline"]["settings"])
+    return summary
+
+
+def score(arguments: argparse.Namespace) -> None:
+    """Score anybody's cells."""
+    from gridcode.analysis.population import population_summary, population_verdict
+    from gridcode.display import evaluation_bar, working
+    from gridcode.recordings import load_recording
+
+    number = number_option(arguments)
+    out = _report_path(arguments)
+    if arguments.seed is not None and not arguments.seed.isdecimal():
+        raise InputError(f"--seed must be a whole number from 0 on, not '{arguments.seed}'")
+    path_options = {"arena_m": number("arena"), "min_speed_m_s": number("min_speed")}
+    recording = load_recording(
+        arguments.file,
+        bin_size_m=number("bin_size"),
+        group=arguments.group,
+        **{name: value for name, value in path_options.items() if value is not None},
+    )
+    for name in ("arena", "min_speed"):
+        if recording.path is None and getattr(arguments, name) is not None:
+            raise InputError(f"--{name.replace('_', '-')} applies to a path, but {Path(arguments.file).name} holds rate maps")
+    for note in recording.notes:
+        say(note)
+    options = {
+        "smoothing_bins": number("smoothing"),
+        "silent_below": number("silent_below"),
+        "nulls": counted(arguments, "nulls"),
+        "null": arguments.null,
+        "significance": number("significance"),
+        "false_discovery_rate": number("false_discovery_rate"),
+        "seed": int(arguments.seed) if arguments.seed is not None else None,
+    }
+    shuffles = counted(arguments, "shuffles") or 99
+    if arguments.shuffles is not None and not arguments.state_space:
+        raise InputError("--shuffles applies to --state-space")
+    with evaluation_bar(ERRORS, quiet=arguments.quiet, title="score") as progress:
+        population = gridcode.score(recording, progress=progress, **{name: value for name, value in options.items() if value is not None})
+        states = None
+        if arguments.state_space:
+            seed = options["seed"] or 0
+            states = gridcode.state_space(recording, population, nulls=shuffles, seed=seed, progress=progress)
+    summary = population_summary(population)
+    say_of_few_nulls(summary["settings"])
+    if out is not None:
+        with working(ERRORS, quiet=arguments.quiet, title="score", what="report"):
+            gridcode.write_score_report(population, out, recording=recording, title=printable(Path(arguments.file).name), states=states)
+    if arguments.figures is not None:
+        with working(ERRORS, quiet=arguments.quiet, title="score", what="figures"):
+            gridcode.write_score_figures(population, arguments.figures, states=states)
+    if arguments.json:
+        found = {"state_space": states.summary} if states else {}
+        print_json(summary | found | {"file": Path(arguments.file).name, "notes": list(recording.notes)})
+        return
+    console = wide_console()
+    print_units(console, summary)
+    print_modules(console, summary)
+    console.print(escape(population_verdict(summary)), highlight=False)
+    if states is not None:
+        from gridcode.report.words import state_space_sentences
+
+        console.print(escape(" ".join(state_space_sentences(states.summary))), highlight=False)
+    if out is not None:
+        print(f"report: {out}")
+    if arguments.figures is not None:
+        print(f"figures: {arguments.figures}")
+
+
+def _report_path(arguments: argparse.Namespace) -> Path | None:
+    """Where the report goes, checked before minutes are spent on what it shows."""
+    if arguments.report is None:
+        return None
+    out, file = Path(arguments.report), Path(arguments.file)
+    try:
+        if out.is_dir() or not out.absolute().parent.is_dir():
+            raise InputError(f"cannot write '{out}': " + ("it is a folder" if out.is_dir() else f"there is no folder '{out.parent}'"))
+        if out.exists() and file.exists() and out.samefile(file):
+            raise InputError(f"--report {out} would overwrite the file to be scored")
+    except OSError as error:
+        raise InputError(f"cannot write '{out}': {error.strerror}") from None
+    return out
+
+
+def reproduce_figure(arguments: argparse.Namespace) -> None:
+    """Draw a figure of the paper."""
+    from gridcode.display import evaluation_bar
+    from gridcode.reproduce import reproduce
+
+    with evaluation_bar(ERRORS, quiet=arguments.quiet, title="reproduce") as progress:
+        found = reproduce(arguments.figure, arguments.runs, arguments.out, progress)
+    if arguments.json:
+        print_json(found.as_json())
+        return
+    print(found.text)
+    for path in found.files:
+        print(f"  {path}")
