@@ -54,11 +54,11 @@ def take(browser, url: str) -> None:
     slider.focus()
     for _ in range(16):
         page.keyboard.press("ArrowLeft")
-    page.evaluate("document.querySelector('.history').scrollIntoView(); scrollBy(0, -120)")
+    page.evaluate("() => { document.querySelector('.history').scrollIntoView(); scrollBy(0, -160); }")
     keep(page, "training")
-    page.locator("#torus select, section select").first.wait_for()
-    page.evaluate("document.querySelector('a[href$=torus]')?.click()")
-    page.wait_for_selector(".gl-container canvas")
+    page.get_by_role("link", name="Torus").click()
+    page.wait_for_selector(".gl-container canvas", timeout=60_000)
+    page.wait_for_timeout(3000)
     keep(page, "torus")
     page.close()
 
@@ -68,7 +68,8 @@ def take(browser, url: str) -> None:
     page.close()
 
     page = open_run(browser, url, "laptop-seed0", size=PHONE, scheme="dark")
-    page.evaluate("document.querySelector('.history').scrollIntoView(); scrollBy(0, -140)")
+    page.wait_for_selector(".history")
+    page.evaluate("() => { document.querySelector('.history').scrollIntoView(); scrollBy(0, -140); }")
     keep(page, "phone")
     page.close()
 
@@ -77,6 +78,7 @@ def take(browser, url: str) -> None:
         page.get_by_label(f"Compare {name}").check()
     page.get_by_role("button", name="Compare 2 runs").click()
     page.wait_for_selector(".columns canvas")
+    page.evaluate("() => { document.querySelector('.columns').scrollIntoView(); scrollBy(0, -150); }")
     keep(page, "compare")
 
 

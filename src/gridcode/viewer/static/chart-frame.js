@@ -175,11 +175,15 @@ class Frame {
     return figure;
   }
 
-  /** Light and as wide as paper, at once: the browser does not wait. */
+  /** Light and as wide as paper, at once: the browser does not wait. What has not been drawn yet is drawn now. */
   beforePrint() {
     const Plotly = plotlyNow();
-    if (!Plotly || this.nothing || this.spec.webgl || this.state !== "drawn" || !this.plot.clientWidth) return;
+    if (!Plotly || this.nothing || this.spec.webgl || this.state === "gone" || !this.plot.clientWidth) return;
     this.printing = true;
+    if (this.state === "waiting") {
+      this.state = "drawn";
+      queueMicrotask(() => this.listen());
+    }
     this.put(Plotly, Math.min(this.plot.clientWidth, PAPER), PRINTED);
     // Where the printed column is narrower still, the drawing shrinks with it.
     for (const svg of this.plot.querySelectorAll(".main-svg"))

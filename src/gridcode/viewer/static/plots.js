@@ -153,6 +153,9 @@ export function baseLayout(look) {
 /** What Plotly is told about its surroundings. */
 export const CONFIG = {
   displaylogo: false,
+  // Plotly would offer to send the chart and its numbers to a server of its own.
+  showSendToCloud: false,
+  plotlyServerURL: "",
   displayModeBar: "hover",
   responsive: false, // The chart's frame watches its own width, which also changes when the window's does not.
   doubleClick: "reset",

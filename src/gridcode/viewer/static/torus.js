@@ -122,7 +122,10 @@ function spec() {
 /** What the test of shape says of a population, in a sentence. */
 function inWords(row) {
   if (!row.betti) return "Their shape was not tested.";
-  if (row.torus) return `These states lie on a torus: Betti numbers ${row.betti.join(", ")}, against shuffled states and shorter bars.`;
+  if (row.torus) {
+    const p = Number.isFinite(row.torus_p_value) ? `, p = ${pText(row.torus_p_value)}` : "";
+    return `These states lie on a torus: Betti numbers ${row.betti.join(", ")}${p} against shuffled states and shorter bars.`;
+  }
   return `These states were not shown to lie on a torus: Betti numbers ${row.betti.join(", ")}, where a torus has 1, 2, 1.`;
 }
 

@@ -1,0 +1,99 @@
+"""How long the explorer takes: `python benchmarks/viewer.py RUN --chromium /usr/bin/chromium` prints medians and ranges (needs the extra `dev`).
+
+Twenty copies (hard links) of an evaluated run are served by a process of their own and looked at in headless Chromium.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+COPIES, REPEATS, CLICKS = 20, 5, 20
+FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking"]
+# The time from a click until the unit's map has been drawn, as the page itself measures it.
+CLICK = """async (index) => {
+    const tile = document.querySelectorAll(".tile")[index];
+    const began = performance.now();
+    tile.click();
+    const empty = (canvas) => !canvas || canvas.width < 50;
+    while (empty(document.querySelector("dialog[open] .unit-pictures canvas"))) await new Promise(requestAnimationFrame);
+    await new Promise(requestAnimationFrame);
+    const took = performance.now() - began;
+    document.querySelector("dialog[open] .close").click();
+    while (document.querySelector("dialog[open]") || location.hash.includes("/unit/")) await new Promise(requestAnimationFrame);
+    await new Promise((done) => setTimeout(done, 200));
+    return took;
+}"""
+PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null"
+
+
+def range_of(values: list[float]) -> dict[str, float]:
+    return {"median": round(statistics.median(values)), "min": round(min(values)), "max": round(max(values))}
+
+
+def first_look(page: Page, url: str) -> tuple[float, float]:
+    began = time.perf_counter()
+    page.goto(url)
+    page.wait_for_selector("tbody tr")
+    shown = 1000 * (time.perf_counter() - began)
+    page.wait_for_timeout(200)
+    return page.evaluate(PAINT), shown
+
+
+def measure(browser, start) -> dict[str, dict[str, float]]:
+    paints, lists, opened, clicks = [], [], [], []
+    for _ in range(REPEATS):
+        server, url = start()  # anew, so that nothing is cached
+        page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+        try:
+            paint, rows = first_look(page, url)
+            paints.append(paint)
+            lists.append(rows)
+            began = time.perf_counter()
+            page.locator("tbody a").first.click()
+            page.wait_for_selector(".tile canvas")
+            opened.append(1000 * (time.perf_counter() - began))
+            page.wait_for_timeout(3000)
+            clicks += [page.evaluate(CLICK, index) for index in range(CLICKS)]
+        finally:
+            page.context.close()
+            server.terminate()
+            server.wait()
+    return {
+        "first_contentful_paint_ms": range_of(paints),
+        "list_of_runs_shown_ms": range_of(lists),
+        "click_on_a_run_until_its_maps_ms": range_of(opened),
+        "click_on_a_unit_until_its_map_ms": range_of(clicks),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--chromium", default="chromium")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=arguments.run.parent) as folder:
+        for number in range(COPIES):
+            shutil.copytree(arguments.run, Path(folder) / f"run-{number:02d}", copy_function=os.link)
+
+        def start():
+            command = [sys.executable, "-m", "gridcode", "explore", folder, "--port", "0", "--no-browser", "--json"]
+            server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            return server, json.loads(server.stdout.readline())["url"]
+
+        with sync_playwright() as driver:
+            browser = driver.chromium.launch(executable_path=arguments.chromium, args=FLAGS)
+            print(json.dumps({"runs": COPIES, "repeats": REPEATS} | measure(browser, start), indent=1))
+            browser.close()
+
+
+if __name__ == "__main__":
+    main()
