@@ -252,6 +252,23 @@ def test_the_slider_over_training_changes_the_maps(runs, watched):
     assert signature(page, ".tile canvas") == before
 
 
+def test_figures_and_their_numbers_can_be_taken_away(runs, watched):
+    page = watched().open((runs / "grown" / "report.html").as_uri())
+    wait_until_drawn(page, ".tile canvas", colours=2)
+    wait_for_plots(page)
+
+    def saved(place, kind):
+        place.get_by_role("button", name="save").first.click()
+        with page.expect_download() as download:
+            place.get_by_text(kind).first.click()
+        return download.value.path().read_bytes()
+
+    gallery, chart = page.locator("[data-section=units]"), page.locator("[data-section=modules]")
+    assert saved(gallery, "PNG").startswith(b"\x89PNG") and saved(chart, "SVG").startswith(b"<svg")
+    lines = saved(gallery, "CSV").decode().splitlines()
+    assert lines[0].startswith("#") and len([line for line in lines if not line.startswith("#")]) == 1 + 64
+
+
 def test_a_report_prints_with_all_its_sections(runs, watched):
     page = watched().open((runs / "grown" / "report.html").as_uri())
     wait_until_drawn(page, ".tile canvas", colours=2)

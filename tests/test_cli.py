@@ -27,7 +27,7 @@ def test_train_evaluate_report_and_resume(tmp_path, capsys):
     assert "units are active" in capsys.readouterr().out
     assert main(["report", out]) == 0
     page = (tmp_path / "a" / "report.html").read_text()
-    assert 'data-document="runs/run/run"' in page and "units are active" in page
+    assert 'data-document="runs/a/run"' in page and "units are active" in page
     assert str(tmp_path) not in page
     figures = {path.name for path in (tmp_path / "a" / "figures").iterdir()}
     assert {"gallery.png", "gallery.pdf", "space.png", "space.pdf", "training.pdf"} <= figures
@@ -57,7 +57,7 @@ def test_theory_of_a_network_too_small_for_it(tmp_path, capsys, tiny, monkeypatc
     assert "population" in measured
     assert main(["report", run]) == 0
     page = (tmp_path / "a" / "report.html").read_text()
-    assert ('data-document="runs/run/states"' in page) == bool(found["state_space"]["populations"])
+    assert ('data-document="runs/a/states"' in page) == bool(found["state_space"]["populations"])
     arrays = tmp_path / "a" / "evaluation" / "theory.nc"
     arrays.unlink()
     assert main(["report", run]) == 0  # without its pictures

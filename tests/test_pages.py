@@ -125,17 +125,17 @@ def test_a_report_of_degenerate_populations_is_still_a_page(kind, tmp_path):
     run = run_of(evaluation, tmp_path / "a")
     page = run_page(run, evaluation.summary, {"dynamics": b"picture"})
     found = documents(page)
-    document = found["runs/run/run"]
+    document = found["runs/a/run"]
     assert document["verdict"] == verdict(evaluation.summary) and document["verdict"] in page.split("data-document")[0]
     assert document["state"] == "evaluated" and document["has"]["figures"] == [] and document["has"]["history"] is None
-    assert {f"runs/run/maps/{group}" for group in document["has"]["maps"]} < set(found)
+    assert {f"runs/a/maps/{group}" for group in document["has"]["maps"]} < set(found)
     assert document["cards"][0]["value"] == ("0" if kind == "all silent" else str(evaluation.summary["headline"]["active_units"]))
 
 
 def test_a_run_that_was_never_logged_has_no_training_curves(tmp_path):
     evaluation = evaluated("one unit")
     found = documents(run_page(run_of(evaluation, tmp_path / "a", metrics=()), evaluation.summary, {}))
-    assert not found["runs/run/run"]["has"]["metrics"] and found["runs/run/metrics"] == {} and found["runs/run/run"]["space"] is None
+    assert not found["runs/a/run"]["has"]["metrics"] and found["runs/a/metrics"] == {} and found["runs/a/run"]["space"] is None
 
 
 def test_anybodys_cells_get_a_page_with_modules():

@@ -1,6 +1,7 @@
 """Self-contained pages: the front end with its documents inside, one file that opens offline. Of a run, of several runs, of anybody's cells."""
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,20 +34,22 @@ def run_page(run: Run, summary: Mapping[str, Any], figures: Mapping[str, bytes])
         InputError: the evaluation is damaged or of another version.
     """
     name = run.folder.absolute().name
-    documents = _run_documents(run, "run", name, summary, most_bins=None)
-    document = documents["runs/run/run"]
+    # Files that are saved from the page are named after it.
+    identity = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "run"
+    documents = _run_documents(run, identity, name, summary, most_bins=None)
+    document = documents[f"runs/{identity}/run"]
     headline = summary["headline"]["group"]
     for group in document["has"]["maps"]:
         if group != headline:
-            documents[f"runs/run/maps/{group}"] = data.maps_document(run, group, most_bins=OTHER_ARENA_BINS)
-    documents["runs/run/spectra"] = data.spectra_document(run, summary)
+            documents[f"runs/{identity}/maps/{group}"] = data.maps_document(run, group, most_bins=OTHER_ARENA_BINS)
+    documents[f"runs/{identity}/spectra"] = data.spectra_document(run, summary)
     if states := data.states_document(run, summary):
-        documents["runs/run/states"] = states
+        documents[f"runs/{identity}/states"] = states
     history = _thinned_history(run)
     document["has"]["history"] = history["steps"] if history else None
     if history:
-        documents["runs/run/history"] = history
-    documents["runs/run/figures"] = _figures(document, figures)
+        documents[f"runs/{identity}/history"] = history
+    documents[f"runs/{identity}/figures"] = _figures(document, figures)
     return render_shell(mode="report", title=f"{name}: report", verdict=document["verdict"], documents=documents)
 
 

@@ -8,6 +8,7 @@ import { createGallery, scoreIn, swatch } from "gridcode/gallery.js";
 import { historySlider, openHistory } from "gridcode/history.js";
 import { drawRateMap, rateMapLabel } from "gridcode/maps.js";
 import { note, place } from "gridcode/section.js";
+import { mapSheet } from "gridcode/sheet.js";
 import { load } from "gridcode/source.js";
 import { table } from "gridcode/table.js";
 import { drawPhases, drawSpectrum, phasesOf } from "gridcode/waves.js";
@@ -187,6 +188,22 @@ export const arenasSection = (page) => ({
         score.textContent = Number.isFinite(found) ? fixed(found) : "";
       }
     }
+    const saving = h("div", {});
+    body.append(saving);
+    saveButton(saving, {
+      name: `${run.id}-arenas`,
+      canvas: () =>
+        mapSheet(
+          groups.flatMap((group) =>
+            best.map(({ row }) => {
+              const { canvas, score } = cells.get(`${group.group}/${row.unit}`);
+              return { canvas, colour: null, lines: [`${row.unit}: ${score.textContent}`, groupName(group)] };
+            }),
+          ),
+          { title: `${run.name ?? run.title}: the same units in every arena`, columns: best.length },
+        ),
+      signal: page.signal,
+    });
     if (run.tables.arenas) body.append(table(run.tables.arenas, { label: "Scores in every arena", name: `${run.id}-arenas` }));
   },
 });

@@ -63,3 +63,14 @@ function fill(element, attributes, children) {
   element.append(...nodes(children));
   return element;
 }
+
+/** A labelled choice. */
+export function select(label, options, value, onchange) {
+  const choice = h(
+    "select",
+    { onchange },
+    options.map(([key, text]) => h("option", { value: key }, text)),
+  );
+  choice.value = value ?? options[0]?.[0];
+  return h("label", { class: "field" }, h("span", {}, label), choice);
+}

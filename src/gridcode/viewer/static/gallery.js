@@ -1,10 +1,12 @@
 /** All units at once, by module: which to show, in which order, in which arena, and at which moment of training. */
 
-import { h, replace } from "gridcode/dom.js";
+import { h, replace, select } from "gridcode/dom.js";
 import { decode } from "gridcode/decode.js";
 import { load } from "gridcode/source.js";
 import { count, fixed } from "gridcode/format.js";
 import { inkOn, isModule, moduleColour } from "gridcode/colours.js";
+import { saveButton } from "gridcode/drawing.js";
+import { mapSheet } from "gridcode/sheet.js";
 import { tileSize, unitTile } from "gridcode/tile.js";
 import { groupName } from "gridcode/words.js";
 
@@ -29,6 +31,7 @@ export function createGallery(element, { id, run, onUnit, onArena = () => {}, si
   const tiles = rows.map((row) => unitTile(row, { size, onOpen: onUnit }));
   const chosen = { order: "score", type: "", module: "", text: "" };
   let source = null; // (index) -> {map, score}
+  let caption = "";
   let shown = [];
 
   const groups = h("div", { class: "gallery-groups" });
@@ -130,11 +133,27 @@ export function createGallery(element, { id, run, onUnit, onArena = () => {}, si
     const rate = await decode(maps.rate);
     source = (index) => ({ map: rate.slice(index), score: maps.minmax?.[index] ?? scoreIn(rows[index], name, run.headline_group) });
     evaluated = source;
+    caption = arenaCaption = groupName(run.groups.find(({ group }) => group === name) ?? { group: name });
     drawAll();
     onArena();
   }
 
+  /** The maps as they stand, on one sheet. */
+  function sheet() {
+    shown.forEach(({ index }) => draw(index));
+    const items = shown.map((row) => {
+      const { score } = source(row.index);
+      return {
+        canvas: tiles[row.index].canvas,
+        colour: isModule(row.module) ? moduleColour(row.module) : null,
+        lines: [`${row.unit}${Number.isFinite(score) ? `: ${fixed(score)}` : ""}`, row.type ?? ""],
+      };
+    });
+    return mapSheet(items, { title: [run.name ?? run.title, caption].filter(Boolean).join(", ") });
+  }
+
   let evaluated = null;
+  let arenaCaption = "";
   const controls = h(
     "div",
     { class: "controls" },
@@ -143,6 +162,19 @@ export function createGallery(element, { id, run, onUnit, onArena = () => {}, si
     said,
   );
   replace(element, controls, groups);
+  saveButton(controls, {
+    name: `${run.id}-maps`,
+    canvas: sheet,
+    columns: () => ({
+      unit: shown.map((row) => row.unit),
+      type: shown.map((row) => row.type ?? ""),
+      module: shown.map((row) => row.module),
+      grid_score: shown.map((row) => source?.(row.index).score ?? null),
+      peak: shown.map((row) => source?.(row.index).map.high ?? null),
+    }),
+    header: [`${run.name ?? run.title}: units as shown, with their hexagonal score and the peak of their map`, "source: evaluation/ratemaps.nc or history.nc; maps themselves are there"],
+    signal,
+  });
   arrange();
   const first = run.headline_group ?? run.has.maps[0];
   const ready = first ? useGroup(first) : Promise.resolve();
@@ -153,6 +185,7 @@ export function createGallery(element, { id, run, onUnit, onArena = () => {}, si
     focus: (unit) => tiles[rows.findIndex((row) => String(row.unit) === unit)]?.element.focus(),
     showFrame(frame) {
       source = frame ? (index) => ({ map: frame.map(index), score: frame.score(index) }) : evaluated;
+      caption = frame ? `step ${frame.step}` : arenaCaption;
       drawAll();
     },
   };
@@ -251,17 +284,6 @@ function pickers(rows, run, chosen, arrange, useGroup, said) {
       h("input", { type: "search", size: 8, placeholder: "name", autocomplete: "off", spellcheck: "false", oninput: set("text") }),
     ),
   );
-}
-
-/** A labelled choice. */
-export function select(label, options, value, onchange) {
-  const choice = h(
-    "select",
-    { onchange },
-    options.map(([key, text]) => h("option", { value: key }, text)),
-  );
-  choice.value = value ?? options[0]?.[0];
-  return h("label", { class: "field" }, h("span", {}, label), choice);
 }
 
 function perRow(tile) {

@@ -1,10 +1,9 @@
 /** The explorer's first page: every run found, sorted and filtered, kept up to date in place. */
 
-import { failure, h, replace } from "gridcode/dom.js";
+import { failure, h, replace, select } from "gridcode/dom.js";
 import { MISSING, ago, count, fixed, metres, whole } from "gridcode/format.js";
 import { compareHref, go, runHref } from "gridcode/routes.js";
 import { load, served } from "gridcode/source.js";
-import { select } from "gridcode/gallery.js";
 import { STATES } from "gridcode/words.js";
 
 const REFRESH_MS = 5000;
