@@ -215,7 +215,8 @@ def test_a_report_opens_from_a_file_without_a_network(runs, watched, width, sche
     assert page.locator(".tile").count() == 64
     assert "active" in page.locator(".verdict, h1").first.inner_text() or "active" in page.locator("main").inner_text()
     wait_for_plots(page)
-    assert page.locator(".js-plotly-plot").count() >= 3 and wide_enough(page)
+    until(page, "document.querySelectorAll('.js-plotly-plot').length >= 3")
+    assert wide_enough(page)
     # Plotly can send a chart to a server of its own: nobody is to be offered that here.
     assert page.locator(".modebar-btn").count() and not page.locator(".modebar-btn[data-title*=hare], .modebar-btn[data-title*=loud]").count()
     assert [url for url in seen.asked if not url.startswith(("file:", "data:", "blob:"))] == []

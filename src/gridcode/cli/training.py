@@ -151,7 +151,7 @@ def demo(arguments: argparse.Namespace) -> None:
         print_json({"run": str(run.folder), "report": str(page), "headline": summary["headline"]})
     else:
         print_summary(summary)
-        print(f"run folder: {run.folder}\nreport:     {page}")
+        print(f"run folder: {run.folder}\nreport:     {page}\nnext: gridcode film {run.folder}, or gridcode explore {run.folder.parent}")
 
 
 def _free_folder(base: Path) -> Path:
