@@ -329,9 +329,9 @@ def test_the_explorer_shows_a_run_a_unit_and_its_training(site, watched):
     page.locator(".tile").first.click()
     page.wait_for_selector("dialog[open] canvas")
     address = page.url
-    page.keyboard.press("Escape")
-    page.goto(address)  # an address can be passed on
-    page.wait_for_selector("dialog[open] canvas")
+    elsewhere = watched().open(address)  # an address can be passed on
+    elsewhere.wait_for_selector("dialog[open] canvas")
+    assert elsewhere.locator("dialog h2").inner_text() == page.locator("dialog h2").inner_text()
 
 
 def test_maps_of_a_run_that_has_no_evaluation_are_made_on_request(site, watched):
