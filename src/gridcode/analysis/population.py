@@ -340,7 +340,7 @@ def population_verdict(summary: Mapping[str, Any]) -> str:
         return text + " No modules: no group of units shares a lattice beyond what chance gives."
     one = len(modules) == 1
     described = "; ".join(
-        f"{m['n_units']} units, spacing {m['spacing_m']:.2f} m, orientation {m['orientation_deg']:.0f} deg, axis ratio {m['axis_ratio']:.2f}"
+        f"{m['n_units']} units, spacing {m['spacing_m']:.2f} m, orientation {round(m['orientation_deg'])} deg, axis ratio {m['axis_ratio']:.2f}"
         for m in modules
     )
     text += f" {len(modules)} module{'' if one else 's'} ({described})."

@@ -40,6 +40,8 @@ def maps_document(data: xr.Dataset, group: str, *, most_bins: int | None = None)
         most_bins: maps with more bins a side are averaged over squares of bins, for pages that have to be small; None keeps all.
     """
     rate, size = data["rate"].values, float(data.attrs["bin_size_m"])
+    # Of the bins as they were measured: squares of bins reach less.
+    peak = np.fmax.reduce(rate, axis=(1, 2), initial=-np.inf)
     side = max(rate.shape[1:])
     if most_bins and side > most_bins:
         factor = -(-side // most_bins)
@@ -51,7 +53,8 @@ def maps_document(data: xr.Dataset, group: str, *, most_bins: int | None = None)
         "arena_m": data.attrs.get("arena_m", size * side),
         "bin_size_m": size,
         "rate": encode_array(rate, lead=1, low=low),
-        "minmax": numbers(data["minmax"].values, 3) if "minmax" in data else None,
+        "peak": [None if not np.isfinite(value) else float(f"{value:.6g}") for value in peak],
+        "minmax": numbers(data["minmax"].values, 4) if "minmax" in data else None,
     }
 
 
@@ -166,7 +169,7 @@ def history_document(data: xr.Dataset, *, complete: bool) -> Document:
         "arena_m": float(data.attrs["arena_m"]),
         "bin_size_m": float(data.attrs["bin_size_m"]),
         "rate": encode_array(data["rate"].values, lead=2, low=0.0 if not (data["rate"].values < 0).any() else None),
-        "minmax": numbers(data["minmax"].values, 2),
+        "minmax": numbers(data["minmax"].values, 4),
         "hexagonal_share": numbers(share_above(data), 4),
         "complete": complete,
     }
@@ -179,7 +182,7 @@ def snapshot_document(data: xr.Dataset, step: int) -> Document:
         "arena_m": float(data.attrs["arena_m"]),
         "bin_size_m": float(data.attrs["bin_size_m"]),
         "rate": encode_array(data["rate"].values, lead=1, low=0.0 if not (data["rate"].values < 0).any() else None),
-        "minmax": numbers(data["minmax"].values, 2),
+        "minmax": numbers(data["minmax"].values, 4),
         "hexagonal_share": float(share_above(data.expand_dims("step"))[0]),
     }
 

@@ -58,11 +58,9 @@ export function paintBytes(context, { bytes, rows, columns }, table, box) {
 /** Draws now, and again whenever the theme changes, for as long as the canvas is on the page. */
 export function withTheme(canvas, draw) {
   draw();
-  const again = () => {
-    if (canvas.isConnected) draw();
-    else document.removeEventListener("gridcode:theme", again);
-  };
-  document.addEventListener("gridcode:theme", again);
+  for (const other of themed) if (!other.isConnected && other !== canvas) themed.delete(other), redraw.delete(other);
+  themed.add(canvas);
+  redraw.set(canvas, draw);
 }
 
 /** The largest box of these proportions within a canvas of this side, in its middle. */
@@ -81,6 +79,10 @@ export function outlined(context, text, x, y) {
   context.fillStyle = "white";
   context.fillText(text, x, y);
 }
+
+const themed = new Set();
+const redraw = new WeakMap();
+document.addEventListener("gridcode:theme", () => themed.forEach((canvas) => (canvas.isConnected ? redraw.get(canvas)() : themed.delete(canvas))));
 
 let sheet_ = null;
 function scratch(width, height) {

@@ -1,16 +1,17 @@
 /** Sections on the cells: all of them, their modules, types and scores, and the same cells in other arenas. */
 
 import { h } from "gridcode/dom.js";
-import { decode } from "gridcode/decode.js";
+import { decode, mapsOf } from "gridcode/decode.js";
 import { chart, saveButton } from "gridcode/drawing.js";
 import { fixed, pText, percent } from "gridcode/format.js";
-import { createGallery, scoreIn, swatch } from "gridcode/gallery.js";
+import { createGallery, scoreIn } from "gridcode/gallery.js";
 import { historySlider, openHistory } from "gridcode/history.js";
 import { drawRateMap, rateMapLabel } from "gridcode/maps.js";
 import { note, place } from "gridcode/section.js";
 import { mapSheet } from "gridcode/sheet.js";
 import { load } from "gridcode/source.js";
 import { table } from "gridcode/table.js";
+import { swatch } from "gridcode/tile.js";
 import { drawPhases, drawSpectrum, phasesOf } from "gridcode/waves.js";
 import { groupName, testsInWords } from "gridcode/words.js";
 
@@ -47,7 +48,7 @@ export const gallerySection = (page) => ({
     if (!history || signal.aborted) return;
     moments = historySlider(history, { label: "Training of all units", onFrame: page.gallery.showFrame, final: evaluated, signal });
     slider.append(moments.element);
-    page.newMoments = async () => moments.grow(await openHistory(id));
+    page.newMoments = async () => moments.grow(await openHistory(id, { fresh: true }));
   },
 });
 
@@ -174,10 +175,10 @@ export const arenasSection = (page) => ({
     for (const group of groups) {
       const maps = await load(`runs/${id}/maps/${group.group}`);
       if (!maps) continue;
-      const rate = await decode(maps.rate);
+      const mapOf = await mapsOf(maps);
       for (const { row, index } of best) {
         const { canvas, score } = cells.get(`${group.group}/${row.unit}`);
-        const map = rate.slice(index);
+        const map = mapOf(index);
         drawRateMap(canvas, map, {
           size: 96,
           binM: maps.bin_size_m,

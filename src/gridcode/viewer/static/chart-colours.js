@@ -5,6 +5,9 @@ import { loadPalettes, moduleColour, palette } from "gridcode/colours.js";
 /** Colour of the n-th series of a chart, from the palette that modules have: colour-blind readers tell them apart. */
 export const ink = (n) => moduleColour(n);
 
+/** Dashes of lines: colours come again after six. */
+export const dash = (n) => ["solid", "dash", "dot"][Math.floor(n / 6) % 3];
+
 /** A unit in no module. */
 export const grey = () => moduleColour(-1);
 

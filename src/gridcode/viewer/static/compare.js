@@ -2,14 +2,13 @@
 
 import { failure, h, replace } from "gridcode/dom.js";
 import { isModule } from "gridcode/colours.js";
-import { decode } from "gridcode/decode.js";
+import { mapsOf } from "gridcode/decode.js";
 import { chart } from "gridcode/drawing.js";
 import { MISSING, count } from "gridcode/format.js";
-import { swatch } from "gridcode/gallery.js";
 import { runHref, unitHref } from "gridcode/routes.js";
 import { laySections, note, place } from "gridcode/section.js";
 import { inlineNames, load } from "gridcode/source.js";
-import { unitTile } from "gridcode/tile.js";
+import { swatch, unitTile } from "gridcode/tile.js";
 
 const PER_MODULE = 6;
 const TILE = 76; // six side by side where two runs share a laptop's screen
@@ -38,6 +37,7 @@ export async function comparePage(element, { ids }, signal) {
   const runs = loaded.filter(({ run }) => run).map(({ run }) => run);
   const lost = loaded.filter(({ run }) => !run);
   if (runs.length < 2) throw new Error(lost[0]?.error?.message ?? "at least two runs that can be read are needed to compare");
+  import("gridcode/download.js").then(({ savedFrom }) => savedFrom({ id: "comparison", name: runs.map((run) => run.name ?? run.title).join("; ") }), () => {});
   const kept = [];
   const keep = (handles) => kept.push(...handles.filter(Boolean));
   signal.addEventListener("abort", () => kept.forEach((handle) => handle.destroy?.()));
@@ -146,14 +146,14 @@ async function bestUnits(column, run) {
   const group = run.headline_group ?? run.has.maps[0];
   const maps = group && (await load(`runs/${run.id}/maps/${group}`));
   if (!maps) return void column.append(h("p", { class: "faint" }, "no maps yet"));
-  const rate = await decode(maps.rate);
+  const mapOf = await mapsOf(maps);
   const rows = run.units.map((row, index) => ({ row, index, module: isModule(row.module) ? row.module : null }));
   const keys = [...new Set(rows.map(({ module }) => module))].sort((a, b) => (a ?? Infinity) - (b ?? Infinity));
   for (const key of keys) {
     const best = rows.filter(({ module }) => module === key).sort((a, b) => (b.row.grid_score ?? -9) - (a.row.grid_score ?? -9));
     const tiles = best.slice(0, PER_MODULE).map(({ row, index }) => {
       const tile = unitTile(row, { size: TILE, onOpen: (unit) => (location.hash = unitHref(run.id, unit)) });
-      tile.draw(rate.slice(index));
+      tile.draw(mapOf(index));
       return tile.element;
     });
     column.append(
@@ -185,7 +185,7 @@ async function training(body, runs, keep) {
 async function space(body, runs, keep) {
   const errors = place("wide");
   body.append(
-    note("Error of the place read from the state alone, median over walkers, on the first walk and arena of each run."),
+    note("Error of the place read from the state alone, median over walkers, on the first walk and in the first arena of the first run."),
     errors.element,
   );
   keep([

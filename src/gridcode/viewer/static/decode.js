@@ -21,6 +21,19 @@ export function decode(array) {
   return decoded.get(array);
 }
 
+/**
+ * The maps of a document, by unit; with their own peaks, which maps that were made coarser for a page no longer reach.
+ * @param {{rate: Object, peak: ?number[]}} found
+ * @returns {Promise<function(number): Slice & {peak: number}>}
+ */
+export async function mapsOf(found) {
+  const rate = await decode(found.rate);
+  return (unit) => {
+    const map = rate.slice(unit);
+    return { ...map, peak: found.peak?.[unit] ?? map.high };
+  };
+}
+
 /** The value of a byte of a slice; NaN where missing. */
 export function valueOf(slice, byte) {
   return byte === NOTHING ? NaN : slice.low + ((slice.high - slice.low) * byte) / LEVELS;

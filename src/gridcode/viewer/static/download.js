@@ -4,6 +4,16 @@ import { styleCharts } from "gridcode/chart-style.js";
 import { PRINTED, plotly } from "gridcode/plots.js";
 import { picture } from "gridcode/saved-picture.js";
 
+let origin = null;
+
+/**
+ * Says what the page that is shown is of: files saved from it are named after it, and their numbers say so.
+ * @param {?{id: string, name: string}} what
+ */
+export function savedFrom(what) {
+  origin = what;
+}
+
 /** A name that any system takes as that of a file. */
 export function safeName(name) {
   const short = String(name)
@@ -19,10 +29,11 @@ export function safeName(name) {
  * @param {string} name with its ending
  */
 export function saveBlob(blob, name) {
+  const file = origin && !name.startsWith(origin.id) ? `${safeName(origin.id)}-${name}` : name;
   const url = URL.createObjectURL(blob);
   const link = document.createElement("a");
   link.href = url;
-  link.download = name;
+  link.download = file;
   document.body.append(link);
   link.click();
   link.remove();
@@ -48,7 +59,8 @@ export async function saveCanvas(canvas, name) {
 export function csvText(columns, headerLines = []) {
   const named = Array.isArray(columns) ? columns.map((c) => (Array.isArray(c) ? c : [c.name, c.values])) : Object.entries(columns);
   const rows = named.reduce((most, [, values]) => Math.max(most, values.length), 0);
-  const lines = headerLines.map((line) => `# ${String(line).replace(/[\r\n]+/g, " ")}`);
+  // One cell each, which no spreadsheet takes for a formula and every reader of comments skips.
+  const lines = headerLines.map((line) => `# ${String(line).replace(/[\r\n]+/g, " ").replaceAll(",", ";").replaceAll('"', "'")}`);
   lines.push(named.map(([name]) => cell(name)).join(","));
   for (let row = 0; row < rows; row += 1) lines.push(named.map(([, values]) => cell(values[row])).join(","));
   return `${lines.join("\r\n")}\r\n`;
@@ -58,12 +70,13 @@ function cell(value) {
   if (value === null || value === undefined || Number.isNaN(value)) return "";
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   // Spreadsheets run text that begins like a formula; names come from files of others.
-  const text = /^[=+@\t\r]|^-[^\d.]/.test(String(value)) ? `'${value}` : String(value);
+  const text = /^[=+@\t\r]/.test(value) || (/^-./.test(value) && Number.isNaN(Number(value))) ? `'${value}` : String(value);
   return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
 }
 
 /** Saves columns of numbers as CSV; arguments as of `csvText`, `name` without ending. */
 export function saveCsv(name, columns, headerLines = []) {
+  if (origin) headerLines = [origin.name, ...headerLines];
   saveBlob(new Blob([csvText(columns, headerLines)], { type: "text/csv;charset=utf-8" }), `${safeName(name)}.csv`);
 }
 
@@ -130,6 +143,8 @@ export function menu(el, { name, ...choices }) {
   }
   const open = (yes) => {
     list.hidden = !yes;
+    // Listened for only while the list is open: pages come and go with dozens of these menus.
+    document[yes ? "addEventListener" : "removeEventListener"]("pointerdown", away);
     button.setAttribute("aria-expanded", String(yes));
   };
   const away = (event) => box.contains(event.target) || open(false);
@@ -142,7 +157,6 @@ export function menu(el, { name, ...choices }) {
     button.focus();
   });
   box.addEventListener("focusout", (event) => event.relatedTarget && away({ target: event.relatedTarget }));
-  document.addEventListener("pointerdown", away);
   box.append(button, list, said);
   el.append(box);
   return {

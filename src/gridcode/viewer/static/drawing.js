@@ -39,7 +39,7 @@ export async function torus(element, states, options) {
 /**
  * A small save button.
  * @param {HTMLElement} element it is added to
- * @param {{name: string, canvas?: HTMLCanvasElement|function(): HTMLCanvasElement, columns?: function(): Object<string, Array>, header?: string[], signal?: AbortSignal}} what
+ * @param {{name: string, canvas?: HTMLCanvasElement|function(): HTMLCanvasElement, columns?: function(): Object<string, Array>, header?: string[]|function(): string[], signal?: AbortSignal}} what
  *   the picture, its numbers as columns with lines that say what they are, and what ends both
  */
 export async function saveButton(element, { name, canvas = null, columns = null, header = [], signal = null }) {
@@ -49,7 +49,7 @@ export async function saveButton(element, { name, canvas = null, columns = null,
     const button = menu(element, {
       name,
       png: canvas && (() => saveCanvas(typeof canvas === "function" ? canvas() : canvas, name)),
-      csv: columns && (() => saveCsv(name, columns(), header)),
+      csv: columns && (() => saveCsv(name, columns(), typeof header === "function" ? header() : header)),
     });
     signal?.addEventListener("abort", () => button.destroy());
   } catch {

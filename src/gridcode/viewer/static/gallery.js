@@ -1,23 +1,17 @@
 /** All units at once, by module: which to show, in which order, in which arena, and at which moment of training. */
 
-import { h, replace, select } from "gridcode/dom.js";
-import { decode } from "gridcode/decode.js";
+import { h, replace } from "gridcode/dom.js";
+import { mapsOf } from "gridcode/decode.js";
 import { load } from "gridcode/source.js";
 import { count, fixed } from "gridcode/format.js";
-import { inkOn, isModule, moduleColour } from "gridcode/colours.js";
+import { isModule, moduleColour } from "gridcode/colours.js";
+import { moduleButtons, ORDERS, pickers } from "gridcode/gallery-controls.js";
 import { saveButton } from "gridcode/drawing.js";
 import { mapSheet } from "gridcode/sheet.js";
-import { tileSize, unitTile } from "gridcode/tile.js";
-import { groupName } from "gridcode/words.js";
+import { swatch, tileSize, unitTile } from "gridcode/tile.js";
+import { groupName, sourceOf } from "gridcode/words.js";
 
 const LAZY_FROM = 257;
-const ORDERS = {
-  score: { label: "score", compare: (a, b) => silentLast(a, b) || (b.grid_score ?? -9) - (a.grid_score ?? -9) },
-  spacing: { label: "spacing", compare: (a, b) => (a.spacing_m ?? Infinity) - (b.spacing_m ?? Infinity) || 0 },
-  unit: { label: "unit", compare: (a, b) => a.index - b.index },
-};
-const silentLast = (a, b) => (a.type === "silent") - (b.type === "silent");
-
 /**
  * The gallery of a run.
  * @param {HTMLElement} element
@@ -127,11 +121,17 @@ export function createGallery(element, { id, run, onUnit, onArena = () => {}, si
     next.focus();
   }
 
+  let wantedGroup = null;
+  let shownGroup = null;
+
   async function useGroup(name) {
+    wantedGroup = name;
     const maps = await load(`runs/${id}/maps/${name}`);
     if (!maps) throw new Error("these maps are not there");
-    const rate = await decode(maps.rate);
-    source = (index) => ({ map: rate.slice(index), score: maps.minmax?.[index] ?? scoreIn(rows[index], name, run.headline_group) });
+    const mapOf = await mapsOf(maps);
+    if (wantedGroup !== name || signal.aborted) return; // another was chosen meanwhile
+    shownGroup = name;
+    source = (index) => ({ map: mapOf(index), score: maps.minmax?.[index] ?? scoreIn(rows[index], name, run.headline_group) });
     evaluated = source;
     caption = arenaCaption = groupName(run.groups.find(({ group }) => group === name) ?? { group: name });
     drawAll();
@@ -153,15 +153,31 @@ export function createGallery(element, { id, run, onUnit, onArena = () => {}, si
   }
 
   let evaluated = null;
+  let inTraining = false;
   let arenaCaption = "";
+  const wrong = h("p", { class: "failure", role: "alert", hidden: true });
+  const arena = {
+    select: null,
+    async choose(name) {
+      wrong.hidden = true;
+      try {
+        await useGroup(name);
+      } catch (error) {
+        if (wantedGroup !== name) return;
+        wrong.textContent = `These maps could not be loaded: ${error.message}.`;
+        wrong.hidden = false;
+        arena.select.value = shownGroup ?? run.headline_group;
+      }
+    },
+  };
   const controls = h(
     "div",
     { class: "controls" },
     moduleButtons(rows, chosen, arrange),
-    pickers(rows, run, chosen, arrange, useGroup, said),
+    pickers(rows, run, chosen, arrange, arena),
     said,
   );
-  replace(element, controls, groups);
+  replace(element, controls, wrong, groups);
   saveButton(controls, {
     name: `${run.id}-maps`,
     canvas: sheet,
@@ -170,9 +186,12 @@ export function createGallery(element, { id, run, onUnit, onArena = () => {}, si
       type: shown.map((row) => row.type ?? ""),
       module: shown.map((row) => row.module),
       grid_score: shown.map((row) => source?.(row.index).score ?? null),
-      peak: shown.map((row) => source?.(row.index).map.high ?? null),
+      peak: shown.map((row) => peakOf(source?.(row.index).map)),
     }),
-    header: [`${run.name ?? run.title}: units as shown, with their hexagonal score and the peak of their map`, "source: evaluation/ratemaps.nc or history.nc; maps themselves are there"],
+    header: () => [
+      `units as shown, with their hexagonal score and the peak of their map; ${caption}`,
+      `source: ${inTraining ? "evaluation/history.nc, or snapshots/" : sourceOf(run, shownGroup)}`,
+    ],
     signal,
   });
   arrange();
@@ -184,26 +203,17 @@ export function createGallery(element, { id, run, onUnit, onArena = () => {}, si
     order: () => shown.map((row) => String(row.unit)),
     focus: (unit) => tiles[rows.findIndex((row) => String(row.unit) === unit)]?.element.focus(),
     showFrame(frame) {
+      inTraining = frame !== null;
       source = frame ? (index) => ({ map: frame.map(index), score: frame.score(index) }) : evaluated;
       caption = frame ? `step ${frame.step}` : arenaCaption;
+      // Maps over training are of the arena of the verdict.
+      if (arena.select) arena.select.value = frame ? run.headline_group : (shownGroup ?? run.headline_group);
       drawAll();
     },
   };
 }
 
-/** A small square in a module's colour, with its number. */
-export function swatch(module) {
-  const colour = moduleColour(module);
-  return h(
-    "span",
-    {
-      class: isModule(module) ? "swatch" : "swatch none",
-      style: { "--module": colour, "--module-ink": inkOn(colour) },
-      "aria-hidden": "true",
-    },
-    isModule(module) ? module : "",
-  );
-}
+const peakOf = (map) => map?.peak ?? map?.high ?? null;
 
 /** A unit's hexagonal score in a group of maps, where the evaluation has one. */
 export function scoreIn(row, group, headline) {
@@ -216,74 +226,6 @@ function describe(module, units) {
   const facts = [count(units, "unit")];
   if (module) facts.push(`spacing ${fixed(module.spacing_m)} m`, `orientation ${fixed(module.orientation_deg, 1)}°`);
   return facts.join(" · ");
-}
-
-function moduleButtons(rows, chosen, arrange) {
-  const keys = [...new Set(rows.map((row) => row.module))].sort((a, b) => (a ?? Infinity) - (b ?? Infinity));
-  if (keys.length < 2) return null;
-  const buttons = keys.map((key) => {
-    const value = String(key ?? "none");
-    const number = rows.filter((row) => row.module === key).length;
-    return h(
-      "button",
-      {
-        type: "button",
-        class: "chip",
-        "aria-pressed": "false",
-        onclick: () => {
-          chosen.module = chosen.module === value ? "" : value;
-          buttons.forEach((button, k) => button.setAttribute("aria-pressed", String(String(keys[k] ?? "none") === chosen.module)));
-          arrange();
-        },
-      },
-      swatch(key),
-      `${key === null ? "none" : `module ${key}`} `,
-      h("span", { class: "faint" }, number),
-    );
-  });
-  return h("div", { class: "chips", role: "group", "aria-label": "Show one module only" }, buttons);
-}
-
-function pickers(rows, run, chosen, arrange, useGroup, said) {
-  const types = [...new Set(rows.map((row) => row.type).filter(Boolean))].sort();
-  const set = (name) => (event) => {
-    chosen[name] = event.target.value.trim().toLowerCase();
-    arrange();
-  };
-  const several = run.groups.filter((group) => run.has.maps.includes(group.group));
-  const arena =
-    several.length > 1 &&
-    select(
-      "Arena",
-      several.map((group) => [group.group, groupName(group)]),
-      run.headline_group,
-      (event) => useGroup(event.target.value).catch((error) => (said.textContent = `The maps could not be loaded: ${error.message}`)),
-    );
-  return h(
-    "div",
-    { class: "pickers" },
-    types.length > 1 &&
-      select(
-        "Type",
-        [["", "all types"], ...types.map((type) => [type, `${type} (${rows.filter((row) => row.type === type).length})`])],
-        "",
-        set("type"),
-      ),
-    types.length > 0 &&
-      select(
-        "Order",
-        Object.entries(ORDERS).map(([key, { label }]) => [key, `by ${label}`]),
-        "score",
-        set("order"),
-      ),
-    arena,
-    h(
-      "label",
-      { class: "field" },
-      h("span", {}, "Unit"),
-      h("input", { type: "search", size: 8, placeholder: "name", autocomplete: "off", spellcheck: "false", oninput: set("text") }),
-    ),
-  );
 }
 
 function perRow(tile) {

@@ -2,7 +2,7 @@
 
 import { h, quiet } from "gridcode/dom.js";
 import { decode } from "gridcode/decode.js";
-import { load, served } from "gridcode/source.js";
+import { load } from "gridcode/source.js";
 import { count, whole } from "gridcode/format.js";
 
 const ABOVE = 0.5;
@@ -19,8 +19,8 @@ const PLAY_MS = 350;
  * @param {string} id
  * @returns {Promise<{steps: number[], stored: boolean, units: ?number, at: function(number): Promise<Frame>}|null>}
  */
-export async function openHistory(id) {
-  const found = await load(`runs/${id}/history`, { fresh: served }); // it grows while a network is trained
+export async function openHistory(id, { fresh = false } = {}) {
+  const found = await load(`runs/${id}/history`, { fresh }); // it grows while a network is trained
   if (!found?.steps?.length) return null;
   const stored = found.rate ? await decode(found.rate) : null;
   const kept = new Map();

@@ -28,7 +28,7 @@ export function drawRateMap(canvas, map, { size = 88, binM = null, scaleBar = si
 
 /** What a rate map shows, in a sentence. */
 export function rateMapLabel(unit, map, where = "") {
-  return `Rate map of unit ${unit}${where ? ` in ${where}` : ""}, from 0 to its peak of ${short(map.high)}`;
+  return `Rate map of unit ${unit}${where ? ` in ${where}` : ""}, from 0 to its peak of ${short(map.peak ?? map.high)}`;
 }
 
 /**

@@ -7,6 +7,8 @@ import { fixed, short, whole } from "gridcode/format.js";
 import { axis } from "gridcode/plots.js";
 import { colours, condition, dotted, legendRoom, longColumns, SUMMARY, unmeasured } from "gridcode/space-charts.js";
 
+// Colours come again after six runs.
+const SYMBOLS = ["circle", "square", "diamond"];
 const reckoned = (color) => ({ mode: "lines", line: { color, width: 1.1, dash: "dash" }, opacity: 0.85, showlegend: false, hoverinfo: "skip" });
 const reckoning = () => ({
   x: [null],
@@ -18,7 +20,7 @@ const reckoning = () => ({
 });
 
 /** Two traces, tracked error and dead reckoning, of one row under a name. */
-function errorTraces(row, name, color) {
+function errorTraces(row, name, color, symbol = "circle") {
   const x = row.decoding.map((d) => d.steps);
   const words = row.decoding.map((d) => {
     const [low, middle, high] = d.tracked_m.map((v) => short(v, 2));
@@ -26,7 +28,7 @@ function errorTraces(row, name, color) {
     return `${name}<br>${whole(d.steps)} steps: ${middle} m (quartiles ${low} to ${high})<br>dead reckoning ${short(d.dead_reckoning_m[1], 2)} m${lost}`;
   });
   return [
-    { x, y: row.decoding.map((d) => positive(d.tracked_m[1])), text: words, hovertemplate: "%{text}<extra></extra>", name, ...dotted(color) },
+    { x, y: row.decoding.map((d) => positive(d.tracked_m[1])), text: words, hovertemplate: "%{text}<extra></extra>", name, ...dotted(color, 6, symbol) },
     { x, y: row.decoding.map((d) => positive(d.dead_reckoning_m[1])), ...reckoned(color) },
   ];
 }
@@ -118,7 +120,7 @@ export async function comparePathError(el, runs, options) {
       note: (found) => `${ERROR_NOTE}${without(found).length ? ` Not measured in this condition: ${without(found).join(", ")}.` : ""}`,
       height: (found, width) => 330 + legendRoom(found.length + 2, width),
       figure: (found, look, width) => ({
-        data: [...chosen(found).flatMap(({ run, k, row }) => errorTraces(row, plain(run.name), ink(k))), reckoning()],
+        data: [...chosen(found).flatMap(({ run, k, row }) => errorTraces(row, plain(run.name), ink(k), SYMBOLS[Math.floor(k / 6) % 3])), reckoning()],
         layout: errorAxes(
           chosen(found).map(({ row }) => row),
           look,

@@ -43,7 +43,8 @@ export const compareHref = (ids) => `#/compare/${ids.map(encodeURIComponent).joi
 /** Goes to an address; `replace` leaves no step in the history. Tells the router, as `pushState` does not. */
 export function go(href, { replace = false } = {}) {
   try {
-    history[replace ? "replaceState" : "pushState"]({ within: true }, "", href === "#" ? location.pathname + location.search : href);
+    // An entry that was replaced keeps what it was: only one that was added has the page it came from before it.
+    history[replace ? "replaceState" : "pushState"](replace ? history.state : { within: true }, "", href === "#" ? location.pathname + location.search : href);
   } catch {
     location.hash = href; // pages opened from a file, in some browsers
     return;

@@ -32,8 +32,9 @@ export async function runPage(element, where, signal, again) {
   const { id } = where;
   const found = await load(`runs/${id}/run`, { fresh: served });
   if (!found) throw new Error(id ? `there is no run ${id} here` : "this page holds no run");
-  if (served) forget(`runs/${id}/metrics`);
+  if (served) ["metrics", "history"].forEach((name) => forget(`runs/${id}/${name}`));
   const run = withUnits(found);
+  import("gridcode/download.js").then(({ savedFrom }) => savedFrom({ id, name: run.name ?? id }), () => {});
   const page = {
     id,
     run,
@@ -41,10 +42,15 @@ export async function runPage(element, where, signal, again) {
     gallery: null,
     newMetrics: null,
     newMoments: null,
-    openUnit: (unit) => go(unitHref(id, unit), { replace: dialog.isOpen() }),
+    openUnit(unit) {
+      // Where to go back to: what opened it, unless that is the gallery, where the unit last shown has a tile of its own.
+      if (!dialog.isOpen()) opener = document.activeElement?.matches("button:not(.tile)") ? document.activeElement : null;
+      go(unitHref(id, unit), { replace: dialog.isOpen() });
+    },
     keep: (handles) => handles.forEach((handle) => handle && kept.push(handle)),
   };
   const kept = [];
+  let opener = null;
   signal.addEventListener("abort", () => {
     dialog.close();
     kept.forEach((handle) => handle.destroy?.());
@@ -56,8 +62,12 @@ export async function runPage(element, where, signal, again) {
     order: () => page.gallery?.order() ?? run.units.map((row) => String(row.unit)),
     onGo: page.openUnit,
     onClose(unit) {
-      if (!signal.aborted && at.unit) go(runHref(id), { replace: true });
-      if (page.gallery) page.gallery.focus(unit);
+      if (!signal.aborted && at.unit) {
+        if (history.state?.within) history.back(); // to the run, as if the unit had been left by the browser's own button
+        else go(runHref(id), { replace: true });
+      }
+      if (opener?.isConnected) opener.focus({ preventScroll: true });
+      else if (page.gallery?.order().includes(unit)) page.gallery.focus(unit);
       else if (!signal.aborted) head.querySelector("h1").focus({ preventScroll: true });
     },
   });

@@ -209,4 +209,4 @@ export async function invariance(el, space, options) {
   );
 }
 
-export const dotted = (color, size = 6) => ({ mode: "lines+markers", line: { color, width: 1.7 }, marker: { color, size } });
+export const dotted = (color, size = 6, symbol = "circle") => ({ mode: "lines+markers", line: { color, width: 1.7 }, marker: { color, size, symbol } });

@@ -73,7 +73,7 @@ export function table({ head, rows, text_columns: texts }, { label, name, onRow 
   saveButton(tools, {
     name,
     columns: () => Object.fromEntries(head.map((title, column) => [unique(head, column, title), rows.map((row) => row[column])])),
-    header: [label],
+    header: [`${label}, rounded as on the page`, "source: evaluation/summary.json"],
   });
   fill();
   return h(

@@ -53,3 +53,17 @@ export function unitTile(row, { size, onOpen }) {
     },
   };
 }
+
+/** A small square in a module's colour, with its number. */
+export function swatch(module) {
+  const colour = moduleColour(module);
+  return h(
+    "span",
+    {
+      class: isModule(module) ? "swatch" : "swatch none",
+      style: { "--module": colour, "--module-ink": inkOn(colour) },
+      "aria-hidden": "true",
+    },
+    isModule(module) ? module : "",
+  );
+}

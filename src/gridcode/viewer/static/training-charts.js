@@ -1,7 +1,7 @@
 /** Training curves of one run or of several laid over one another. */
 
 import { counts, known, logarithmic, panels, panelTitle, plain, positive } from "gridcode/axes.js";
-import { ink } from "gridcode/chart-colours.js";
+import { dash, ink } from "gridcode/chart-colours.js";
 import { chart } from "gridcode/chart-frame.js";
 import { short, whole } from "gridcode/format.js";
 import { axis, readable } from "gridcode/plots.js";
@@ -113,7 +113,7 @@ export async function trainingCurves(el, runs, options) {
                 xaxis: `x${n}`,
                 yaxis: `y${n}`,
                 mode: "lines",
-                line: { color: ink(data.length > 1 ? r : j), width: 1.5 },
+                line: { color: ink(data.length > 1 ? r : j), dash: dash(data.length > 1 ? r : 0), width: 1.5 },
                 name: plain(data.length > 1 ? run.name : words(name)),
                 legendgroup: `${r}`,
                 showlegend: data.length > 1 && k === 0,

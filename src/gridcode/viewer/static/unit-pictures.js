@@ -2,7 +2,7 @@
 
 import { failure, h, replace } from "gridcode/dom.js";
 import { isModule, moduleColour } from "gridcode/colours.js";
-import { decode } from "gridcode/decode.js";
+import { decode, mapsOf } from "gridcode/decode.js";
 import { saveButton, sliceColumns } from "gridcode/drawing.js";
 import { fixed, short } from "gridcode/format.js";
 import { scoreIn } from "gridcode/gallery.js";
@@ -10,7 +10,7 @@ import { openHistory, historySlider } from "gridcode/history.js";
 import { drawCorrelogram, drawRateMap, isLattice, rateMapLabel } from "gridcode/maps.js";
 import { load } from "gridcode/source.js";
 import { drawPhases, drawSpectrum, phasesOf } from "gridcode/waves.js";
-import { groupName } from "gridcode/words.js";
+import { groupName, sourceOf } from "gridcode/words.js";
 
 const ROUNDED = "maps rounded to 1/254 of their peak";
 
@@ -28,38 +28,35 @@ export function largeMap(context) {
   const below = h("div", { class: "below" });
   const figure = panel(title, canvas, group ? groupName(run.groups.find((each) => each.group === group) ?? { group }) : "", below);
   let last = null;
+  let now = null; // what is drawn, for those who save it
 
   function showFrame(frame) {
     const map = frame ? frame.map(index) : last?.map;
     if (!map) return;
     const binM = frame ? frame.binM : last.binM;
+    now = { map, binM, source: frame ? `step ${frame.step} of the training, snapshots/ (maps: evaluation/history.nc)` : sourceOf(run, group) };
     drawRateMap(canvas, map, {
       size,
       binM,
       label: rateMapLabel(row.unit, map, frame ? `training, step ${frame.step}` : "the tested arena"),
     });
-    figure.peak.textContent = `${frame ? `score ${fixed(frame.score(index))} · ` : ""}peak ${short(map.high)}`;
+    figure.peak.textContent = `${frame ? `score ${fixed(frame.score(index))} · ` : ""}peak ${short(map.peak ?? map.high)}`;
   }
 
   async function start() {
     if (group) {
       const maps = await load(`runs/${id}/maps/${group}`);
       if (!maps) throw new Error("this map is not there");
-      const rate = await decode(maps.rate);
-      last = { map: rate.slice(index), binM: maps.bin_size_m };
+      last = { map: (await mapsOf(maps))(index), binM: maps.bin_size_m };
       showFrame(null);
-      saveButton(figure.tools, {
-        name: `${id}-unit-${row.unit}-map`,
-        canvas,
-        signal,
-        columns: () => sliceColumns(last.map, last.binM),
-        header: [
-          `rate map of unit ${row.unit}, x and y in metres from the lower left corner`,
-          ROUNDED,
-          `source: evaluation/ratemaps.nc, ${group}`,
-        ],
-      });
     }
+    saveButton(figure.tools, {
+      name: `${id}-unit-${row.unit}-map`,
+      canvas,
+      signal,
+      columns: () => (now ? sliceColumns(now.map, now.binM) : {}),
+      header: () => [`rate map of unit ${row.unit}, x and y in metres from the lower left corner`, ROUNDED, `source: ${now?.source ?? "none"}`],
+    });
     const history = run.has.history && (await openHistory(id));
     if (history && !signal.aborted)
       below.append(
@@ -160,7 +157,7 @@ export function everywhere(context) {
     groups.map(async (group, k) => {
       const maps = await load(`runs/${id}/maps/${group.group}`);
       if (!maps) return;
-      const map = (await decode(maps.rate)).slice(index);
+      const map = (await mapsOf(maps))(index);
       const score = maps.minmax?.[index] ?? scoreIn(row, group.group, run.headline_group);
       scores[k].textContent = Number.isFinite(score) ? `score ${fixed(score)}` : "";
       drawRateMap(canvases[k], map, { size: 132, binM: maps.bin_size_m, label: rateMapLabel(row.unit, map, groupName(group)) });

@@ -2,8 +2,8 @@
 
 import { h, replace } from "gridcode/dom.js";
 import { isModule } from "gridcode/colours.js";
-import { swatch } from "gridcode/gallery.js";
 import { nullChart } from "gridcode/null-chart.js";
+import { swatch } from "gridcode/tile.js";
 import { facts } from "gridcode/unit-facts.js";
 import { correlogram, everywhere, largeMap, phases, spectrum, unitColour } from "gridcode/unit-pictures.js";
 
@@ -27,6 +27,7 @@ export function unitDialog({ id, run, order, onGo, onClose }) {
   function show(name) {
     const index = run.units.findIndex((row) => String(row.unit) === name);
     current = name;
+    const held = content.contains(document.activeElement) ? document.activeElement.dataset.step : null;
     life?.abort();
     life = new AbortController();
     if (!dialog.open) dialog.showModal();
@@ -46,19 +47,25 @@ export function unitDialog({ id, run, order, onGo, onClose }) {
         page({ id, run, row: run.units[index], index, signal: life.signal, size, small, width: narrow ? width - 36 : 500 }),
       );
     }
-    content.querySelector(".close").focus({ preventScroll: true });
+    const again = held && content.querySelector(`[data-step="${held}"]:not(:disabled)`);
+    (again ?? content.querySelector(".close")).focus({ preventScroll: true });
   }
 
   function header(name, row, previous, next) {
-    const step = (target, label, text) =>
+    const step = (by, target, label, text) =>
       h(
         "button",
         {
           type: "button",
           class: "quiet",
+          "data-step": label,
           disabled: target === null,
           "aria-label": target === null ? label : `${label}: ${target}`,
-          onclick: () => target !== null && onGo(target),
+          onclick: () => {
+            // The gallery may have come, or changed its order, since this button was made.
+            const next = neighbour(by);
+            if (next !== null) onGo(next);
+          },
         },
         text,
       );
@@ -70,8 +77,8 @@ export function unitDialog({ id, run, order, onGo, onClose }) {
       h(
         "nav",
         { "aria-label": "Units" },
-        step(previous, "Previous unit", "←"),
-        step(next, "Next unit", "→"),
+        step(-1, previous, "Previous unit", "←"),
+        step(1, next, "Next unit", "→"),
         h("button", { type: "button", class: "quiet close", "aria-label": "Close", onclick: () => dialog.close() }, "Close"),
       ),
     );

@@ -27,3 +27,6 @@ export function testsInWords({ level, nulls, null: kind, false_discovery_rate: r
     `A module counts only where independently turned lattices would agree as well in ${level} of populations or fewer.`
   );
 }
+
+/** The file that maps of an evaluation, or of anybody's cells, come from. */
+export const sourceOf = (run, group) => (run.kind === "population" ? (run.source?.file ?? "the maps") : `evaluation/ratemaps.nc, ${group}`);
