@@ -234,6 +234,9 @@ def test_a_click_on_a_unit_shows_its_page_and_the_keyboard_leads_on(runs, watche
     name = label.split(",")[0].removeprefix("Unit ")
     assert f"Unit {name}" in page.locator("dialog h2").inner_text() and page.url.endswith(f"#unit-{name}")
     wait_until_drawn(page, "dialog .unit-pictures canvas")
+    page.get_by_role("button", name="Next unit").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")  # again, without looking for the button
     page.keyboard.press("ArrowRight")
     until(page, "name => !document.querySelector('dialog h2').textContent.includes(`Unit ${name}`)", name)
     page.keyboard.press("Escape")
@@ -290,6 +293,7 @@ def test_the_states_of_a_module_turn_in_three_dimensions(watched, tmp_path):
     states = gridcode.state_space(recording, found, nulls=19)
     gridcode.write_score_report(found, tmp_path / "cells.html", recording=recording, title="cells <b>", states=states)
     page = watched().open((tmp_path / "cells.html").as_uri())
+    wait_until_drawn(page, ".tile canvas", colours=0)
     assert page.locator("b").count() == 0 and "<script>alert(1)</script>" in page.locator("main").inner_text()
     wait_for_plots(page)
     page.wait_for_selector(".gl-container canvas")
@@ -332,6 +336,29 @@ def test_the_explorer_shows_a_run_a_unit_and_its_training(site, watched):
     elsewhere = watched().open(address)  # an address can be passed on
     elsewhere.wait_for_selector("dialog[open] canvas")
     assert elsewhere.locator("dialog h2").inner_text() == page.locator("dialog h2").inner_text()
+
+
+def test_the_arena_chosen_last_is_the_one_that_is_shown(site, watched):
+    page = watched().open(site)
+    page.get_by_role("link", name="grown").click()
+    page.wait_for_selector(".tile canvas")
+    arena = page.locator("select", has_text="3 m")
+    tested = arena.first.input_value()
+    wait_until_drawn(page, ".tile canvas", colours=2)
+    before = signature(page, ".tile canvas")
+
+    def late(route):
+        page.wait_for_timeout(1500)
+        route.continue_()
+
+    other = next(value for value in arena.first.evaluate("each => [...each.options].map(option => option.value)") if value != tested)
+    page.reload()
+    page.wait_for_selector(".tile canvas")
+    page.route(f"**/maps/{other}", late)
+    arena.first.select_option(other)
+    arena.first.select_option(tested)
+    page.wait_for_timeout(2500)
+    assert arena.first.input_value() == tested and signature(page, ".tile canvas") == before
 
 
 def test_maps_of_a_run_that_has_no_evaluation_are_made_on_request(site, watched):

@@ -24,7 +24,8 @@ from conftest import TINY
 import gridcode
 from gridcode.cli import main
 from gridcode.errors import InputError
-from gridcode.viewer import condition, data, encode, library, serving
+from gridcode.files import write_atomically
+from gridcode.viewer import condition, data, encode, history, library, serving
 from gridcode.viewer.documents import Answer, Answers, to_json
 from gridcode.viewer.guard import content_policy, host_name, inline_scripts
 from gridcode.viewer.server import create_app
@@ -211,30 +212,45 @@ def test_answers_are_bounded():
     assert to_json({"a": [float("inf"), (float("nan"), 1.5)]}) == b'{"a":[null,[null,1.5]]}'
 
 
-def test_figures_are_taken_from_the_run_where_they_are_newer(runs):
-    folder = runs / "good" / "figures"
-    folder.mkdir()
-    (folder / "scores.png").write_bytes(b"as saved")
+def test_figures_are_taken_from_the_run_where_they_show_its_evaluation(runs):
+    run = gridcode.Run(runs / "good")
+    run.write_report("page", {"scores": b"as saved"})
     client = Client(runs)
     url = f"/api/runs/{client.rows()['good']['id']}/figures/scores.png"
-    assert client.ask(url).content == b"as saved"
-    os.utime(folder / "scores.png", (1, 1))
-    os.utime(runs / "good" / "evaluation" / "summary.json")
-    assert client.ask(url).content[:4] == b"\x89PNG"
+    assert run.figures_are_current() and client.ask(url).content == b"as saved"
+    shutil.copytree(runs / "good", runs / "copied")  # all times are new
+    run.summary_path.write_text(run.summary_path.read_text() + " ")
+    assert not run.figures_are_current() and client.ask(url).content[:4] == b"\x89PNG"
+    assert Client(runs).ask(f"/api/runs/{client.rows()['copied']['id']}/figures/scores.png").content == b"as saved"
     drawn, page = client.ask(url).content, client.ask(url.replace("png", "pdf")).content
     other = Client(runs)  # in the other order
     assert other.ask(url.replace("png", "pdf")).content == page and other.ask(url).content == drawn
-    assert (folder / "scores.png").read_bytes() == b"as saved" and len(list(folder.iterdir())) == 1
+    assert (run.folder / "figures" / "scores.png").read_bytes() == b"as saved" and len(list((run.folder / "figures").iterdir())) == 2
+
+
+def test_a_snapshot_is_mapped_once_however_often_the_training_logs(runs, monkeypatch):
+    calls = []
+    real = history.map_step
+    monkeypatch.setattr(history, "map_step", lambda *parts: calls.append(parts) or real(*parts))
+    client = Client(runs)
+    url = f"/api/runs/{client.rows()['good']['id']}/history/20"
+    first = client.ask(url).json()
+    with (runs / "good" / "metrics.jsonl").open("a") as log:
+        log.write('{"step": 21}\n')
+    assert client.ask(url).json() == first and len(calls) == 1
+    path = gridcode.Run(runs / "good").snapshot_path(20)
+    write_atomically(path, gridcode.Run(runs / "good").snapshot_path(0).read_bytes())  # as a training writes it
+    assert client.ask(url).json() != first and len(calls) == 2
 
 
 def test_maps_over_training_that_were_kept(runs):
-    history = gridcode.api.map_training(runs / "good")
+    kept = gridcode.map_training(runs / "good")
     client = Client(runs)
     run_id = client.rows()["good"]["id"]
     document = client.ask(f"/api/runs/{run_id}/history").json()
-    assert document["rate"]["shape"] == list(history["rate"].shape) and document["complete"] is True
+    assert document["rate"]["shape"] == list(kept["rate"].shape) and document["complete"] is True
     shown = encode.decode_array(client.ask(f"/api/runs/{run_id}/history/20").json()["rate"])
-    assert np.nanmax(abs(shown - history["rate"].values[-1])) < 0.01
+    assert np.nanmax(abs(shown - kept["rate"].values[-1])) < 0.01
 
 
 # -- runs in every condition -----------------------------------------------------------------------------------

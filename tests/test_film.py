@@ -190,6 +190,15 @@ def test_film_of_a_run(tmp_path, tiny, capsys, monkeypatch):
         assert main(["film", folder, "--quiet", *options]) == 2
         said = capsys.readouterr().err
         assert message in said and said.count("\n") == 1
+    whole = run.summary_path.read_text()
+    for text, message in (
+        ("[]", "lacks parts"),
+        (whole.replace('"format": 2', '"format": 1'), "an earlier version"),
+        ('{"format": 2}', "lacks parts"),
+    ):
+        run.summary_path.write_text(text)
+        assert main(["film", folder, "--quiet"]) == 2 and message in capsys.readouterr().err
+    run.summary_path.write_text(whole)
     for path in (run.folder / "snapshots").iterdir():
         path.unlink()
     assert main(["film", folder]) == 2

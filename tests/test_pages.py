@@ -138,6 +138,22 @@ def test_a_run_that_was_never_logged_has_no_training_curves(tmp_path):
     assert not found["runs/a/run"]["has"]["metrics"] and found["runs/a/metrics"] == {} and found["runs/a/run"]["space"] is None
 
 
+def test_numbers_that_json_has_no_word_for_are_missing(tmp_path):
+    evaluation = evaluated("one unit")
+    run = run_of(evaluation, tmp_path / "a", metrics=(ROW, {**ROW, "step": 2, "loss": float("nan")}))
+    run.metrics_path.write_text(run.metrics_path.read_text() + "5\n[]\n{}\nhalf a li")
+    run.folder.joinpath("manifest.json").write_text("[]")
+    found = documents(run_page(run, evaluation.summary, {}))
+    assert found["runs/a/metrics"]["loss"] == [0.1, None] and found["runs/a/run"]["manifest"] == {}
+
+
+def test_maps_that_were_averaged_keep_their_peaks(rng):
+    rate = rng.random((2, 50, 50)).astype(np.float32)
+    rate[1] = np.nan
+    cells = xr.Dataset({"rate": (("unit", "y", "x"), rate)}, attrs={"bin_size_m": 0.05})
+    assert pictures.maps_document(cells, "a", most_bins=10)["peak"] == [pytest.approx(rate[0].max(), rel=1e-5), None]
+
+
 def test_anybodys_cells_get_a_page_with_modules():
     found = documents(two_module_page())
     document = found["runs/cells/run"]

@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 
 import numpy as np
 import pytest
@@ -11,9 +13,11 @@ from gridcode.errors import InputError
 from gridcode.models import packing
 from gridcode.models.network import GridNetwork
 from gridcode.runs import Run
+from gridcode.snapshot_maps import kept_history
 from gridcode.synthetic import lattice_cell
 from gridcode.training import snapshots
 from gridcode.training.loop import train_run
+from gridcode.viewer import data
 
 
 def test_steps_are_denser_early_on_and_hold_the_first_and_the_last():
@@ -106,7 +110,7 @@ def test_maps_over_training_are_kept_in_the_run_and_made_again_when_they_are_sta
     assert seen[-1] == ("snapshots", 4, 4) and history.sizes["step"] == 4
     before = run.history_path.read_bytes()
     assert gridcode.map_training(run).equals(history) and run.history_path.read_bytes() == before
-    run.summary_path.write_text(json.dumps({"headline": {"arena_m": 1.5}}))
+    run.summary_path.write_text(json.dumps({"headline": {"arena_m": 1.5, "walk": "smooth"}}))
     assert gridcode.map_training(run).attrs["arena_m"] == 1.5
     run.history_path.write_bytes(b"nothing")
     with pytest.raises(InputError, match="damaged"):
@@ -115,3 +119,58 @@ def test_maps_over_training_are_kept_in_the_run_and_made_again_when_they_are_sta
     without = gridcode.train(tiny.override({"training.snapshots": 0}), out=tmp_path / "b")
     with pytest.raises(InputError, match="has no snapshots"):
         gridcode.map_training(without)
+
+
+def test_maps_over_training_of_another_evaluation_are_not_shown(tiny, tmp_path):
+    run = gridcode.train(tiny.override({"training.snapshots": 2}), out=tmp_path / "a")
+    gridcode.evaluate(run)
+    assert kept_history(run).attrs["arena_m"] == 1.0 and data.history_document(run)["rate"] is not None
+    gridcode.evaluate(run, config=run.config.override({"evaluation.arenas_m": [1.2], "evaluation.history": False}).evaluation)
+    assert run.read_history() is None and data.history_document(run)["rate"] is None
+    assert gridcode.map_training(run).attrs["arena_m"] == 1.2
+    run.snapshots()[1][1].unlink()  # as a training that went on would leave it: other steps
+    assert kept_history(run) is None and data.history_document(run)["rate"] is None
+    uniform = run.config.override({"evaluation.walks": ["uniform"], "evaluation.silent_below": 1e3}).evaluation
+    gridcode.evaluate(run, config=uniform)
+    history = kept_history(run)
+    assert history.attrs["walk"] == "uniform" and history["silent"].values.all()
+
+
+def test_what_keeps_maps_over_training_from_being_made_or_kept_costs_nothing_else(tiny, tmp_path, monkeypatch):
+    run = gridcode.train(tiny.override({"training.snapshots": 2}), out=tmp_path / "a")
+
+    def refuse(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "write_history", refuse)
+        with pytest.warns(UserWarning, match="the maps over training are not kept"):
+            assert gridcode.map_training(run).sizes["step"] == 3
+    run.snapshots()[0][1].write_bytes(b"")
+    with pytest.warns(UserWarning, match=r"the evaluation is saved, but not the maps over training: the snapshot step-00000000"):
+        gridcode.evaluate(run)
+    assert run.read_summary() is not None and run.read_history() is None
+
+
+def test_a_file_without_parts_of_a_history_is_made_again(tiny, tmp_path):
+    run = gridcode.train(tiny.override({"training.snapshots": 2}), out=tmp_path / "a")
+    history = gridcode.map_training(run)
+    run.write_history(history.drop_vars("silent"))
+    with pytest.raises(InputError, match="lacks parts"):
+        run.read_history()
+    assert gridcode.map_training(run).equals(history)
+
+
+def test_what_a_killed_writer_left_is_cleared_away(tiny, tmp_path):
+    run = Run.create(tmp_path / "a", tiny)
+    train_run(run, stop_at=7)
+    (run.folder / "snapshots" / ".step-00000003.safetensors.x.part").write_bytes(b"half")
+    gridcode.train(out=run.folder)
+    assert not list(run.folder.rglob("*.part"))
+    run.write_history(gridcode.map_training(run))
+    old, new = (run.history_path.with_name(f".history.nc.{name}.part") for name in ("1", "2"))
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (1, 1))
+    run.write_history(gridcode.map_training(run))
+    assert not old.exists() and new.exists()

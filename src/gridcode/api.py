@@ -7,20 +7,16 @@ print(evaluation.summary["headline"])
 gridcode.write_report(run)
 """
 
-import contextlib
-import json
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
-import xarray as xr
 
 from gridcode.analysis.binning import split_halves
 from gridcode.analysis.evaluate import Evaluation, evaluate_system
-from gridcode.analysis.history import map_history
 from gridcode.analysis.information import split_half_stability
 from gridcode.analysis.population import Population, analyse_population
 from gridcode.analysis.significance import shift_significance
@@ -29,8 +25,9 @@ from gridcode.config import Config, EvaluationConfig
 from gridcode.errors import InputError
 from gridcode.models.network import GridNetwork
 from gridcode.recordings import Recording, load_recording
-from gridcode.runs import Run
-from gridcode.training import checkpoint, many, snapshots
+from gridcode.runs import Run, writing
+from gridcode.snapshot_maps import map_training
+from gridcode.training import checkpoint, many
 from gridcode.training.loop import Progress, train_run
 from gridcode.training.many import ManyProgress, open_runs
 from gridcode.world.trajectories import training_extent_m
@@ -142,58 +139,17 @@ def evaluate(
         sigma_x_m=run.config.loss.sigma_x_m,
         progress=progress,
     )
+    settings = config or run.config.evaluation
     with writing(run):
         run.write_evaluation(evaluation.summary, evaluation.maps, evaluation.theory)
-    if (config or run.config.evaluation).history and run.snapshots():
-        map_training(run, progress=progress)
+        if not settings.history:
+            run.history_path.unlink(missing_ok=True)  # maps of an earlier evaluation are none of this one
+    if settings.history and run.snapshots():
+        try:
+            map_training(run, silent_below=settings.silent_below, progress=progress)
+        except InputError as error:
+            warnings.warn(f"the evaluation is saved, but not the maps over training: {error}", stacklevel=2)
     return evaluation
-
-
-def map_training(run: Run | str | os.PathLike[str], *, progress: Callable[[str, int, int], None] | None = None) -> xr.Dataset:
-    """Coarse rate maps of every unit at every snapshot of a training; kept in the run, so that they are computed once.
-
-    Args:
-        run: the run or its folder.
-        progress: called with (what, done, total).
-
-    Returns:
-        `rate` (step, unit, y, x), `minmax` (step, unit) the hexagonal score, `silent` (step, unit); see `gridcode.analysis.history`. The arena is
-        that of the headline of the evaluation, else the middle one of the settings.
-
-    Raises:
-        InputError: no run, or one without snapshots.
-    """
-    run = run if isinstance(run, Run) else Run(run)
-    found = [(step, path) for step, path in run.snapshots()]
-    if not found:
-        raise InputError(f"'{run.folder}' has no snapshots: its training kept none (setting training.snapshots)")
-    arena = history_arena_m(run)
-    with contextlib.suppress(InputError):
-        kept = run.read_history()
-        if kept is not None and kept["step"].values.tolist() == [step for step, _ in found] and kept.attrs["arena_m"] == arena:
-            return kept
-    done = 0
-
-    def tick() -> None:
-        nonlocal done
-        done += 1
-        if progress:
-            progress("snapshots", done, len(found))
-
-    networks = ((step, *snapshots.load_network(path, run.config).as_system()) for step, path in found)
-    history = map_history(networks, arena_m=arena, max_step_m=run.config.world.max_velocity_m, seed=run.config.evaluation.seed, progress=tick)
-    with writing(run):
-        run.write_history(history)
-    return history
-
-
-def history_arena_m(run: Run) -> float:
-    """Side of the arena that maps over training are drawn in, metres."""
-    try:
-        return float(json.loads(run.summary_path.read_text(encoding="utf-8"))["headline"]["arena_m"])
-    except (OSError, ValueError, KeyError, TypeError):
-        arenas = sorted(run.config.evaluation.arenas_m)
-        return arenas[len(arenas) // 2]
 
 
 def score(
@@ -293,16 +249,3 @@ def state_space(
     whole = lattice_of_the_whole(modules, population.relations.independent)
     tick = None if progress is None else lambda done, total: progress("topology", done, total)
     return analyse_state_space(states, places, modules=modules, whole_vectors_m=whole, seed=seed, nulls=nulls, progress=tick)
-
-
-@contextlib.contextmanager
-def writing(run: Run) -> Iterator[None]:
-    """Whatever keeps a run from being written to is one line.
-
-    Raises:
-        InputError: a disk that is full, a folder that is read-only, or the like.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"cannot write to '{run.folder}': {error.strerror or error}") from None

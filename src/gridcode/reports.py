@@ -7,12 +7,13 @@ from pathlib import Path
 import gridcode
 from gridcode.analysis.population import Population
 from gridcode.analysis.structure import StateSpace
-from gridcode.api import map_training, writing
 from gridcode.config import load_config, preset_names
 from gridcode.errors import InputError
 from gridcode.files import write_atomically
 from gridcode.recordings import Recording
-from gridcode.runs import Run
+from gridcode.runs import Run, writing
+from gridcode.snapshot_maps import map_training
+from gridcode.terminal import printable
 
 LONGEST_FILM_S = 600.0
 
@@ -32,6 +33,7 @@ def write_report(run: Run | str | os.PathLike[str], *, progress: Callable[[str, 
     from gridcode.viewer.page import run_page
 
     run = run if isinstance(run, Run) else Run(run)
+    run.read_summary()  # says in one line what is wrong with it
     summary, maps = run.read_evaluation()
     metrics, arrays = run.metrics(), run.read_theory()
     drawn = collection.run_figures(metrics, summary, maps, config=run.config, arrays=arrays)
@@ -118,6 +120,7 @@ def film(
     """
     from gridcode.report import animation  # matplotlib is slow to import
     from gridcode.report.film import LARGEST, SMALLEST, Film, best_of_each_module
+    from gridcode.report.findings import check_format
 
     run = run if isinstance(run, Run) else Run(run)
     path = run.film_path if out is None else Path(out)
@@ -130,8 +133,11 @@ def film(
         raise InputError(f"size must be {SMALLEST} to {LARGEST} pixels, not {size}")
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise InputError(f"cannot write '{path}': " + ("it is a folder" if path.is_dir() else f"there is no folder '{path.parent}'"))
-    summary, maps = run.read_evaluation()
-    data = maps[summary["headline"]["group"]].to_dataset()
+    summary = run.read_summary()
+    if summary is None:
+        raise InputError(f"'{run.folder}' has not been evaluated; run `gridcode evaluate {run.folder}`")
+    check_format(summary)
+    data = run.read_maps(summary["headline"]["group"], ["minmax", "silent", "module"])
     history = map_training(run, progress=progress)
     if history.sizes["unit"] != data.sizes["unit"]:
         raise InputError(f"the evaluation of '{run.folder}' is of another network than its snapshots; run `gridcode evaluate` again")
@@ -142,9 +148,8 @@ def film(
         module=data["module"].values[chosen],
         spacings_m=[row["spacing_m"] for row in summary["modules"]],
         metrics=run.metrics(),
-        title=f"{_preset_of(run) or run.folder.absolute().name}, seed {run.config.training.seed}",
+        title=printable(f"{_preset_of(run) or run.folder.absolute().name}, seed {run.config.training.seed}"),
         size=size // 2 * 2,
-        threshold=summary["headline"]["score_threshold"],
     )
     durations = made.durations_ms(seconds)
     drawn = made.frames(None if progress is None else lambda done, total: progress("frames", done, total))

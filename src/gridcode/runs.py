@@ -17,7 +17,9 @@ A run can be moved, zipped and mailed: nothing in it is an absolute path.
 """
 
 import contextlib
+import errno
 import functools
+import hashlib
 import json
 import os
 import platform
@@ -41,6 +43,10 @@ if TYPE_CHECKING:
     from gridcode.report.plot import RunPlot
 
 CHECKPOINTS_KEPT = 2
+# A temporary file older than this belongs to a writer that was killed.
+LEFT_OVER_S = 3600.0
+# In figures/: the SHA-256 of the summary that they show.
+STAMP = "evaluation.sha256"
 # Correlations need four digits, not seven: as scaled 16-bit integers the file is a fifth of the size.
 ENCODING: dict[str, dict[str, Any]] = {
     "rate": {"zlib": True, "complevel": 4, "shuffle": True},
@@ -130,7 +136,7 @@ class Run:
             data: dict[str, Any] = json.loads((self.folder / "manifest.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return data
+        return data if isinstance(data, dict) else {}
 
     def write_manifest(self, *, device: str, step: int, wall_seconds: float, cpu_seconds: float, together: int = 1) -> None:
         """Record provenance and progress; times are those of all the networks that trained together."""
@@ -167,8 +173,9 @@ class Run:
         """Delete all but the newest checkpoints, and what killed writers left behind."""
         for path in self.checkpoints()[CHECKPOINTS_KEPT:]:
             path.unlink(missing_ok=True)
-        for path in (self.folder / "checkpoints").glob(".*.part"):
-            path.unlink(missing_ok=True)
+        for folder in ("checkpoints", "snapshots"):
+            for path in (self.folder / folder).glob(".*.part"):
+                path.unlink(missing_ok=True)
 
     # -- snapshots -----------------------------------------------------------------------------------------
 
@@ -197,7 +204,9 @@ class Run:
         rows = []
         for line in lines:
             with contextlib.suppress(ValueError):
-                rows.append(json.loads(line))
+                row = json.loads(line)
+                if isinstance(row, dict) and "step" in row:
+                    rows.append(row)
         return rows
 
     def rewind_metrics(self, step: int) -> None:
@@ -222,6 +231,22 @@ class Run:
     def summary_path(self) -> Path:
         """The scores."""
         return self.folder / "evaluation" / "summary.json"
+
+    def read_summary(self) -> dict[str, Any] | None:
+        """The scores alone, None where the run has not been evaluated.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        if not self.summary_path.is_file():
+            return None
+        try:
+            summary: dict[str, Any] = json.loads(self.summary_path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"evaluation/summary.json is damaged ({error}); run `gridcode evaluate` again") from None
+        if not isinstance(summary, dict):
+            raise InputError("evaluation/summary.json is damaged (it lacks parts); run `gridcode evaluate` again")
+        return summary
 
     @property
     def ratemaps_path(self) -> Path:
@@ -267,6 +292,8 @@ class Run:
             return None
         try:
             with xr.open_dataset(self.history_path, group="history", engine="h5netcdf") as data:
+                if "arena_m" not in data.attrs or not {"step", "rate", "minmax", "silent"} <= set(data.variables):
+                    raise ValueError("it lacks parts")
                 return data.load()
         except (OSError, ValueError, KeyError) as error:
             raise InputError(f"{self.history_path} is damaged ({error}); run `gridcode evaluate` again") from None
@@ -316,11 +343,24 @@ class Run:
 
     def write_report(self, page: str, pictures: Mapping[str, bytes], documents: Mapping[str, bytes] | None = None) -> None:
         """Save the page and its pictures (PNG bytes by name, and PDF bytes where there are any), each replaced as a whole."""
-        (self.folder / "figures").mkdir(exist_ok=True)
+        folder = self.folder / "figures"
+        folder.mkdir(exist_ok=True)
+        (folder / STAMP).unlink(missing_ok=True)
         for suffix, files in (("png", pictures), ("pdf", documents or {})):
             for name, data in files.items():
-                write_atomically(self.folder / "figures" / f"{name}.{suffix}", data)
+                write_atomically(folder / f"{name}.{suffix}", data)
+        write_atomically(folder / STAMP, self._summary_digest() + "\n")
         write_atomically(self.report_path, page)
+
+    def figures_are_current(self) -> bool:
+        """Whether the pictures are of the evaluation that the run has now, wherever the folder was copied since."""
+        try:
+            return (self.folder / "figures" / STAMP).read_text(encoding="utf-8").strip() == self._summary_digest()
+        except (OSError, UnicodeDecodeError):
+            return False
+
+    def _summary_digest(self) -> str:
+        return hashlib.sha256(self.summary_path.read_bytes()).hexdigest()
 
     # -- one trainer at a time -----------------------------------------------------------------------------
 
@@ -349,8 +389,28 @@ class Run:
             yield
 
 
+@contextlib.contextmanager
+def writing(run: Run) -> Iterator[None]:
+    """Whatever keeps a run from being written to is one line.
+
+    Raises:
+        InputError: a disk that is full, a folder that is read-only, or the like.
+    """
+    try:
+        yield
+    except OSError as error:
+        # HDF5 tells of a full disk in the middle of a long text.
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT) or f"errno = {errno.ENOSPC}" in str(error)
+        raise InputError(f"cannot write to '{run.folder}': {'the disk is full' if full else error.strerror or str(error).splitlines()[0]}") from None
+
+
 def _write_tree(path: Path, tree: xr.DataTree) -> None:
-    temporary = path.with_name(f".{path.name}.part")
+    # Two processes may write the same file, one after the other: each has a temporary one of its own.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    for left in path.parent.glob(f".{path.name}.*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > LEFT_OVER_S:
+                left.unlink()
     try:
         encoding = {group: {name: ENCODING[name] for name in ENCODING if name in tree[group]} for group in tree.groups if group != "/"}
         tree.to_netcdf(temporary, engine="h5netcdf", format="NETCDF4", encoding=encoding)

@@ -103,6 +103,7 @@ def print_comparison(comparison: Comparison) -> None:
         "loss": ["-" if row["loss"] is None else f"{row['loss']:.4f}" for row in results],
     }
     console = wide_console()
+    console.width = max(console.width, 26 + sum(max(22, len(name) + 2) for name in comparison.names))
     for title, rows in (("settings that differ", lines), ("results", list(numbers.items()))):
         if not rows:
             console.print("all settings are the same", highlight=False)

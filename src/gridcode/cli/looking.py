@@ -13,6 +13,7 @@ from gridcode.cli.shared import (
     number_option,
     print_json,
     say,
+    writable,
 )
 from gridcode.errors import InputError
 from gridcode.terminal import print_comparison, wide_console
@@ -53,9 +54,10 @@ def compare(arguments: argparse.Namespace) -> None:
     """Compare runs: print, and write the page."""
     from gridcode.display import working
 
+    out = writable("comparison.html" if arguments.out is None else arguments.out)
     with working(ERRORS, quiet=arguments.quiet, title="compare", what="runs"):
         comparison = gridcode.compare(arguments.runs)
-        page = gridcode.write_comparison(comparison, arguments.out or "comparison.html")
+        page = gridcode.write_comparison(comparison, out)
     if arguments.json:
         print_json(comparison.as_json() | {"page": str(page)})
     else:
@@ -72,8 +74,11 @@ def explore(arguments: argparse.Namespace) -> None:
             raise
         raise InputError("the explorer needs two more packages: pip install 'gridcode[explore]'") from None
 
-    if arguments.port is not None and not (arguments.port.isdecimal() and int(arguments.port) <= 65535):
+    if arguments.port is not None and not (arguments.port.isdecimal() and len(arguments.port) <= 5 and int(arguments.port) <= 65535):
         raise InputError(f"--port must be 0 to 65535, not '{arguments.port}'")
+
+    if "" in arguments.runs:
+        raise InputError("there is no folder ''")
 
     def ready(url: str) -> None:
         if arguments.json:

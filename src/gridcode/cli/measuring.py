@@ -16,6 +16,7 @@ from gridcode.cli.shared import (
     say,
     say_of_few_nulls,
     settings_of,
+    writable,
 )
 from gridcode.errors import InputError
 from gridcode.terminal import print_modules, print_summary, print_units, printable, wide_console
@@ -54,6 +55,8 @@ def score(arguments: argparse.Namespace) -> None:
 
     number = number_option(arguments)
     out = _report_path(arguments)
+    if arguments.figures is not None and (not arguments.figures or (Path(arguments.figures).exists() and not Path(arguments.figures).is_dir())):
+        raise InputError(f"--figures must be a folder, not '{arguments.figures}'")
     if arguments.seed is not None and not arguments.seed.isdecimal():
         raise InputError(f"--seed must be a whole number from 0 on, not '{arguments.seed}'")
     path_options = {"arena_m": number("arena"), "min_speed_m_s": number("min_speed")}
@@ -116,14 +119,13 @@ def _report_path(arguments: argparse.Namespace) -> Path | None:
     """Where the report goes, checked before minutes are spent on what it shows."""
     if arguments.report is None:
         return None
-    out, file = Path(arguments.report), Path(arguments.file)
+    out, file = writable(arguments.report), Path(arguments.file)
     try:
-        if out.is_dir() or not out.absolute().parent.is_dir():
-            raise InputError(f"cannot write '{out}': " + ("it is a folder" if out.is_dir() else f"there is no folder '{out.parent}'"))
-        if out.exists() and file.exists() and out.samefile(file):
-            raise InputError(f"--report {out} would overwrite the file to be scored")
+        same = out.exists() and file.exists() and out.samefile(file)
     except OSError as error:
         raise InputError(f"cannot write '{out}': {error.strerror}") from None
+    if same:
+        raise InputError(f"--report {out} would overwrite the file to be scored")
     return out
 
 

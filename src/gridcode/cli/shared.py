@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -14,6 +15,8 @@ from gridcode.terminal import printable
 
 MOST_NETWORKS = 10_000
 ENOUGH_NULLS = 200
+# Digits; Python itself refuses to read numbers of thousands of them.
+LONGEST_NUMBER = 18
 ERRORS = Console(stderr=True, soft_wrap=True)
 
 
@@ -53,7 +56,7 @@ def counted(arguments: argparse.Namespace, name: str) -> int | None:
     text = getattr(arguments, name)
     if text is None:
         return None
-    if not text.isdecimal() or int(text) < 1:
+    if not text.isdecimal() or len(text) > LONGEST_NUMBER or int(text) < 1:
         raise InputError(f"--{name.replace('_', '-')} must be a whole number from 1 on, not '{text}'")
     return int(text)
 
@@ -71,6 +74,21 @@ def number_option(arguments: argparse.Namespace) -> Callable[[str], float | None
             raise InputError(f"--{name.replace('_', '-')} must be a number, not '{text}'") from None
 
     return number
+
+
+def writable(text: str) -> Path:
+    """A file to be written, checked before minutes are spent on what goes into it.
+
+    Raises:
+        InputError: a folder, or a file in one that is not there.
+    """
+    path = Path(text)
+    try:
+        if not text or path.is_dir() or not path.absolute().parent.is_dir():
+            raise InputError(f"cannot write '{text}': " + ("it is a folder" if path.is_dir() else f"there is no folder '{path.parent}'"))
+    except OSError as error:
+        raise InputError(f"cannot write '{text}': {error.strerror}") from None
+    return path
 
 
 def seeds_of(text: str) -> list[int]:

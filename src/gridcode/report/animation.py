@@ -66,7 +66,8 @@ def encode(frames: Iterable[np.ndarray], palette: np.ndarray, durations_ms: Sequ
 
 def _mp4(frames: Iterable[np.ndarray], palette: np.ndarray, durations_ms: Sequence[int]) -> bytes:
     """H.264 in the form that every player and slide program reads; frames are repeated, so that each lasts as long as it should."""
-    pictures = [palette[frame] for frame in frames]
+    # As indices: whole pictures of a long film would take gigabytes.
+    pictures = list(frames)
     height, width = pictures[0].shape[:2]
     ends = np.cumsum(durations_ms)
     times = (np.arange(round(ends[-1] * MP4_FRAMES_PER_S / 1000)) + 0.5) * 1000 / MP4_FRAMES_PER_S
@@ -84,7 +85,7 @@ def _mp4(frames: Iterable[np.ndarray], palette: np.ndarray, durations_ms: Sequen
                 assert process.stdin is not None
                 try:
                     for place in np.searchsorted(ends, times, side="right").tolist():
-                        process.stdin.write(pictures[place].tobytes())
+                        process.stdin.write(palette[pictures[place]].tobytes())
                 except BrokenPipeError:
                     pass  # ffmpeg has said why on its standard error
                 with_problem = _closed(process)

@@ -15,6 +15,7 @@ import xarray as xr
 from jaxtyping import Float, UInt8
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
+from gridcode.analysis.history import THRESHOLD
 from gridcode.errors import InputError
 from gridcode.report.style import BARS_M, INK, RATE_COLOURS
 
@@ -44,7 +45,7 @@ class Film:
         metrics: logged lines with `step` and `loss`.
         title: such as `quick, seed 0`.
         size: side of the picture, pixels.
-        threshold: score above which a unit is counted as hexagonal.
+        threshold: hexagonal score above which a unit is counted; a convention, not a test.
     """
 
     history: xr.Dataset
@@ -54,7 +55,7 @@ class Film:
     metrics: Sequence[Mapping[str, Any]]
     title: str
     size: int = 720
-    threshold: float = 0.5
+    threshold: float = THRESHOLD
 
     @property
     def steps(self) -> list[int]:
@@ -103,7 +104,7 @@ class Film:
             InputError: too short for so many snapshots.
         """
         number = len(self.steps)
-        hold = int(100 * (seconds - HOLD_S) / number)
+        hold = int(100 * (seconds - HOLD_S) / number + 1e-6)
         if hold < 100 * FASTEST_S:
             raise InputError(f"a film of {number} snapshots needs {HOLD_S + FASTEST_S * number:g} s or more, not {seconds:g}")
         return [10 * hold] * (number - 1) + [round(1000 * seconds) - 10 * hold * (number - 1)]
@@ -170,12 +171,13 @@ class Film:
         draw.text((u(MARGIN), u(30)), f"{step:,}", TEXT, self._font(34, bold=True), anchor="lt")
         draw.text((u(MARGIN), u(80)), f"{self.counts[number]} of {total} units", COUNT, self._font(15, bold=True), anchor="lt")
         draw.text((u(MARGIN), u(100)), f"hexagonal score > {self.threshold:g}", FAINT, self._font(12), anchor="lt")
-        logged = [(int(row["step"]), float(row["loss"])) for row in self.metrics if row["step"] <= last and np.isfinite(row["loss"])]
+        known = [row for row in self.metrics if row.get("loss") is not None and row["step"] <= last]
+        logged = [(int(row["step"]), float(row["loss"])) for row in known if np.isfinite(row["loss"])]
         loss = [(s, value) for s, value in logged if s <= step]
         counted = list(zip(self.steps[: number + 1], self.counts[: number + 1].tolist(), strict=True))
         values = [value for _, value in logged]
         draw_at = self._curve
-        draw_at(draw, 222, "hexagonal units", counted, (0.0, float(max(total, 1))), COUNT, last, f"{total}", "0", steps=True)
+        draw_at(draw, 222, f"units, score > {self.threshold:g}", counted, (0.0, float(max(total, 1))), COUNT, last, f"{total}", "0", steps=True)
         if values:
             # Losses start high: the few largest would flatten the rest.
             low, high = min(values), float(np.quantile(values, 0.98))

@@ -11,17 +11,22 @@ from gridcode.errors import InputError
 from gridcode.report import words
 
 Row = Mapping[str, Any]
+PARTS = {"headline", "modules", "relations", "arena_stability", "arenas", "space", "theory", "units"}
+HEADLINE = {"types", "settings", "n_modules", "n_independent_modules", "group", "walk", "arena_m", "units", "active_units", "score_threshold"}
 
 
 def check_format(summary: Row) -> None:
-    """Raise where an evaluation is of another version.
+    """Raise where an evaluation is of another version, or lacks parts.
 
     Raises:
         InputError: it is.
     """
     known = summary.get("format", 0)
     if known != SUMMARY_FORMAT:
-        raise InputError(f"evaluated by {'an earlier' if known < SUMMARY_FORMAT else 'a later'} version; run `gridcode evaluate` again")
+        earlier = not isinstance(known, int) or known < SUMMARY_FORMAT
+        raise InputError(f"evaluated by {'an earlier' if earlier else 'a later'} version; run `gridcode evaluate` again")
+    if not set(summary) >= PARTS or not set(summary["headline"] or ()) >= HEADLINE:
+        raise InputError("evaluation/summary.json is damaged (it lacks parts); run `gridcode evaluate` again")
 
 
 def findings(summary: Row) -> dict[str, Any]:

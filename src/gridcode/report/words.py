@@ -61,7 +61,8 @@ def _path_error_in_short(decoding: Sequence[Row]) -> str:
     """Median errors of the place read from the state after about a hundred and a thousand steps."""
     shown = [row for row in decoding if row["steps"] in (100, 1000) and row["tracked_m"][1] is not None] or list(decoding[-1:])
     errors = [f"{_length(row['tracked_m'][1])} after {row['steps']:,} steps" for row in shown if row["tracked_m"][1] is not None]
-    return f"place read from the state alone is off by {' and '.join(errors)}" if errors else ""
+    median = "medians" if len(errors) > 1 else "median"
+    return f"place read from the state alone is off by {' and '.join(errors)} ({median})" if errors else ""
 
 
 def _length(metres: float) -> str:

@@ -60,6 +60,6 @@ def load_network(path: str | os.PathLike[str], config: Config) -> GridNetwork:
         start = config.model.model_copy(update={"initialisation": "default"})
         network = GridNetwork.from_config(start, generator=torch.Generator().manual_seed(0))
         network.load_state_dict(weights)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, InputError) as error:
         raise InputError(f"the snapshot {Path(path).name} cannot be read ({str(error).splitlines()[0]})") from None
     return network

@@ -3,19 +3,16 @@
 Each is a dictionary ready for JSON. Nothing here writes.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gridcode.analysis.evaluate import SUMMARY_FORMAT
-from gridcode.errors import InputError
 from gridcode.report.collection import check_arrays
 from gridcode.report.findings import check_format
 from gridcode.runs import Run
+from gridcode.snapshot_maps import kept_history
 from gridcode.viewer import overview, pictures
 
 Document = dict[str, Any]
-SUMMARY_KEYS = {"headline", "modules", "relations", "arena_stability", "arenas", "space", "theory", "units"}
 # Title and text alternative of each figure that comes as a picture, in the order they are shown.
 FIGURES: dict[str, tuple[str, str]] = {
     "best_units": ("Best units", "Rate maps and autocorrelograms of the best units"),
@@ -49,15 +46,9 @@ def read_summary(run: Run) -> dict[str, Any] | None:
     Raises:
         InputError: it is damaged or of another version.
     """
-    if not run.summary_path.is_file():
-        return None
-    try:
-        summary: dict[str, Any] = json.loads(run.summary_path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"evaluation/summary.json is damaged ({error}); run `gridcode evaluate` again") from None
-    if not isinstance(summary, dict) or (summary.get("format") == SUMMARY_FORMAT and not set(summary) >= SUMMARY_KEYS):
-        raise InputError("evaluation/summary.json is damaged (it lacks parts); run `gridcode evaluate` again")
-    check_format(summary)
+    summary = run.read_summary()
+    if summary is not None:
+        check_format(summary)
     return summary
 
 
@@ -149,9 +140,9 @@ def history_document(run: Run) -> Document | None:
         InputError: the maps are damaged.
     """
     steps = [step for step, _ in run.snapshots()]
-    history = run.read_history()
+    history = kept_history(run)
     complete = bool(run.manifest.get("finished"))
-    if history is not None and (not steps or history["step"].values.tolist() == steps):
+    if history is not None:
         return pictures.history_document(history, complete=complete)
     if not steps:
         return None

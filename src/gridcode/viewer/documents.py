@@ -1,8 +1,6 @@
 """Documents as the explorer sends them: built when asked for, kept until the run's files change, and never half of one."""
 
 import hashlib
-import json
-import math
 import shlex
 import threading
 import time
@@ -20,6 +18,7 @@ from gridcode.viewer import data
 from gridcode.viewer.condition import Condition, condition, plain, signatures
 from gridcode.viewer.data import Document
 from gridcode.viewer.drawings import MEDIA, Drawings
+from gridcode.viewer.encode import as_json
 from gridcode.viewer.history import SnapshotMaps
 from gridcode.viewer.library import Entry, Library
 
@@ -204,20 +203,8 @@ class _Unevaluated(Run):
 
 
 def to_json(document: Any) -> bytes:
-    """A document as JSON; numbers that JSON has no word for, which a diverged training logs, become null."""
-    try:
-        text = json.dumps(document, allow_nan=False, separators=(",", ":"))
-    except ValueError:
-        text = json.dumps(_finite(document), allow_nan=False, separators=(",", ":"))
-    return text.encode()
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(v) for key, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    """A document as JSON bytes, see `gridcode.viewer.encode.as_json`."""
+    return as_json(document).encode()
 
 
 def _encoded(found: Any, media: str) -> Answer:

@@ -1,4 +1,4 @@
-"""A run's figures as pictures: from its folder where they are newer than the evaluation, otherwise drawn now and kept in memory."""
+"""A run's figures as pictures: from its folder where they are of the evaluation that it has, otherwise drawn now and kept in memory."""
 
 import threading
 from collections import OrderedDict
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from gridcode.report import collection
 from gridcode.report.pdf import to_pdf
 from gridcode.runs import Run
-from gridcode.viewer.library import Entry, is_inside, signature
+from gridcode.viewer.library import Entry, is_inside
 
 # Runs whose figures are kept, ready to be saved; those of a large run hold some 100 MB.
 KEPT = 2
@@ -38,8 +38,7 @@ class Drawings:
             InputError: the evaluation is damaged or of another version.
         """
         saved = run.folder / "figures" / f"{name}.{kind}"
-        drawn, evaluated = signature(saved), signature(run.summary_path)
-        if drawn and evaluated and drawn[0] >= evaluated[0] and is_inside(entry.root, saved) and saved.is_file():
+        if saved.is_file() and is_inside(entry.root, saved) and run.figures_are_current():
             return saved.read_bytes()
         with self._lock:
             figures = self._figures(run, key)

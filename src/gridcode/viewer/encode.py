@@ -6,6 +6,7 @@ A value is low + (high - low) byte / 254, off by 1/508 of the range at worst; by
 
 import base64
 import gzip
+import json
 import math
 from typing import Any
 
@@ -68,3 +69,19 @@ def numbers(values: np.ndarray, digits: int = 3) -> list[Any]:
     if rounded.ndim > 1:
         return [numbers(row, digits) for row in rounded]
     return [None if not math.isfinite(v) else v for v in rounded.tolist()]
+
+
+def as_json(document: Any) -> str:
+    """A document as JSON without spaces; numbers that JSON has no word for, which a diverged training logs, become null."""
+    try:
+        return json.dumps(document, allow_nan=False, separators=(",", ":"), default=str)
+    except ValueError:
+        return json.dumps(_finite(document), allow_nan=False, separators=(",", ":"), default=str)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -11,6 +11,7 @@ from gridcode.analysis.population import Population, population_summary
 from gridcode.analysis.structure import StateSpace
 from gridcode.errors import InputError
 from gridcode.runs import Run
+from gridcode.snapshot_maps import kept_history
 from gridcode.viewer import data, overview, pictures
 from gridcode.viewer.shell import render_shell
 
@@ -152,7 +153,7 @@ def _thinned_lags(cells: xr.Dataset) -> xr.Dataset:
 
 def _thinned_history(run: Run) -> dict[str, Any] | None:
     """Maps over training, at fewer steps where there are many units; the first and the last step are kept."""
-    history = run.read_history()
+    history = kept_history(run)
     if history is None:
         return None
     steps = history.sizes["step"]

@@ -80,7 +80,7 @@ def listen(host: str, port: int | None) -> socket.socket:
     for candidate in ports:
         try:
             return _bound(host, candidate)
-        except socket.gaierror:
+        except (socket.gaierror, UnicodeError):
             raise InputError(f"there is no address '{host}'") from None
         except OverflowError:
             raise InputError(f"--port must be 0 to 65535, not {port}") from None

@@ -12,6 +12,8 @@ import jinja2
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from gridcode.viewer.encode import as_json
+
 STATIC = resources.files("gridcode.viewer") / "static"
 PLOTLY = "plotly.min.js"
 _ENVIRONMENT = jinja2.Environment(
@@ -63,15 +65,6 @@ def render_shell(
         documents=[(name, _in_script(as_json(document))) for name, document in (documents or {}).items()],
         plotly=Markup(plotly_packed()) if self_contained and plotly else "",
     )
-
-
-def as_json(document: Any) -> str:
-    """A document as JSON without spaces.
-
-    Raises:
-        ValueError: it holds NaN or infinity.
-    """
-    return json.dumps(document, allow_nan=False, separators=(",", ":"), default=str)
 
 
 def _in_script(text: str) -> Markup:
