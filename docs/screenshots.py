@@ -47,6 +47,7 @@ def take(browser, url: str) -> None:
     keep(open_page(browser, url), "runs", clip={"x": 0, "y": 0, "width": 1280, "height": 420})
 
     page = open_run(browser, url, "laptop-seed0")
+    page.wait_for_selector(".history")
     keep(page, "run")
     address = page.url
     slider = page.locator(".history input[type=range]").first
