@@ -1,4 +1,4 @@
-"""How long the explorer takes: `python benchmarks/viewer.py RUN --chromium /usr/bin/chromium` prints medians and ranges (needs the extra `dev`).
+"""How long the explorer takes: `python benchmarks/viewer.py RUN` prints medians and ranges (needs the extra `dev`).
 
 Twenty copies (hard links) of an evaluated run are served by a process of their own and looked at in headless Chromium.
 """

@@ -1,4 +1,4 @@
-"""Pictures of the explorer for these pages: `python docs/screenshots.py RUNS --chromium /usr/bin/chromium` (needs the extra `dev`).
+"""Pictures of the explorer for these pages: `python docs/screenshots.py RUNS` (needs the extra `dev`).
 
 RUNS holds `laptop-seed0` and `laptop-seed2`, trained by `gridcode train laptop --seeds 0,2 --out RUNS` and evaluated.
 """
