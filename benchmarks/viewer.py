@@ -78,7 +78,7 @@ def measure(browser, start) -> dict[str, dict[str, float]]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("run", type=Path)
-    parser.add_argument("--chromium", default="chromium")
+    parser.add_argument("--chromium", default="chromium", help="the browser: a name on the PATH, or its place")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.run.parent) as folder:
         for number in range(COPIES):
@@ -90,7 +90,7 @@ def main() -> None:
             return server, json.loads(server.stdout.readline())["url"]
 
         with sync_playwright() as driver:
-            browser = driver.chromium.launch(executable_path=arguments.chromium, args=FLAGS)
+            browser = driver.chromium.launch(executable_path=shutil.which(arguments.chromium), args=FLAGS)
             print(json.dumps({"runs": COPIES, "repeats": REPEATS} | measure(browser, start), indent=1))
             browser.close()
 

@@ -5,6 +5,7 @@ RUNS holds `laptop-seed0` and `laptop-seed2`, trained by `gridcode train laptop 
 
 import argparse
 import io
+import shutil
 import threading
 from pathlib import Path
 
@@ -86,7 +87,7 @@ def take(browser, url: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("runs", type=Path)
-    parser.add_argument("--chromium", default="chromium")
+    parser.add_argument("--chromium", default="chromium", help="the browser: a name on the PATH, or its place")
     arguments = parser.parse_args()
     listener = serving.listen("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(create_app([arguments.runs]), log_level="warning", access_log=False))
@@ -94,7 +95,7 @@ def main() -> None:
     thread.start()
     try:
         with sync_playwright() as driver:
-            browser = driver.chromium.launch(executable_path=arguments.chromium, args=FLAGS)
+            browser = driver.chromium.launch(executable_path=shutil.which(arguments.chromium), args=FLAGS)
             take(browser, f"http://127.0.0.1:{listener.getsockname()[1]}/")
             browser.close()
     finally:
