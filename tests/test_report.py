@@ -83,6 +83,7 @@ def test_degenerate_populations_have_figures_and_a_verdict(kind):
 
 def test_a_run_that_was_never_logged_has_no_training_curves():
     evaluation = evaluated("one unit")
+    assert to_png(run_figures([ROW, {"step": 2}], evaluation.summary, evaluation.maps)["training"]).startswith(b"\x89PNG")
     assert "training" not in run_figures([], evaluation.summary, evaluation.maps)
 
 

@@ -88,7 +88,7 @@ class Run:
     def _repr_html_(self) -> str:
         manifest, rows = self.manifest, self.metrics()
         shown: dict[str, object] = {"folder": self.folder, "step": f"{manifest.get('step', 0)} of {self.config.training.steps}"}
-        if rows:
+        if rows and "loss" in rows[-1]:
             shown["loss"] = f"{rows[-1]['loss']:.4f}"
         try:
             shown |= notebook.summary_rows(json.loads(self.summary_path.read_text(encoding="utf-8")))

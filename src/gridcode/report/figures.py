@@ -195,10 +195,10 @@ def draw_metrics(ax: Axes, metrics: Sequence[Mapping[str, Any]], names: Sequence
     """Some columns of the logged lines against the step."""
     step = [row["step"] for row in metrics]
     for name, ink in zip(names, INK, strict=False):
-        ax.plot(step, [row[name] for row in metrics], color=ink, linewidth=1, label=name.replace("_", " "))
+        ax.plot(step, [row.get(name, np.nan) for row in metrics], color=ink, linewidth=1, label=name.replace("_", " "))
     ax.set(title=" and ".join(names).replace("_", " "), xlabel="training step", ylabel=METRIC_LABELS.get(names[0], names[0].replace("_", " ")))
     if names[0] == "silent_units":
-        ax.set_ylim(0, max(4, 1.1 * max(row["silent_units"] for row in metrics)))
+        ax.set_ylim(0, max(4, 1.1 * max(row.get("silent_units", 0) for row in metrics)))
         ax.yaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     if names[0] in ("isometry", "gradient_norm", "separation"):
         ax.set_yscale("log")
