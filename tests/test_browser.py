@@ -6,6 +6,7 @@ import shutil
 import threading
 import time
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
@@ -244,8 +245,54 @@ def test_a_click_on_a_unit_shows_its_page_and_the_keyboard_leads_on(runs, watche
     assert page.evaluate("document.activeElement.classList.contains('tile')")
 
 
+def pixels(page, selector):
+    """A canvas as (y, x, 3) bytes, top row first."""
+    size, flat = page.eval_on_selector(
+        selector,
+        """canvas => [[canvas.height, canvas.width],
+            [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]]""",
+    )
+    return np.array(flat, dtype=np.int64).reshape(*size, 4)[..., :3]
+
+
+def at_bins(picture, rows, columns):
+    """The colours in the middles of bins, lowest row first."""
+    y = ((np.arange(rows) + 0.5) * picture.shape[0] / rows).astype(int)
+    x = ((np.arange(columns) + 0.5) * picture.shape[1] / columns).astype(int)
+    return picture[::-1][np.ix_(y, x)]
+
+
+def apart(found, expected, known):
+    """Largest difference of the three colours in every bin that was visited."""
+    return np.abs(found - expected)[known].max(axis=-1)
+
+
+def test_a_map_on_the_page_is_the_map_that_was_measured(runs, watched):
+    page = watched().open((runs / "grown" / "report.html").as_uri())
+    wait_until_drawn(page, ".tile canvas", colours=2)
+    run = gridcode.Run(runs / "grown")
+    cells = run.read_maps(run.read_summary()["headline"]["group"])
+    colours = 255 * mpl.colormaps["viridis"](np.linspace(0, 1, 256))[:, :3]
+    for tile in (0, 20, 40):  # units of the module: their maps are not nearly empty
+        unit = int(page.locator(".tile").nth(tile).get_attribute("aria-label").split(",")[0].removeprefix("Unit "))
+        rate = cells["rate"].sel(unit=unit).values
+        page.locator(".tile").nth(tile).click()
+        shown = "dialog[open] .unit-pictures canvas"
+        wait_until_drawn(page, shown)
+        found = at_bins(pixels(page, shown), *rate.shape)
+        known = np.isfinite(rate)
+        expected = colours[np.rint(255 * np.nan_to_num(rate) / np.nanmax(rate)).astype(int)]
+        # The scale bar covers some bins, so that their median is compared first; in any other orientation the whole is far off.
+        assert np.median(apart(found, expected, known)) <= 3
+        others = (expected[::-1], expected[:, ::-1], expected.transpose(1, 0, 2))
+        assert 3 * apart(found, expected, known).mean() < min(apart(found, other, known).mean() for other in others)
+        page.keyboard.press("Escape")
+        page.wait_for_selector("dialog[open]", state="detached")
+
+
 def test_the_slider_over_training_changes_the_maps(runs, watched):
     page = watched().open((runs / "grown" / "report.html").as_uri())
+    wait_until_drawn(page, ".tile canvas", colours=2)
     before = signature(page, ".tile canvas")
     page.locator(".history input[type=range]").first.focus()
     page.keyboard.press("Home")
@@ -323,7 +370,7 @@ def test_the_explorer_lists_runs_also_damaged_ones(site, watched, width, scheme)
 def test_the_explorer_shows_a_run_a_unit_and_its_training(site, watched):
     page = watched().open(site)
     page.get_by_role("link", name="grown").click()
-    page.wait_for_selector(".tile canvas")
+    wait_until_drawn(page, ".tile canvas", colours=2)
     assert page.locator(".tile").count() == 64
     before = signature(page, ".tile canvas")
     page.locator(".history input[type=range]").first.focus()

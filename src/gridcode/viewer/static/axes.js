@@ -1,10 +1,11 @@
 /** Axes and numbers of charts: logarithmic ticks at plain numbers, several panels in one picture, histograms, text. */
 
+import { known } from "gridcode/format.js";
+
+export { known };
+
 /** Text from a file as Plotly can set it: never read as markup. */
 export const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
-
-/** Whether a value is a number: null, undefined and NaN are what is not known. */
-export const known = (value) => typeof value === "number" && Number.isFinite(value);
 
 /** A value for a logarithmic axis: what is missing or not above 0 leaves a gap. */
 export const positive = (value) => (known(value) && value > 0 ? value : null);

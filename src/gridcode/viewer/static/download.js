@@ -1,7 +1,7 @@
 /** Saving what is on the page: a canvas or a chart as a picture, numbers as a table, and the small menu that offers them. */
 
 import { styleCharts } from "gridcode/chart-style.js";
-import { PRINTED, plotly } from "gridcode/plots.js";
+import { plotly } from "gridcode/plots.js";
 import { picture } from "gridcode/saved-picture.js";
 
 let origin = null;
@@ -82,21 +82,13 @@ export function saveCsv(name, columns, headerLines = []) {
 
 /**
  * Saves a chart as it is zoomed, on white paper.
- * @param {object} plot the handle of a chart of this package, its container, or any element that Plotly drew in
+ * @param {import("gridcode/chart-frame.js").Frame} chart
  * @param {string} name without ending
  * @param {"png"|"svg"} [format]
  */
-export async function savePlot(plot, name, format = "png") {
-  const chart = plot?.figureToSave ? plot : (plot?.gridcodeChart ?? plot?.querySelector?.(".chart-plot")?.gridcodeChart);
+export async function savePlot(chart, name, format = "png") {
   const Plotly = await plotly();
-  let figure;
-  if (chart) {
-    figure = await chart.figureToSave();
-  } else {
-    const { clientWidth: width, clientHeight: height } = plot;
-    figure = { data: plot.data, layout: { ...plot.layout, width, height, paper_bgcolor: PRINTED.paper } };
-  }
-  saveBlob(await picture(Plotly, figure, format, chart?.titleText ?? ""), `${safeName(name)}.${format}`);
+  saveBlob(await picture(Plotly, await chart.figureToSave(), format, chart.titleText), `${safeName(name)}.${format}`);
 }
 
 const WORDS = { png: "PNG picture", svg: "SVG drawing", csv: "CSV numbers" };
@@ -132,8 +124,7 @@ export function menu(el, { name, ...choices }) {
       button.focus();
       said.textContent = "saving …";
       try {
-        const act = choices[kind];
-        await (typeof act === "function" ? act() : act instanceof HTMLCanvasElement ? saveCanvas(act, name) : savePlot(act, name, kind));
+        await choices[kind]();
         said.textContent = "";
       } catch (error) {
         said.textContent = `not saved: ${error.message}`;

@@ -1,7 +1,8 @@
 /** Numbers as people read them. What is not known is a dash, here and everywhere. */
 
 export const MISSING = "–";
-const known = (value) => typeof value === "number" && Number.isFinite(value);
+/** Whether a value is a number: null, undefined and NaN are what is not known. */
+export const known = (value) => typeof value === "number" && Number.isFinite(value);
 
 /** A number with so many decimals; true minus signs, so that columns line up. */
 export function fixed(value, digits = 2) {

@@ -1,5 +1,6 @@
 /** Charts of modules: where their cells lie in spacing, orientation and shape, and their lattices. */
 
+import { neighbours } from "gridcode/maps.js";
 import { known, logarithmic, median, plain } from "gridcode/axes.js";
 import { grey } from "gridcode/chart-colours.js";
 import { chart } from "gridcode/chart-frame.js";
@@ -146,14 +147,6 @@ export async function spacingShape(el, units, modules, options = {}) {
     },
     options,
   );
-}
-
-/** The six neighbours of a lattice point, in order of angle, for vectors 60 to 90 degrees apart. */
-export function neighbours([a, b]) {
-  const turned = a[0] * b[0] + a[1] * b[1] < 0 ? [-b[0], -b[1]] : b;
-  const [p, q] = [a, turned];
-  const points = [p, q, [q[0] - p[0], q[1] - p[1]]];
-  return [...points, ...points.map(([x, y]) => [-x, -y])].sort((u, v) => Math.atan2(u[1], u[0]) - Math.atan2(v[1], v[0]));
 }
 
 /** Each module's lattice: a field, its six neighbours, two vectors. */

@@ -15,7 +15,7 @@ export const inlineNames = () => [...inline.keys()];
 /**
  * A document by name, such as `runs/ID/run`; loaded once and kept.
  * @param {string} name
- * @param {{signal?: AbortSignal, fresh?: boolean}} [options] `fresh` asks again.
+ * @param {{fresh?: boolean}} [options] `fresh` asks again.
  * @returns {Promise<Object|null>} null where there is no such document
  * @throws {Error} in words: the server's own, or that it does not answer
  */
