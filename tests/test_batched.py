@@ -35,6 +35,8 @@ def alone(config, steps):
         {},
         {"loss.pairs": "all", "world.orders": "permutation", "world.velocities": "square", "accumulation": 2, "start": "fixed", "norm": False},
         {"schedule": "plateau", "plateau_interval": 3, "plateau_patience": 0, "isometry_form": "raw", "weight_decay": 0.01},
+        {"populations": [9, 8, 9], "separate_steps": 10, "isometry_of": "populations"},
+        {"populations": [8, 8], "separate_steps": 4, "schedule": "cosine", "accumulation": 2, "loss.pairs": "all"},
         {"schedule": "cosine", "world.orders": "identity", "reduction": "sum", "activation": "relu", "initialisation": "default"},
     ],
 )
@@ -49,7 +51,11 @@ def test_networks_together_equal_each_alone(tiny, shared):
         assert snapshot.weights.keys() == wanted.weights.keys() and snapshot.optimiser.keys() == wanted.optimiser.keys()
         for name, value in wanted.weights.items():
             torch.testing.assert_close(snapshot.weights[name], value, atol=1e-10, rtol=1e-9)
-        terms = result.terms.floats() | {"gradient_norm": float(result.gradient_norm), "learning_rate": trainer.optimiser.param_groups[0]["lr"]}
+        terms = (
+            result.terms.floats()
+            | trainer.compared(result)
+            | {"gradient_norm": float(result.gradient_norm), "learning_rate": trainer.optimiser.param_groups[0]["lr"]}
+        )
         assert {k: row[k] for k in terms} == pytest.approx(terms, rel=1e-8, abs=1e-12)
         assert (row["step"], row["silent_units"], row["zero_states"]) == (14, result.silent_units(), trainer.zero_states)
         assert vars(snapshot.plateau) == pytest.approx(vars(trainer.plateau), rel=1e-9)
@@ -113,7 +119,7 @@ def test_what_may_differ(tiny):
 @pytest.fixture
 def batched_engine(monkeypatch):
     """Trains as on a GPU, without one."""
-    monkeypatch.setattr(loop, "make_engine", lambda configs, device: BatchedTrainer(configs, device=device))
+    monkeypatch.setattr(loop, "make_engine", lambda configs, device, **_options: BatchedTrainer(configs, device=device))
 
 
 @pytest.mark.usefixtures("batched_engine")
@@ -193,6 +199,7 @@ def test_out_of_memory_names_the_setting_to_lower(tiny, tmp_path, monkeypatch):
     "shared",
     [
         {"units": 17},
+        {"populations": [8, 9, 8], "separate_steps": 2, "isometry_of": "populations"},
         {"loss.pairs": "all", "world.orders": "permutation", "accumulation": 2, "norm": False, "isometry_form": "raw"},
     ],
 )
@@ -228,8 +235,10 @@ def test_the_step_never_waits_for_the_device(tiny, monkeypatch):
             assert hasattr(module, name)
             monkeypatch.setattr(module, name, NoLaunch())
     odd = {"units": 9, "hidden_widths": [1, 5], "start": "fixed", "norm": False, "world.orders": "identity", "loss.pairs": "all"}
-    for shared in ({}, odd, {"accumulation": 2, "world.orders": "permutation", "isometry_form": "raw"}):
+    populations = {"populations": [9, 8, 9], "separate_steps": 1, "isometry_of": "populations"}
+    for shared in ({}, odd, populations, {"accumulation": 2, "world.orders": "permutation", "isometry_form": "raw"}):
         together = configs(tiny, **({"precision": "float32"} | shared))
         trainer = BatchedTrainer(together, device="meta", kernels=True)
         for _ in range(2):
             trainer._one_step()
+            trainer.step += 1

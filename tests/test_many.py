@@ -151,7 +151,7 @@ def gpu_without_one(monkeypatch):
     """What happens on a GPU, with the program running on the CPU without the kernels."""
     programs = []
 
-    def make_engine(configs, _device):
+    def make_engine(configs, _device, **_options):
         programs.append(len(configs))
         return BatchedTrainer(configs)
 

@@ -137,9 +137,10 @@ def test_a_damaged_older_checkpoint_does_not_matter(tiny, tmp_path):
 def test_threads_are_bounded_by_openmps_variable(monkeypatch):
     for told, wanted in (("1", 1), ("4,2", 2), ("", 2), ("nonsense", 2), ("0", 2)):
         monkeypatch.setenv("OMP_NUM_THREADS", told)
-        assert choose_threads(TrainingConfig(), all_pairs=True, units=64) == min(wanted, os.cpu_count())
-    assert choose_threads(TrainingConfig(), all_pairs=False, units=64) == 1
-    assert choose_threads(TrainingConfig(threads=5), all_pairs=False, units=64) == 5
+        assert choose_threads(TrainingConfig(), all_pairs=True, sizes=(64,)) == min(wanted, os.cpu_count())
+    assert choose_threads(TrainingConfig(), all_pairs=False, sizes=(64,)) == 1
+    assert choose_threads(TrainingConfig(), all_pairs=False, sizes=(16, 16)) == min(wanted, os.cpu_count())
+    assert choose_threads(TrainingConfig(threads=5), all_pairs=False, sizes=(64,)) == 5
 
 
 def test_only_the_last_two_checkpoints_are_kept(tiny, tmp_path):

@@ -23,7 +23,7 @@ from gridcode.analysis.significance import shift_significance
 from gridcode.analysis.structure import StateSpace, analyse_state_space, lattice_of_the_whole, map_states
 from gridcode.config import Config, EvaluationConfig
 from gridcode.errors import InputError
-from gridcode.models.network import GridNetwork
+from gridcode.models.populations import Network, make_network
 from gridcode.recordings import Recording, load_recording
 from gridcode.runs import Run, writing
 from gridcode.snapshot_maps import map_training
@@ -87,16 +87,14 @@ def train_many(
     return runs
 
 
-def load_network(run: Run | str | os.PathLike[str]) -> GridNetwork:
+def load_network(run: Run | str | os.PathLike[str]) -> Network:
     """The network of a run's newest intact checkpoint, on the CPU.
 
     Raises:
         InputError: no run, or one without an intact checkpoint.
     """
     run = run if isinstance(run, Run) else Run(run)
-    network = GridNetwork.from_config(
-        run.config.model, generator=torch.Generator().manual_seed(0), dtype=getattr(torch, run.config.training.precision)
-    )
+    network = make_network(run.config.model, generator=torch.Generator().manual_seed(0), dtype=getattr(torch, run.config.training.precision))
     for path in run.checkpoints():
         try:
             tensors, _ = checkpoint.read(path)

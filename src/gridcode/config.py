@@ -66,7 +66,9 @@ class ModelConfig(Section):
     """The recurrent network g_t = Norm(ReLU(W(v_t) g_(t-1)))."""
 
     units: Annotated[int, Field(ge=2)] = 64
-    """Number of units, N."""
+    """Number of units, N; with `populations` their sum, which is then the default."""
+    populations: tuple[Annotated[int, Field(ge=8)], ...] = ()
+    """Sizes of populations of units that share the velocity but no connections, W block diagonal; empty: all units connected (published)."""
     hidden_widths: Annotated[tuple[Count, ...], Field(min_length=1)] = (64, 64)
     """Widths of the hidden layers of the MLP that maps a velocity to W."""
     activation: Literal["silu", "gelu", "relu", "tanh"] = "silu"
@@ -81,6 +83,29 @@ class ModelConfig(Section):
     """Whether the state at the origin, g_0, is trained."""
     norm: bool = True
     """Whether states are divided by their L2 norm; False is the ablation."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _units_of_populations(cls, data: Any) -> Any:
+        sizes = data.get("populations") if isinstance(data, dict) else None
+        if sizes and "units" not in data and isinstance(sizes, list | tuple) and all(isinstance(n, int) for n in sizes):
+            return {**data, "units": sum(sizes)}
+        return data
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Units of each population; of the one population where there are no others."""
+        return self.populations or (self.units,)
+
+    @model_validator(mode="after")
+    def _populations_fit(self) -> "ModelConfig":
+        if self.populations and sum(self.populations) != self.units:
+            raise ValueError(
+                f"model.populations {list(self.populations)} have {sum(self.populations)} units, not {self.units}: set populations alone"
+            )
+        if self.populations and self.connectivity_radius:
+            raise ValueError("model.populations and model.connectivity_radius exclude each other: populations are not on a ring")
+        return self
 
     @model_validator(mode="after")
     def _radius_leaves_something_out(self) -> "ModelConfig":
@@ -114,6 +139,8 @@ class LossConfig(Section):
     """Steps between which the isometry weight rises from 0 to its value."""
     isometry_early_raw: NotNegative = 0.01
     """Weight of the raw form before the ramp starts."""
+    isometry_of: Literal["whole", "populations"] = "whole"
+    """Whether isometry is asked of the state of all units (published) or of the state of each population."""
     reduction: Literal["mean", "sum"] = "mean"
     """Whether pair terms are averaged or summed over their pairs."""
     pairs: Literal["sampled", "all"] = "sampled"
@@ -144,9 +171,13 @@ class TrainingConfig(Section):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of the initial weights and of every batch."""
     steps: Count = 4000
-    """Optimiser steps."""
+    """Optimiser steps, both stages together."""
+    separate_steps: Annotated[int, Field(ge=0)] = 0
+    """Length of a first stage in which each population is trained on the objective by itself; afterwards they are trained together."""
     learning_rate: Positive = 1e-3
     """Peak learning rate of AdamW."""
+    joint_learning_rate: Positive = 5e-4
+    """Peak learning rate of the second stage; warm-up and schedule start again there."""
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.98)
     """Decay rates of AdamW's moments."""
     weight_decay: NotNegative = 0.0
@@ -247,13 +278,25 @@ class Config(Section):
     evaluation: EvaluationConfig = EvaluationConfig()
 
     @model_validator(mode="after")
+    def _stages_fit(self) -> "Config":
+        training = self.training
+        if training.separate_steps and not self.model.populations:
+            raise ValueError("training.separate_steps needs model.populations, such as [64, 64, 64]")
+        if training.separate_steps > training.steps:
+            raise ValueError(f"training.separate_steps ({training.separate_steps}) must not exceed training.steps ({training.steps})")
+        return self
+
+    @model_validator(mode="after")
     def _neighbourhoods_fit(self) -> "Config":
         if self.loss.neighbourhood_share and self.loss.neighbourhood_units > self.model.units:
             raise ValueError(f"loss.neighbourhood_units ({self.loss.neighbourhood_units}) must not exceed model.units ({self.model.units})")
+        if self.loss.neighbourhood_share and self.model.populations:
+            raise ValueError("loss.neighbourhood_share and model.populations exclude each other: neighbourhoods lie on a ring of units")
         return self
 
     def __repr__(self) -> str:
-        shape = f"{self.model.units} units, T={self.world.steps}, B={self.world.trajectories}"
+        sizes = f" ({' + '.join(map(str, self.model.populations))})" if self.model.populations else ""
+        shape = f"{self.model.units} units{sizes}, T={self.world.steps}, B={self.world.trajectories}"
         return f"Config({shape}, {self.training.steps} steps, seed {self.training.seed}, hash {self.content_hash})"
 
     def __str__(self) -> str:
@@ -302,9 +345,14 @@ class Config(Section):
             InputError: an unknown or ambiguous key, or a bad value.
         """
         data = self.model_dump(mode="json")
-        for key, value in changes.items():
-            section, field = locate(key)
-            data[section][field] = _parse(value)
+        changed = {locate(key): _parse(value) for key, value in changes.items()}
+        for (section, field), value in changed.items():
+            data[section][field] = value
+        if ("model", "populations") in changed and ("model", "units") not in changed:
+            if changed["model", "populations"]:
+                del data["model"]["units"]  # their sum
+            if not data["model"]["populations"]:
+                data["training"]["separate_steps"] = changed.get(("training", "separate_steps"), 0)
         return _validated(type(self), data, "override")
 
 

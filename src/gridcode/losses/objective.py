@@ -1,5 +1,6 @@
 """The weighted sum of the four terms, each under its name."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,12 @@ class Terms:
         return dict(zip(("loss", *names[1:]), values, strict=True))
 
 
+def mean_terms(terms: Sequence[Terms]) -> Terms:
+    """The mean of the terms of several populations, each by itself."""
+    names = ("total", "separation", "invariance", "capacity", "isometry")
+    return Terms(*(_mean([getattr(t, name) for t in terms]) for name in names))
+
+
 def isometry_weights(config: LossConfig, step: int) -> tuple[float, float]:
     """Weights of (the form in use, the early raw form) at a step.
 
@@ -55,7 +62,7 @@ class _Objective(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, states: Tensor, batch: Batch, config: LossConfig, pick: Tensor | None, weights: tuple[float, float]
+        ctx: Any, states: Tensor, batch: Batch, config: LossConfig, pick: Tensor | None, weights: tuple[float, float], sizes: tuple[int, ...]
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         wants = ctx.needs_input_grad[0]
         g, x = flatten(states, batch.positions)
@@ -71,13 +78,15 @@ class _Objective(torch.autograd.Function):
         )
         mean = g.mean(dim=0)
         mean_state = -(mean * mean).sum()
-        steps = _ShortSteps.of(states, batch, config.isometry_range_m)
+        scale = len(sizes) ** 0.5
+        parts = states.split(sizes, dim=-1) if len(sizes) > 1 else (states,)
+        steps = [_ShortSteps.of(part, batch, config.isometry_range_m, scale) for part in parts]
         # What is reported is always the form in use, so that a curve does not jump where the early form ends.
-        isometry = steps.term(config.isometry_form)
+        isometry = _mean([s.term(config.isometry_form) for s in steps])
         total = config.separation * separation + config.invariance * invariance + config.capacity * mean_state
         for weight, form in zip(weights, (config.isometry_form, "raw"), strict=True):
             if weight:
-                total = total + weight * steps.term(form)
+                total = total + weight * _mean([s.term(form) for s in steps])
         if from_pairs is not None:
             if pick is None:
                 gradient = from_pairs.add_(mean, alpha=-2 * config.capacity / len(g))
@@ -86,7 +95,8 @@ class _Objective(torch.autograd.Function):
                 gradient.index_add_(0, pick, from_pairs)
             for weight, form in zip(weights, (config.isometry_form, "raw"), strict=True):
                 if weight:
-                    steps.add_gradient(gradient, form, weight)
+                    for own, part in zip(steps, gradient.split(sizes, dim=1), strict=True):
+                        own.add_gradient(part, form, weight * scale / len(sizes))
             ctx.gradient = gradient.view_as(states)
         ctx.mark_non_differentiable(separation, invariance, mean_state, isometry)
         return total, separation, invariance, mean_state, isometry
@@ -102,7 +112,11 @@ class _Objective(torch.autograd.Function):
         # On a GPU, looking at the factor would wait for the device.
         if factor.device.type != "cpu" or float(factor) != 1.0:
             gradient.mul_(factor)
-        return gradient, None, None, None, None
+        return gradient, None, None, None, None, None
+
+
+def _mean(values: list[Tensor]) -> Tensor:
+    return values[0] if len(values) == 1 else torch.stack(values).mean()
 
 
 @dataclass(frozen=True)
@@ -119,7 +133,7 @@ class _ShortSteps:
     speed: Float[Tensor, " step"]
 
     @classmethod
-    def of(cls, states: Tensor, batch: Batch, range_m: float) -> "_ShortSteps":
+    def of(cls, states: Tensor, batch: Batch, range_m: float, scale: float) -> "_ShortSteps":
         speed = torch.linalg.vector_norm(batch.velocities, dim=1)
         short = (speed > 0) & (speed < range_m)
         step, trajectory = short[batch.orders.T].nonzero(as_tuple=True)
@@ -127,6 +141,8 @@ class _ShortSteps:
         after = before + states.shape[1]
         flat = states.reshape(-1, states.shape[-1])
         moved = flat.index_select(0, after) - flat.index_select(0, before)
+        if scale != 1:
+            moved *= scale
         length = ((moved * moved).sum(dim=1) + SMALLEST_SQUARE).sqrt()
         return cls(before, after, moved, length, speed[batch.orders.T[step, trajectory]].clamp_min(SHORTEST_STEP * range_m))
 
@@ -153,7 +169,16 @@ class _ShortSteps:
         gradient.index_add_(0, self.before, pull, alpha=-1)
 
 
-def objective(states: Float[Tensor, "time trajectory units"], batch: Batch, config: LossConfig, *, step: int, generator: Generator | Source) -> Terms:
+def objective(
+    states: Float[Tensor, "time trajectory units"],
+    batch: Batch,
+    config: LossConfig,
+    *,
+    step: int,
+    generator: Generator | Source | None = None,
+    pick: Int[Tensor, " state"] | None = None,
+    populations: Sequence[int] = (),
+) -> Terms:
     """All terms on the states of a training batch; their gradient is computed at once, so it can be asked for only once.
 
     Args:
@@ -162,12 +187,15 @@ def objective(states: Float[Tensor, "time trajectory units"], batch: Batch, conf
         config: weights and scales.
         step: the optimiser step, for the isometry ramp.
         generator: draws the states to compare, where pairs are sampled.
+        pick: the states to compare, from `choose_states`, instead of drawing them.
+        populations: sizes of the populations joined in the states, where isometry is asked of each: its mean over them, with states of length 1.
 
     Raises:
         InputError: states and positions of different leading shapes.
         RuntimeError: from a second backward pass through the result.
     """
-    pick = None
-    if config.pairs == "sampled":
+    if pick is None and config.pairs == "sampled":
+        assert generator is not None
         pick = choose_states(config.sampled_states, of=states.shape[0] * states.shape[1], generator=generator).to(states.device)
-    return Terms(*_Objective.apply(states, batch, config, pick, isometry_weights(config, step)))
+    sizes = tuple(populations) if populations and config.isometry_of == "populations" else (states.shape[-1],)
+    return Terms(*_Objective.apply(states, batch, config, pick, isometry_weights(config, step), sizes))

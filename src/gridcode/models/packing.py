@@ -1,10 +1,11 @@
 """Weights in little room: rounding, low rank and zeros left out, in one safetensors file.
 
 Nearly all numbers of a network are the weights A of the layer that gives W(v) = A h(v) + b, N^2 rows of as many numbers as there are
-hidden units. Only they are rounded or factored; all other tensors stay in float32.
+hidden units (in each population, where there are several). Only they are rounded or factored; all other tensors stay in float32.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from gridcode.errors import InputError
 from gridcode.models.network import GridNetwork
+from gridcode.models.populations import Network, members_of
 
 # An eighth of what rounding to float16 does to W(v) (measured: 1.3e-4 to 1.6e-4 of it).
 FACTOR_TOLERANCE = 2e-5
@@ -41,8 +43,21 @@ class Factors:
     error: float
 
 
+def factor(network: Network, *, max_velocity_m: float, tolerance: float = FACTOR_TOLERANCE) -> dict[str, Factors]:
+    """The layers behind W(v) in low rank, by the name of their weights; those are left out that this would save less than a tenth of.
+
+    Arguments as in `factor_population`, for every population.
+    """
+    found = {}
+    for member, name in zip(members_of(network), _behind_matrices(network.state_dict()), strict=True):
+        factors = factor_population(member, max_velocity_m=max_velocity_m, tolerance=tolerance)
+        if factors:
+            found[name] = factors
+    return found
+
+
 @torch.no_grad()
-def factor(network: GridNetwork, *, max_velocity_m: float, tolerance: float = FACTOR_TOLERANCE) -> Factors | None:
+def factor_population(network: GridNetwork, *, max_velocity_m: float, tolerance: float = FACTOR_TOLERANCE) -> Factors | None:
     r"""The layer behind W(v) in the lowest rank that keeps W(v).
 
     h(v) is a smooth function of two numbers and stays near a space of few dimensions, so A may lose what no velocity excites. With C = E[h h'] over
@@ -81,31 +96,43 @@ def factor(network: GridNetwork, *, max_velocity_m: float, tolerance: float = FA
     return Factors((left / scale).float(), (scale[:, None] * (left.T @ weight)).float(), float(lost[rank].sqrt()))
 
 
-def pack(network: GridNetwork, *, dtype: str = "float32", factors: Factors | None = None) -> bytes:
+def _behind_matrices(weights: Mapping[str, Tensor]) -> list[str]:
+    """Names of the weights that give W(v): the largest of each population."""
+    largest: dict[str, str] = {}
+    for name, value in weights.items():
+        head = re.match(r"(populations\.\d+\.)?", name)
+        assert head is not None
+        if head[0] not in largest or value.numel() > weights[largest[head[0]]].numel():
+            largest[head[0]] = name
+    return list(largest.values())
+
+
+def pack(network: Network, *, dtype: str = "float32", factors: Mapping[str, Factors] | None = None) -> bytes:
     """The weights of a network as a safetensors file; arguments as in `pack_weights`."""
     return pack_weights(network.state_dict(), dtype=dtype, factors=factors)
 
 
-def pack_weights(weights: Mapping[str, Tensor], *, dtype: str = "float32", factors: Factors | None = None) -> bytes:
+def pack_weights(weights: Mapping[str, Tensor], *, dtype: str = "float32", factors: Mapping[str, Factors] | None = None) -> bytes:
     """Weights as a safetensors file.
 
     Args:
         weights: the network's tensors by name.
-        dtype: what the layer behind W(v) is rounded to: `float16` or `float32`.
-        factors: that layer in low rank; None keeps it whole.
+        dtype: what the layers behind W(v) are rounded to: `float16` or `float32`.
+        factors: those of these layers that are kept in low rank, from `factor`; all others are kept whole.
 
     Raises:
         InputError: a weight that this dtype cannot hold.
     """
     tensors = {name: value.detach().cpu() for name, value in weights.items()}
     tensors = {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
-    large = max(tensors, key=lambda name: tensors[name].numel())
-    whole = tensors.pop(large)
-    if factors is None:
-        rounded = {large: whole.to(ROUNDED[dtype])}
-    else:
-        rounded = {large + LEFT: factors.left.to(ROUNDED[dtype])}
-        tensors[large + RIGHT] = factors.right
+    rounded: dict[str, Tensor] = {}
+    for large in _behind_matrices(tensors):
+        whole = tensors.pop(large)
+        if factors and large in factors:
+            rounded[large + LEFT] = factors[large].left.to(ROUNDED[dtype])
+            tensors[large + RIGHT] = factors[large].right
+        else:
+            rounded[large] = whole.to(ROUNDED[dtype])
     for name, value in (tensors | rounded).items():
         if value.is_floating_point() and not value.isfinite().all():
             raise InputError(f"{name} has weights that are not finite in {dtype if name in rounded else 'float32'}")

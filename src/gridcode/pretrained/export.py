@@ -16,8 +16,8 @@ from gridcode.api import load_network
 from gridcode.config import Config, load_config, locate, preset_names
 from gridcode.errors import InputError
 from gridcode.files import write_atomically
-from gridcode.models.network import GridNetwork
 from gridcode.models.packing import Factors, factor, pack, unpack
+from gridcode.models.populations import Network
 from gridcode.pretrained.library import FORMAT, PACKAGE
 from gridcode.pretrained.scores import TOLERANCE, changes, headline_scores, measure, measuring, small_scores
 from gridcode.runs import Run
@@ -100,17 +100,18 @@ def export(
 
 
 def _smallest(
-    network: GridNetwork,
-    factors: Factors | None,
+    network: Network,
+    factors: Mapping[str, Factors],
     own: Mapping[str, Any],
-    evaluate: Callable[[GridNetwork], dict[str, Any]],
+    evaluate: Callable[[Network], dict[str, Any]],
     limit_bytes: int,
-) -> tuple[bytes, GridNetwork, dict[str, Any]]:
+) -> tuple[bytes, Network, dict[str, Any]]:
     """The first form of the weights that fits and keeps the scores; what was found of it and of those before."""
     not_taken: list[dict[str, Any]] = []
-    ranks = (None, factors) if factors else (None,)
+    ranks = ({}, factors) if factors else ({},)
     for dtype, low_rank in itertools.product(("float16", "float32"), ranks):
-        form = {"dtype": dtype, "rank": low_rank.left.shape[1] if low_rank else None, "rank_error": low_rank.error if low_rank else None}
+        rank = max((f.left.shape[1] for f in low_rank.values()), default=None)
+        form = {"dtype": dtype, "rank": rank, "rank_error": max((f.error for f in low_rank.values()), default=None)}
         try:
             data = pack(network, dtype=dtype, factors=low_rank)
         except InputError as error:
@@ -119,7 +120,7 @@ def _smallest(
         if len(data) > limit_bytes:
             not_taken.append(form | {"reason": f"{len(data)} bytes are more than {limit_bytes}"})
             continue
-        if (dtype, low_rank) == ("float32", None):
+        if dtype == "float32" and not low_rank:
             return data, network, form | {"summary": own, "changes": None, "not_taken": not_taken}
         stored = _loaded(network, data)
         summary = evaluate(stored)
@@ -131,7 +132,7 @@ def _smallest(
     raise InputError(f"the network does not fit in {limit_bytes} bytes with its scores kept ({tried})")
 
 
-def _loaded(network: GridNetwork, data: bytes) -> GridNetwork:
+def _loaded(network: Network, data: bytes) -> Network:
     """A network like this one with the weights of a file."""
     other = copy.deepcopy(network)
     other.load_state_dict(unpack(data))

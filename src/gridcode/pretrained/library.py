@@ -18,8 +18,8 @@ from gridcode import notebook
 from gridcode.config import Config
 from gridcode.errors import InputError
 from gridcode.files import write_atomically
-from gridcode.models.network import GridNetwork
 from gridcode.models.packing import unpack
+from gridcode.models.populations import Network, make_network
 from gridcode.runs import Run
 from gridcode.training import checkpoint
 from gridcode.training.schedule import Plateau
@@ -44,7 +44,7 @@ class Pretrained:
     """
 
     name: str
-    network: GridNetwork
+    network: Network
     config: Config
     seed: int
     scores: dict[str, Any]
@@ -133,7 +133,7 @@ def pretrained(name: str, *, folder: str | os.PathLike[str] | None = None) -> Pr
         config = Config.model_validate(details["config"])
         # Weights are loaded over whatever the network starts with, so take what is quickest to make.
         start = config.model.model_copy(update={"initialisation": "default"})
-        network = GridNetwork.from_config(start, generator=torch.Generator().manual_seed(0))
+        network = make_network(start, generator=torch.Generator().manual_seed(0))
         network.load_state_dict(unpack(data))
         return Pretrained(name, network, config, details["seed"], details["scores"], details["command"], details)
     except InputError:

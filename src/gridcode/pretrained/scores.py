@@ -5,7 +5,7 @@ from typing import Any
 
 from gridcode.analysis.evaluate import evaluate_system, map_arena, summarise
 from gridcode.config import Config, EvaluationConfig
-from gridcode.models.network import GridNetwork
+from gridcode.models.populations import Network
 from gridcode.world.trajectories import training_extent_m
 
 SMALL_ARENA_M = 2.0
@@ -30,7 +30,7 @@ def measuring(config: EvaluationConfig, summary: Mapping[str, Any]) -> Evaluatio
 
 
 def measure(
-    network: GridNetwork, config: Config, evaluation: EvaluationConfig, *, progress: Callable[[str, int, int], None] | None = None
+    network: Network, config: Config, evaluation: EvaluationConfig, *, progress: Callable[[str, int, int], None] | None = None
 ) -> dict[str, Any]:
     """The summary of a network's evaluation (`evaluate_system`).
 
@@ -118,7 +118,7 @@ def _short(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def small_scores(network: GridNetwork, config: Config) -> dict[str, Any]:
+def small_scores(network: Network, config: Config) -> dict[str, Any]:
     """Scores of all units in a small arena, in a second or two: a quick check that a network is what it is said to be.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any
 from gridcode.api import load_network
 from gridcode.config import Config
 from gridcode.errors import InputError
-from gridcode.models.network import GridNetwork
+from gridcode.models.populations import Network
 from gridcode.pretrained import pretrained, pretrained_names
 from gridcode.runs import Run
 
@@ -26,7 +26,7 @@ class Source:
     """
 
     name: str
-    network: GridNetwork
+    network: Network
     config: Config
     run: Run | None = None
     metrics: Sequence[Mapping[str, Any]] = ()

@@ -11,30 +11,34 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
-from torch import Generator, Tensor, nn
-from torch.autograd.function import once_differentiable
+from jaxtyping import Int
+from torch import Generator, Tensor
 
 from gridcode.config import Config
 from gridcode.errors import InputError
-from gridcode.losses.batched import BatchedTerms, LossSettings, batched_objective, pair_terms_in_turn
+from gridcode.losses.batched import BatchedTerms, LossSettings, batched_isometry, batched_objective, pair_terms_in_turn
 from gridcode.losses.objective import isometry_weights
 from gridcode.losses.pairwise import choose_states
-from gridcode.models.integrator import norm_relu, rollout
-from gridcode.models.network import GridNetwork
+from gridcode.models.populations import make_network, members_of
 from gridcode.records import Batch
 from gridcode.training.capture import no_collection, rounded_products, side_stream
 from gridcode.training.schedule import Plateau, learning_rate
-from gridcode.training.step import SILENT_BELOW, Snapshot, not_finite
-from gridcode.training.update import FusedUpdate, UpdateInTurn, gather_gradients, stack_parameters
+from gridcode.training.stack import PopulationStack, joint, stack_populations
+from gridcode.training.step import COMPARED, SILENT_BELOW, Snapshot, not_finite, population_prefix
 from gridcode.world.permutations import draw_batch
 from gridcode.world.streams import Stream
 
 # Settings that may differ between networks of one batch; all others shape the program.
 VARIABLE = {
     "world": {"max_velocity_m"},
-    "loss": {"sigma_x_m", "sigma_g", "separation", "invariance", "capacity", "isometry", "isometry_range_m", "isometry_ramp", "isometry_early_raw"},
-    "training": {"seed", "learning_rate", "gradient_clip", "hold_steps", "warmup_steps", "final_fraction", "plateau_factor", "plateau_patience"},
+    "loss": {
+        *("sigma_x_m", "sigma_g", "separation", "invariance", "capacity"),
+        *("isometry", "isometry_range_m", "isometry_ramp", "isometry_early_raw"),
+    },
+    "training": {
+        *("seed", "learning_rate", "joint_learning_rate", "gradient_clip", "hold_steps", "warmup_steps"),
+        *("final_fraction", "plateau_factor", "plateau_patience"),
+    },
 }
 # Steps whose rates and weights are worked out and sent to the device at once.
 TABLE_STEPS = 1024
@@ -77,22 +81,6 @@ class _StreamsOnDevice:
         return numbers.view(-1, *shape)
 
 
-class _Linear(torch.autograd.Function):
-    """x W^T + b of every network; autograd's own would make the weights' gradient transposed and copy it."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        return torch.baddbmm(bias.unsqueeze(1), x, weight.transpose(1, 2))
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = ctx.saved_tensors
-        (d,) = gradients
-        return torch.bmm(d, weight) if ctx.needs_input_grad[0] else None, torch.bmm(d.transpose(1, 2), x), d.sum(dim=1)
-
-
 class BatchedTrainer:
     """Networks with their optimisers, schedules and random streams, trained together.
 
@@ -128,14 +116,12 @@ class BatchedTrainer:
         self._graph: torch.cuda.CUDAGraph | None = None
         config = configs[0]
         self._dtype = getattr(torch, config.training.precision)
-        networks = [GridNetwork.from_config(c.model, generator=Generator().manual_seed(c.training.seed), dtype=self._dtype) for c in configs]
-        self._layers = networks[0].transition.mlp
-        self._stacked, self._weights, self._places = stack_parameters(networks, self.device)
+        networks = [make_network(c.model, generator=Generator().manual_seed(c.training.seed), dtype=self._dtype) for c in configs]
+        self._stacks = stack_populations([members_of(n) for n in networks], config, device=self.device, kernels=kernels)
         # Learning rate and the two isometry weights.
         self._rows = torch.zeros(TABLE_STEPS, 3, len(configs), dtype=torch.float64, device=self.device)
         self._rates = torch.zeros_like(self._rows[0])
         self._table: tuple[int, list[float]] = (-TABLE_STEPS, [])  # its first step, and the plateaus' factors it was made with
-        self._update = (FusedUpdate if kernels else UpdateInTurn)(self._weights, self._places, config.training)
         self._settings = LossSettings.of([c.loss for c in configs], dtype=self._dtype, device=self.device)
         self._clip = self._column([c.training.gradient_clip or math.inf for c in configs])
         # Batches are drawn in float32 whatever the network's precision.
@@ -150,61 +136,79 @@ class BatchedTrainer:
         self._loss_sum = torch.zeros(len(configs), dtype=torch.float64, device=self.device)
         self._shown = torch.zeros(7, len(configs), dtype=torch.float64, device=self.device)
         self._plateaus = [Plateau() for _ in configs]
+        self._last: tuple[list[Tensor], Batch] | None = None  # states of each population and batch of the newest step
 
     def _column(self, values: list[float]) -> Tensor:
         return torch.tensor(values, dtype=self._dtype, device=self.device)
 
     # -- one step ------------------------------------------------------------------------------------------
 
-    def _matrices(self, velocities: Float[Tensor, "network velocity 2"]) -> Float[Tensor, "network velocity units units"]:
-        x = velocities / self.configs[0].model.velocity_scale_m
-        for place, layer in enumerate(self._layers):
-            if isinstance(layer, nn.Linear):
-                name = f"transition.mlp.{place}"
-                x = _Linear.apply(x, self._stacked[f"{name}.weight"], self._stacked[f"{name}.bias"])
-            else:
-                x = layer(x)
-        units = self.configs[0].model.units
-        return x.view(*x.shape[:-1], units, units)
+    @property
+    def _separate(self) -> bool:
+        """Whether the next step belongs to the first stage, in which each population is trained by itself."""
+        return self.step < self.configs[0].training.separate_steps
 
-    def _states(self, batch: Batch) -> Float[Tensor, "network time trajectory units"]:
-        matrices, start = self._matrices(batch.velocities), norm_relu(self._stacked["start"])
-        norm = self.configs[0].model.norm
-        if self._kernels:
-            from gridcode.kernels.rollout import fused_rollout
+    def _in_order(self, by_stack: Sequence[Tensor]) -> list[Tensor]:
+        """Something of every row of every stack as one tensor for each population, (network, ...), in the populations' order."""
+        found = {}
+        for stack, values in zip(self._stacks, by_stack, strict=True):
+            found |= dict(zip(stack.which, stack.by_network(values).unbind(dim=1), strict=True))
+        return [found[place] for place in range(len(found))]
 
-            return fused_rollout(matrices, start, batch.orders, norm=norm)
-        return torch.stack([rollout(w, g, orders, norm=norm) for w, g, orders in zip(matrices, start, batch.orders, strict=True)])
-
-    def _terms(self, states: Float[Tensor, "network time trajectory units"], batch: Batch, stream: Any) -> BatchedTerms:
+    def _choose(self, states: Tensor, stream: Any) -> Tensor | None:
         loss = self.configs[0].loss
-        pick = None
-        if loss.pairs == "sampled":
-            pick = choose_states(loss.sampled_states, of=states.shape[1] * states.shape[2], generator=stream)
+        return choose_states(loss.sampled_states, of=states.shape[1] * states.shape[2], generator=stream) if loss.pairs == "sampled" else None
+
+    def _isometry(self, stack: PopulationStack | None, states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        def each(values: Tensor) -> Tensor:
+            return stack.each(values) if stack else values
+
+        weight, early = (each(self._rates[row].to(self._dtype)) for row in (1, 2))
+        loss = self.configs[0].loss
+        return batched_isometry(states, batch, loss, self._settings.map(each), weight=weight, early_raw_weight=early)
+
+    def _objective(
+        self, stack: PopulationStack | None, states: Tensor, batch: Batch, pick: Tensor | None, isometry: tuple[Tensor, Tensor]
+    ) -> BatchedTerms:
+        config = self.configs[0]
         pairs: Any = pair_terms_in_turn
         if self._kernels:
             from functools import partial
 
             from gridcode.kernels.pairs import fused_pair_terms
 
-            pairs = partial(fused_pair_terms, products=self.configs[0].training.products)
-        return batched_objective(
-            states,
-            batch,
-            loss,
-            self._settings,
-            pick=pick,
-            isometry_weight=self._rates[1].to(self._dtype),
-            early_raw_weight=self._rates[2].to(self._dtype),
-            pair_terms_of_networks=pairs,
-        )
+            pairs = partial(fused_pair_terms, products=config.training.products)
+        settings = self._settings
+        if stack:
+            settings, pick = settings.map(stack.each), None if pick is None else stack.each(pick)
+        return batched_objective(states, batch, config.loss, settings, pick=pick, isometry=isometry, pair_terms_of_networks=pairs)
+
+    def _terms_of_each(self, by_stack: Sequence[Tensor], batch: Batch, pick: Tensor | None) -> list[BatchedTerms]:
+        """The objective of every population by itself, one record for each place among a network's populations."""
+        found = []
+        for stack, states in zip(self._stacks, by_stack, strict=True):
+            own = stack.batch(batch)
+            found.append(self._objective(stack, states, own, pick, self._isometry(stack, states, own)))
+        columns = {name: self._in_order([getattr(terms, name) for terms in found]) for name in vars(found[0])}
+        return [BatchedTerms(**dict(zip(columns, values, strict=True))) for values in zip(*columns.values(), strict=True)]
+
+    def _terms_of_whole(self, by_stack: Sequence[Tensor], batch: Batch, pick: Tensor | None) -> BatchedTerms:
+        """The objective of all units together; isometry of the whole or, as configured, the mean over populations."""
+        states = joint(self._in_order(by_stack))
+        if self.configs[0].loss.isometry_of == "whole" or len(self.configs[0].model.sizes) == 1:
+            isometry = self._isometry(None, states, batch)
+        else:
+            parts = [self._isometry(stack, own, stack.batch(batch)) for stack, own in zip(self._stacks, by_stack, strict=True)]
+            weighted, shown = (torch.stack(self._in_order(values)).mean(dim=0) for values in zip(*parts, strict=True))
+            isometry = weighted, shown
+        return self._objective(None, states, batch, pick, isometry)
 
     def _one_step(self) -> None:
         """The program: reads and writes only tensors that stay where they are."""
         config = self.configs[0]
         self._rates.copy_(self._rows.index_select(0, self._row.view(1)).squeeze(0))
-        for parameter in self._stacked.values():
-            parameter.grad = None  # so that backward keeps the gradients it makes instead of adding to old ones
+        for stack in self._stacks:
+            stack.forget_gradients()
         for part in range(config.training.accumulation):
             if self._kernels:
                 stream: Any = _StreamsOnDevice(self._seeds, self._batch)
@@ -220,24 +224,34 @@ class BatchedTrainer:
                 generator=stream,
                 dtype=self._dtype,
             )
-            states = self._states(batch)
-            terms = self._terms(states, batch, stream)
+            by_stack = [stack.states(stack.batch(batch)) for stack in self._stacks]
+            pick = self._choose(by_stack[0], stream)
+            if self._separate:
+                each = self._terms_of_each(by_stack, batch, pick)
+                terms = BatchedTerms(**{name: torch.stack([getattr(t, name) for t in each]).mean(dim=0) for name in vars(each[0])})
+            else:
+                terms = self._terms_of_whole(by_stack, batch, pick)
             (terms.total.sum() / config.training.accumulation).backward()
             self._batch += 1
-            largest = states.detach().amax(dim=-1)
-            self._zero_states += (largest <= 0).sum(dim=(1, 2)) * (self._failed == 0)
-        gradient = gather_gradients(self._stacked, self._places)
-        norm = torch.linalg.vector_norm(gradient, dim=1)
+            by_stack = [states.detach() for states in by_stack]
+            self._last = (by_stack, batch)
+            zero = [(states.amax(dim=-1) <= 0).sum(dim=(1, 2)) for states in by_stack]
+            self._zero_states += sum(self._in_order(zero)) * (self._failed == 0)
+        gradients = [stack.gradient() for stack in self._stacks]
+        norms = self._in_order([torch.linalg.vector_norm(gradient, dim=1) for gradient in gradients])
+        norm = norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms), dim=0)
         total = terms.total.detach()
         broken = ~torch.isfinite(total + norm)
         self._failed_at.copy_(torch.where(broken & (self._failed == 0), self._batch, self._failed_at))
         going = self._failed == 0
-        silent = (states.detach().amax(dim=(1, 2)) <= SILENT_BELOW).sum(dim=-1)
+        silent = sum(self._in_order([(states.amax(dim=(1, 2)) <= SILENT_BELOW).sum(dim=-1) for states in by_stack]))
         shown = torch.stack([v.double() for v in (total, terms.separation, terms.invariance, terms.capacity, terms.isometry, norm, silent)])
         self._shown.copy_(torch.where(going, shown, self._shown))
         self._failed.copy_(torch.maximum(self._failed, broken.float()))
         self._loss_sum += torch.where(broken, 0.0, total.double())
-        self._update(gradient, rates=self._rates[0], scales=(norm / self._clip).clamp_min(1.0), failed=self._failed)
+        scales = (norm / self._clip).clamp_min(1.0)
+        for stack, gradient in zip(self._stacks, gradients, strict=True):
+            stack.update(gradient, rates=self._rates[0], scales=scales, failed=self._failed)
         self._row += 1
 
     # -- many steps ----------------------------------------------------------------------------------------
@@ -247,6 +261,11 @@ class BatchedTrainer:
         while self.step < step:
             self._fill_table()
             stop = min(step, self._table[0] + TABLE_STEPS)
+            border = self.configs[0].training.separate_steps
+            if self._separate:
+                stop = min(stop, border)
+            elif self.step == border:
+                self._graph = None  # another stage is another program
             interval = self.configs[0].training.plateau_interval
             if self.configs[0].training.schedule == "plateau":
                 stop = min(stop, (self.step // interval + 1) * interval)
@@ -294,7 +313,7 @@ class BatchedTrainer:
     def _everything(self) -> list[Tensor]:
         """All tensors that a step changes; the optimiser's own last, for they may come to be in the first step."""
         counters = [self._rates, self._row, self._batch, self._zero_states, self._failed, self._failed_at, self._loss_sum, self._shown]
-        return [self._weights, *counters, *self._update.tensors()]
+        return [*(s.weights for s in self._stacks), *counters, *(t for s in self._stacks for t in s.tensors())]
 
     def _fill_table(self) -> None:
         """Rates and isometry weights of the coming steps; worked out anew where a plateau has lowered its rate."""
@@ -341,20 +360,40 @@ class BatchedTrainer:
             {
                 "step": self.step,
                 **dict(zip(names, values, strict=False)),
+                **compared,
                 "learning_rate": rate,
                 "silent_units": int(values[6]),
                 "zero_states": count,
             }
-            for values, rate, count in zip(shown, rates, zero, strict=True)
+            for values, compared, rate, count in zip(shown, self._compared(), rates, zero, strict=True)
         ]
+
+    @torch.no_grad()
+    def _compared(self) -> list[dict[str, float]]:
+        """For each network what `Trainer.compared` tells."""
+        if len(self.configs[0].model.sizes) == 1 or self._last is None:
+            return [{} for _ in self.configs]
+        by_stack, batch = self._last
+        stream = _StreamsInTurn([c.training.seed for c in self.configs], COMPARED + self.step, self.device)
+        pick = self._choose(by_stack[0], stream)
+        with rounded_products(self.configs[0].training.products):
+            found = {"": self._terms_of_whole(by_stack, batch, pick)}
+            found |= {f"_{k}": terms for k, terms in enumerate(self._terms_of_each(by_stack, batch, pick), start=1)}
+        names = {"total": "loss"} | {name: name for name in TERMS[1:]}
+        values = {f"{names[key]}{end}": value.tolist() for end, terms in found.items() for key, value in vars(terms).items()}
+        return [dict(zip(values, column, strict=True)) for column in zip(*values.values(), strict=True)]
 
     def snapshots(self) -> list[Snapshot]:
         """The present state of each network, on the CPU."""
         zero = self._zero_states.tolist()
         found = []
         for e, config in enumerate(self.configs):
-            weights = {name: value.detach()[e].cpu() for name, value in self._stacked.items()}
-            optimiser = {name: value.detach().cpu() for name, value in self._update.state(e).items()}
+            weights: dict[str, Tensor] = {}
+            optimiser: dict[str, Tensor] = {}
+            for place, own, moments in sorted((part for s in self._stacks for part in s.snapshot(e)), key=lambda part: part[0]):
+                prefix = population_prefix(config.model, place)
+                weights |= {prefix + name: value for name, value in own.items()}
+                optimiser |= {prefix + name: value for name, value in moments.items()}
             found.append(Snapshot(weights, optimiser, self.step, zero[e], self._plateaus[e], config.training_hash))
         return found
 
@@ -367,11 +406,15 @@ class BatchedTrainer:
         """
         if len({s.step for s in snapshots}) != 1:
             raise InputError("networks that train together must be at the same step")
-        with torch.no_grad():
-            for e, snapshot in enumerate(snapshots):
-                for name, stacked in self._stacked.items():
-                    stacked.detach()[e].copy_(snapshot.weights[name])
-                self._update.restore(e, snapshot.optimiser)
+        for e, snapshot in enumerate(snapshots):
+            for stack in self._stacks:
+                for place in stack.which:
+                    prefix = population_prefix(self.configs[0].model, place)
+                    own = [
+                        {name.removeprefix(prefix): value for name, value in part.items() if name.startswith(prefix)}
+                        for part in (snapshot.weights, snapshot.optimiser)
+                    ]
+                    stack.restore(e, place, *own)
         self._plateaus = [Plateau(**vars(s.plateau)) for s in snapshots]
         self._zero_states.copy_(torch.tensor([s.zero_states for s in snapshots]))
         for tensor in (self._failed, self._failed_at, self._loss_sum):

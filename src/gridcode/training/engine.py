@@ -3,6 +3,7 @@
 import importlib.util
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from typing import Any
 
 import torch
@@ -32,8 +33,9 @@ class OneNetwork:
 
     pace: int | None = 1
 
-    def __init__(self, config: Config, device: torch.device) -> None:
+    def __init__(self, config: Config, device: torch.device, *, workers: Executor | None = None) -> None:
         self.trainer = Trainer(config, device=device)
+        self.trainer.workers = workers
         self.failures: dict[int, str] = {}
         self._result: StepResult | None = None
 
@@ -57,6 +59,7 @@ class OneNetwork:
             {
                 "step": self.trainer.step,
                 **self._result.terms.floats(),
+                **self.trainer.compared(self._result),
                 "gradient_norm": float(self._result.gradient_norm),
                 "learning_rate": self.trainer.optimiser.param_groups[0]["lr"],
                 "silent_units": self._result.silent_units(),
@@ -84,14 +87,20 @@ def why_no_kernels(config: Config) -> str | None:
         return "this GPU is older than compute capability 8.0"
     if config.model.connectivity_radius or config.loss.neighbourhood_share:
         return "local connectivity and neighbourhoods of units are computed operation by operation"
-    return why_not(config.model.units, getattr(torch, config.training.precision))
+    return why_not(max(config.model.sizes), getattr(torch, config.training.precision))
 
 
-def make_engine(configs: Sequence[Config], device: torch.device) -> Engine:
-    """What trains these configurations on this device; says in one warning why it is not the kernels on a GPU."""
+def make_engine(configs: Sequence[Config], device: torch.device, *, workers: Executor | None = None) -> Engine:
+    """What trains these configurations on this device; says in one warning why it is not the kernels on a GPU.
+
+    Args:
+        configs: one for each network.
+        device: where to compute.
+        workers: threads for the populations of one network on a CPU; None computes one after the other.
+    """
     if device.type == "cuda":
         reason = why_no_kernels(configs[0])
         if reason is None:
             return BatchedTrainer(configs, device=device, kernels=True, graph=True)
         warnings.warn(f"training without the GPU kernels, many times slower: {reason}", stacklevel=2)
-    return OneNetwork(configs[0], device)
+    return OneNetwork(configs[0], device, workers=workers if device.type == "cpu" else None)

@@ -7,6 +7,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,12 +50,12 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def choose_threads(training: TrainingConfig, *, all_pairs: bool, units: int) -> int:
-    """CPU threads: as configured; otherwise one, or two where a second thread gains most: exact pairs, many units (docs/performance.md)."""
+def choose_threads(training: TrainingConfig, *, all_pairs: bool, sizes: Sequence[int]) -> int:
+    """CPU threads: as configured; otherwise one, or two where a second gains most: several populations, exact pairs, many units."""
     # OpenMP takes lists too, one number for each level.
     told = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     allowed = min(2, os.cpu_count() or 1, int(told) if told.isdecimal() and int(told) else 2)
-    return training.threads or (allowed if all_pairs or units >= TWO_THREADS_FROM_UNITS else 1)
+    return training.threads or (allowed if all_pairs or len(sizes) > 1 or sizes[0] >= TWO_THREADS_FROM_UNITS else 1)
 
 
 def train_run(run: Run, *, progress: Callable[[Progress], None] | None = None, stop_at: int | None = None) -> None:
@@ -87,15 +88,18 @@ def train_together(runs: Sequence[Run], *, progress: Callable[[Progress], None] 
     config = runs[0].config
     device = choose_device(config.training.device)
     keep_freed_memory()
-    threads = choose_threads(config.training, all_pairs=config.loss.pairs == "all", units=config.model.units)
+    threads = choose_threads(config.training, all_pairs=config.loss.pairs == "all", sizes=config.model.sizes)
+    # Threads go to populations, which need not wait for each other, rather than into each operation.
+    several = threads > 1 and len(config.model.sizes) > 1 and device.type == "cpu"
     last = min(config.training.steps, stop_at or config.training.steps)
     engine: Engine | None = None
     try:
         with contextlib.ExitStack() as stack:
             for run in runs:
                 stack.enter_context(run.lock())
-            stack.enter_context(_threads(threads))
-            engine = make_engine([run.config for run in runs], device)
+            stack.enter_context(_threads(1 if several else threads))
+            workers = stack.enter_context(ThreadPoolExecutor(threads)) if several else None
+            engine = make_engine([run.config for run in runs], device, workers=workers)
             if isinstance(engine, OneNetwork) and len(runs) > 1:
                 raise InputError("several networks train as one program only on a GPU, with its kernels; train them one by one")
             clock = _Clock(_resume(runs, engine))
@@ -203,7 +207,7 @@ def _loop(runs: Sequence[Run], engine: Engine, logs: Sequence[Any], clock: _Cloc
     device = torch.cuda.get_device_name() if choose_device(training.device).type == "cuda" else "cpu"
     row: dict[str, Any] | None = None
     mark = (engine.step, time.monotonic())
-    kept = snapshots.steps_kept(training.steps, training.snapshots)
+    kept = snapshots.steps_kept(training.steps, training.snapshots, first_stage=training.separate_steps)
     if engine.step == 0 and kept:
         _keep_weights(runs, engine)
     while engine.step < last:

@@ -7,18 +7,18 @@ from gridcode.config import TrainingConfig
 
 
 def warmup(training: TrainingConfig, step: int) -> float:
-    """Factor of the linear warm-up at a step (counted from 0), 0 to 1."""
+    """Factor of the linear warm-up at a step of a stage (counted from 0), 0 to 1."""
     return min(1.0, (step + 1) / max(training.warmup_steps, 1))
 
 
-def cosine(training: TrainingConfig, step: int) -> float:
-    """Factor of the cosine from 1 at the start to `final_fraction` at the last step."""
-    done = min(1.0, step / training.steps)
+def cosine(training: TrainingConfig, step: int, steps: int) -> float:
+    """Factor of the cosine from 1 at the start of a stage of `steps` to `final_fraction` at its end."""
+    done = min(1.0, step / steps)
     return training.final_fraction + (1 - training.final_fraction) * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def inverse(training: TrainingConfig, step: int) -> float:
-    """Factor of the inverse-time decay: 1 up to `hold_steps`, then `hold_steps` / step."""
+    """Factor of the inverse-time decay at a step of a stage: 1 up to `hold_steps`, then `hold_steps` / step."""
     return min(1.0, training.hold_steps / max(step, 1))
 
 
@@ -62,6 +62,15 @@ class Plateau:
 
 
 def learning_rate(training: TrainingConfig, step: int, plateau: Plateau) -> float:
-    """Learning rate of a step, counted from 0."""
-    factor = {"cosine": cosine(training, step), "inverse": inverse(training, step), "plateau": plateau.factor, "constant": 1.0}[training.schedule]
-    return training.learning_rate * warmup(training, step) * factor
+    """Learning rate of a step, counted from 0; with two stages, warm-up and schedule start again at the second."""
+    first = training.separate_steps
+    peak, steps = training.learning_rate, first or training.steps
+    if first and step >= first:
+        peak, step, steps = training.joint_learning_rate, step - first, training.steps - first
+    factor = {
+        "cosine": cosine(training, step, steps),
+        "inverse": inverse(training, step),
+        "plateau": plateau.factor,
+        "constant": 1.0,
+    }[training.schedule]
+    return peak * warmup(training, step) * factor

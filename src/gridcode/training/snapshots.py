@@ -13,22 +13,28 @@ from torch import Tensor
 from gridcode.config import Config
 from gridcode.errors import InputError
 from gridcode.files import write_atomically
-from gridcode.models.network import GridNetwork
 from gridcode.models.packing import pack_weights, unpack
+from gridcode.models.populations import Network, make_network
 
 
-def steps_kept(steps: int, count: int) -> list[int]:
-    r"""Steps to keep weights of: $\mathrm{round}(S (k/K)^2)$, since lattices form in the first quarter of a training.
+def steps_kept(steps: int, count: int, *, first_stage: int = 0) -> list[int]:
+    r"""Steps to keep weights of: $\mathrm{round}(S (k/K)^2)$, since lattices form, and change, early in a stage.
 
     Args:
         steps: S, steps of the training.
         count: K, how many are kept beside step 0; 0 keeps none at all.
+        first_stage: length of the first of two stages; each gets half of the snapshots, spread in the same way.
     """
-    return sorted({round(steps * (k / count) ** 2) for k in range(count + 1)}) if count else []
+    if not count:
+        return []
+    if 0 < first_stage < steps and count > 1:
+        early = steps_kept(first_stage, count // 2)
+        return sorted({*early, *(first_stage + step for step in steps_kept(steps - first_stage, count - count // 2))})
+    return sorted({round(steps * (k / count) ** 2) for k in range(count + 1)})
 
 
 def save(path: str | os.PathLike[str], weights: Mapping[str, Tensor]) -> None:
-    """Write weights, the largest tensor rounded to float16 where it can hold them.
+    """Write weights, those of the layers behind W(v) rounded to float16 where it can hold them.
 
     Raises:
         OSError: the file cannot be written.
@@ -44,7 +50,7 @@ def save(path: str | os.PathLike[str], weights: Mapping[str, Tensor]) -> None:
     write_atomically(path, data)
 
 
-def load_network(path: str | os.PathLike[str], config: Config) -> GridNetwork:
+def load_network(path: str | os.PathLike[str], config: Config) -> Network:
     """The network of a snapshot, on the CPU.
 
     Args:
@@ -58,7 +64,7 @@ def load_network(path: str | os.PathLike[str], config: Config) -> GridNetwork:
         weights = unpack(Path(path).read_bytes())
         # Weights are loaded over whatever the network starts with, so take what is quickest to make.
         start = config.model.model_copy(update={"initialisation": "default"})
-        network = GridNetwork.from_config(start, generator=torch.Generator().manual_seed(0))
+        network = make_network(start, generator=torch.Generator().manual_seed(0))
         network.load_state_dict(weights)
     except (OSError, RuntimeError, InputError) as error:
         raise InputError(f"the snapshot {Path(path).name} cannot be read ({str(error).splitlines()[0]})") from None

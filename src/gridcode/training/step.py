@@ -1,20 +1,24 @@
 """One optimisation step: batch, rollout, terms, gradients, update. No input or output."""
 
 import dataclasses
+import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 from torch.optim import AdamW
 
-from gridcode.config import Config
+from gridcode.config import Config, ModelConfig
 from gridcode.errors import TrainingError
 from gridcode.losses.neighbourhoods import neighbourhood_objective
-from gridcode.losses.objective import Terms, objective
-from gridcode.models.network import GridNetwork
+from gridcode.losses.objective import Terms, mean_terms, objective
+from gridcode.losses.pairwise import choose_states
+from gridcode.models.populations import join, make_network, members_of
 from gridcode.records import Batch
 from gridcode.training.schedule import Plateau, learning_rate
 from gridcode.world.permutations import draw_batch
@@ -22,6 +26,8 @@ from gridcode.world.streams import Source, Stream
 
 # A unit that stays at or below this in all states of a batch counts as silent there.
 SILENT_BELOW = 1e-6
+# Numbers of batches from here on are streams that no training draws batches from.
+COMPARED = 2**62
 
 
 @dataclass(frozen=True)
@@ -31,16 +37,18 @@ class StepResult:
     Attributes:
         terms: the objective and its terms on the last accumulated batch.
         gradient_norm: before clipping.
-        states: (time, trajectory, unit) of the last accumulated batch.
+        states: (time, trajectory, unit) of each population in the last accumulated batch.
+        batch: that batch.
     """
 
     terms: Terms
     gradient_norm: Tensor
-    states: Tensor
+    states: list[Tensor]
+    batch: Batch
 
     def silent_units(self) -> int:
         """Units that fire nowhere in the batch."""
-        return int((self.states.detach().amax(dim=(0, 1)) <= SILENT_BELOW).sum())
+        return sum(int((own.amax(dim=(0, 1)) <= SILENT_BELOW).sum()) for own in self.states)
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,11 @@ class Snapshot:
     zero_states: int
     plateau: Plateau
     training_hash: str
+
+
+def population_prefix(model: ModelConfig, place: int) -> str:
+    """What the names of a population's tensors begin with among those of its network."""
+    return f"populations.{place}." if model.populations else ""
 
 
 def not_finite(terms: Mapping[str, float], step: int) -> str:
@@ -89,16 +102,17 @@ class Trainer:
 
     Attributes:
         network: the network.
+        workers: threads in which populations are computed side by side; None computes one after the other, with the same result.
         step: optimiser steps done.
         zero_states: states without any active unit seen so far; the recurrence cannot leave such a state.
     """
 
     def __init__(self, config: Config, *, device: torch.device | str = "cpu") -> None:
         training = config.training
-        dtype = getattr(torch, training.precision)
+        self._dtype, self._device = getattr(torch, training.precision), torch.device(device)
         self.config = config
         initial = Generator().manual_seed(training.seed)
-        self.network = GridNetwork.from_config(config.model, generator=initial, dtype=dtype).to(device)
+        self.network = make_network(config.model, generator=initial, dtype=self._dtype).to(device)
         self.optimiser = AdamW(
             [p for p in self.network.parameters() if p.requires_grad],
             lr=training.learning_rate,
@@ -107,6 +121,7 @@ class Trainer:
             fused=True,
         )
         self.plateau = Plateau()
+        self.workers: Executor | None = None
         self.step = 0
         self.zero_states = 0
 
@@ -120,16 +135,28 @@ class Trainer:
             distribution=world.velocities,
             kind=world.orders,
             generator=stream,
-            dtype=self.network.start.dtype,
-        ).to(self.network.start.device)
+            dtype=self._dtype,
+        ).to(self._device)
 
-    def _terms(self, states: Tensor, batch: Batch, stream: Source) -> Terms:
+    @property
+    def separate(self) -> bool:
+        """Whether the next step belongs to the first stage, in which each population is trained by itself."""
+        return self.step < self.config.training.separate_steps
+
+    def _terms(self, states: Sequence[Tensor], batch: Batch, stream: Source) -> Terms:
+        """What this step minimises: the mean objective of the populations in the first stage, that of the whole afterwards."""
         loss = self.config.loss
-        terms = objective(states, batch, loss, step=self.step, generator=stream)
+        pick = None
+        if loss.pairs == "sampled":
+            pick = choose_states(loss.sampled_states, of=states[0].shape[0] * states[0].shape[1], generator=stream).to(states[0].device)
+        if self.separate:
+            # Gradients are computed with the terms, so this is nearly all of the work.
+            return mean_terms(self._side_by_side([functools.partial(objective, own, batch, loss, step=self.step, pick=pick) for own in states]))
+        terms = objective(join(states), batch, loss, step=self.step, pick=pick, populations=[own.shape[-1] for own in states])
         share = loss.neighbourhood_share
         if not share:
             return terms
-        local = neighbourhood_objective(states, batch, loss, generator=stream)
+        local = neighbourhood_objective(states[0], batch, loss, generator=stream)
         return dataclasses.replace(terms, total=(1 - share) * terms.total + share * local, neighbourhoods=local.detach())
 
     def advance(self) -> StepResult:
@@ -144,13 +171,17 @@ class Trainer:
             group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
         zero = 0
+        members = members_of(self.network)
         for part in range(training.accumulation):
             stream = Stream(training.seed, self.step * training.accumulation + part)
             batch = self.draw(stream)
-            states = self.network(batch)
+            # The objective is cut off from the rollouts, so that populations go forward and back side by side.
+            rolled = self._side_by_side([functools.partial(member, batch) for member in members])
+            states = [own.detach().requires_grad_() for own in rolled]
             terms = self._terms(states, batch, stream)
             (terms.total / training.accumulation).backward()
-            zero += _zero_states(states.detach())
+            self._side_by_side([functools.partial(torch.autograd.backward, own, cut.grad) for own, cut in zip(rolled, states, strict=True)])
+            zero += sum(_zero_states(own.detach()) for own in states)
         gradient_norm = torch.nn.utils.get_total_norm([p.grad for p in self.network.parameters() if p.grad is not None])
         if not torch.isfinite(terms.total + gradient_norm):
             raise TrainingError(not_finite(terms.floats(), self.step + 1))
@@ -167,7 +198,35 @@ class Trainer:
         self.zero_states += zero
         if training.schedule == "plateau":
             self.plateau.observe(training, float(terms.total.detach()))
-        return StepResult(terms=terms, gradient_norm=gradient_norm, states=states)
+        return StepResult(terms=terms, gradient_norm=gradient_norm, states=[own.detach() for own in states], batch=batch)
+
+    def _side_by_side(self, tasks: Sequence[Callable[[], Any]]) -> list[Any]:
+        """Run what does not depend on each other, in threads where the training has several and there are several populations."""
+        if len(tasks) == 1 or self.workers is None:
+            return [task() for task in tasks]
+        return list(self.workers.map(lambda task: task(), tasks))
+
+    def compared(self, result: StepResult) -> dict[str, float]:
+        """Terms of the whole and of each population on the batch of the last step, both for either stage; empty with one population.
+
+        Returns:
+            `loss`, `separation`, ... of the whole, and the same of population k as `loss_k`, ..., counted from 1.
+        """
+        if len(result.states) == 1:
+            return {}
+        loss = self.config.loss
+        # Numbers of their own: those of the training's batches are used up in part.
+        pick = None
+        if loss.pairs == "sampled":
+            times, trajectories, _ = result.states[0].shape
+            pick = choose_states(loss.sampled_states, of=times * trajectories, generator=Stream(self.config.training.seed, COMPARED + self.step))
+            pick = pick.to(result.states[0].device)
+        step = self.step - 1  # of which these are the states
+        sizes = [own.shape[-1] for own in result.states]
+        values = objective(join(result.states), result.batch, loss, step=step, pick=pick, populations=sizes).floats()
+        for k, own in enumerate(result.states, start=1):
+            values |= {f"{name}_{k}": value for name, value in objective(own, result.batch, loss, step=step, pick=pick).floats().items()}
+        return values
 
     def snapshot(self) -> Snapshot:
         """The present state; its tensors are the trainer's own, not copies."""
