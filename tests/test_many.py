@@ -185,7 +185,7 @@ def test_on_a_gpu_a_failed_network_does_not_stop_the_others(tiny, tmp_path, gpu_
 def test_shapes_the_kernels_do_not_take_are_named_in_one_warning(tiny, monkeypatch):
     pytest.importorskip("triton")
     plain = engine.OneNetwork
-    monkeypatch.setattr(engine, "OneNetwork", lambda config, _device: plain(config, torch.device("cpu")))
+    monkeypatch.setattr(engine, "OneNetwork", lambda config, _device, **_options: plain(config, torch.device("cpu")))
     for changes, reason in (({"precision": "float64"}, "float64 states"), ({"units": 600}, "512 units at most, not 600")):
         with pytest.warns(UserWarning, match=f"without the GPU kernels.*{reason}") as caught:
             engine.make_engine([tiny.override(changes)], torch.device("cuda"))

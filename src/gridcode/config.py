@@ -348,11 +348,10 @@ class Config(Section):
         changed = {locate(key): _parse(value) for key, value in changes.items()}
         for (section, field), value in changed.items():
             data[section][field] = value
-        if ("model", "populations") in changed and ("model", "units") not in changed:
-            if changed["model", "populations"]:
-                del data["model"]["units"]  # their sum
-            if not data["model"]["populations"]:
-                data["training"]["separate_steps"] = changed.get(("training", "separate_steps"), 0)
+        if changed.get(("model", "populations")) and ("model", "units") not in changed:
+            del data["model"]["units"]  # their sum
+        if changed.get(("model", "populations")) == [] and ("training", "separate_steps") not in changed:
+            data["training"]["separate_steps"] = 0  # one population has no such stage
         return _validated(type(self), data, "override")
 
 

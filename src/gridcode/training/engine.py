@@ -87,7 +87,7 @@ def why_no_kernels(config: Config) -> str | None:
         return "this GPU is older than compute capability 8.0"
     if config.model.connectivity_radius or config.loss.neighbourhood_share:
         return "local connectivity and neighbourhoods of units are computed operation by operation"
-    return why_not(max(config.model.sizes), getattr(torch, config.training.precision))
+    return why_not(config.model.units, getattr(torch, config.training.precision))
 
 
 def make_engine(configs: Sequence[Config], device: torch.device, *, workers: Executor | None = None) -> Engine:
