@@ -40,6 +40,8 @@ def measure(network, config, *, arena_m=ARENA_M, nulls=NULLS, paths=True, seed=0
     step, start = network.as_system()
     fastest = config.world.max_velocity_m
     data = map_arena(step, start, walk="smooth", arena_m=arena_m, max_step_m=fastest, config=config.evaluation)
+    if not nulls:
+        return {**quick_look(data), "measure_cpu_s": round(time.process_time() - began, 1)}
     population = analyse_population(data, silent_below=config.evaluation.silent_below, nulls=nulls, workers=1)
     types, modules, relations = population.data["type"].values, population.modules.modules, population.relations
     active = int((types != "silent").sum())
@@ -64,13 +66,26 @@ def measure(network, config, *, arena_m=ARENA_M, nulls=NULLS, paths=True, seed=0
         "verdicts": " ".join(f"{r.first}-{r.second}:{r.verdict.replace(' ', '_')}" for r in relations.pairs),
         "population_lattice_share": listed([on_lattice[owner == k].mean() for k in range(owner.max() + 1)], 2),
         "population_type": ", ".join(
-            max(TYPES, key=lambda kind: int((types[owner == k] == kind).sum())) for k in range(owner.max() + 1)  # noqa: B023
+            max(TYPES, key=lambda kind: int((types[owner == k] == kind).sum()))
+            for k in range(owner.max() + 1)  # noqa: B023
         ),
         "population_module": " ".join(_mode(population.data["module"].values[owner == k]) for k in range(owner.max() + 1)),
     }
     if paths:
         row |= path_errors(step, start, config, seed=seed)
     return row | {"measure_cpu_s": round(time.process_time() - began, 1)}
+
+
+def quick_look(data):
+    """What needs no null maps, for one population: medians over units whose ellipse-corrected score is above 0.5, and the lattice they speak of."""
+    on = data["corrected"].values > 0.5
+    hexagonal = float((data["minmax"].values[on] > 0.5).mean()) if on.any() else 0.0
+    square = float((data["square"].values[on] > 0.5).mean()) if on.any() else 0.0
+    ratio, spacing = (round(float(np.median(data[name].values[on])), 3) if on.any() else "" for name in ("axis_ratio", "spacing_m"))
+    kind = "none" if on.mean() < 0.5 else "hexagonal" if hexagonal > 0.5 else "square" if square > 0.5 else "sheared"
+    silent = int(data["silent"].values.sum())
+    scores = {"on_lattice": round(float(on.mean()), 3), "hexagonal_share": round(hexagonal, 3), "square_share": round(square, 3)}
+    return {"kind": kind, **scores, "axis_ratio": ratio, "spacing_m": spacing, "silent": silent}
 
 
 def _mode(labels):

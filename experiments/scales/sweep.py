@@ -14,6 +14,7 @@ import os
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -31,12 +32,27 @@ MOST_ROWS = 256
 EVALUATION = {"evaluation.samples_per_bin": 6, "evaluation.bin_size_m": 0.0625}
 
 
+class Network(NamedTuple):
+    """One network of a plan."""
+
+    variant: str
+    first: Config  # of the first stage
+    config: Config  # of the second, and of all where the variant does not change settings between the two
+    how: dict  # how to measure
+
+    @property
+    def key(self):
+        """What networks must share to be trained as one program."""
+        return shape_of(self.first), shape_of(self.config), json.dumps(self.how)
+
+
 def networks_of(plan):
-    """(variant, configuration, how to measure) of every network."""
+    """Every network."""
     for variant in plan:
-        config = load_config(variant["preset"]).override({**EVALUATION, **variant.get("set", {}), "training.snapshots": 0})
         for seed in variant["seeds"]:
-            yield variant["name"], config.override({"training.seed": seed}), variant.get("measure", {})
+            common = {**EVALUATION, **variant.get("set", {}), "training.snapshots": 0, "training.seed": seed}
+            first = load_config(variant["preset"]).override(common)
+            yield Network(variant["name"], first, first.override(variant.get("second", {})), variant.get("measure", {}))
 
 
 def measured(name, config_text, weights, shown, how, keep):
@@ -55,13 +71,16 @@ def weights_of(network):
     return dict(network.state_dict())
 
 
-def trained_and_measured(name, config_text, how, keep):
+def trained_and_measured(name, first_text, config_text, how, keep):
     """The same after training, on one core."""
     torch.set_num_threads(1)
     keep_freed_memory()
     config = Config.from_toml(config_text)
-    trainer, began = Trainer(config), time.process_time()
+    trainer, began = Trainer(Config.from_toml(first_text)), time.process_time()
     while trainer.step < config.training.steps:
+        if trainer.step == config.training.separate_steps and trainer.config != config:
+            before, trainer = trainer, Trainer(config)
+            trainer.restore(before.snapshot())
         result = trainer.advance()
     shown = {**result.terms.floats(), **trainer.compared(result), "silent_units": result.silent_units(), "train_s": time.process_time() - began}
     return measured(name, config_text, weights_of(trainer.network), rounded(shown), how, keep)
@@ -77,15 +96,19 @@ def rounded(values):
 def train_on_gpu(group, device):
     """Weights and last metrics of networks of one shape."""
     began = time.monotonic()
-    trainer = BatchedTrainer([c for _, c, _ in group], device=device, kernels=True, graph=True)
-    trainer.advance_to(group[0][1].training.steps)
+    trainer = BatchedTrainer([one.first for one in group], device=device, kernels=True, graph=True)
+    if any(one.first != one.config for one in group):
+        trainer.advance_to(group[0].config.training.separate_steps)
+        before, trainer = trainer, BatchedTrainer([one.config for one in group], device=device, kernels=True, graph=True)
+        trainer.restore(before.snapshots())
+    trainer.advance_to(group[0].config.training.steps)
     rows, snapshots = trainer.rows(), trainer.snapshots()
     taken = time.monotonic() - began
     drop = {"step", "gradient_norm", "learning_rate", "zero_states"}
-    for (name, config, how), row, snapshot in zip(group, rows, snapshots, strict=True):
+    for (name, _, config, how), row, snapshot in zip(group, rows, snapshots, strict=True):
         shown = rounded({k: v for k, v in row.items() if k not in drop} | {"train_s": taken / len(group)})
         yield name, config, how, {k: v.numpy() for k, v in snapshot.weights.items()}, shown
-    print(f"trained {len(group)} networks like {group[0][0]} in {taken:.1f} s, failures {trainer.failures}", flush=True)
+    print(f"trained {len(group)} networks like {group[0].variant} in {taken:.1f} s, failures {trainer.failures}", flush=True)
 
 
 def main():
@@ -99,10 +122,11 @@ def main():
     began = time.monotonic()
     todo = list(networks_of(PLANS[options.plan]))
     done = set()
-    if options.out.exists():
-        with open(options.out, newline="", encoding="utf-8") as file:
-            done = {(row["variant"], int(row["seed"])) for row in csv.DictReader(file)}
-    todo = [one for one in todo if (one[0], one[1].training.seed) not in done]
+    for path in (table_of(options.out, quick) for quick in (False, True)):
+        if path.exists():
+            with open(path, newline="", encoding="utf-8") as file:
+                done |= {(row["variant"], int(row["seed"])) for row in csv.DictReader(file)}
+    todo = [one for one in todo if (one.variant, one.config.training.seed) not in done]
     keep = options.weights is not None
     if keep:
         options.weights.mkdir(parents=True, exist_ok=True)
@@ -112,40 +136,42 @@ def main():
         if torch.cuda.is_available():
             groups = {}
             for one in todo:
-                groups.setdefault((shape_of(one[1]), json.dumps(one[2])), []).append(one)
+                groups.setdefault(one.key, []).append(one)
             for members in groups.values():
-                most = max(1, MOST_ROWS // len(members[0][1].model.sizes))
+                most = max(1, MOST_ROWS // len(members[0].config.model.sizes))
                 for group in (members[i : i + most] for i in range(0, len(members), most)):
                     if time.monotonic() - began > options.seconds:
-                        print("no time for", {one[0] for one in group}, flush=True)
+                        print("no time for", {one.variant for one in group}, flush=True)
                         continue
                     for name, config, how, weights, shown in train_on_gpu(group, "cuda"):
                         jobs.append(pool.submit(measured, name, config.to_toml(), weights, shown, how, keep))
         else:
-            jobs = [pool.submit(trained_and_measured, name, config.to_toml(), how, keep) for name, config, how in todo]
+            jobs = [pool.submit(trained_and_measured, n.variant, n.first.to_toml(), n.config.to_toml(), n.how, keep) for n in todo]
         left = options.seconds - (time.monotonic() - began)
         collect(jobs, options.out, options.weights, left)
 
 
 def collect(jobs, out, folder, seconds):
-    """Append rows to the table as they come; after the time is over drop what is not begun."""
-    fresh = not out.exists()
-    with open(out, "a", newline="", encoding="utf-8") as file:
-        table = None
-        try:
-            for job in as_completed(jobs, timeout=seconds):
-                row, packed = job.result()
-                if table is None:
-                    columns = list(row)
-                    table = csv.DictWriter(file, columns, restval="", extrasaction="ignore")
-                    if fresh:
-                        table.writeheader()
+    """Append rows to the tables as they come; after the time is over drop what is not begun."""
+    try:
+        for job in as_completed(jobs, timeout=seconds):
+            row, packed = job.result()
+            path = table_of(out, "kind" in row)
+            fresh = not path.exists()
+            with open(path, "a", newline="", encoding="utf-8") as file:
+                table = csv.DictWriter(file, list(row))
+                if fresh:
+                    table.writeheader()
                 table.writerow(row)
-                file.flush()
-                if packed:
-                    (folder / f"{row['variant']}-seed{row['seed']}.safetensors").write_bytes(packed)
-        except TimeoutError:
-            print(f"time is over: {sum(j.cancel() for j in jobs)} networks not measured", flush=True)
+            if packed:
+                (folder / f"{row['variant']}-seed{row['seed']}.safetensors").write_bytes(packed)
+    except TimeoutError:
+        print(f"time is over: {sum(j.cancel() for j in jobs)} networks not measured", flush=True)
+
+
+def table_of(out, quick):
+    """Where rows go: those of a quick look have columns of their own."""
+    return out.with_stem(f"{out.stem}_quick") if quick else out
 
 
 if __name__ == "__main__":
