@@ -26,8 +26,9 @@ def small() -> gridcode.Config:
 
 
 @pytest.fixture
-def local(small):
-    return small.override({"model.connectivity_radius": 2, "loss.neighbourhood_share": 0.5, "loss.neighbourhood_units": 4, "loss.isometry": 0.05})
+def several(small):
+    """Populations in two stages, each with paths of its own."""
+    return small.override({"populations": [8, 8], "separate_steps": 4, "joint_steps": 4, "joint_trajectories": 8})
 
 
 def table(**columns):
@@ -47,10 +48,10 @@ def only(rows, **about):
     return found[0]
 
 
-def test_every_variant_changes_what_it_says_and_nothing_else(local):
+def test_every_variant_changes_what_it_says_and_nothing_else(several):
     for variant in VARIANTS:
-        changed = local.override(variant.overrides).model_dump()
-        other = {f"{s}.{k}" for s, held in local.model_dump().items() for k in held if held[k] != changed[s][k]}
+        changed = several.override(variant.overrides).model_dump()
+        other = {f"{s}.{k}" for s, held in several.model_dump().items() for k in held if held[k] != changed[s][k]}
         assert other == set(variant.overrides)
         assert variant.paper.endswith(".")
     assert {e.variant for e in EXPECTATIONS} >= {v.name for v in VARIANTS} - {REFERENCE}
@@ -63,14 +64,14 @@ def test_without_isometry_every_weight_of_an_isometry_is_zero():
     assert all(value == 0 for key, value in without.loss if f"loss.{key}" in ISOMETRY_WEIGHTS)
 
 
-def test_variants_are_chosen_by_name(small, local):
+def test_variants_are_chosen_by_name(small, several):
     assert [v.slug for v in choose(["sigma_g"], small)] == ["reference", "sigma_g-0.3", "sigma_g-0.2", "sigma_g-0.1"]
     assert [v.name for v in choose(["no-norm", " no capacity"], small)] == ["reference", "no capacity", "no norm"]
-    assert len(choose(None, local)) == len(VARIANTS) == 13
-    assert [v.name for v in VARIANTS if v not in choose(None, small)] == ["all to all", "no neighbourhoods"]
+    assert len(choose(None, several)) == len(VARIANTS) == 13
+    assert [v.name for v in VARIANTS if v not in choose(None, small)] == ["no first stage", "all connected"]
     fixed = small.override({"model.start": "fixed", "sigma_g": 0.2})
     assert {v.name for v in VARIANTS} - {v.name for v in choose(None, fixed)} == {
-        *("fixed start", "sigma_g 0.3", "sigma_g 0.2", "all to all", "no neighbourhoods")
+        *("fixed start", "sigma_g 0.3", "sigma_g 0.2", "no first stage", "all connected")
     }
     for names, config, message in (
         (["no-sleep"], small, "unknown variant 'no-sleep': choose reference, no-capacity"),

@@ -35,7 +35,7 @@ def alone(config, steps):
         {},
         {"loss.pairs": "all", "world.orders": "permutation", "world.velocities": "square", "accumulation": 2, "start": "fixed", "norm": False},
         {"schedule": "plateau", "plateau_interval": 3, "plateau_patience": 0, "isometry_form": "raw", "weight_decay": 0.01},
-        {"populations": [9, 8, 9], "separate_steps": 10, "isometry_of": "populations"},
+        {"populations": [9, 8, 9], "separate_steps": 10, "joint_steps": 6, "joint_trajectories": 12},
         {"populations": [8, 8], "separate_steps": 4, "schedule": "cosine", "accumulation": 2, "loss.pairs": "all"},
         {"schedule": "cosine", "world.orders": "identity", "reduction": "sum", "activation": "relu", "initialisation": "default"},
     ],
@@ -199,7 +199,7 @@ def test_out_of_memory_names_the_setting_to_lower(tiny, tmp_path, monkeypatch):
     "shared",
     [
         {"units": 17},
-        {"populations": [8, 9, 8], "separate_steps": 2, "isometry_of": "populations"},
+        {"populations": [8, 9, 8], "separate_steps": 2},
         {"loss.pairs": "all", "world.orders": "permutation", "accumulation": 2, "norm": False, "isometry_form": "raw"},
     ],
 )
@@ -235,7 +235,7 @@ def test_the_step_never_waits_for_the_device(tiny, monkeypatch):
             assert hasattr(module, name)
             monkeypatch.setattr(module, name, NoLaunch())
     odd = {"units": 9, "hidden_widths": [1, 5], "start": "fixed", "norm": False, "world.orders": "identity", "loss.pairs": "all"}
-    populations = {"populations": [9, 8, 9], "separate_steps": 1, "isometry_of": "populations"}
+    populations = {"populations": [9, 8, 9], "separate_steps": 1}
     for shared in ({}, odd, populations, {"accumulation": 2, "world.orders": "permutation", "isometry_form": "raw"}):
         together = configs(tiny, **({"precision": "float32"} | shared))
         trainer = BatchedTrainer(together, device="meta", kernels=True)

@@ -97,7 +97,7 @@ def path_errors(step, start, config, *, seed=0):
     """Errors of path integration, metres."""
     fastest = config.world.max_velocity_m
     generator = np.random.default_rng([seed, 31])
-    extent = training_extent_m(fastest, config.world.steps)
+    extent = training_extent_m(fastest, config.world.longest_steps)
     reference = grow_reference(step, start, arena_m=extent + 2.0, max_step_m=fastest, generator=generator)
     alike = look_alike_m(reference, generator=generator)
     window = window_for(alike, max_step_m=fastest, bin_size_m=reference.bin_size_m)

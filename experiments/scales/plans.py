@@ -86,6 +86,20 @@ PRECISE = [
         (80, 80, "", {}),
     )
 ]
+# Short paths first, then long ones: the first stage of every network hexagonal, places told apart over a larger area in the second.
+SHORT_FIRST = [
+    _modules(
+        f"T 30 then 60, invariance {w}",
+        seeds=range(2),
+        steps=4000,
+        schedule="cosine",
+        isometry_of="whole",
+        invariance=w,
+        second={"world.steps": 60, "world.trajectories": 60},
+        **{"world.steps": 30, "world.trajectories": 90},
+    )
+    for w in (0.6, 0.3)
+]
 # Is there a best number of populations for 192 units?
 NUMBER = [
     _modules(f"{n} populations, T {t}", seeds=range(4), populations=[192 // n] * n, **{"world.steps": t, "world.trajectories": b})
@@ -102,5 +116,6 @@ PLANS = {
     "needed": NEEDED,
     "number": NUMBER,
     "precise": PRECISE,
+    "short first": SHORT_FIRST,
     "third": LATTICE + PRECISE[:2] + NEEDED[:6] + [NUMBER[i] for i in (1, 3, 4)] + PRECISE[2:],
 }

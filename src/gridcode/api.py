@@ -130,7 +130,7 @@ def evaluate(
         step,
         start,
         max_step_m=world.max_velocity_m,
-        extent_m=training_extent_m(world.max_velocity_m, world.steps),
+        extent_m=training_extent_m(world.max_velocity_m, world.longest_steps),
         config=config or run.config.evaluation,
         precise=network.as_system(),
         matrices=network.as_matrices(),

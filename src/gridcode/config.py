@@ -50,6 +50,10 @@ class WorldConfig(Section):
     """Trajectories in a batch, B; a multiple of `steps` for Latin orders."""
     max_velocity_m: Positive = 0.15
     """Half-side of the square the velocities are drawn from, metres per step."""
+    joint_steps: Annotated[int, Field(ge=0)] = 0
+    """Steps of a training trajectory in the second stage (`training.separate_steps`); 0: as in the first."""
+    joint_trajectories: Annotated[int, Field(ge=0)] = 0
+    """Trajectories in a batch of the second stage; 0: as in the first."""
     velocities: Literal["square", "disc"] = "square"
     """Distribution of velocities: uniform in the square (published), or in a disc of the same variance (isotropic)."""
     orders: Literal["permutation", "latin", "identity"] = "latin"
@@ -57,9 +61,19 @@ class WorldConfig(Section):
 
     @model_validator(mode="after")
     def _latin_squares_are_whole(self) -> "WorldConfig":
-        if self.orders == "latin" and self.trajectories % self.steps:
-            raise ValueError(f"world.trajectories ({self.trajectories}) must be a multiple of world.steps ({self.steps}) for world.orders = 'latin'")
+        for steps, trajectories in (self.stage(joint=False), self.stage(joint=True)):
+            if self.orders == "latin" and trajectories % steps:
+                raise ValueError(f"world.trajectories ({trajectories}) must be a multiple of world.steps ({steps}) for world.orders = 'latin'")
         return self
+
+    def stage(self, *, joint: bool) -> tuple[int, int]:
+        """Steps and trajectories of a batch, in the second stage where `joint`."""
+        return (self.joint_steps or self.steps, self.joint_trajectories or self.trajectories) if joint else (self.steps, self.trajectories)
+
+    @property
+    def longest_steps(self) -> int:
+        """Steps of the longest training trajectories."""
+        return max(self.steps, self.joint_steps)
 
 
 class ModelConfig(Section):
@@ -77,8 +91,6 @@ class ModelConfig(Section):
     """Velocities are divided by this before they enter the MLP."""
     initialisation: Literal["identity", "default"] = "identity"
     """`identity`: W(v) starts near the identity; `default`: PyTorch's own initialisation of linear layers."""
-    connectivity_radius: Annotated[int, Field(ge=0)] = 0
-    """Units lie on a ring and connect to units at most this many places away; 0: all to all (published)."""
     start: Literal["trained", "fixed"] = "trained"
     """Whether the state at the origin, g_0, is trained."""
     norm: bool = True
@@ -102,16 +114,6 @@ class ModelConfig(Section):
         if self.populations and sum(self.populations) != self.units:
             raise ValueError(
                 f"model.populations {list(self.populations)} have {sum(self.populations)} units, not {self.units}: set populations alone"
-            )
-        if self.populations and self.connectivity_radius:
-            raise ValueError("model.populations and model.connectivity_radius exclude each other: populations are not on a ring")
-        return self
-
-    @model_validator(mode="after")
-    def _radius_leaves_something_out(self) -> "ModelConfig":
-        if 2 * self.connectivity_radius + 1 > self.units:
-            raise ValueError(
-                f"model.connectivity_radius ({self.connectivity_radius}) must be below half of model.units ({self.units}); 0 is all to all"
             )
         return self
 
@@ -139,24 +141,12 @@ class LossConfig(Section):
     """Steps between which the isometry weight rises from 0 to its value."""
     isometry_early_raw: NotNegative = 0.01
     """Weight of the raw form before the ramp starts."""
-    isometry_of: Literal["whole", "populations"] = "whole"
-    """Whether isometry is asked of the state of all units (published) or of the state of each population."""
     reduction: Literal["mean", "sum"] = "mean"
     """Whether pair terms are averaged or summed over their pairs."""
     pairs: Literal["sampled", "all"] = "sampled"
     """Pair terms over a random subset of the batch's states each step, or over all of them."""
     sampled_states: Annotated[int, Field(ge=2)] = 800
     """Size of that subset."""
-    neighbourhood_share: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Share of the objective that neighbourhoods of units must meet on their own; the rest is for all units together. 0: published."""
-    neighbourhood_units: Annotated[int, Field(ge=2)] = 20
-    """Units in a neighbourhood, consecutive on the ring of units."""
-    neighbourhoods: Count = 3
-    """Neighbourhoods drawn at random for each batch."""
-    neighbourhood_states: Annotated[int, Field(ge=2)] = 500
-    """Size of the subset of states that a neighbourhood's pair terms compare."""
-    neighbourhood_isometry: NotNegative = 0.1
-    """Weight of the scale-free conformal isometry within a neighbourhood, from the first step on."""
 
     @model_validator(mode="after")
     def _ramp_rises(self) -> "LossConfig":
@@ -282,16 +272,10 @@ class Config(Section):
         training = self.training
         if training.separate_steps and not self.model.populations:
             raise ValueError("training.separate_steps needs model.populations, such as [64, 64, 64]")
+        if (self.world.joint_steps or self.world.joint_trajectories) and not training.separate_steps:
+            raise ValueError("world.joint_steps and world.joint_trajectories are for a second stage: set training.separate_steps")
         if training.separate_steps > training.steps:
             raise ValueError(f"training.separate_steps ({training.separate_steps}) must not exceed training.steps ({training.steps})")
-        return self
-
-    @model_validator(mode="after")
-    def _neighbourhoods_fit(self) -> "Config":
-        if self.loss.neighbourhood_share and self.loss.neighbourhood_units > self.model.units:
-            raise ValueError(f"loss.neighbourhood_units ({self.loss.neighbourhood_units}) must not exceed model.units ({self.model.units})")
-        if self.loss.neighbourhood_share and self.model.populations:
-            raise ValueError("loss.neighbourhood_share and model.populations exclude each other: neighbourhoods lie on a ring of units")
         return self
 
     def __repr__(self) -> str:
@@ -350,8 +334,10 @@ class Config(Section):
             data[section][field] = value
         if changed.get(("model", "populations")) and ("model", "units") not in changed:
             del data["model"]["units"]  # their sum
-        if changed.get(("model", "populations")) == [] and ("training", "separate_steps") not in changed:
-            data["training"]["separate_steps"] = 0  # one population has no such stage
+        if changed.get(("model", "populations")) == []:  # one population has one stage
+            one = {("training", "separate_steps"): 0, ("world", "joint_steps"): 0, ("world", "joint_trajectories"): 0}
+            for (section, field), value in one.items():
+                data[section][field] = changed.get((section, field), value)
         return _validated(type(self), data, "override")
 
 

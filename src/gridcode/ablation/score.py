@@ -167,7 +167,7 @@ def _last_terms(metrics: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _paths(step: Step, start: Float[np.ndarray, " unit"], config: Config) -> dict[str, Any]:
     """Path invariance after the steps of training, and the error of the place that is read from the state after 60 steps."""
-    fastest, steps, seed = config.world.max_velocity_m, config.world.steps, config.evaluation.seed
+    fastest, steps, seed = config.world.max_velocity_m, config.world.longest_steps, config.evaluation.seed
     generator = np.random.default_rng([seed, 31])
     velocities = generator.uniform(-fastest, fastest, (steps, PATHS_TO, 2))
     invariance = path_invariance(step, start, velocities, generator=generator, lengths=(steps,))

@@ -56,6 +56,7 @@ class Variant:
 _PLACE_LIKE = "The paper shows that a smaller sigma_g gives place-like cells, whose fields are the smaller the larger sigma_g is."
 _LOST = "The paper shows that without {} spatial tuning is lost."
 _SILENT = "The paper makes no claim about {}."
+_ONE_STAGE = {"training.separate_steps": 0, "world.joint_steps": 0, "world.joint_trajectories": 0}
 
 VARIANTS: tuple[Variant, ...] = (
     Variant(REFERENCE, {}, "The recipe as it is, which all others are compared with."),
@@ -71,12 +72,8 @@ VARIANTS: tuple[Variant, ...] = (
     ),
     Variant("no norm", {"model.norm": False}, _SILENT.format("states that are not divided by their norm")),
     Variant("fixed start", {"model.start": "fixed"}, _SILENT.format("a state at the origin that is not trained")),
-    Variant("all to all", {"model.connectivity_radius": 0}, _SILENT.format("local connections: its own are all to all")),
-    Variant(
-        "no neighbourhoods",
-        {"loss.neighbourhood_share": 0.0, "loss.isometry": 0.1},
-        _SILENT.format("neighbourhoods: its objective is that of all units"),
-    ),
+    Variant("no first stage", _ONE_STAGE, _SILENT.format("stages: its own training has one")),
+    Variant("all connected", {"model.populations": [], **_ONE_STAGE}, _SILENT.format("populations: its own units are all connected")),
 )
 
 
@@ -153,8 +150,8 @@ EXPECTATIONS: tuple[Expectation, ...] = (
     Expectation("no isometry", "without the isometry more lattices are square", "square_share", "difference", least=0.1, premise=_LATTICES),
     Expectation("no norm", "the paper makes no claim about states without norm", "lattice_share", "none"),
     Expectation("fixed start", "the paper makes no claim about a fixed start", "lattice_share", "none"),
-    Expectation("all to all", "the paper's connections are all to all", "n_independent", "none"),
-    Expectation("no neighbourhoods", "the paper's objective is that of all units", "n_independent", "none"),
+    Expectation("no first stage", "the paper's training has one stage", "n_independent", "none"),
+    Expectation("all connected", "the paper's units are all connected", "n_independent", "none"),
 )
 
 

@@ -38,7 +38,6 @@ class GridNetwork(nn.Module):
             activation=config.activation,
             velocity_scale_m=config.velocity_scale_m,
             initialisation=config.initialisation,
-            connectivity_radius=config.connectivity_radius,
             generator=generator,
             dtype=dtype,
         )

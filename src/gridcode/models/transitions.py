@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from gridcode.errors import InputError
@@ -22,16 +22,12 @@ class VelocityTransition(nn.Module):
         velocity_scale_m: velocities are divided by this first, metres per step.
         initialisation: `identity` halves the last layer's weights and sets its bias to the identity, so that
             the untrained network already keeps its state; `default` leaves PyTorch's initialisation.
-        connectivity_radius: units lie on a ring and W joins those at most this many places apart; all other entries of W
-            are and stay zero for every velocity. 0 joins all.
         generator: source of the initial weights.
         dtype: floating-point type of the weights.
 
     Raises:
         InputError: an unknown activation or initialisation.
     """
-
-    _joined: Tensor
 
     def __init__(
         self,
@@ -41,7 +37,6 @@ class VelocityTransition(nn.Module):
         activation: str = "silu",
         velocity_scale_m: float = 0.15,
         initialisation: str = "identity",
-        connectivity_radius: int = 0,
         generator: Generator,
         dtype: torch.dtype = torch.float32,
     ) -> None:
@@ -50,8 +45,6 @@ class VelocityTransition(nn.Module):
             raise InputError(f"unknown activation '{activation}': choose {', '.join(ACTIVATIONS)}")
         if initialisation not in ("identity", "default"):
             raise InputError(f"unknown initialisation '{initialisation}': choose identity or default")
-        if not 0 <= 2 * connectivity_radius < units:
-            raise InputError(f"connectivity_radius must be below half of {units} units and not negative, not {connectivity_radius}")
         self.units = units
         self.velocity_scale_m = velocity_scale_m
         widths = [2, *hidden_widths]
@@ -64,32 +57,11 @@ class VelocityTransition(nn.Module):
                 last.weight.mul_(0.5)
                 last.bias.copy_(torch.eye(units, dtype=dtype).flatten())
         self.mlp = nn.Sequential(*layers, last)
-        if connectivity_radius:
-            self._restrict(last, connectivity_radius)
-
-    def _restrict(self, last: nn.Linear, radius: int) -> None:
-        """Zero the weights between units further apart, and keep them so: their gradient is zero, and so are AdamW's moments."""
-        joined = ring_distance(self.units) <= radius
-        mask = joined.flatten().to(last.weight.dtype)
-        with torch.no_grad():
-            last.bias.mul_(mask)
-            # What a unit receives keeps its variance although it comes from fewer units.
-            last.weight.mul_(mask.unsqueeze(1) * (self.units / joined.sum(dim=1)[0]) ** 0.5)
-        self.register_buffer("_joined", mask, persistent=False)
-        last.weight.register_hook(lambda gradient: gradient * self._joined.unsqueeze(1))
-        last.bias.register_hook(lambda gradient: gradient * self._joined)
 
     def forward(self, velocities: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch units units"]:
         """Matrices W, `W[..., i, j]` from unit j to unit i, for velocities in metres per step."""
         flat: Tensor = self.mlp(velocities / self.velocity_scale_m)
         return flat.view(*velocities.shape[:-1], self.units, self.units)
-
-
-def ring_distance(units: int) -> Int[Tensor, "units units"]:
-    """Places between two units on a ring of units, along the shorter way."""
-    place = torch.arange(units)
-    apart = (place.unsqueeze(1) - place).abs()
-    return torch.minimum(apart, units - apart)
 
 
 def _linear(inputs: int, outputs: int, generator: Generator, dtype: torch.dtype) -> nn.Linear:

@@ -42,7 +42,7 @@ def measure(
     """
     step, start = network.as_system()
     world = config.world
-    extent = training_extent_m(world.max_velocity_m, world.steps)
+    extent = training_extent_m(world.max_velocity_m, world.longest_steps)
     return evaluate_system(step, start, max_step_m=world.max_velocity_m, extent_m=extent, config=evaluation, progress=progress).summary
 
 

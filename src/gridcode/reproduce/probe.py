@@ -46,7 +46,7 @@ class Probe:
     @property
     def extent_m(self) -> float:
         """Side of the square that training covered, metres."""
-        return training_extent_m(self.max_step_m, self.config.world.steps)
+        return training_extent_m(self.max_step_m, self.config.world.longest_steps)
 
     @functools.cached_property
     def evaluation(self) -> tuple[dict[str, Any], xr.DataTree]:

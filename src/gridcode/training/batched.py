@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 
 from gridcode.config import Config
 from gridcode.errors import InputError
-from gridcode.losses.batched import BatchedTerms, LossSettings, batched_isometry, batched_objective, pair_terms_in_turn
+from gridcode.losses.batched import BatchedTerms, LossSettings, batched_objective, pair_terms_in_turn
 from gridcode.losses.objective import isometry_weights
 from gridcode.losses.pairwise import choose_states
 from gridcode.models.populations import make_network, members_of
@@ -104,8 +104,6 @@ class BatchedTrainer:
     def __init__(self, configs: Sequence[Config], *, device: torch.device | str = "cpu", kernels: bool = False, graph: bool = False) -> None:
         if len({shape_of(c) for c in configs}) != 1:
             raise InputError("networks trained together may differ only in seed, learning rate, loss weights and scales")
-        if configs[0].model.connectivity_radius or configs[0].loss.neighbourhood_share:
-            raise InputError("networks with local connectivity or neighbourhoods of units are not trained as one program")
         self.device = torch.device(device)
         if graph and not (kernels and self.device.type == "cuda"):
             raise InputError("a CUDA graph needs a CUDA device and the kernels")
@@ -159,17 +157,12 @@ class BatchedTrainer:
         loss = self.configs[0].loss
         return choose_states(loss.sampled_states, of=states.shape[1] * states.shape[2], generator=stream) if loss.pairs == "sampled" else None
 
-    def _isometry(self, stack: PopulationStack | None, states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _objective(self, stack: PopulationStack | None, states: Tensor, batch: Batch, pick: Tensor | None) -> BatchedTerms:
+        """Terms of the rows of a stack, or of whole networks."""
+
         def each(values: Tensor) -> Tensor:
             return stack.each(values) if stack else values
 
-        weight, early = (each(self._rates[row].to(self._dtype)) for row in (1, 2))
-        loss = self.configs[0].loss
-        return batched_isometry(states, batch, loss, self._settings.map(each), weight=weight, early_raw_weight=early)
-
-    def _objective(
-        self, stack: PopulationStack | None, states: Tensor, batch: Batch, pick: Tensor | None, isometry: tuple[Tensor, Tensor]
-    ) -> BatchedTerms:
         config = self.configs[0]
         pairs: Any = pair_terms_in_turn
         if self._kernels:
@@ -178,34 +171,35 @@ class BatchedTrainer:
             from gridcode.kernels.pairs import fused_pair_terms
 
             pairs = partial(fused_pair_terms, products=config.training.products)
-        settings = self._settings
-        if stack:
-            settings, pick = settings.map(stack.each), None if pick is None else stack.each(pick)
-        return batched_objective(states, batch, config.loss, settings, pick=pick, isometry=isometry, pair_terms_of_networks=pairs)
+        return batched_objective(
+            states,
+            batch,
+            config.loss,
+            self._settings.map(each),
+            pick=pick,
+            isometry_weight=each(self._rates[1].to(self._dtype)),
+            early_raw_weight=each(self._rates[2].to(self._dtype)),
+            pair_terms_of_networks=pairs,
+        )
 
     def _terms_of_each(self, by_stack: Sequence[Tensor], batch: Batch, pick: Tensor | None) -> list[BatchedTerms]:
         """The objective of every population by itself, one record for each place among a network's populations."""
         found = []
         for stack, states in zip(self._stacks, by_stack, strict=True):
             own = stack.batch(batch)
-            found.append(self._objective(stack, states, own, pick, self._isometry(stack, states, own)))
+            found.append(self._objective(stack, states, own, None if pick is None else stack.each(pick)))
         columns = {name: self._in_order([getattr(terms, name) for terms in found]) for name in vars(found[0])}
         return [BatchedTerms(**dict(zip(columns, values, strict=True))) for values in zip(*columns.values(), strict=True)]
 
     def _terms_of_whole(self, by_stack: Sequence[Tensor], batch: Batch, pick: Tensor | None) -> BatchedTerms:
-        """The objective of all units together; isometry of the whole or, as configured, the mean over populations."""
+        """The objective of all units together."""
         states = joint(self._in_order(by_stack))
-        if self.configs[0].loss.isometry_of == "whole" or len(self.configs[0].model.sizes) == 1:
-            isometry = self._isometry(None, states, batch)
-        else:
-            parts = [self._isometry(stack, own, stack.batch(batch)) for stack, own in zip(self._stacks, by_stack, strict=True)]
-            weighted, shown = (torch.stack(self._in_order(values)).mean(dim=0) for values in zip(*parts, strict=True))
-            isometry = weighted, shown
-        return self._objective(None, states, batch, pick, isometry)
+        return self._objective(None, states, batch, pick)
 
     def _one_step(self) -> None:
         """The program: reads and writes only tensors that stay where they are."""
         config = self.configs[0]
+        steps, trajectories = config.world.stage(joint=not self._separate)
         self._rates.copy_(self._rows.index_select(0, self._row.view(1)).squeeze(0))
         for stack in self._stacks:
             stack.forget_gradients()
@@ -216,8 +210,8 @@ class BatchedTrainer:
                 number = self.step * config.training.accumulation + part
                 stream = _StreamsInTurn([c.training.seed for c in self.configs], number, self.device)
             batch = draw_batch(
-                steps=config.world.steps,
-                trajectories=config.world.trajectories,
+                steps=steps,
+                trajectories=trajectories,
                 max_velocity_m=self._max_velocity,
                 distribution=config.world.velocities,
                 kind=config.world.orders,

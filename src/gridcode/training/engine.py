@@ -85,8 +85,6 @@ def why_no_kernels(config: Config) -> str | None:
         return "Triton is not installed"
     if torch.cuda.is_available() and torch.cuda.get_device_capability() < (8, 0):
         return "this GPU is older than compute capability 8.0"
-    if config.model.connectivity_radius or config.loss.neighbourhood_share:
-        return "local connectivity and neighbourhoods of units are computed operation by operation"
     return why_not(config.model.units, getattr(torch, config.training.precision))
 
 

@@ -43,11 +43,11 @@ def step_bytes(config: Config) -> dict[str, int]:
     backward pass keeps of them, and the block or subset of pairs; measured peaks are in docs/performance.md.
     """
     size = 8 if config.training.precision == "float64" else 4
-    square = config.model.units**2
-    states = (config.world.steps + 1) * config.world.trajectories * config.model.units
+    square = sum(n**2 for n in config.model.sizes)
+    steps, trajectories = (max(both) for both in zip(*(config.world.stage(joint=joint) for joint in (False, True)), strict=True))
     return {
-        "model.units": size * square * (4 * (config.model.hidden_widths[-1] + 1) + 3 * config.world.steps),
-        "world.trajectories": size * states * 6,
+        "model.units": size * square * (4 * (config.model.hidden_widths[-1] + 1) + 3 * steps),
+        "world.trajectories": size * (steps + 1) * trajectories * config.model.units * 6,
     }
 
 

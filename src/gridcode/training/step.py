@@ -15,7 +15,6 @@ from torch.optim import AdamW
 
 from gridcode.config import Config, ModelConfig
 from gridcode.errors import TrainingError
-from gridcode.losses.neighbourhoods import neighbourhood_objective
 from gridcode.losses.objective import Terms, mean_terms, objective
 from gridcode.losses.pairwise import choose_states
 from gridcode.models.populations import join, make_network, members_of
@@ -128,9 +127,10 @@ class Trainer:
     def draw(self, stream: Source) -> Batch:
         """A training batch from a stream of random numbers."""
         world = self.config.world
+        steps, trajectories = world.stage(joint=not self.separate)
         return draw_batch(
-            steps=world.steps,
-            trajectories=world.trajectories,
+            steps=steps,
+            trajectories=trajectories,
             max_velocity_m=world.max_velocity_m,
             distribution=world.velocities,
             kind=world.orders,
@@ -152,12 +152,7 @@ class Trainer:
         if self.separate:
             # Gradients are computed with the terms, so this is nearly all of the work.
             return mean_terms(self._side_by_side([functools.partial(objective, own, batch, loss, step=self.step, pick=pick) for own in states]))
-        terms = objective(join(states), batch, loss, step=self.step, pick=pick, populations=[own.shape[-1] for own in states])
-        share = loss.neighbourhood_share
-        if not share:
-            return terms
-        local = neighbourhood_objective(states[0], batch, loss, generator=stream)
-        return dataclasses.replace(terms, total=(1 - share) * terms.total + share * local, neighbourhoods=local.detach())
+        return objective(join(states), batch, loss, step=self.step, pick=pick)
 
     def advance(self) -> StepResult:
         """One optimiser step.
@@ -222,8 +217,7 @@ class Trainer:
             pick = choose_states(loss.sampled_states, of=times * trajectories, generator=Stream(self.config.training.seed, COMPARED + self.step))
             pick = pick.to(result.states[0].device)
         step = self.step - 1  # of which these are the states
-        sizes = [own.shape[-1] for own in result.states]
-        values = objective(join(result.states), result.batch, loss, step=step, pick=pick, populations=sizes).floats()
+        values = objective(join(result.states), result.batch, loss, step=step, pick=pick).floats()
         for k, own in enumerate(result.states, start=1):
             values |= {f"{name}_{k}": value for name, value in objective(own, result.batch, loss, step=step, pick=pick).floats().items()}
         return values

@@ -13,7 +13,7 @@ const PANELS = [
   { names: ["separation", "invariance"], unit: "loss term", log: true },
   { names: ["capacity"], unit: "loss term" },
   { names: ["isometry"], unit: "loss term", log: true },
-  { names: ["neighbourhoods"], unit: "loss term" },
+  { names: ["loss_1", "loss_2", "loss_3", "loss_4", "loss_5", "loss_6"], unit: "loss of a population" },
   { names: ["gradient_norm"], unit: "norm", log: true },
   { names: ["learning_rate"], unit: "step size", log: true },
   { names: ["silent_units"], unit: "units", whole: true },
