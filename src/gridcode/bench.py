@@ -27,6 +27,7 @@ from gridcode.losses.objective import isometry_weights, objective
 from gridcode.losses.pairwise import choose_states, pair_terms, sample_states
 from gridcode.losses.terms import capacity, conformal_isometry, invariance, separation
 from gridcode.models.integrator import rollout, rollout_reference
+from gridcode.models.populations import members_of
 from gridcode.training.batched import BatchedTrainer
 from gridcode.training.engine import why_no_kernels
 from gridcode.training.memory import keep_freed_memory
@@ -123,7 +124,7 @@ def floors(config: Config, rates: Rates) -> dict[str, float]:
 def parts(config: Config, *, seconds: float) -> dict[str, list[float]]:
     """CPU-seconds of the parts of one batch, many times each; `others` is what the whole step has besides."""
     trainer = Trainer(config)
-    network = trainer.network
+    (network,) = members_of(trainer.network)
     taken: dict[str, list[float]] = {}
     began = time.perf_counter()
     number = 0
@@ -170,7 +171,7 @@ def parts(config: Config, *, seconds: float) -> dict[str, list[float]]:
 
 def naive_step(trainer: Trainer) -> None:
     """The same optimiser step, written as the method reads: plain loop, all matrices W(v), the terms as defined, autograd."""
-    config, network = trainer.config, trainer.network
+    config, (network,) = trainer.config, members_of(trainer.network)
     for part in range(config.training.accumulation):
         stream = Stream(config.training.seed, part)
         batch = trainer.draw(stream)

@@ -350,4 +350,6 @@ def population_verdict(summary: Mapping[str, Any]) -> str:
         independent = summary["n_independent_modules"]
         text += f" Pairs of modules: {found}. "
         text += "All are one lattice and its sub-lattices." if independent == 1 else f"{independent} lattices are not sub-lattices of one another."
+        spacings = [m["spacing_m"] for m in modules]
+        text += f" The largest spacing is {max(spacings) / min(spacings):.2f} times the smallest."
     return text

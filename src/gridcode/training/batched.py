@@ -148,7 +148,7 @@ class BatchedTrainer:
 
     def _in_order(self, by_stack: Sequence[Tensor]) -> list[Tensor]:
         """Something of every row of every stack as one tensor for each population, (network, ...), in the populations' order."""
-        found = {}
+        found: dict[int, Tensor] = {}
         for stack, values in zip(self._stacks, by_stack, strict=True):
             found |= dict(zip(stack.which, stack.by_network(values).unbind(dim=1), strict=True))
         return [found[place] for place in range(len(found))]
@@ -230,7 +230,7 @@ class BatchedTrainer:
             by_stack = [states.detach() for states in by_stack]
             self._last = (by_stack, batch)
             zero = [(states.amax(dim=-1) <= 0).sum(dim=(1, 2)) for states in by_stack]
-            self._zero_states += sum(self._in_order(zero)) * (self._failed == 0)
+            self._zero_states += torch.stack(self._in_order(zero)).sum(dim=0) * (self._failed == 0)
         gradients = [stack.gradient() for stack in self._stacks]
         norms = self._in_order([torch.linalg.vector_norm(gradient, dim=1) for gradient in gradients])
         norm = norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms), dim=0)
@@ -238,7 +238,8 @@ class BatchedTrainer:
         broken = ~torch.isfinite(total + norm)
         self._failed_at.copy_(torch.where(broken & (self._failed == 0), self._batch, self._failed_at))
         going = self._failed == 0
-        silent = sum(self._in_order([(states.amax(dim=(1, 2)) <= SILENT_BELOW).sum(dim=-1) for states in by_stack]))
+        quiet = [(states.amax(dim=(1, 2)) <= SILENT_BELOW).sum(dim=-1) for states in by_stack]
+        silent = torch.stack(self._in_order(quiet)).sum(dim=0)
         shown = torch.stack([v.double() for v in (total, terms.separation, terms.invariance, terms.capacity, terms.isometry, norm, silent)])
         self._shown.copy_(torch.where(going, shown, self._shown))
         self._failed.copy_(torch.maximum(self._failed, broken.float()))
