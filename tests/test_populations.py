@@ -211,3 +211,16 @@ def test_units_are_the_sum_of_populations():
     assert gridcode.Config.from_toml("[model]\npopulations = [16, 8]").model.units == 24
     assert config.override({"populations": []}).model.sizes == (128,)
     assert gridcode.Config.from_toml(config.to_toml()) == config
+
+
+@pytest.mark.slow
+def test_one_seed_of_the_preset_modules_grows_three_independent_modules_of_different_scale(tmp_path):
+    """To its end, as a user would; some minutes on two cores."""
+    config = gridcode.load_config("modules").override({"seed": 4711, "snapshots": 0})
+    run = gridcode.train(config, out=tmp_path / "run")
+    few = {"arenas_m": [4.0], "adapt_arena": False, "walks": ["smooth"], "nulls": 99, "space": False, "evaluation.theory": False, "history": False}
+    summary = gridcode.evaluate(run, config=config.override(few).evaluation).summary
+    spacings = [module["spacing_m"] for module in summary["modules"]]
+    assert summary["headline"]["n_independent_modules"] == 3
+    assert max(spacings) > 1.5 * min(spacings)
+    assert all(module["axis_ratio"] > 0.85 for module in summary["modules"])

@@ -10,6 +10,7 @@ import gridcode
 from gridcode import cli
 from gridcode.models import packing
 from gridcode.models.network import GridNetwork
+from gridcode.models.populations import make_network
 from gridcode.pretrained import scores
 from gridcode.pretrained.export import export, training_command
 
@@ -91,7 +92,7 @@ def test_unknown_and_damaged(library, tmp_path):
     for data, said, message in (
         (weights[:-1] + bytes([weights[-1] ^ 1]), text, "SHA-256"),
         (weights, text[: len(text) // 2], "damaged"),
-        (weights, text.replace('"units": 12,\n   "hidden', '"units": 13,\n   "hidden'), "damaged"),
+        (weights, text.replace('"units": 12,\n   "populations', '"units": 13,\n   "populations'), "damaged"),
         (weights, text.replace('"norm": true', '"norms": true'), "does not read .model.norms"),
         (weights, text.replace('"format": 1', '"format": 99'), "format 99"),
     ):
@@ -137,18 +138,21 @@ def test_packing_keeps_the_weights(network):
         packing.pack(network, dtype="float16")
 
 
-def test_zeros_take_no_room(network):
-    dense = len(packing.pack(network))
-    with torch.no_grad():
-        ring = torch.arange(40)
-        far = ((ring[:, None] - ring).abs() % 40 > 4).flatten()
-        network.transition.mlp[-1].weight[far] = 0
-        network.transition.mlp[-1].bias[far] = 0
-    data = packing.pack(network)
-    assert len(data) < dense * 0.35
-    assert all(torch.equal(value, network.state_dict()[name]) for name, value in packing.unpack(data).items())
-    factors = packing.factor(network, max_velocity_m=0.15)
-    assert not packing.unpack(packing.pack(network, factors=factors))["transition.mlp.4.weight"][far].any()
+def test_layers_of_all_populations_are_rounded_or_factored():
+    config = gridcode.Config().override({"populations": [40, 24, 40], "hidden_widths": [48, 48]})
+    several = make_network(config.model, generator=torch.Generator().manual_seed(0))
+    half = packing.unpack(packing.pack(several, dtype="float16"))
+    assert half.keys() == several.state_dict().keys()
+    changed = {name for name, value in several.state_dict().items() if not torch.equal(value, half[name])}
+    assert changed == {f"populations.{k}.transition.mlp.4.weight" for k in range(3)}
+    factors = packing.factor(several, max_velocity_m=0.15, tolerance=1e-3)
+    assert factors.keys() == changed
+    data = packing.pack(several, factors=factors)
+    assert len(data) < len(packing.pack(several)) / 2
+    back = packing.unpack(data)
+    for name in changed:
+        assert (back[name] - several.state_dict()[name]).norm() < several.state_dict()[name].norm()
+        assert back[name].shape == several.state_dict()[name].shape
 
 
 @pytest.mark.parametrize("tolerance", [1e-2, 1e-4])
@@ -162,11 +166,12 @@ def test_low_rank_keeps_the_matrices(network, tolerance):
     with torch.no_grad():
         mine, theirs = network.transition(velocities), other.transition(velocities)
     error = float((mine - theirs).norm() / mine.norm())
-    assert error < 1.5 * factors.error + 1e-6 and factors.error <= tolerance
+    ((name, own),) = factors.items()
+    assert name == "transition.mlp.4.weight" and error < 1.5 * own.error + 1e-6 and own.error <= tolerance
     assert len(data) < len(packing.pack(network)) / 2
     less = packing.factor(network, max_velocity_m=0.15, tolerance=10 * tolerance)
-    assert less.left.shape[1] < factors.left.shape[1]
-    assert packing.factor(network, max_velocity_m=0.15, tolerance=0) is None
+    assert less[name].left.shape[1] < own.left.shape[1]
+    assert packing.factor(network, max_velocity_m=0.15, tolerance=0) == {}
 
 
 def test_damaged_weights_are_named():
@@ -208,7 +213,7 @@ def test_what_counts_as_changed(changed, too_far):
 
 
 def test_training_command_trains_the_same(run):
-    assert training_command(gridcode.load_config("laptop")) == "gridcode train laptop --seed 0"
+    assert training_command(gridcode.load_config("modules")) == "gridcode train modules --seed 0"
     words = shlex.split(training_command(run.config))
     options = dict(zip(words[3::2], words[4::2], strict=True))
     again = gridcode.load_config(words[2]).override({key.removeprefix("--"): value for key, value in options.items()})
@@ -229,7 +234,7 @@ def test_on_the_command_line(tmp_path, capsys):
         assert "command:" in capsys.readouterr().out
         assert cli.main(["pretrained", name, "--out", str(tmp_path / "run"), "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["run"] == str(tmp_path / "run")
-        assert gridcode.load_network(tmp_path / "run").transition.units == rows[0]["scores"]["units"]
+        assert len(gridcode.load_network(tmp_path / "run").g0) == rows[0]["scores"]["units"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,4 +1,4 @@
-"""Weights in little room: rounding, low rank and zeros left out, in one safetensors file.
+"""Weights in little room: rounding and low rank, in one safetensors file.
 
 Nearly all numbers of a network are the weights A of the layer that gives W(v) = A h(v) + b, N^2 rows of as many numbers as there are
 hidden units (in each population, where there are several). Only they are rounded or factored; all other tensors stay in float32.
@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import safetensors
 import safetensors.torch
 import torch
@@ -24,7 +23,7 @@ from gridcode.models.populations import Network, members_of
 # An eighth of what rounding to float16 does to W(v) (measured: 1.3e-4 to 1.6e-4 of it).
 FACTOR_TOLERANCE = 2e-5
 SAMPLES = 4000
-LEFT, RIGHT, ROWS = ":left", ":right", ":rows"
+LEFT, RIGHT = ":left", ":right"
 ROUNDED = {"float16": torch.float16, "float32": torch.float32}
 
 
@@ -136,21 +135,8 @@ def pack_weights(weights: Mapping[str, Tensor], *, dtype: str = "float32", facto
     for name, value in (tensors | rounded).items():
         if value.is_floating_point() and not value.isfinite().all():
             raise InputError(f"{name} has weights that are not finite in {dtype if name in rounded else 'float32'}")
-    packed: dict[str, Tensor] = {}
-    for name, value in (tensors | rounded).items():
-        packed |= _without_zero_rows(name, value)
+    packed = tensors | rounded
     return safetensors.torch.save({name: packed[name].contiguous() for name in sorted(packed)})
-
-
-def _without_zero_rows(name: str, value: Tensor) -> dict[str, Tensor]:
-    """Rows that are zero throughout, as local connectivity leaves them, are left out where that takes less room."""
-    if value.ndim == 0:
-        return {name: value}
-    kept = (value != 0).flatten(1).any(dim=1) if value.ndim > 1 else value != 0
-    bits = torch.from_numpy(np.packbits(kept.numpy()))
-    if value[kept].nbytes + bits.nbytes >= value.nbytes:
-        return {name: value}
-    return {name: value[kept], name + ROWS: torch.cat([torch.tensor([len(value)], dtype=torch.int64).view(torch.uint8), bits])}
 
 
 def unpack(data: bytes) -> dict[str, Tensor]:
@@ -161,21 +147,10 @@ def unpack(data: bytes) -> dict[str, Tensor]:
     """
     try:
         packed = safetensors.torch.load(data)
-        tensors = {name: _with_zero_rows(value, packed.get(name + ROWS)) for name, value in packed.items() if not name.endswith(ROWS)}
+        tensors = {name: value.float() if value.is_floating_point() else value for name, value in packed.items()}
         for name in [name for name in tensors if name.endswith(LEFT)]:
             whole = name.removesuffix(LEFT)
             tensors[whole] = tensors.pop(name) @ tensors.pop(whole + RIGHT)
     except (SafetensorError, KeyError, ValueError, IndexError, RuntimeError) as error:
         raise InputError(f"the weights are damaged ({str(error).splitlines()[0]})") from None
     return tensors
-
-
-def _with_zero_rows(value: Tensor, rows: Tensor | None) -> Tensor:
-    value = value.float() if value.is_floating_point() else value
-    if rows is None:
-        return value
-    count = int(rows[:8].clone().view(torch.int64))
-    kept = torch.from_numpy(np.unpackbits(rows[8:].numpy(), count=count).astype(bool))
-    whole = value.new_zeros(count, *value.shape[1:])
-    whole[kept] = value
-    return whole

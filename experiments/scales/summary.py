@@ -1,0 +1,70 @@
+"""Tables of `sweep.py` by variant, as Markdown.
+
+    python experiments/scales/summary.py experiments/scales/search.csv [...]
+
+Tables of quick looks: how many networks had which lattice, medians over networks. Other tables: counts of networks and medians over networks;
+path errors are tracked medians in metres after 60 and 1,000 steps, `lost` is the mean share of walkers more than 0.3 m off after 1,000.
+"""
+
+import sys
+
+import pandas as pd
+
+
+def quick_looks(table):
+    """A row a variant."""
+    groups = table.groupby("variant", sort=False)
+    kinds = pd.crosstab(table.variant, table.kind)
+    found = pd.DataFrame({"networks": groups.size()})
+    for kind in ("hexagonal", "square", "sheared", "none"):
+        found[kind] = kinds[kind] if kind in kinds else 0
+    found["axis ratio"] = groups.axis_ratio.median().round(2)
+    found["spacing (m)"] = groups.spacing_m.median().round(2)
+    found["silent of 64"] = groups.silent.mean().round(1)
+    return found.sort_values(["hexagonal", "silent of 64"], ascending=[False, True])
+
+
+def numbers(column):
+    """The lowest and the number of the values in a cell such as "0.62 0.64 1.36"."""
+    return column.map(lambda cell: min(map(float, str(cell).split())) if isinstance(cell, str | float) and str(cell) != "nan" else None)
+
+
+def whole(table):
+    """A row a variant."""
+    table = table.assign(
+        ratio=pd.to_numeric(table.largest_over_smallest, errors="coerce"),
+        roundest=numbers(table.axis_ratio),
+        hexagonal_all=table.population_type.map(lambda cell: {t.strip() for t in str(cell).split(",")} == {"hexagonal"}),
+    )
+    groups = table.groupby("variant", sort=False)
+    found = pd.DataFrame({"networks": groups.size()})
+    found["3 independent or more"] = groups.n_independent.apply(lambda n: int((n >= 3).sum()))
+    found["all populations hexagonal"] = groups.hexagonal_all.sum()
+    found["lowest axis ratio"] = groups.roundest.median().round(2)
+    found["largest / smallest"] = groups.ratio.median().round(2)
+    found["1.5 or more"] = groups.ratio.apply(lambda r: int((r >= 1.5).sum()))
+    found["on lattices"] = groups.lattice_share.median().round(2)
+    found["silent"] = groups.silent.mean().round(1)
+    found["loss"] = groups.loss.mean().round(3)
+    found["60 steps"] = groups.tracked_60_m.median().round(3)
+    found["1,000 steps"] = groups.tracked_1000_m.median().round(2)
+    found["lost"] = groups.lost_1000.mean().round(2) if "lost_1000" in table else None
+    return found
+
+
+def markdown(found):
+    """The table as text."""
+    lines = ["| variant | " + " | ".join(found.columns) + " |", "| --- " * (len(found.columns) + 1) + "|"]
+    for name, row in found.iterrows():
+        lines.append(f"| {name} | " + " | ".join("" if pd.isna(v) else f"{v:g}" if not isinstance(v, str) else v for v in row) + " |")
+    return "\n".join(lines)
+
+
+def main():
+    for path in sys.argv[1:]:
+        table = pd.read_csv(path)
+        print(f"\n{path}\n\n{markdown(quick_looks(table) if 'kind' in table else whole(table))}")
+
+
+if __name__ == "__main__":
+    main()
