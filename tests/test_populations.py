@@ -35,7 +35,7 @@ def batch(generator):
 
 @pytest.fixture
 def two_stages(tiny):
-    return tiny.override({"populations": [8, 9], "separate_steps": 12, "joint_steps": 12, "joint_trajectories": 12})
+    return tiny.override({"populations": [8, 9], "separate_steps": 12, "isometry_of": "populations", "joint_steps": 12, "joint_trajectories": 12})
 
 
 def test_populations_equal_the_plain_loop_over_one_block_diagonal_matrix(network, batch):
@@ -93,16 +93,19 @@ def test_one_population_is_the_network_without_populations():
     assert isinstance(make_network(ModelConfig(populations=(8, 8)), generator=torch.Generator()), Populations)
 
 
+@pytest.mark.parametrize("scope", ["whole", "populations"])
 @pytest.mark.parametrize("form", ["raw", "scale_free"])
-def test_the_objective_of_the_whole_equals_its_definition(network, batch, form):
-    loss = LossConfig(pairs="all", isometry_form=form, isometry_ramp=(0, 0), isometry_range_m=0.12, isometry=0.3)
+def test_the_objective_of_the_whole_equals_its_definition(network, batch, scope, form):
+    loss = LossConfig(pairs="all", isometry_of=scope, isometry_form=form, isometry_ramp=(0, 0), isometry_range_m=0.12, isometry=0.3)
     states = network(batch).detach().requires_grad_()
-    fast = objective(states, batch, loss, step=5)
+    fast = objective(states, batch, loss, step=5, populations=SIZES)
     g, x = states.flatten(0, 1), batch.positions.flatten(0, 1)
     v = batch.velocities[batch.orders].transpose(0, 1)
-    iso = conformal_isometry(states[:-1], states[1:], v, sigma_x=0.12, form=form)
+    parts = [p * math.sqrt(3) for p in states.split(SIZES, dim=-1)] if scope == "populations" else [states]
+    iso = sum(conformal_isometry(p[:-1], p[1:], v, sigma_x=0.12, form=form) for p in parts) / len(parts)
     slow = separation(g, x, sigma_x=0.05, sigma_g=0.4) + 0.3 * invariance(g, x, sigma_x=0.05) + 0.5 * capacity(states) + 0.3 * iso
     torch.testing.assert_close(fast.total, slow, atol=1e-12, rtol=1e-9)
+    torch.testing.assert_close(fast.isometry, iso.detach(), atol=1e-12, rtol=1e-9)
     (a,), (b,) = (torch.autograd.grad(total, states) for total in (fast.total, slow))
     torch.testing.assert_close(a, b, atol=1e-10, rtol=1e-8)
 
@@ -135,7 +138,7 @@ def test_the_second_stage_trains_them_on_the_objective_of_the_whole(two_stages):
     trainer = Trainer(config)
     network = make_network(config.model, generator=torch.Generator().manual_seed(0), dtype=DOUBLE)
     result = trainer.advance()
-    terms = objective(network(result.batch), result.batch, config.loss, step=0)
+    terms = objective(network(result.batch), result.batch, config.loss, step=0, populations=(8, 9))
     terms.total.backward()
     for (name, mine), theirs in zip(trainer.network.named_parameters(), network.parameters(), strict=True):
         torch.testing.assert_close(mine.grad, theirs.grad, atol=1e-10, rtol=1e-8, msg=name)

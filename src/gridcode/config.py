@@ -141,6 +141,8 @@ class LossConfig(Section):
     """Steps between which the isometry weight rises from 0 to its value."""
     isometry_early_raw: NotNegative = 0.01
     """Weight of the raw form before the ramp starts."""
+    isometry_of: Literal["whole", "populations"] = "whole"
+    """Whether isometry is asked of the state of all units (published) or of the state of each population."""
     reduction: Literal["mean", "sum"] = "mean"
     """Whether pair terms are averaged or summed over their pairs."""
     pairs: Literal["sampled", "all"] = "sampled"

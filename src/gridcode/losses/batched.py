@@ -117,6 +117,33 @@ class _Isometry(torch.autograd.Function):
         return d_states, None, None, None, None, None, None
 
 
+def batched_isometry(
+    states: Float[Tensor, "network time trajectory units"],
+    batch: Batch,
+    config: LossConfig,
+    settings: LossSettings,
+    *,
+    weight: Float[Tensor, " network"],
+    early_raw_weight: Float[Tensor, " network"],
+) -> tuple[Float[Tensor, " network"], Float[Tensor, " network"]]:
+    """The weighted isometry terms, and the form in use by itself.
+
+    Args:
+        states: as the networks give them, the starts included.
+        batch: what was walked, the networks on the leading axis.
+        config: what all networks share: the form.
+        settings: what each has for itself.
+        weight: weight of the form in use at this step (`isometry_weights`).
+        early_raw_weight: weight of the early raw form at this step.
+    """
+    taken = batch.orders.transpose(1, 2)  # (network, step, trajectory)
+    speed = torch.linalg.vector_norm(batch.velocities, dim=-1)
+    speed = speed.gather(1, taken.flatten(1)).view(taken.shape)
+    counts = ((speed > 0) & (speed < settings.isometry_range[:, None, None])).to(states.dtype)
+    weighted, shown = _Isometry.apply(states, speed, counts, settings.isometry_range, config.isometry_form, weight, early_raw_weight)
+    return weighted, shown.detach()
+
+
 def batched_objective(
     states: Float[Tensor, "network time trajectory units"],
     batch: Batch,
@@ -124,8 +151,7 @@ def batched_objective(
     settings: LossSettings,
     *,
     pick: Int[Tensor, "network picked"] | None,
-    isometry_weight: Float[Tensor, " network"],
-    early_raw_weight: Float[Tensor, " network"],
+    isometry: tuple[Float[Tensor, " network"], Float[Tensor, " network"]],
     pair_terms_of_networks: PairTermsOfNetworks = pair_terms_in_turn,
 ) -> BatchedTerms:
     """All terms on the states of the networks' training batches.
@@ -133,11 +159,10 @@ def batched_objective(
     Args:
         states: as the networks give them, the starts included.
         batch: what was walked, the networks on the leading axis.
-        config: what all networks share: forms and reduction.
+        config: what all networks share: the reduction.
         settings: what each has for itself.
         pick: the states to compare, from `choose_states`; None compares all.
-        isometry_weight: weight of the form in use at this step (`isometry_weights`).
-        early_raw_weight: weight of the early raw form at this step.
+        isometry: what `batched_isometry` gave, of these states or of populations of them.
         pair_terms_of_networks: computes the pair terms.
     """
     g, x = states.flatten(1, 2), batch.positions.flatten(1, 2)
@@ -152,12 +177,5 @@ def batched_objective(
         invariance_weight=settings.invariance,
         reduction=config.reduction,
     )
-    taken = batch.orders.transpose(1, 2)  # (network, step, trajectory)
-    speed = torch.linalg.vector_norm(batch.velocities, dim=-1)
-    speed = speed.gather(1, taken.flatten(1)).view(taken.shape)
-    counts = ((speed > 0) & (speed < settings.isometry_range[:, None, None])).to(states.dtype)
-    weighted_isometry, isometry = _Isometry.apply(
-        states, speed, counts, settings.isometry_range, config.isometry_form, isometry_weight, early_raw_weight
-    )
-    total = weighted + settings.capacity * mean_state + weighted_isometry
-    return BatchedTerms(total, separation.detach(), invariance.detach(), mean_state.detach(), isometry.detach())
+    total = weighted + settings.capacity * mean_state + isometry[0]
+    return BatchedTerms(total, separation.detach(), invariance.detach(), mean_state.detach(), isometry[1])

@@ -56,7 +56,7 @@ class _Objective(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, states: Tensor, batch: Batch, config: LossConfig, pick: Tensor | None, weights: tuple[float, float]
+        ctx: Any, states: Tensor, batch: Batch, config: LossConfig, pick: Tensor | None, weights: tuple[float, float], sizes: tuple[int, ...]
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         wants = ctx.needs_input_grad[0]
         g, x = flatten(states, batch.positions)
@@ -72,13 +72,15 @@ class _Objective(torch.autograd.Function):
         )
         mean = g.mean(dim=0)
         mean_state = -(mean * mean).sum()
-        steps = _ShortSteps.of(states, batch, config.isometry_range_m)
+        scale = len(sizes) ** 0.5
+        parts = states.split(sizes, dim=-1) if len(sizes) > 1 else (states,)
+        steps = [_ShortSteps.of(part, batch, config.isometry_range_m, scale) for part in parts]
         # What is reported is always the form in use, so that a curve does not jump where the early form ends.
-        isometry = steps.term(config.isometry_form)
+        isometry = _mean([s.term(config.isometry_form) for s in steps])
         total = config.separation * separation + config.invariance * invariance + config.capacity * mean_state
         for weight, form in zip(weights, (config.isometry_form, "raw"), strict=True):
             if weight:
-                total = total + weight * steps.term(form)
+                total = total + weight * _mean([s.term(form) for s in steps])
         if from_pairs is not None:
             if pick is None:
                 gradient = from_pairs.add_(mean, alpha=-2 * config.capacity / len(g))
@@ -87,7 +89,8 @@ class _Objective(torch.autograd.Function):
                 gradient.index_add_(0, pick, from_pairs)
             for weight, form in zip(weights, (config.isometry_form, "raw"), strict=True):
                 if weight:
-                    steps.add_gradient(gradient, form, weight)
+                    for own, part in zip(steps, gradient.split(sizes, dim=1), strict=True):
+                        own.add_gradient(part, form, weight * scale / len(sizes))
             ctx.gradient = gradient.view_as(states)
         ctx.mark_non_differentiable(separation, invariance, mean_state, isometry)
         return total, separation, invariance, mean_state, isometry
@@ -103,7 +106,11 @@ class _Objective(torch.autograd.Function):
         # On a GPU, looking at the factor would wait for the device.
         if factor.device.type != "cpu" or float(factor) != 1.0:
             gradient.mul_(factor)
-        return gradient, None, None, None, None
+        return gradient, None, None, None, None, None
+
+
+def _mean(values: list[Tensor]) -> Tensor:
+    return values[0] if len(values) == 1 else torch.stack(values).mean()
 
 
 @dataclass(frozen=True)
@@ -120,7 +127,7 @@ class _ShortSteps:
     speed: Float[Tensor, " step"]
 
     @classmethod
-    def of(cls, states: Tensor, batch: Batch, range_m: float) -> "_ShortSteps":
+    def of(cls, states: Tensor, batch: Batch, range_m: float, scale: float) -> "_ShortSteps":
         speed = torch.linalg.vector_norm(batch.velocities, dim=1)
         short = (speed > 0) & (speed < range_m)
         step, trajectory = short[batch.orders.T].nonzero(as_tuple=True)
@@ -128,6 +135,8 @@ class _ShortSteps:
         after = before + states.shape[1]
         flat = states.reshape(-1, states.shape[-1])
         moved = flat.index_select(0, after) - flat.index_select(0, before)
+        if scale != 1:
+            moved *= scale
         length = ((moved * moved).sum(dim=1) + SMALLEST_SQUARE).sqrt()
         return cls(before, after, moved, length, speed[batch.orders.T[step, trajectory]].clamp_min(SHORTEST_STEP * range_m))
 
@@ -162,6 +171,7 @@ def objective(
     step: int,
     generator: Generator | Source | None = None,
     pick: Int[Tensor, " state"] | None = None,
+    populations: Sequence[int] = (),
 ) -> Terms:
     """All terms on the states of a training batch; their gradient is computed at once, so it can be asked for only once.
 
@@ -172,6 +182,7 @@ def objective(
         step: the optimiser step, for the isometry ramp.
         generator: draws the states to compare, where pairs are sampled.
         pick: the states to compare, from `choose_states`, instead of drawing them.
+        populations: sizes of the populations joined in the states, where isometry is asked of each: its mean over them, with states of length 1.
 
     Raises:
         InputError: states and positions of different leading shapes.
@@ -180,4 +191,5 @@ def objective(
     if pick is None and config.pairs == "sampled":
         assert generator is not None
         pick = choose_states(config.sampled_states, of=states.shape[0] * states.shape[1], generator=generator).to(states.device)
-    return Terms(*_Objective.apply(states, batch, config, pick, isometry_weights(config, step)))
+    sizes = tuple(populations) if populations and config.isometry_of == "populations" else (states.shape[-1],)
+    return Terms(*_Objective.apply(states, batch, config, pick, isometry_weights(config, step), sizes))

@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 
 from gridcode.config import Config
 from gridcode.errors import InputError
-from gridcode.losses.batched import BatchedTerms, LossSettings, batched_objective, pair_terms_in_turn
+from gridcode.losses.batched import BatchedTerms, LossSettings, batched_isometry, batched_objective, pair_terms_in_turn
 from gridcode.losses.objective import isometry_weights
 from gridcode.losses.pairwise import choose_states
 from gridcode.models.populations import make_network, members_of
@@ -157,12 +157,17 @@ class BatchedTrainer:
         loss = self.configs[0].loss
         return choose_states(loss.sampled_states, of=states.shape[1] * states.shape[2], generator=stream) if loss.pairs == "sampled" else None
 
-    def _objective(self, stack: PopulationStack | None, states: Tensor, batch: Batch, pick: Tensor | None) -> BatchedTerms:
-        """Terms of the rows of a stack, or of whole networks."""
-
+    def _isometry(self, stack: PopulationStack | None, states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         def each(values: Tensor) -> Tensor:
             return stack.each(values) if stack else values
 
+        weight, early = (each(self._rates[row].to(self._dtype)) for row in (1, 2))
+        loss = self.configs[0].loss
+        return batched_isometry(states, batch, loss, self._settings.map(each), weight=weight, early_raw_weight=early)
+
+    def _objective(
+        self, stack: PopulationStack | None, states: Tensor, batch: Batch, pick: Tensor | None, isometry: tuple[Tensor, Tensor]
+    ) -> BatchedTerms:
         config = self.configs[0]
         pairs: Any = pair_terms_in_turn
         if self._kernels:
@@ -171,30 +176,30 @@ class BatchedTrainer:
             from gridcode.kernels.pairs import fused_pair_terms
 
             pairs = partial(fused_pair_terms, products=config.training.products)
-        return batched_objective(
-            states,
-            batch,
-            config.loss,
-            self._settings.map(each),
-            pick=pick,
-            isometry_weight=each(self._rates[1].to(self._dtype)),
-            early_raw_weight=each(self._rates[2].to(self._dtype)),
-            pair_terms_of_networks=pairs,
-        )
+        settings = self._settings
+        if stack:
+            settings, pick = settings.map(stack.each), None if pick is None else stack.each(pick)
+        return batched_objective(states, batch, config.loss, settings, pick=pick, isometry=isometry, pair_terms_of_networks=pairs)
 
     def _terms_of_each(self, by_stack: Sequence[Tensor], batch: Batch, pick: Tensor | None) -> list[BatchedTerms]:
         """The objective of every population by itself, one record for each place among a network's populations."""
         found = []
         for stack, states in zip(self._stacks, by_stack, strict=True):
             own = stack.batch(batch)
-            found.append(self._objective(stack, states, own, None if pick is None else stack.each(pick)))
+            found.append(self._objective(stack, states, own, pick, self._isometry(stack, states, own)))
         columns = {name: self._in_order([getattr(terms, name) for terms in found]) for name in vars(found[0])}
         return [BatchedTerms(**dict(zip(columns, values, strict=True))) for values in zip(*columns.values(), strict=True)]
 
     def _terms_of_whole(self, by_stack: Sequence[Tensor], batch: Batch, pick: Tensor | None) -> BatchedTerms:
-        """The objective of all units together."""
+        """The objective of all units together; isometry of the whole or, as configured, the mean over populations."""
         states = joint(self._in_order(by_stack))
-        return self._objective(None, states, batch, pick)
+        if self.configs[0].loss.isometry_of == "whole" or len(self.configs[0].model.sizes) == 1:
+            isometry = self._isometry(None, states, batch)
+        else:
+            parts = [self._isometry(stack, own, stack.batch(batch)) for stack, own in zip(self._stacks, by_stack, strict=True)]
+            weighted, shown = (torch.stack(self._in_order(values)).mean(dim=0) for values in zip(*parts, strict=True))
+            isometry = weighted, shown
+        return self._objective(None, states, batch, pick, isometry)
 
     def _one_step(self) -> None:
         """The program: reads and writes only tensors that stay where they are."""

@@ -152,7 +152,7 @@ class Trainer:
         if self.separate:
             # Gradients are computed with the terms, so this is nearly all of the work.
             return mean_terms(self._side_by_side([functools.partial(objective, own, batch, loss, step=self.step, pick=pick) for own in states]))
-        return objective(join(states), batch, loss, step=self.step, pick=pick)
+        return objective(join(states), batch, loss, step=self.step, pick=pick, populations=self.config.model.sizes)
 
     def advance(self) -> StepResult:
         """One optimiser step.
@@ -217,7 +217,7 @@ class Trainer:
             pick = choose_states(loss.sampled_states, of=times * trajectories, generator=Stream(self.config.training.seed, COMPARED + self.step))
             pick = pick.to(result.states[0].device)
         step = self.step - 1  # of which these are the states
-        values = objective(join(result.states), result.batch, loss, step=step, pick=pick).floats()
+        values = objective(join(result.states), result.batch, loss, step=step, pick=pick, populations=self.config.model.sizes).floats()
         for k, own in enumerate(result.states, start=1):
             values |= {f"{name}_{k}": value for name, value in objective(own, result.batch, loss, step=step, pick=pick).floats().items()}
         return values
