@@ -7,6 +7,7 @@ BEFORE = {
     "joint_steps": 0,
     "joint_trajectories": 0,
     "invariance": 0.3,
+    "isometry_of": "populations",
     "steps": 3500,
     "schedule": "inverse",
 }
@@ -67,6 +68,7 @@ RECIPE = [
 ]
 # What the second stage needs: one thing at a time.
 NEEDED = [
+    _modules("isometry of the whole", isometry_of="whole"),
     _modules("no capacity", second={"capacity": 0.0}),
     _modules("no separation", second={"separation": 0.0}),
     _modules("no invariance", second={"invariance": 0.0}),
@@ -94,15 +96,17 @@ PRECISE = [
 # Short paths first, then long ones: the first stage of every network hexagonal, places told apart over a larger area in the second.
 SHORT_FIRST = [
     _modules(
-        f"T 30 then 60, invariance {w}",
-        seeds=range(2),
-        steps=4000,
+        f"T 30 then 60, {name}",
+        seeds=seeds,
+        steps=steps,
         schedule="cosine",
-        invariance=w,
-        second={"world.steps": 60, "world.trajectories": 60},
-        **{"world.steps": 30, "world.trajectories": 90},
+        **{"world.steps": 30, "world.trajectories": 90, "joint_steps": 60, "joint_trajectories": 60, "invariance": w, "isometry_of": scope},
     )
-    for w in (0.6, 0.3)
+    for name, seeds, steps, w, scope in (
+        ("isometry of the whole, invariance 0.6", range(2), 4000, 0.6, "whole"),
+        ("isometry of the whole, invariance 0.3", range(2), 4000, 0.3, "whole"),
+        ("isometry of populations, invariance 0.5, 4000 joint steps", range(2, 4), 5000, 0.5, "populations"),
+    )
 ]
 # Is there a best number of populations for 192 units?
 NUMBER = [
@@ -121,5 +125,5 @@ PLANS = {
     "number": NUMBER,
     "precise": PRECISE,
     "short first": SHORT_FIRST,
-    "third": LATTICE + PRECISE[:2] + NEEDED[:5] + [NUMBER[i] for i in (1, 3, 4)] + PRECISE[2:],
+    "third": LATTICE + PRECISE[:2] + NEEDED[:6] + [NUMBER[i] for i in (1, 3, 4)] + PRECISE[2:],
 }
