@@ -1,6 +1,6 @@
 """Pictures of the explorer for these pages: `python docs/screenshots.py RUNS` (needs the extra `dev`).
 
-RUNS holds `laptop-seed0` and `laptop-seed2`, trained by `gridcode train laptop --seeds 0,2 --out RUNS` and evaluated.
+RUNS holds `modules-seed10` and `modules-seed11`, trained by `gridcode train modules --seeds 10,11 --out RUNS` and evaluated.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def open_run(browser, url: str, name: str, **options: object) -> Page:
 def take(browser, url: str) -> None:
     keep(open_page(browser, url), "runs", clip={"x": 0, "y": 0, "width": 1280, "height": 420})
 
-    page = open_run(browser, url, "laptop-seed0")
+    page = open_run(browser, url, "modules-seed10")
     page.wait_for_selector(".history")
     keep(page, "run")
     address = page.url
@@ -69,14 +69,14 @@ def take(browser, url: str) -> None:
     keep(page, "unit")
     page.close()
 
-    page = open_run(browser, url, "laptop-seed0", size=PHONE, scheme="dark")
+    page = open_run(browser, url, "modules-seed10", size=PHONE, scheme="dark")
     page.wait_for_selector(".history")
     page.evaluate("() => { document.querySelector('.history').scrollIntoView(); scrollBy(0, -140); }")
     keep(page, "phone")
     page.close()
 
     page = open_page(browser, url)
-    for name in ("laptop-seed0", "laptop-seed2"):
+    for name in ("modules-seed10", "modules-seed11"):
         page.get_by_label(f"Compare {name}").check()
     page.get_by_role("button", name="Compare 2 runs").click()
     page.wait_for_selector(".columns canvas")

@@ -32,7 +32,6 @@ ROWS = {
         {**SAMPLED, "model.initialisation": "identity", "loss.isometry": 0.0, "training.learning_rate": 1e-3},
     ),
     "dense (recipe, one module)": ("dense", 1000, {}),
-    "laptop (recipe, several modules)": ("laptop", 1000, {}),
 }
 TERMS = ("separation", "invariance", "capacity", "isometry")
 AT = (100, 200, 500, 1000)

@@ -65,10 +65,7 @@ def measure(network, config, *, arena_m=ARENA_M, nulls=NULLS, paths=True, seed=0
         "largest_over_smallest": round(max(spacings) / min(spacings), 3) if spacings else "",
         "verdicts": " ".join(f"{r.first}-{r.second}:{r.verdict.replace(' ', '_')}" for r in relations.pairs),
         "population_lattice_share": listed([on_lattice[owner == k].mean() for k in range(owner.max() + 1)], 2),
-        "population_type": ", ".join(
-            max(TYPES, key=lambda kind: int((types[owner == k] == kind).sum()))
-            for k in range(owner.max() + 1)  # noqa: B023
-        ),
+        "population_type": ", ".join(max(TYPES, key=lambda kind: int((types[owner == k] == kind).sum())) for k in range(owner.max() + 1)),
         "population_module": " ".join(_mode(population.data["module"].values[owner == k]) for k in range(owner.max() + 1)),
     }
     if paths:

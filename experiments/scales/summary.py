@@ -17,7 +17,7 @@ def quick_looks(table):
     kinds = pd.crosstab(table.variant, table.kind)
     found = pd.DataFrame({"networks": groups.size()})
     for kind in ("hexagonal", "square", "sheared", "none"):
-        found[kind] = kinds[kind] if kind in kinds else 0
+        found[kind] = kinds.get(kind, 0)
     found["axis ratio"] = groups.axis_ratio.median().round(2)
     found["spacing (m)"] = groups.spacing_m.median().round(2)
     found["silent of 64"] = groups.silent.mean().round(1)

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from measure import measure
+from plans import PLANS
 
 from gridcode.config import Config, load_config
 from gridcode.models.packing import factor, pack_weights
@@ -24,8 +26,6 @@ from gridcode.models.populations import make_network
 from gridcode.training.batched import BatchedTrainer, shape_of
 from gridcode.training.memory import keep_freed_memory
 from gridcode.training.step import Trainer
-from measure import measure
-from plans import PLANS
 
 # Rows of a stack: more do not train faster, and delay the measuring.
 MOST_ROWS = 256
