@@ -18,12 +18,15 @@ QUICK = EvaluationConfig(arenas_m=(2.0,), walks=("smooth",), adapt_arena=False, 
 class PerfectGridSystem:
     """A path integrator that carries its position and shows lattice cells of it, and one silent unit."""
 
-    def __init__(self, spacing_m, angle_deg=60.0, units=6):
-        self.phases = np.random.default_rng(1).uniform(-spacing_m, spacing_m, (units, 2))
-        self.spacing_m, self.angle_deg = spacing_m, angle_deg
+    def __init__(self, spacing_m, angle_deg=60.0, units=6, others_m=()):
+        self.phases = np.random.default_rng(1).uniform(-spacing_m, spacing_m, (units + len(others_m), 2))
+        self.spacings_m, self.angle_deg = [spacing_m] * units + list(others_m), angle_deg
 
     def activity(self, positions):
-        cells = [lattice_cell(positions, spacing_m=self.spacing_m, angle_deg=self.angle_deg, phase_m=tuple(p)) for p in self.phases]
+        cells = [
+            lattice_cell(positions, spacing_m=spacing, angle_deg=self.angle_deg, phase_m=tuple(p))
+            for spacing, p in zip(self.spacings_m, self.phases, strict=True)
+        ]
         return np.stack([*cells, np.zeros(len(positions))], axis=1)
 
     def system(self):
@@ -142,6 +145,12 @@ def test_the_arena_grows_with_the_cells():
     assert summary["headline"]["arena_m"] == 3.0 and summary["headline"]["resolved"]
     small = evaluate_system(step, start, max_step_m=0.15, config=QUICK).summary
     assert not small["headline"]["resolved"]
+
+
+def test_the_arena_holds_enough_periods_of_the_largest_module():
+    step, start = PerfectGridSystem(0.45, others_m=(0.8, 0.8)).system()
+    summary = evaluate_system(step, start, max_step_m=0.15, config=QUICK.model_copy(update={"adapt_arena": True})).summary
+    assert summary["headline"]["arena_m"] == 3.0 and summary["headline"]["resolved"]
 
 
 def test_no_arena_smaller_than_the_largest_is_added():

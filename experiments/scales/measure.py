@@ -27,7 +27,7 @@ from gridcode.analysis.reference import grow_reference, look_alike_m
 from gridcode.models.populations import members_of
 from gridcode.world.trajectories import WALKS, training_extent_m
 
-ARENA_M = 5.0
+ARENA_M = 6.0
 NULLS = 99
 LOST_M = 0.3
 HORIZONS = (60, 1000)

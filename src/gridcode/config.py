@@ -217,7 +217,7 @@ class EvaluationConfig(Section):
     arenas_m: Annotated[tuple[Positive, ...], Field(min_length=1)] = (2.0, 4.0, 6.0)
     """Sides of the square arenas."""
     adapt_arena: bool = True
-    """Add an arena that holds `periods` periods of the cells where the largest does not."""
+    """Add an arena that holds `periods` periods of nine in ten cells on lattices where the largest does not."""
     periods: Positive = 4.0
     """Periods that an arena must hold for its scores to be trusted."""
     walks: Annotated[tuple[WalkName, ...], Field(min_length=1)] = ("smooth", "uniform")

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # Arenas are not grown beyond this side: lattices that need more are reported as unresolved.
 LARGEST_ARENA_M = 12.0
+# The arena must hold enough periods of this share of the units on lattices.
+WIDEST_SHARE = 0.9
 # 2: p-values, types, modules, space. Shares above a fixed threshold are kept for arenas that are not tested.
 SUMMARY_FORMAT = 2
 
@@ -220,10 +222,13 @@ def evaluate_system(
 
 
 def _arena_needed(data: xr.Dataset, config: EvaluationConfig) -> float:
-    """Side of the arena that holds enough periods of the median cell; 0 where no lattice was fitted."""
-    spacing = data["spacing_m"].values[~data["silent"].values]
-    spacing = spacing[np.isfinite(spacing)]
-    return config.periods * period_of(float(np.median(spacing))) if len(spacing) else 0.0
+    """Side of the arena that holds enough periods of nearly all cells, so that of the largest module too; 0 where no lattice was fitted."""
+    spacing = data["spacing_m"].values
+    fitted = np.isfinite(spacing) & ~data["silent"].values
+    # A lattice fitted to a band or to noise has any spacing: units that are on one have a say first.
+    on_lattice = fitted & (np.nan_to_num(data["corrected"].values) > config.score_threshold)
+    said = spacing[on_lattice if on_lattice.any() else fitted]
+    return config.periods * period_of(float(np.quantile(said, WIDEST_SHARE))) if len(said) else 0.0
 
 
 def _summary(
