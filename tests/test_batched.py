@@ -36,6 +36,7 @@ def alone(config, steps):
         {"loss.pairs": "all", "world.orders": "permutation", "world.velocities": "square", "accumulation": 2, "start": "fixed", "norm": False},
         {"schedule": "plateau", "plateau_interval": 3, "plateau_patience": 0, "isometry_form": "raw", "weight_decay": 0.01},
         {"populations": [9, 8, 9], "separate_steps": 10, "isometry_of": "populations", "joint_steps": 6, "joint_trajectories": 12},
+        {"populations": [8, 8], "separate_steps": 5, "schedule": "plateau", "plateau_interval": 3, "plateau_patience": 0},
         {"populations": [8, 8], "separate_steps": 4, "schedule": "cosine", "accumulation": 2, "loss.pairs": "all"},
         {"schedule": "cosine", "world.orders": "identity", "reduction": "sum", "activation": "relu", "initialisation": "default"},
     ],

@@ -266,15 +266,17 @@ class BatchedTrainer:
                 stop = min(stop, border)
             elif self.step == border:
                 self._graph = None  # another stage is another program
-            interval = self.configs[0].training.plateau_interval
-            if self.configs[0].training.schedule == "plateau":
-                stop = min(stop, (self.step // interval + 1) * interval)
+            plateau = self.configs[0].training.schedule == "plateau"
+            if plateau:
+                stop = min(stop, self.step + self.configs[0].training.plateau_interval - self._plateaus[0].seen)
             began = self.step
             while self.step < stop:
                 self._launch()
                 self.step += 1
-            if self.configs[0].training.schedule == "plateau":
+            if plateau:
                 self._observe(stop - began)
+            if self.step == border:
+                self._plateaus = [Plateau() for _ in self.configs]  # the second stage minimises something else
         self._collect_failures()
 
     def _launch(self) -> None:

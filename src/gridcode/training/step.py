@@ -193,6 +193,8 @@ class Trainer:
         self.zero_states += zero
         if training.schedule == "plateau":
             self.plateau.observe(training, float(terms.total.detach()))
+        if self.step == training.separate_steps:
+            self.plateau = Plateau()  # the second stage minimises something else
         return StepResult(terms=terms, gradient_norm=gradient_norm, states=[own.detach() for own in states], batch=batch)
 
     def _side_by_side(self, tasks: Sequence[Callable[[], Any]]) -> list[Any]:
