@@ -28,11 +28,11 @@ def test_floors_count_operations():
     rates = bench.Rates(gemm=1e9, exp=1e30, read=lambda _size: 1e30)
     config = load_config("quick").override({"units": 32, "loss.pairs": "all"})
     floors = bench.floors(config, rates)
-    assert floors["rollout forward"] == pytest.approx(2 * 40 * 80 * 32**2 / 1e9)
-    assert floors["rollout backward"] == pytest.approx(4 * 40 * 80 * 32**2 / 1e9)
-    assert floors["pair terms"] == pytest.approx(3 * (41 * 80) ** 2 * 32 / 1e9)
+    assert floors["rollout forward"] == pytest.approx(2 * 30 * 90 * 32**2 / 1e9)
+    assert floors["rollout backward"] == pytest.approx(4 * 30 * 90 * 32**2 / 1e9)
+    assert floors["pair terms"] == pytest.approx(3 * (31 * 90) ** 2 * 32 / 1e9)
     moved = bench.floors(config, bench.Rates(gemm=1e30, exp=1e30, read=lambda _size: 1e9))
-    assert moved["rollout forward"] == pytest.approx(40 * 4 * 40 * 32**2 / 1e9)
+    assert moved["rollout forward"] == pytest.approx(30 * 4 * 30 * 32**2 / 1e9)
 
 
 def test_the_command_prints_tables_or_json(case, capsys, monkeypatch):
@@ -40,7 +40,7 @@ def test_the_command_prints_tables_or_json(case, capsys, monkeypatch):
     monkeypatch.setattr(bench, "run", lambda **_: iter([{"device": "cpu", **case}, {"device": "gpu", **gpu}]))
     assert main(["bench", "--quiet"]) == 0
     told = capsys.readouterr().out
-    assert "quick (cpu): N=64 T=40 B=80, pairs of 800 states" in told and "naive step" in told and "paper (gpu)" in told
+    assert "quick (cpu): N=64 T=30 B=90, pairs of 800 states" in told and "naive step" in told and "paper (gpu)" in told
     assert main(["bench", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["machine"]["cores"] >= 1 and len(data["cases"]) == 2
