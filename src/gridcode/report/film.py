@@ -137,10 +137,11 @@ class Film:
         shown = f"{len(self.units)} of {total} units" if len(self.units) < total else f"{total} unit{'s' if total != 1 else ''}"
         draw.text((x, y), shown, FAINT, small, anchor="lt")
         x += draw.textlength(shown, small) + FINE * self._u(20)
+        # Spacings alone: with the arena's size on the same line there is room for no more than four of them.
         for number in sorted({int(m) for m in self.module if m >= 0})[:4]:
             side = FINE * self._u(11)
             draw.rectangle((x, y, x + side, y + side), fill=INK[number % len(INK)])
-            words = f"module {number}, {self.spacings_m[number]:.2f} m"
+            words = f"{self.spacings_m[number]:.2f} m"
             draw.text((x + side + FINE * self._u(7), y), words, FAINT, small, anchor="lt")
             x += side + draw.textlength(words, small) + FINE * self._u(25)
         self._scale(draw, places[0][2])
