@@ -32,7 +32,7 @@ def test_overrides_by_dotted_and_own_name_from_text_and_values():
         {"units": "32", "training.learning-rate": "2e-3", "model.norm": "false", "hidden_widths": [8], "seed": 7, "steps": 9}
     )
     assert (c.model.units, c.training.learning_rate, c.model.norm, c.model.hidden_widths) == (32, 2e-3, False, (8,))
-    assert (c.training.seed, c.training.steps, c.world.steps) == (7, 9, 40)
+    assert (c.training.seed, c.training.steps, c.world.steps) == (7, 9, 30)
     assert c.content_hash != load_config("quick").content_hash
 
 
