@@ -195,8 +195,8 @@ def test_a_population_can_be_silent_without_harm(two_stages):
     [
         ({"populations": [64, 7]}, "greater than or equal to 8"),
         ({"populations": [64, 64], "units": 100}, "have 128 units, not 100"),
-        ({"joint_steps": 20}, "are for a second stage: set training.separate_steps"),
-        ({"populations": [64, 64], "separate_steps": 10, "joint_steps": 60}, r"trajectories \(80\) must be a multiple of world.steps \(60\)"),
+        ({"joint_steps": 45}, "are for a second stage: set training.separate_steps"),
+        ({"populations": [64, 64], "separate_steps": 10, "joint_steps": 60}, r"trajectories \(90\) must be a multiple of world.steps \(60\)"),
         ({"separate_steps": 10}, r"needs model.populations, such as \[64, 64, 64\]"),
         ({"populations": [64, 64], "separate_steps": 5000}, "must not exceed training.steps"),
         ({"populations": "three"}, "populations"),
