@@ -1,4 +1,4 @@
-"""State space and capacity of evaluated `laptop` networks as one table: `python theory.py RUN [RUN ...]` writes theory.csv beside this file."""
+"""State space and capacity of evaluated networks as one table: `python theory.py RUN [RUN ...]` writes theory.csv beside this file."""
 
 import csv
 import sys
