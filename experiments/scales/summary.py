@@ -52,9 +52,28 @@ def whole(table):
     return found
 
 
+def relations(table):
+    """How three hexagonal modules stand to each other: spacings (ratio) and orientations (degrees, of 60) of the fine pair and of the coarse one."""
+
+    def turned(a, b):
+        apart = abs(a - b) % 60
+        return min(apart, 60 - apart)
+
+    rows = []
+    for row in table.itertuples():
+        spacing, angle, ratio = ([float(v) for v in str(cell).split()] for cell in (row.spacing_m, row.orientation_deg, row.axis_ratio))
+        hexagonal = {t.strip() for t in str(row.population_type).split(",")} == {"hexagonal"}
+        # Two fine modules of nearly one spacing, and all three of round lattices.
+        if hexagonal and len(spacing) == 3 and min(ratio) >= 0.85 and spacing[1] < 1.15 * spacing[0]:
+            coarse = min(turned(angle[2], angle[0]), turned(angle[2], angle[1]))
+            rows.append((spacing[1] / spacing[0], turned(angle[0], angle[1]), 2 * spacing[2] / (spacing[0] + spacing[1]), coarse))
+    names = ["fine pair: ratio", "fine pair: degrees", "coarse over fine", "coarse to nearer fine: degrees"]
+    return len(rows), pd.DataFrame(rows, columns=names).quantile([0.25, 0.5, 0.75]).T.round(2)
+
+
 def markdown(found):
     """The table as text."""
-    lines = ["| variant | " + " | ".join(found.columns) + " |", "| --- " * (len(found.columns) + 1) + "|"]
+    lines = ["| variant | " + " | ".join(map(str, found.columns)) + " |", "| --- " * (len(found.columns) + 1) + "|"]
     for name, row in found.iterrows():
         lines.append(f"| {name} | " + " | ".join("" if pd.isna(v) else f"{v:g}" if not isinstance(v, str) else v for v in row) + " |")
     return "\n".join(lines)
@@ -64,6 +83,9 @@ def main():
     for path in sys.argv[1:]:
         table = pd.read_csv(path)
         print(f"\n{path}\n\n{markdown(quick_looks(table) if 'kind' in table else whole(table))}")
+        if "population_type" in table:
+            count, found = relations(table)
+            print(f"\n{count} networks with three hexagonal modules: quartiles and median\n\n{markdown(found)}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@ r"""Populations of units that share the velocity but no connections: W(v) is blo
 
 $$ g = (g^1, \ldots, g^P) / \sqrt{P}, \qquad g^p_t = \mathrm{Norm}(\mathrm{ReLU}(W^p(v_t) g^p_{t-1})) $$
 
-Each population is a network of its own and computed as such: no zeros are stored or multiplied. States of populations have
+Each population is stored and computed separately: no zeros are stored or multiplied. States of populations have
 length 1, and so has the joint state.
 """
 

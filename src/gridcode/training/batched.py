@@ -19,11 +19,11 @@ from gridcode.errors import InputError
 from gridcode.losses.batched import BatchedTerms, LossSettings, batched_isometry, batched_objective, pair_terms_in_turn
 from gridcode.losses.objective import isometry_weights
 from gridcode.losses.pairwise import choose_states
-from gridcode.models.populations import make_network, members_of
+from gridcode.models.populations import join, make_network, members_of
 from gridcode.records import Batch
 from gridcode.training.capture import no_collection, rounded_products, side_stream
 from gridcode.training.schedule import Plateau, learning_rate
-from gridcode.training.stack import PopulationStack, joint, stack_populations
+from gridcode.training.stack import PopulationStack, stack_populations
 from gridcode.training.step import COMPARED, SILENT_BELOW, Snapshot, not_finite, population_prefix
 from gridcode.world.permutations import draw_batch
 from gridcode.world.streams import Stream
@@ -192,7 +192,7 @@ class BatchedTrainer:
 
     def _terms_of_whole(self, by_stack: Sequence[Tensor], batch: Batch, pick: Tensor | None) -> BatchedTerms:
         """The objective of all units together; isometry of the whole or, as configured, the mean over populations."""
-        states = joint(self._in_order(by_stack))
+        states = join(self._in_order(by_stack))
         if self.configs[0].loss.isometry_of == "whole" or len(self.configs[0].model.sizes) == 1:
             isometry = self._isometry(None, states, batch)
         else:

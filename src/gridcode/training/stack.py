@@ -1,6 +1,5 @@
 """Populations of one size of several networks, stacked: their weights, matrices, states and AdamW in operations over all of them."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -139,8 +138,3 @@ def stack_populations(networks: Sequence[Sequence[GridNetwork]], config: Config,
         which = [k for k, own in enumerate(sizes) if own == size]
         stacks.append(PopulationStack([members[k] for members in networks for k in which], which, config, device=device, kernels=kernels))
     return stacks
-
-
-def joint(states: Sequence[Float[Tensor, "network time trajectory _"]]) -> Float[Tensor, "network time trajectory units"]:
-    """Joint states of populations, in their order."""
-    return torch.cat(list(states), dim=-1) / math.sqrt(len(states)) if len(states) > 1 else states[0]

@@ -212,7 +212,7 @@ class Trainer:
         if len(result.states) == 1:
             return {}
         loss = self.config.loss
-        # Numbers of their own: those of the training's batches are used up in part.
+        # A separate stream: the training batch has already drawn from its own.
         pick = None
         if loss.pairs == "sampled":
             times, trajectories, _ = result.states[0].shape
