@@ -82,6 +82,8 @@ def markdown(found):
 def main():
     for path in sys.argv[1:]:
         table = pd.read_csv(path)
+        if "variant" not in table:
+            table["variant"] = "all"  # of measure.py
         print(f"\n{path}\n\n{markdown(quick_looks(table) if 'kind' in table else whole(table))}")
         if "population_type" in table:
             count, found = relations(table)
