@@ -20,16 +20,16 @@ import numpy as np
 import torch
 
 import gridcode
-from gridcode.analysis.autocorrelogram import autocorrelograms, smooth
-from gridcode.analysis.gridness import score_correlograms, unscorable
-from gridcode.analysis.lattice import fit_lattices
+from gridcode.analysis.cells.autocorrelogram import autocorrelograms, smooth
+from gridcode.analysis.cells.gridness import score_correlograms, unscorable
+from gridcode.analysis.cells.lattice import fit_lattices
+from gridcode.analysis.cells.ratemaps import RateMapAccumulator
 from gridcode.analysis.population import score_dataset
-from gridcode.analysis.ratemaps import RateMapAccumulator
-from gridcode.analysis.rollout import roll
+from gridcode.analysis.synthetic import lattice_cell
+from gridcode.analysis.system import roll
 from gridcode.config import EvaluationConfig
 from gridcode.records import Walk
-from gridcode.synthetic import lattice_cell
-from gridcode.world.trajectories import smooth_walk
+from gridcode.world.walks import smooth_walk
 
 UNITS, ARENA_M, MAX_STEP_M = 128, 4.0, 0.15
 TARGET_S = 2.0

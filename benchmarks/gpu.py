@@ -34,7 +34,7 @@ CASES = [
 
 def kernel_errors(states: int, device: str) -> list[dict[str, object]]:
     """Relative errors of the pair kernel against float64, by precision of its products, on random states of 128 units."""
-    from gridcode.kernels.pairs import fused_pair_terms
+    from gridcode.gpu.pairs import fused_pair_terms
     from gridcode.losses.pairwise import pair_pass
 
     generator = torch.Generator().manual_seed(0)

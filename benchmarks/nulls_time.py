@@ -12,8 +12,8 @@ import time
 
 import numpy as np
 
-from gridcode.analysis.significance import cores, significance
-from gridcode.synthetic import bin_centres, lattice_cell, noise_maps
+from gridcode.analysis.cells.significance import cores, significance
+from gridcode.analysis.synthetic import bin_centres, lattice_cell, noise_maps
 
 UNITS, TARGET_S = 128, 60.0
 

@@ -14,9 +14,9 @@ import time
 
 import numpy as np
 
-from gridcode.analysis.persistence import THRESHOLD, choose_landmarks, persistence, principal_components
-from gridcode.analysis.topology import LOW_THRESHOLD, _null_diagram, measure_topology, shuffled
-from gridcode.synthetic import ideal_grid_code
+from gridcode.analysis.synthetic import ideal_grid_code
+from gridcode.analysis.topology.betti import LOW_THRESHOLD, _null_diagram, measure_topology, shuffled
+from gridcode.analysis.topology.persistence import THRESHOLD, choose_landmarks, persistence, principal_components
 
 LANDMARKS = 1200
 

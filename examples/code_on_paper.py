@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from gridcode.analysis.coding import coding_properties
-from gridcode.analysis.dynamics import describe_dynamics
-from gridcode.analysis.topology import measure_topology
-from gridcode.analysis.toroidal import coordinates_of, match_phases
-from gridcode.synthetic import ideal_grid_code
+from gridcode.analysis.coding.properties import coding_properties
+from gridcode.analysis.dynamics.attractor import describe_dynamics
+from gridcode.analysis.synthetic import ideal_grid_code
+from gridcode.analysis.topology.betti import measure_topology
+from gridcode.analysis.topology.circular_coordinates import coordinates_of, match_phases
 
 generator = np.random.default_rng(0)
 code = ideal_grid_code([1.0], units_per_module=64, generator=generator)

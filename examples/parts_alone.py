@@ -5,9 +5,9 @@ import torch
 
 import gridcode
 from gridcode import losses
-from gridcode.analysis.gridness import score_maps
+from gridcode.analysis.cells.gridness import score_maps
+from gridcode.analysis.synthetic import bin_centres, lattice_cell
 from gridcode.models.network import GridNetwork
-from gridcode.synthetic import bin_centres, lattice_cell
 from gridcode.training.step import Trainer
 from gridcode.world.permutations import draw_batch
 

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from scipy.linalg import block_diag, expm
 
-from gridcode.analysis.generators import probe_velocities
-from gridcode.analysis.manifold import random_velocities, sample_manifold
+from gridcode.analysis.dynamics.generators import probe_velocities
+from gridcode.analysis.dynamics.manifold import random_velocities, sample_manifold
+from gridcode.analysis.synthetic import ideal_grid_code, place_code, random_code
 from gridcode.config import ModelConfig
 from gridcode.models.network import GridNetwork
-from gridcode.synthetic import ideal_grid_code, place_code, random_code
 
 PERIOD_M = 1.2
 MAX_STEP_M = 0.15

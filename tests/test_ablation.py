@@ -9,12 +9,12 @@ from scipy import stats
 
 import gridcode
 from gridcode import InputError, TrainingError
-from gridcode.ablation import score, training
-from gridcode.ablation.training import Member, Trained, members, train_members
-from gridcode.ablation.variants import EXPECTATIONS, ISOMETRY_WEIGHTS, REFERENCE, VARIANTS, Expectation, choose
-from gridcode.ablation.verdicts import cliffs_delta, judge, rank_correlation
-from gridcode.ablation.words import paragraph
 from gridcode.cli import main
+from gridcode.paper.ablation import score, training
+from gridcode.paper.ablation.training import Member, Trained, members, train_members
+from gridcode.paper.ablation.variants import EXPECTATIONS, ISOMETRY_WEIGHTS, REFERENCE, VARIANTS, Expectation, choose
+from gridcode.paper.ablation.verdicts import cliffs_delta, judge, rank_correlation
+from gridcode.paper.ablation.words import paragraph
 from gridcode.training import loop
 
 SMALL = {"evaluation.bin_size_m": 0.1, "evaluation.walk_steps": 40, "training.steps": 10, "world.max_velocity_m": 0.15}

@@ -225,7 +225,7 @@ def test_the_program_on_the_gpus_kernels_equals_the_one_without(tiny, shared):
 def test_the_step_never_waits_for_the_device(tiny, monkeypatch):
     """The program on tensors without contents: whatever would read them, or mix devices, raises; so a CUDA graph can hold it."""
     pytest.importorskip("triton")
-    from gridcode.kernels import adamw, pairs, rollout, uniform
+    from gridcode.gpu import adamw, pairs, rollout, uniform
 
     class NoLaunch:
         def __getitem__(self, _grid):

@@ -16,8 +16,8 @@ from test_report import two_modules
 
 import gridcode
 from gridcode.models.network import GridNetwork
-from gridcode.recordings import Recording
-from gridcode.training import snapshots
+from gridcode.recordings.recording import Recording
+from gridcode.runs import snapshots
 from gridcode.viewer import serving
 from gridcode.viewer.server import create_app
 

@@ -5,7 +5,7 @@ import pytest
 from planted import ARENA_M, SPACINGS_M, grid
 from scipy.spatial.distance import pdist
 
-from gridcode.analysis.capacity import (
+from gridcode.analysis.coding.capacity import (
     Capacity,
     area_exponent,
     capacity,
@@ -15,10 +15,10 @@ from gridcode.analysis.capacity import (
     expected_capacity,
     independent_modules,
 )
-from gridcode.analysis.codes import sample_states
-from gridcode.analysis.growth import capacity_growth
+from gridcode.analysis.coding.capacity_scaling import capacity_growth
+from gridcode.analysis.coding.codes import sample_states
+from gridcode.analysis.synthetic import one_hot_code, place_code
 from gridcode.errors import InputError
-from gridcode.synthetic import one_hot_code, place_code
 
 
 def test_capacity_counts_the_places_of_a_code_that_tells_k_apart(rng):

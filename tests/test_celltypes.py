@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gridcode import InputError
-from gridcode.analysis.celltypes import TYPES, Evidence, any_lattice_p_value, classify
+from gridcode.analysis.cells.celltypes import TYPES, Evidence, any_lattice_p_value, classify
 
 HEXAGON = [[1.0, 0.0], [0.5, np.sqrt(0.75)]]
 SQUARE = [[1.0, 0.0], [0.0, 1.0]]

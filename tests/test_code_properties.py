@@ -5,13 +5,13 @@ import pytest
 from planted import ARENA_M, SPACINGS_M, constant, grid, noise_code, places_of, silent
 from scipy.spatial.distance import pdist
 
-from gridcode.analysis.codes import local_metric, sample_states
-from gridcode.analysis.correction import error_correction
-from gridcode.analysis.displacement import code_waves, ease_of_update, module_updates, phase_algebra
-from gridcode.analysis.geometry import correlation_curve, dimensions, equal_norm, separation
-from gridcode.analysis.space import distance_curve
+from gridcode.analysis.coding.codes import local_metric, sample_states
+from gridcode.analysis.coding.decoding_error import error_correction
+from gridcode.analysis.coding.geometry import correlation_curve, dimensions, equal_norm, separation
+from gridcode.analysis.coding.update_operators import code_waves, ease_of_update, module_updates, phase_algebra
+from gridcode.analysis.navigation.neural_distance import distance_curve
+from gridcode.analysis.synthetic import one_hot_code
 from gridcode.errors import InputError
-from gridcode.synthetic import one_hot_code
 
 # Geometry
 

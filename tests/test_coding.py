@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from planted import ARENA_M, constant, grid, noise_code, places_of, silent
 
-from gridcode.analysis.codes import code_from_maps
-from gridcode.analysis.coding import coding_properties
+from gridcode.analysis.coding.codes import code_from_maps
+from gridcode.analysis.coding.properties import coding_properties
+from gridcode.analysis.synthetic import bin_centres
 from gridcode.errors import InputError
-from gridcode.synthetic import bin_centres
 
 
 def properties(code, **settings):

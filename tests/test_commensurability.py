@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from gridcode.analysis.commensurability import relate_lattices, relate_modules
-from gridcode.analysis.lattice import reduced, shape_of
-from gridcode.analysis.modules import Module, Modules
-from gridcode.analysis.strain import strain
+from gridcode.analysis.cells.lattice import reduced, shape_of
+from gridcode.analysis.modules.commensurability import relate_lattices, relate_modules
+from gridcode.analysis.modules.detection import Module, Modules
+from gridcode.analysis.modules.strain import strain
 from gridcode.errors import InputError
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from planted import HEXAGONAL, SHEARED, VELOCITIES, Bump, random_matrices
 
-from gridcode.analysis.connectivity import phase_profile
+from gridcode.analysis.dynamics.connectivity import phase_profile
 from gridcode.errors import InputError
 
 

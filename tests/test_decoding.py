@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from gridcode.analysis.decoding import (
+from gridcode.analysis.navigation.decoding import (
     PathIntegration,
     Tracker,
     decode,
@@ -14,11 +14,11 @@ from gridcode.analysis.decoding import (
     quartiles,
     window_for,
 )
-from gridcode.analysis.generalisation import Condition, generalise
-from gridcode.analysis.reference import ReferenceMap, grow_reference, look_alike_m
+from gridcode.analysis.navigation.out_of_distribution import Condition, generalise
+from gridcode.analysis.navigation.reference import ReferenceMap, grow_reference, look_alike_m
+from gridcode.analysis.synthetic import bin_centres, lattice_cell
 from gridcode.errors import InputError
-from gridcode.synthetic import bin_centres, lattice_cell
-from gridcode.world.trajectories import smooth_walk
+from gridcode.world.walks import smooth_walk
 
 MAX_STEP_M = 0.15
 HORIZONS = (1, 10, 100, 300)

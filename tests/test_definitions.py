@@ -5,11 +5,11 @@ import pytest
 from scipy import ndimage, signal
 
 from gridcode import InputError
-from gridcode.analysis import autocorrelogram
-from gridcode.analysis.autocorrelogram import smooth
-from gridcode.analysis.definitions import DEFINITIONS, ON_SQUARE_MAPS, _central_radius, grid_score
-from gridcode.analysis.gridness import score_maps
-from gridcode.synthetic import band_cell, bin_centres, lattice_cell, noise_maps, place_cell
+from gridcode.analysis.cells import autocorrelogram
+from gridcode.analysis.cells.autocorrelogram import smooth
+from gridcode.analysis.cells.definitions import DEFINITIONS, ON_SQUARE_MAPS, _central_radius, grid_score
+from gridcode.analysis.cells.gridness import score_maps
+from gridcode.analysis.synthetic import band_cell, bin_centres, lattice_cell, noise_maps, place_cell
 
 ARENA = bin_centres(2.2, 0.05)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from planted import MAX_STEP_M, PERIOD_M, Torus, network, relaxing
 
-from gridcode.analysis.dynamics import describe_dynamics
+from gridcode.analysis.dynamics.attractor import describe_dynamics
 from gridcode.errors import InputError
 
 

@@ -5,12 +5,12 @@ import pytest
 
 import gridcode
 from gridcode import InputError
+from gridcode.analysis.cells.ratemaps import rate_maps
 from gridcode.analysis.evaluate import evaluate_system
-from gridcode.analysis.ratemaps import rate_maps
-from gridcode.analysis.rollout import roll, roll_rate_maps
+from gridcode.analysis.synthetic import lattice_cell
+from gridcode.analysis.system import roll, roll_rate_maps
 from gridcode.config import EvaluationConfig
-from gridcode.synthetic import lattice_cell
-from gridcode.world.trajectories import WALKS, samples, smooth_walk, uniform_walk
+from gridcode.world.walks import WALKS, samples, smooth_walk, uniform_walk
 
 QUICK = EvaluationConfig(arenas_m=(2.0,), walks=("smooth",), adapt_arena=False, samples_per_bin=4.0, nulls=99)
 

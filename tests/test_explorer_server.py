@@ -24,8 +24,10 @@ from conftest import TINY
 import gridcode
 from gridcode.cli import main
 from gridcode.errors import InputError
-from gridcode.files import write_atomically
-from gridcode.viewer import condition, data, encode, history, library, serving
+from gridcode.runs.files import write_atomically
+from gridcode.viewer import data, encode, library, serving
+from gridcode.viewer import run_status as condition
+from gridcode.viewer import snapshot_documents as history
 from gridcode.viewer.documents import Answer, Answers, to_json
 from gridcode.viewer.guard import content_policy, host_name, inline_scripts
 from gridcode.viewer.server import create_app

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from gridcode import InputError
-from gridcode.analysis.fields import find_fields
-from gridcode.synthetic import band_cell, bin_centres, lattice_cell, noise_maps, place_cell
+from gridcode.analysis.cells.fields import find_fields
+from gridcode.analysis.synthetic import band_cell, bin_centres, lattice_cell, noise_maps, place_cell
 
 BIN = 0.05
 ARENA = bin_centres(4.0, BIN)

@@ -7,11 +7,11 @@ import xarray as xr
 from PIL import Image
 
 import gridcode
+from gridcode.analysis.synthetic import bin_centres, lattice_cell
 from gridcode.cli import main
 from gridcode.errors import GridcodeError, InputError
 from gridcode.report import animation
 from gridcode.report.film import LEVELS, Film, _levels, best_of_each_module
-from gridcode.synthetic import bin_centres, lattice_cell
 
 STEPS = (0, 10, 30, 100)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from planted import MAX_STEP_M, PERIOD_M, Torus, relaxing, sampled
 
-from gridcode.analysis.fixedpoints import period_error, return_map
-from gridcode.analysis.manifold import sample_manifold
+from gridcode.analysis.dynamics.fixedpoints import period_error, return_map
+from gridcode.analysis.dynamics.manifold import sample_manifold
 from gridcode.errors import InputError
 
 

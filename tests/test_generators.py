@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from planted import MAX_STEP_M, Bump, rotations
 
-from gridcode.analysis.generators import move_generators
+from gridcode.analysis.dynamics.generators import move_generators
 from gridcode.errors import InputError
 
 

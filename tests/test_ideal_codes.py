@@ -3,13 +3,13 @@ import math
 import numpy as np
 import pytest
 
-from gridcode.analysis.codes import code_from_maps, code_from_reference, noisy, sample_states, slopes, states_at
-from gridcode.analysis.decoding import integrate_paths
-from gridcode.analysis.invariance import path_invariance
-from gridcode.analysis.reference import ReferenceMap, grow_reference
+from gridcode.analysis.coding.codes import code_from_maps, code_from_reference, noisy, sample_states, slopes, states_at
+from gridcode.analysis.navigation.decoding import integrate_paths
+from gridcode.analysis.navigation.invariance import path_invariance
+from gridcode.analysis.navigation.reference import ReferenceMap, grow_reference
+from gridcode.analysis.synthetic import bin_centres, ideal_grid_code, one_hot_code, place_code, random_code, random_code_similarity
 from gridcode.errors import InputError
-from gridcode.synthetic import bin_centres, ideal_grid_code, one_hot_code, place_code, random_code, random_code_similarity
-from gridcode.world.trajectories import smooth_walk
+from gridcode.world.walks import smooth_walk
 
 SPACINGS_M = (0.6, 0.83, 1.17)
 

@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from gridcode import InputError
-from gridcode.analysis.information import information_bias_bits, spatial_coherence, spatial_information, spatial_test, split_half_stability
-from gridcode.synthetic import bin_centres, lattice_cell, noise_maps, place_cell
+from gridcode.analysis.cells.information import information_bias_bits, spatial_coherence, spatial_information, spatial_test, split_half_stability
+from gridcode.analysis.synthetic import bin_centres, lattice_cell, noise_maps, place_cell
 
 ARENA = bin_centres(2.0, 0.05)
 

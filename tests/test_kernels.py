@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridcode import InputError
-from gridcode.kernels import MOST_UNITS, adamw, pairs, rollout, uniform, why_not
+from gridcode.gpu import MOST_UNITS, adamw, pairs, rollout, uniform, why_not
 from gridcode.losses import invariance, separation
 from gridcode.losses.terms import near_pairs
-from gridcode.models.integrator import rollout_reference
+from gridcode.models.recurrence import rollout_reference
 from gridcode.world.permutations import draw_orders
 
 UNITS = [2, 3, 5, 8, 16, 17, 33]

@@ -7,7 +7,7 @@ import torch
 from planted import HEXAGONAL, MAX_STEP_M, SHEARED, VELOCITIES, Bump, rotations
 from scipy.linalg import block_diag
 
-from gridcode.analysis.learnt import block_structure, describe_mechanism, spectra
+from gridcode.analysis.dynamics.mechanism import block_structure, describe_mechanism, spectra
 from gridcode.config import ModelConfig
 from gridcode.errors import InputError
 from gridcode.models.network import GridNetwork

@@ -9,7 +9,7 @@ from gridcode import InputError
 from gridcode.config import LossConfig
 from gridcode.losses import capacity, conformal_isometry, invariance, objective, pair_terms, sample_states, separation
 from gridcode.losses.objective import isometry_weights
-from gridcode.models.integrator import rollout
+from gridcode.models.recurrence import rollout
 from gridcode.world.permutations import draw_batch
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from planted import OFF, PERIOD_M, Torus, moves, sampled
 
-from gridcode.analysis.lyapunov import lyapunov_exponents
-from gridcode.analysis.manifold import random_velocities, sample_manifold
+from gridcode.analysis.dynamics.lyapunov import lyapunov_exponents
+from gridcode.analysis.dynamics.manifold import random_velocities, sample_manifold
 from gridcode.errors import InputError
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from planted import PERIOD_M, Torus, moves, network, sampled
 
-from gridcode.analysis.manifold import commutator, jacobian, sample_manifold, step_gains, tangent_plane
+from gridcode.analysis.dynamics.manifold import commutator, jacobian, sample_manifold, step_gains, tangent_plane
 from gridcode.errors import InputError
 
 NOISE = np.random.default_rng(0)

@@ -11,7 +11,8 @@ from conftest import TINY, untimed
 import gridcode
 from gridcode import InputError, Run, TrainingError
 from gridcode.cli import main
-from gridcode.training import checkpoint, engine, loop, many
+from gridcode.training import checkpoint, loop, many
+from gridcode.training import trainer_choice as engine
 from gridcode.training.batched import BatchedTrainer
 
 SETTINGS = [f"--{key.replace('_', '-')}={json.dumps(value)}" for key, value in TINY.items()]
@@ -201,6 +202,6 @@ def test_without_cuda_no_kernel_is_imported(tmp_path):
     lines = (
         "import sys, gridcode, gridcode.training.many, gridcode.bench",
         "gridcode.train(gridcode.load_config('quick').override({'steps': 1}), out=sys.argv[1])",
-        "assert not [m for m in sys.modules if m.startswith('gridcode.kernels.')]",
+        "assert not [m for m in sys.modules if m.startswith('gridcode.gpu.')]",
     )
     subprocess.run([sys.executable, "-c", "\n".join(lines), str(tmp_path / "a")], check=True)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from gridcode import InputError
-from gridcode.analysis import grouping
-from gridcode.analysis.gridness import score_maps
-from gridcode.analysis.lattice import fit_lattices, reduced, shape_of
-from gridcode.analysis.modules import find_modules
-from gridcode.analysis.stability import adjusted_rand_index, match_lattices, match_modules
-from gridcode.analysis.strain import UNIMODULAR, mean_lattice, strain, strains
-from gridcode.synthetic import band_cell, bin_centres, lattice_cell, noise_maps, place_cell
+from gridcode.analysis.cells.gridness import score_maps
+from gridcode.analysis.cells.lattice import fit_lattices, reduced, shape_of
+from gridcode.analysis.modules import lattice_clustering as grouping
+from gridcode.analysis.modules.detection import find_modules
+from gridcode.analysis.modules.stability import adjusted_rand_index, match_lattices, match_modules
+from gridcode.analysis.modules.strain import UNIMODULAR, mean_lattice, strain, strains
+from gridcode.analysis.synthetic import band_cell, bin_centres, lattice_cell, noise_maps, place_cell
 
 
 def rotation(degrees):

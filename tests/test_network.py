@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from gridcode import InputError
 from gridcode.config import ModelConfig
-from gridcode.models.integrator import norm_relu, rollout, rollout_reference
 from gridcode.models.network import GridNetwork
-from gridcode.models.transitions import VelocityTransition
+from gridcode.models.recurrence import norm_relu, rollout, rollout_reference
+from gridcode.models.transition import VelocityTransition
 from gridcode.world.permutations import draw_batch, draw_orders
 
 

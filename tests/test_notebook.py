@@ -10,13 +10,13 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 import gridcode
-from gridcode import notebook
+from gridcode import describe as notebook
 from gridcode.analysis.evaluate import Evaluation
+from gridcode.analysis.synthetic import bin_centres, lattice_cell, noise_maps
 from gridcode.errors import InputError
-from gridcode.recordings import recording_from_maps
+from gridcode.recordings.recording import recording_from_maps
 from gridcode.records import Walk
 from gridcode.report.plot import RunPlot
-from gridcode.synthetic import bin_centres, lattice_cell, noise_maps
 from gridcode.world.permutations import draw_batch
 
 ROOT = Path(__file__).parent.parent

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from gridcode import InputError
-from gridcode.analysis.autocorrelogram import autocorrelograms
-from gridcode.analysis.gridness import score_correlograms
-from gridcode.analysis.nulls import field_shuffled_maps, random_phase_maps, shifts
-from gridcode.synthetic import bin_centres, lattice_cell, noise_maps, place_cell
+from gridcode.analysis.cells.autocorrelogram import autocorrelograms
+from gridcode.analysis.cells.gridness import score_correlograms
+from gridcode.analysis.cells.nulls import field_shuffled_maps, random_phase_maps, shifts
+from gridcode.analysis.synthetic import bin_centres, lattice_cell, noise_maps, place_cell
 
 ARENA = bin_centres(2.0, 0.05)
 CELL = lattice_cell(ARENA, spacing_m=0.5, orientation_deg=10, phase_m=(0.1, 0.05))

@@ -8,14 +8,14 @@ import xarray as xr
 from test_report import QUICK, ROW, evaluated, population, two_modules
 
 import gridcode
+from gridcode.analysis.cells.spectrum import power_at, power_spectra
 from gridcode.analysis.evaluate import evaluate_system
-from gridcode.analysis.spectrum import power_at, power_spectra
-from gridcode.comparison import config_differences
+from gridcode.analysis.synthetic import noise_maps
+from gridcode.api.comparison import config_differences
 from gridcode.config import Config
 from gridcode.errors import InputError
 from gridcode.report.findings import verdict
-from gridcode.runs import Run
-from gridcode.synthetic import noise_maps
+from gridcode.runs.run import Run
 from gridcode.viewer import data, pictures
 from gridcode.viewer.encode import decode_array, encode_array, numbers
 from gridcode.viewer.page import comparison_page, population_page, run_page

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from planted import OFF, Torus, moves, sampled
 
-from gridcode.analysis.manifold import random_velocities, sample_manifold
-from gridcode.analysis.perturbation import perturb
+from gridcode.analysis.dynamics.manifold import random_velocities, sample_manifold
+from gridcode.analysis.dynamics.perturbation import perturb
 from gridcode.errors import InputError
 
 

@@ -3,9 +3,9 @@ import pytest
 from jaxtyping import TypeCheckError
 from scipy import stats
 
-from gridcode.analysis.phases import phase_coverage, phase_uniformity, spatial_phases, wave_components, wave_vectors
+from gridcode.analysis.cells.phases import phase_coverage, phase_uniformity, spatial_phases, wave_components, wave_vectors
+from gridcode.analysis.synthetic import bin_centres, lattice_cell
 from gridcode.errors import InputError
-from gridcode.synthetic import bin_centres, lattice_cell
 
 BIN_M = 0.05
 SHAPES = {"hexagonal": (60.0, 1.0), "sheared": (75.0, 1.1), "square": (90.0, 1.0)}

@@ -12,9 +12,9 @@ import gridcode
 from gridcode import InputError, Run
 from gridcode.config import LossConfig, ModelConfig
 from gridcode.losses import capacity, conformal_isometry, invariance, objective, separation
-from gridcode.models.integrator import rollout_reference
 from gridcode.models.network import GridNetwork
 from gridcode.models.populations import Populations, join, make_network
+from gridcode.models.recurrence import rollout_reference
 from gridcode.training.loop import train_run
 from gridcode.training.step import Trainer
 from gridcode.world.permutations import draw_batch

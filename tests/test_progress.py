@@ -10,9 +10,10 @@ from conftest import TINY
 from rich.console import Console
 
 import gridcode
-from gridcode import bench, cli, display
-from gridcode.display import can_redraw, evaluation_bar, many_bar, training_bar, working
-from gridcode.synthetic import bin_centres, lattice_cell
+from gridcode import bench, cli
+from gridcode.analysis.synthetic import bin_centres, lattice_cell
+from gridcode.cli import progress as display
+from gridcode.cli.progress import can_redraw, evaluation_bar, many_bar, training_bar, working
 from gridcode.training.loop import Progress
 from gridcode.training.many import ManyProgress
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from scipy import io, ndimage, stats
 
-from gridcode.analysis.autocorrelogram import autocorrelograms
-from gridcode.analysis.definitions import _cropped, grid_score
-from gridcode.analysis.gridness import score_maps
-from gridcode.analysis.nulls import shifts
-from gridcode.analysis.significance import significance
+from gridcode.analysis.cells.autocorrelogram import autocorrelograms
+from gridcode.analysis.cells.definitions import _cropped, grid_score
+from gridcode.analysis.cells.gridness import score_maps
+from gridcode.analysis.cells.nulls import shifts
+from gridcode.analysis.cells.significance import significance
 
 FOLDER = Path(os.environ.get("GRIDCODE_DATA") or Path(__file__).parents[2] / "shared" / "data")
 BIN_M, BINS, SAMPLE_S = 0.025, 40, 0.02

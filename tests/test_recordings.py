@@ -12,12 +12,12 @@ import xarray as xr
 from scipy import ndimage
 
 from gridcode import InputError
-from gridcode.analysis.binning import bin_path, rebin, speeds, split_halves
-from gridcode.analysis.fields import find_fields
-from gridcode.analysis.gridness import score_maps
-from gridcode.analysis.information import spatial_information, spatial_test, split_half_stability
-from gridcode.recordings import load_recording, recording_from_maps, recording_from_path
-from gridcode.synthetic import bin_centres, lattice_cell
+from gridcode.analysis.cells.binning import bin_path, rebin, speeds, split_halves
+from gridcode.analysis.cells.fields import find_fields
+from gridcode.analysis.cells.gridness import score_maps
+from gridcode.analysis.cells.information import spatial_information, spatial_test, split_half_stability
+from gridcode.analysis.synthetic import bin_centres, lattice_cell
+from gridcode.recordings.recording import load_recording, recording_from_maps, recording_from_path
 
 DATA = Path(os.environ.get("GRIDCODE_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

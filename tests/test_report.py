@@ -10,16 +10,16 @@ from rich.console import Console
 
 from gridcode.analysis.evaluate import evaluate_system
 from gridcode.analysis.population import analyse_population
+from gridcode.analysis.synthetic import bin_centres, lattice_cell, noise_maps
+from gridcode.cli.progress import evaluation_bar, training_bar
 from gridcode.config import EvaluationConfig
-from gridcode.display import evaluation_bar, training_bar
 from gridcode.errors import InputError
 from gridcode.report import figures
 from gridcode.report.collection import population_figures, run_figures, to_png
+from gridcode.report.distance_figures import space
 from gridcode.report.findings import details, verdict
-from gridcode.report.space import space
 from gridcode.report.style import neighbours, p_text, plain
 from gridcode.report.tables import relation_in_words, space_table
-from gridcode.synthetic import bin_centres, lattice_cell, noise_maps
 from gridcode.training.loop import Progress
 
 QUICK = EvaluationConfig(arenas_m=(1.0,), walks=("smooth",), adapt_arena=False, samples_per_bin=3.0, walk_steps=50, nulls=99, space=False)

@@ -8,15 +8,15 @@ import xarray as xr
 from conftest import TINY
 
 import gridcode
-from gridcode.analysis.space import predicted_plateau
+from gridcode.analysis.navigation.neural_distance import predicted_plateau
+from gridcode.analysis.synthetic import ideal_grid_code
 from gridcode.cli import main
 from gridcode.models.network import GridNetwork
-from gridcode.reproduce import FIGURES, Claim, fig4, fig5, fig6, fig9, reproduce
-from gridcode.reproduce.choice import by_module, evenly_by_score
-from gridcode.reproduce.findings import IN_PART, NOT, UNKNOWN, judge, spread, table_text
-from gridcode.reproduce.probe import Probe
-from gridcode.reproduce.sources import Source, open_sources
-from gridcode.synthetic import ideal_grid_code
+from gridcode.paper.claims import IN_PART, NOT, UNKNOWN, judge, spread, table_text
+from gridcode.paper.reproduce import FIGURES, Claim, fig4, fig5, fig6, fig9, reproduce
+from gridcode.paper.reproduce.evaluated import Probe
+from gridcode.paper.reproduce.sources import Source, open_sources
+from gridcode.paper.unit_selection import by_module, evenly_by_score
 
 TRAINED = {"evaluation.arenas_m": [2.0], "evaluation.walk_steps": 40, "evaluation.bin_size_m": 0.1, "world.max_velocity_m": 0.15}
 

@@ -4,10 +4,10 @@ import math
 import numpy as np
 import pytest
 
-from gridcode.analysis.reference import ReferenceMap, grow_reference
-from gridcode.analysis.robustness import add_noise, manifold_noise_m, noise_robustness, with_lesion, with_state_noise, with_velocity_error
+from gridcode.analysis.navigation.reference import ReferenceMap, grow_reference
+from gridcode.analysis.navigation.robustness import add_noise, manifold_noise_m, noise_robustness, with_lesion, with_state_noise, with_velocity_error
 from gridcode.errors import InputError
-from gridcode.world.trajectories import smooth_walk
+from gridcode.world.walks import smooth_walk
 
 MAX_STEP_M = 0.15
 HORIZONS = (1, 10, 100)

@@ -8,9 +8,9 @@ import xarray as xr
 
 import gridcode
 from gridcode.analysis.population import analyse_population, population_summary, population_verdict
+from gridcode.analysis.synthetic import bin_centres, lattice_cell, noise_maps, place_cell
 from gridcode.cli import main
-from gridcode.synthetic import bin_centres, lattice_cell, noise_maps, place_cell
-from gridcode.world.trajectories import smooth_walk
+from gridcode.world.walks import smooth_walk
 
 ARENA = bin_centres(2.4, 0.06)
 TURN = np.array([[np.cos(0.3), np.sin(0.3)], [-np.sin(0.3), np.cos(0.3)]])

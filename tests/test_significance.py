@@ -5,10 +5,10 @@ import pytest
 from scipy import stats
 
 from gridcode import InputError
-from gridcode.analysis.binning import bin_path
-from gridcode.analysis.significance import _tail, benjamini_hochberg, plane_wave_share, shift_significance, significance
-from gridcode.synthetic import band_cell, bin_centres, lattice_cell, noise_maps, place_cell, scattered_fields
-from gridcode.world.trajectories import smooth_walk
+from gridcode.analysis.cells.binning import bin_path
+from gridcode.analysis.cells.significance import _tail, benjamini_hochberg, plane_wave_share, shift_significance, significance
+from gridcode.analysis.synthetic import band_cell, bin_centres, lattice_cell, noise_maps, place_cell, scattered_fields
+from gridcode.world.walks import smooth_walk
 
 ARENA = bin_centres(2.0, 0.05)
 

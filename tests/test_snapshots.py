@@ -7,15 +7,15 @@ import pytest
 import torch
 
 import gridcode
-from gridcode.analysis.history import map_history, map_snapshot, share_above
+from gridcode.analysis.synthetic import lattice_cell
 from gridcode.config import Config
 from gridcode.errors import InputError
 from gridcode.models import packing
 from gridcode.models.network import GridNetwork
-from gridcode.runs import Run
-from gridcode.snapshot_maps import kept_history
-from gridcode.synthetic import lattice_cell
-from gridcode.training import snapshots
+from gridcode.runs import snapshots
+from gridcode.runs.history import kept_history
+from gridcode.runs.map_history import map_history, map_snapshot, share_above
+from gridcode.runs.run import Run
 from gridcode.training.loop import train_run
 from gridcode.viewer import data
 

@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from gridcode.analysis.invariance import path_invariance
-from gridcode.analysis.space import bin_distances, distance_curve, distance_from_origin, predicted_plateau
+from gridcode.analysis.navigation.invariance import path_invariance
+from gridcode.analysis.navigation.neural_distance import bin_distances, distance_curve, distance_from_origin, predicted_plateau
 from gridcode.errors import InputError
 
 SCALE_M = 0.2

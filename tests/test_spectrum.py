@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from gridcode.analysis.phases import spatial_phases, wave_vectors
-from gridcode.analysis.spectrum import module_spectrum, power_spectra
+from gridcode.analysis.cells.phases import spatial_phases, wave_vectors
+from gridcode.analysis.cells.spectrum import module_spectrum, power_spectra
+from gridcode.analysis.synthetic import bin_centres, lattice_cell, noise_maps
 from gridcode.errors import InputError
-from gridcode.synthetic import bin_centres, lattice_cell, noise_maps
 
 BIN_M = 0.05
 SHAPES = {"hexagonal": (60.0, 1.0), "sheared": (72.0, 1.15), "square": (90.0, 1.0)}

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter1d
 
-from gridcode.analysis.phases import wave_vectors
-from gridcode.analysis.statespace import METHODS, embed, explained_variance, lattice_rings
+from gridcode.analysis.cells.phases import wave_vectors
+from gridcode.analysis.synthetic import ideal_grid_code
+from gridcode.analysis.topology.embedding import METHODS, embed, explained_variance, lattice_rings
 from gridcode.errors import InputError
-from gridcode.synthetic import ideal_grid_code
 
 VECTORS_M = 0.6 * np.array([[1.0, 0.0], [0.5, math.sqrt(0.75)]])
 WAVES = wave_vectors(VECTORS_M)

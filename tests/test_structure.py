@@ -4,13 +4,13 @@ import math
 import numpy as np
 import pytest
 
-from gridcode.analysis import structure
-from gridcode.analysis.controls import CONTROLS, control_states, run_controls
-from gridcode.analysis.modules import Module
-from gridcode.analysis.structure import analyse_state_space, map_states
-from gridcode.analysis.topology import TORUS, measure_topology
+from gridcode.analysis.modules.detection import Module
+from gridcode.analysis.synthetic import bin_centres, ideal_grid_code
+from gridcode.analysis.topology import state_space as structure
+from gridcode.analysis.topology.betti import TORUS, measure_topology
+from gridcode.analysis.topology.known_shapes import CONTROLS, control_states, run_controls
+from gridcode.analysis.topology.state_space import analyse_state_space, map_states
 from gridcode.errors import InputError
-from gridcode.synthetic import bin_centres, ideal_grid_code
 
 SAMPLES = 700
 SPACINGS_M = (0.6, 0.426)

@@ -7,11 +7,11 @@ import pytest
 from scipy import ndimage
 
 from gridcode import InputError
-from gridcode.analysis import autocorrelogram
-from gridcode.analysis.autocorrelogram import autocorrelograms, smooth
-from gridcode.analysis.gridness import _bilinear, _rotation_correlations, rotation_correlations, score_maps
-from gridcode.analysis.lattice import MIN_ANGLE_DEG, MIN_PEAK, fit_lattices, peaks
-from gridcode.synthetic import band_cell, bin_centres, lattice_cell, noise_maps, place_cell
+from gridcode.analysis.cells import autocorrelogram
+from gridcode.analysis.cells.autocorrelogram import autocorrelograms, smooth
+from gridcode.analysis.cells.gridness import _bilinear, _rotation_correlations, rotation_correlations, score_maps
+from gridcode.analysis.cells.lattice import MIN_ANGLE_DEG, MIN_PEAK, fit_lattices, peaks
+from gridcode.analysis.synthetic import band_cell, bin_centres, lattice_cell, noise_maps, place_cell
 
 BIN = 0.05
 ARENA = bin_centres(4.0, BIN)

@@ -6,16 +6,16 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from gridcode.analysis.modules import Module, Modules
-from gridcode.analysis.theory import analyse_theory
+from gridcode.analysis.deep_analysis import analyse_theory
+from gridcode.analysis.modules.detection import Module, Modules
+from gridcode.analysis.synthetic import ideal_grid_code
 from gridcode.errors import InputError
-from gridcode.report import statespace
-from gridcode.report import theory as drawn
+from gridcode.report import deep_analysis_figures as drawn
+from gridcode.report import state_space_figures as statespace
 from gridcode.report.collection import to_png
 from gridcode.report.style import STYLE
 from gridcode.report.tables import coding_table, robustness_table, topology_table
 from gridcode.report.words import sentences
-from gridcode.synthetic import ideal_grid_code
 
 PARTS = ("state_space", "dynamics", "robustness", "mechanism", "coding")
 

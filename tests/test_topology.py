@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist, squareform
 
-from gridcode.analysis import persistence as homology
-from gridcode.analysis import topology
-from gridcode.analysis.persistence import FIELD, choose_landmarks, persistence, principal_components
-from gridcode.analysis.topology import LOW_THRESHOLD, MOST_BARS, TORUS, count_by_gap, gap_p_value, measure_topology, shuffled
+from gridcode.analysis.synthetic import band_cell, ideal_grid_code, place_code, random_code
+from gridcode.analysis.topology import betti as topology
+from gridcode.analysis.topology import persistence as homology
+from gridcode.analysis.topology.betti import LOW_THRESHOLD, MOST_BARS, TORUS, count_by_gap, gap_p_value, measure_topology, shuffled
+from gridcode.analysis.topology.persistence import FIELD, choose_landmarks, persistence, principal_components
 from gridcode.errors import InputError
-from gridcode.synthetic import band_cell, ideal_grid_code, place_code, random_code
 
 SAMPLES = 1000
 
@@ -154,7 +154,7 @@ def test_one_module_is_a_torus(lattice, units):
 
 
 def test_a_product_that_cannot_be_computed_claims_no_torus(rng, monkeypatch):
-    monkeypatch.setattr("gridcode.analysis.cocycles.MOST_GENERATORS", 0)
+    monkeypatch.setattr("gridcode.analysis.topology.cocycles.MOST_GENERATORS", 0)
     found = measured(flat_torus(rng, SAMPLES))
     assert found.betti == TORUS and np.isnan(found.product) and not found.torus
 

@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist, squareform
 
-from gridcode.analysis.cocycles import _integer_kernel, cup_product, find_loops, integer_cocycles
-from gridcode.analysis.persistence import Diagram, choose_landmarks, loop_scale, persistence, principal_components
-from gridcode.analysis.topology import measure_topology
-from gridcode.analysis.toroidal import (
+from gridcode.analysis.synthetic import band_cell, ideal_grid_code
+from gridcode.analysis.topology.betti import measure_topology
+from gridcode.analysis.topology.circular_coordinates import (
     _reduced_basis,
     circular_correlation,
     coordinates_of,
@@ -16,8 +15,9 @@ from gridcode.analysis.toroidal import (
     match_phases,
     toroidal_coordinates,
 )
+from gridcode.analysis.topology.cocycles import _integer_kernel, cup_product, find_loops, integer_cocycles
+from gridcode.analysis.topology.persistence import Diagram, choose_landmarks, loop_scale, persistence, principal_components
 from gridcode.errors import InputError
-from gridcode.synthetic import band_cell, ideal_grid_code
 
 
 def pairs(*edges):

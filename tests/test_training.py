@@ -18,10 +18,10 @@ import gridcode
 from gridcode import InputError, Run, TrainingError
 from gridcode.config import TrainingConfig
 from gridcode.training import checkpoint
-from gridcode.training.engine import choose_device
 from gridcode.training.loop import choose_threads, train_run
 from gridcode.training.schedule import Plateau, learning_rate
 from gridcode.training.step import Trainer
+from gridcode.training.trainer_choice import choose_device
 from gridcode.world.streams import Stream
 
 

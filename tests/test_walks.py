@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gridcode.errors import InputError
-from gridcode.world.trajectories import WALKS, WalkFunction, training_extent_m
+from gridcode.world.walks import WALKS, WalkFunction, training_extent_m
 
 ALWAYS = ["smooth", "uniform", "slow", "straight"]
 

@@ -23,7 +23,7 @@ Unit = dict[str, Any]
 
 
 def planted(generator: np.random.Generator) -> Iterator[Unit]:
-    from gridcode.synthetic import band_cell, bin_centres, lattice_cell, noise_maps, place_cell
+    from gridcode.analysis.synthetic import band_cell, bin_centres, lattice_cell, noise_maps, place_cell
 
     points = bin_centres(ARENA_M, BIN_M)
 

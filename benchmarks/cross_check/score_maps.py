@@ -90,8 +90,8 @@ def deepmind_tools(clone: Path) -> dict[str, Tool]:
 
 
 def gridcode_tools() -> dict[str, Tool]:
-    from gridcode.analysis.definitions import DEFINITIONS, grid_score
-    from gridcode.analysis.gridness import score_maps
+    from gridcode.analysis.cells.definitions import DEFINITIONS, grid_score
+    from gridcode.analysis.cells.gridness import score_maps
 
     def own(maps: np.ndarray, bin_m: float) -> dict[str, Any]:
         scores = score_maps(maps, bin_size_m=bin_m, smoothing_bins=0)

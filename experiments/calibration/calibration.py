@@ -13,8 +13,8 @@ import time
 import numpy as np
 from scipy import stats
 
-from gridcode.analysis.significance import significance
-from gridcode.synthetic import noise_maps, scattered_fields
+from gridcode.analysis.cells.significance import significance
+from gridcode.analysis.synthetic import noise_maps, scattered_fields
 
 BINS = 80  # 4 m at 0.05 m
 STATISTICS = {"hexagonal": "p_value", "lattice": "lattice_p_value", "square": "square_p_value", "band": "band_p_value"}

@@ -14,9 +14,9 @@ from collections import Counter
 import numpy as np
 import xarray as xr
 
-from gridcode.analysis.celltypes import TYPES
+from gridcode.analysis.cells.celltypes import TYPES
 from gridcode.analysis.population import analyse_population
-from gridcode.synthetic import band_cell, bin_centres, lattice_cell, noise_maps, place_cell
+from gridcode.analysis.synthetic import band_cell, bin_centres, lattice_cell, noise_maps, place_cell
 
 ARENAS = ((4.0, 0.05), (2.2, 0.05), (1.0, 0.025))
 NOISE = (0.05, 0.3, 0.6)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridcode.synthetic import band_cell, bin_centres, lattice_cell, noise_maps, place_cell
+from gridcode.analysis.synthetic import band_cell, bin_centres, lattice_cell, noise_maps, place_cell
 
 ARENAS_M = (2.2, 2.5, 3.0, 4.0)
 BINS_M = (0.025, 0.04, 0.05)

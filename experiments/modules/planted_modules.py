@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 from planted import ARENAS_M, BINS_M, Planted, draw
 
-from gridcode.analysis.celltypes import any_lattice_p_value
-from gridcode.analysis.gridness import score_maps
-from gridcode.analysis.modules import Modules, find_modules
-from gridcode.analysis.significance import significance
-from gridcode.analysis.stability import adjusted_rand_index
-from gridcode.synthetic import noise_maps
+from gridcode.analysis.cells.celltypes import any_lattice_p_value
+from gridcode.analysis.cells.gridness import score_maps
+from gridcode.analysis.cells.significance import significance
+from gridcode.analysis.modules.detection import Modules, find_modules
+from gridcode.analysis.modules.stability import adjusted_rand_index
+from gridcode.analysis.synthetic import noise_maps
 
 LEVEL = 0.01
 NULL_MAPS = 199

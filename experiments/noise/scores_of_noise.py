@@ -10,8 +10,8 @@ import sys
 
 import numpy as np
 
-from gridcode.analysis.gridness import score_maps
-from gridcode.synthetic import noise_maps
+from gridcode.analysis.cells.gridness import score_maps
+from gridcode.analysis.synthetic import noise_maps
 
 table = csv.writer(sys.stdout, lineterminator="\n")
 table.writerow(["correlation_bins", "maps", "score", "share_above_0.5", "median", "quantile_95", "quantile_99"])

@@ -14,7 +14,7 @@ from torch import Tensor
 
 import gridcode
 from gridcode.losses.objective import objective
-from gridcode.models.integrator import norm_relu
+from gridcode.models.recurrence import norm_relu
 from gridcode.world.permutations import draw_batch
 from gridcode.world.streams import Stream
 

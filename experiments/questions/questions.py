@@ -20,9 +20,9 @@ import numpy as np
 import torch
 
 import gridcode
-from gridcode.ablation.score import score_run
-from gridcode.ablation.training import members, train_members
-from gridcode.ablation.variants import Variant
+from gridcode.paper.ablation.score import score_run
+from gridcode.paper.ablation.training import members, train_members
+from gridcode.paper.ablation.variants import Variant
 from gridcode.report.style import STYLE
 
 HERE = Path(__file__).parent

@@ -19,13 +19,13 @@ import numpy as np
 import torch
 
 import gridcode
-from gridcode.analysis.celltypes import TYPES
-from gridcode.analysis.decoding import integrate_paths, median, window_for
+from gridcode.analysis.cells.celltypes import TYPES
 from gridcode.analysis.evaluate import map_arena
+from gridcode.analysis.navigation.decoding import integrate_paths, median, window_for
+from gridcode.analysis.navigation.reference import grow_reference, look_alike_m
 from gridcode.analysis.population import analyse_population
-from gridcode.analysis.reference import grow_reference, look_alike_m
 from gridcode.models.populations import members_of
-from gridcode.world.trajectories import WALKS, training_extent_m
+from gridcode.world.walks import WALKS, training_extent_m
 
 ARENA_M = 6.0
 NULLS = 99

@@ -2,7 +2,7 @@
 
     python experiments/space/space.py RUN [RUN ...] > experiments/space/space.csv
 
-A row for each run, walk and arena; columns as in `gridcode.analysis.generalisation.generalise`, with a column for each path length and
+A row for each run, walk and arena; columns as in `gridcode.analysis.navigation.out_of_distribution.generalise`, with a column for each path length and
 horizon. Errors in metres, medians over 64 walkers. The table beside this script: `dense` seeds 0 and 1, `quick` seeds 0 to 4. 20 CPU-s for
 64 units, 47 for 128.
 """
@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 
 import gridcode
-from gridcode.analysis.generalisation import generalise
-from gridcode.analysis.space import predicted_plateau
-from gridcode.runs import Run
-from gridcode.world.trajectories import training_extent_m
+from gridcode.analysis.navigation.neural_distance import predicted_plateau
+from gridcode.analysis.navigation.out_of_distribution import generalise
+from gridcode.runs.run import Run
+from gridcode.world.walks import training_extent_m
 
 HORIZONS = (1, 10, 100, 1_000, 10_000)
 

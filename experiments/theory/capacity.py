@@ -12,10 +12,10 @@ import sys
 
 import numpy as np
 
-from gridcode.analysis.capacity import capacity, collision_distance, expected_capacity
-from gridcode.analysis.codes import sample_states
-from gridcode.analysis.growth import capacity_growth
-from gridcode.synthetic import ideal_grid_code, place_code
+from gridcode.analysis.coding.capacity import capacity, collision_distance, expected_capacity
+from gridcode.analysis.coding.capacity_scaling import capacity_growth
+from gridcode.analysis.coding.codes import sample_states
+from gridcode.analysis.synthetic import ideal_grid_code, place_code
 
 SIGMA, PLACES, DRAWS = 0.15, 20_000, 3
 FAR_M, ARENA_M = 1e6, 4.0

@@ -15,9 +15,9 @@ import time
 import numpy as np
 from scipy import stats
 
-from gridcode.analysis.persistence import choose_landmarks, persistence, principal_components
-from gridcode.analysis.topology import count_by_gap, gap_p_value, measure_topology, shuffled
-from gridcode.synthetic import band_cell, ideal_grid_code, lattice_cell, place_code, random_code
+from gridcode.analysis.synthetic import band_cell, ideal_grid_code, lattice_cell, place_code, random_code
+from gridcode.analysis.topology.betti import count_by_gap, gap_p_value, measure_topology, shuffled
+from gridcode.analysis.topology.persistence import choose_landmarks, persistence, principal_components
 
 PLACES, SIDE_M, NULLS = 4000, 4.0, 19
 

@@ -11,10 +11,10 @@ import sys
 
 import numpy as np
 
-from gridcode.analysis.persistence import choose_landmarks, loop_scale, persistence, principal_components
-from gridcode.analysis.toroidal import extend_coordinates, match_phases, toroidal_coordinates
+from gridcode.analysis.synthetic import ideal_grid_code
+from gridcode.analysis.topology.circular_coordinates import extend_coordinates, match_phases, toroidal_coordinates
+from gridcode.analysis.topology.persistence import choose_landmarks, loop_scale, persistence, principal_components
 from gridcode.errors import InputError
-from gridcode.synthetic import ideal_grid_code
 
 SHAPES = {"hexagonal": (60.0, 1.0), "square": (90.0, 1.0), "sheared": (75.0, 1.2)}
 CASES = [

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import gridcode
 import gridcode.analysis.evaluate
-from gridcode.analysis.celltypes import TYPES
+from gridcode.analysis.cells.celltypes import TYPES
 
 
 def row(folder):

@@ -2,15 +2,15 @@
 
 __version__ = "0.1.0"
 
-from gridcode.ablation import AblationResult, ablate
-from gridcode.api import evaluate, load_network, score, state_space, train, train_many
-from gridcode.comparison import Comparison, compare, write_comparison
+from gridcode.api.comparison import Comparison, compare, write_comparison
+from gridcode.api.reports import film, write_report, write_score_figures, write_score_report
+from gridcode.api.verbs import evaluate, load_network, score, state_space, train, train_many
 from gridcode.config import Config, load_config
 from gridcode.errors import GridcodeError, InputError, TrainingError
+from gridcode.paper.ablation import AblationResult, ablate
 from gridcode.pretrained import Pretrained, pretrained, pretrained_names
-from gridcode.reports import film, write_report, write_score_figures, write_score_report
-from gridcode.runs import Run
-from gridcode.snapshot_maps import map_training
+from gridcode.runs.history import map_training
+from gridcode.runs.run import Run
 from gridcode.training.many import variants
 
 __all__ = [

@@ -26,12 +26,12 @@ from gridcode.errors import GridcodeError
 from gridcode.losses.objective import isometry_weights, objective
 from gridcode.losses.pairwise import choose_states, pair_terms, sample_states
 from gridcode.losses.terms import capacity, conformal_isometry, invariance, separation
-from gridcode.models.integrator import rollout, rollout_reference
 from gridcode.models.populations import members_of
+from gridcode.models.recurrence import rollout, rollout_reference
 from gridcode.training.batched import BatchedTrainer
-from gridcode.training.engine import why_no_kernels
 from gridcode.training.memory import keep_freed_memory
 from gridcode.training.step import Trainer
+from gridcode.training.trainer_choice import why_no_kernels
 from gridcode.world.streams import Stream
 
 PRESETS = ("quick", "dense", "paper")

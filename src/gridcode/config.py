@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from gridcode import notebook
+from gridcode import describe as notebook
 from gridcode.errors import InputError
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

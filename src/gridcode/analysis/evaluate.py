@@ -10,20 +10,20 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from gridcode import notebook
-from gridcode.analysis.generalisation import Condition, generalise
-from gridcode.analysis.generators import Matrices
-from gridcode.analysis.modules import find_modules
+from gridcode import describe as notebook
+from gridcode.analysis.deep_analysis import Theory, analyse_theory
+from gridcode.analysis.dynamics.generators import Matrices
+from gridcode.analysis.modules.detection import find_modules
+from gridcode.analysis.modules.stability import match_modules
+from gridcode.analysis.navigation.out_of_distribution import Condition, generalise
 from gridcode.analysis.population import SCORES, Population, analyse_population, number, population_summary, score_dataset
-from gridcode.analysis.rollout import Step, roll_rate_maps
-from gridcode.analysis.stability import match_modules
-from gridcode.analysis.theory import Theory, analyse_theory
+from gridcode.analysis.system import Step, roll_rate_maps
 from gridcode.config import EvaluationConfig
 from gridcode.errors import InputError
-from gridcode.world.trajectories import WALKS
+from gridcode.world.walks import WALKS
 
 if TYPE_CHECKING:
-    from gridcode.notebook import RunPlot
+    from gridcode.describe import RunPlot
 
 # Arenas are not grown beyond this side: lattices that need more are reported as unresolved.
 LARGEST_ARENA_M = 12.0
@@ -41,7 +41,7 @@ class Evaluation:
         summary: scores by arena and by unit, ready for JSON (missing values are None).
         maps: one group per walk and arena, named like `smooth_4m`, with `rate` (unit, y, x), `occupancy` (y, x),
             `autocorrelogram` (unit, lag_y, lag_x) and the scores of each unit.
-        theory: what pictures of state space and mechanism show, see `gridcode.analysis.theory`; None where that was left out.
+        theory: what pictures of state space and mechanism show, see `gridcode.analysis.deep_analysis`; None where that was left out.
     """
 
     summary: dict[str, Any]

@@ -12,17 +12,17 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from gridcode import notebook
-from gridcode.analysis.autocorrelogram import as_maps, autocorrelograms, smooth
-from gridcode.analysis.celltypes import TYPES, Evidence, check_levels, classify
-from gridcode.analysis.commensurability import Relation, Relations, relate_modules
-from gridcode.analysis.definitions import ON_SQUARE_MAPS, grid_score
-from gridcode.analysis.fields import find_fields
-from gridcode.analysis.gridness import score_correlograms, unscorable
-from gridcode.analysis.information import spatial_coherence, spatial_information, spatial_test
-from gridcode.analysis.modules import Modules, find_modules
-from gridcode.analysis.phases import phase_coverage, phase_uniformity, spatial_phases
-from gridcode.analysis.significance import ShiftSignificance, plane_wave_share, significance
+from gridcode import describe as notebook
+from gridcode.analysis.cells.autocorrelogram import as_maps, autocorrelograms, smooth
+from gridcode.analysis.cells.celltypes import TYPES, Evidence, check_levels, classify
+from gridcode.analysis.cells.definitions import ON_SQUARE_MAPS, grid_score
+from gridcode.analysis.cells.fields import find_fields
+from gridcode.analysis.cells.gridness import score_correlograms, unscorable
+from gridcode.analysis.cells.information import spatial_coherence, spatial_information, spatial_test
+from gridcode.analysis.cells.phases import phase_coverage, phase_uniformity, spatial_phases
+from gridcode.analysis.cells.significance import ShiftSignificance, plane_wave_share, significance
+from gridcode.analysis.modules.commensurability import Relation, Relations, relate_modules
+from gridcode.analysis.modules.detection import Modules, find_modules
 from gridcode.errors import InputError
 
 SCORES = ("minmax", "mean60", "square", "corrected", "spacing_m", "orientation_deg", "axis_ratio")
@@ -132,14 +132,14 @@ def analyse_population(
         smoothing_bins: Gaussian smoothing before scoring, in bins.
         silent_below: units whose activity never exceeds this, of either sign, are silent.
         nulls: null maps of a unit.
-        null: which null, see `gridcode.analysis.nulls`.
+        null: which null, see `gridcode.analysis.cells.nulls`.
         level: largest p-value of a unit or module that counts as significant.
         false_discovery_rate: largest expected share of false discoveries among the units that do.
         seed: of the null maps.
         unsmoothed: the maps before any smoothing, for coherence, information and the test of being spatial; None: `rate` as it is.
         shifted: significance against circular shifts, where there is a path: its information decides whether a unit is spatial.
             None or NaN: Moran's I of the map does.
-        definitions: grid scores of other tools to compute as well, see `gridcode.analysis.definitions`; missing where they do not exist (some are
+        definitions: grid scores of other tools to compute as well, see `gridcode.analysis.cells.definitions`; missing where they do not exist (some are
             defined for square maps only).
         workers: threads; as many as there are cores by default.
         progress: called with (units tested, units to test).

@@ -15,8 +15,8 @@ from gridcode.cli.shared import (
     say,
     writable,
 )
+from gridcode.cli.terminal import print_comparison, wide_console
 from gridcode.errors import InputError
-from gridcode.terminal import print_comparison, wide_console
 
 
 def report(arguments: argparse.Namespace) -> None:
@@ -30,7 +30,7 @@ def report(arguments: argparse.Namespace) -> None:
 
 def write_report(run: gridcode.Run, *, quiet: bool) -> Path:
     """Write the report of a run, with a bar; its path."""
-    from gridcode.display import evaluation_bar
+    from gridcode.cli.progress import evaluation_bar
 
     with evaluation_bar(ERRORS, quiet=quiet, title="report") as progress:
         return gridcode.write_report(run, progress=progress)
@@ -38,7 +38,7 @@ def write_report(run: gridcode.Run, *, quiet: bool) -> Path:
 
 def film(arguments: argparse.Namespace) -> None:
     """Write the film of a training."""
-    from gridcode.display import evaluation_bar
+    from gridcode.cli.progress import evaluation_bar
 
     given = {name: counted(arguments, name) for name in ("units", "size")} | {"seconds": number_option(arguments)("seconds")}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
@@ -52,7 +52,7 @@ def film(arguments: argparse.Namespace) -> None:
 
 def compare(arguments: argparse.Namespace) -> None:
     """Compare runs: print, and write the page."""
-    from gridcode.display import working
+    from gridcode.cli.progress import working
 
     out = writable("comparison.html" if arguments.out is None else arguments.out)
     with working(ERRORS, quiet=arguments.quiet, title="compare", what="runs"):
@@ -120,7 +120,7 @@ def presets(arguments: argparse.Namespace) -> None:
 def pretrained(arguments: argparse.Namespace) -> None:
     """List the packaged networks, show one, or unpack one."""
     from gridcode.pretrained import table
-    from gridcode.pretrained.library import details_of
+    from gridcode.pretrained.networks import details_of
 
     if arguments.name is None:
         if arguments.out:

@@ -18,8 +18,8 @@ from gridcode.cli.shared import (
     settings_of,
     writable,
 )
+from gridcode.cli.terminal import print_modules, print_summary, print_units, printable, wide_console
 from gridcode.errors import InputError
-from gridcode.terminal import print_modules, print_summary, print_units, printable, wide_console
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
@@ -39,7 +39,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
 
 def run_evaluation(run: gridcode.Run, config: configuration.EvaluationConfig, *, quiet: bool) -> dict[str, Any]:
     """Evaluate a run, with a bar; its summary."""
-    from gridcode.display import evaluation_bar
+    from gridcode.cli.progress import evaluation_bar
 
     with evaluation_bar(ERRORS, quiet=quiet) as progress:
         summary = gridcode.evaluate(run, config=config, progress=progress).summary
@@ -50,8 +50,8 @@ def run_evaluation(run: gridcode.Run, config: configuration.EvaluationConfig, *,
 def score(arguments: argparse.Namespace) -> None:
     """Score anybody's cells."""
     from gridcode.analysis.population import population_summary, population_verdict
-    from gridcode.display import evaluation_bar, working
-    from gridcode.recordings import load_recording
+    from gridcode.cli.progress import evaluation_bar, working
+    from gridcode.recordings.recording import load_recording
 
     number = number_option(arguments)
     out = _report_path(arguments)
@@ -131,8 +131,8 @@ def _report_path(arguments: argparse.Namespace) -> Path | None:
 
 def reproduce_figure(arguments: argparse.Namespace) -> None:
     """Draw a figure of the paper."""
-    from gridcode.display import evaluation_bar
-    from gridcode.reproduce import reproduce
+    from gridcode.cli.progress import evaluation_bar
+    from gridcode.paper.reproduce import reproduce
 
     with evaluation_bar(ERRORS, quiet=arguments.quiet, title="reproduce") as progress:
         found = reproduce(arguments.figure, arguments.runs, arguments.out, progress)

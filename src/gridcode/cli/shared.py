@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from gridcode import config as configuration
+from gridcode.cli.terminal import printable
 from gridcode.errors import InputError
-from gridcode.terminal import printable
 
 MOST_NETWORKS = 10_000
 ENOUGH_NULLS = 200

@@ -17,8 +17,8 @@ from gridcode.cli.shared import (
     settings_of,
     values_of,
 )
+from gridcode.cli.terminal import print_case, print_summary
 from gridcode.errors import InputError
-from gridcode.terminal import print_case, print_summary
 
 
 def train(arguments: argparse.Namespace) -> None:
@@ -50,7 +50,7 @@ def train(arguments: argparse.Namespace) -> None:
 
 
 def _train_many(arguments: argparse.Namespace) -> None:
-    from gridcode.display import many_bar
+    from gridcode.cli.progress import many_bar
 
     what = arguments.what
     config = configuration.load_config(what).override(settings_of(arguments))
@@ -82,7 +82,7 @@ def _train_many(arguments: argparse.Namespace) -> None:
 
 def run_training(config: configuration.Config | None, out: Path, *, quiet: bool) -> gridcode.Run:
     """Train a run, with a bar; None resumes the one that is there."""
-    from gridcode.display import training_bar
+    from gridcode.cli.progress import training_bar
 
     with training_bar(ERRORS, quiet=quiet) as progress:
         return gridcode.train(config, out=out, progress=progress)
@@ -90,9 +90,9 @@ def run_training(config: configuration.Config | None, out: Path, *, quiet: bool)
 
 def ablate(arguments: argparse.Namespace) -> None:
     """Train and judge ablations."""
-    from gridcode.ablation.study import ARENA_M, NULLS, check, plan
-    from gridcode.ablation.training import train_members
-    from gridcode.display import evaluation_bar, many_bar
+    from gridcode.cli.progress import evaluation_bar, many_bar
+    from gridcode.paper.ablation.study import ARENA_M, NULLS, check, plan
+    from gridcode.paper.ablation.training import train_members
 
     config = configuration.load_config(arguments.what).override(settings_of(arguments))
     if "training.seed" in settings_of(arguments):
@@ -118,7 +118,7 @@ def ablate(arguments: argparse.Namespace) -> None:
 def time_steps(arguments: argparse.Namespace) -> None:
     """Time training steps."""
     from gridcode import bench
-    from gridcode.display import working
+    from gridcode.cli.progress import working
 
     machine = bench.machine()
     cases = []

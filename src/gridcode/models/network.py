@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from gridcode.config import ModelConfig
-from gridcode.models.integrator import norm_relu, rollout
-from gridcode.models.transitions import VelocityTransition
+from gridcode.models.recurrence import norm_relu, rollout
+from gridcode.models.transition import VelocityTransition
 from gridcode.records import Batch
 
 

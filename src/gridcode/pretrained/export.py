@@ -12,15 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gridcode.api import load_network
+from gridcode.api.verbs import load_network
 from gridcode.config import Config, load_config, locate, preset_names
 from gridcode.errors import InputError
-from gridcode.files import write_atomically
 from gridcode.models.packing import Factors, factor, pack, unpack
 from gridcode.models.populations import Network
-from gridcode.pretrained.library import FORMAT, PACKAGE
+from gridcode.pretrained.networks import FORMAT, PACKAGE
 from gridcode.pretrained.scores import TOLERANCE, changes, headline_scores, measure, measuring, small_scores
-from gridcode.runs import Run
+from gridcode.runs.files import write_atomically
+from gridcode.runs.run import Run
 
 LIMIT_BYTES = 2_000_000
 METRICS_KEPT = 100

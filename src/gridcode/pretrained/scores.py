@@ -6,7 +6,7 @@ from typing import Any
 from gridcode.analysis.evaluate import evaluate_system, map_arena, summarise
 from gridcode.config import Config, EvaluationConfig
 from gridcode.models.populations import Network
-from gridcode.world.trajectories import training_extent_m
+from gridcode.world.walks import training_extent_m
 
 SMALL_ARENA_M = 2.0
 # How far scores may move: more than a rounding of weights should do, less than anybody would call another network.

@@ -10,14 +10,17 @@ import xarray as xr
 from matplotlib.figure import Figure
 from PIL import Image
 
+from gridcode.analysis.cells.spectrum import module_spectrum
 from gridcode.analysis.population import Population, population_summary
-from gridcode.analysis.spectrum import module_spectrum
-from gridcode.analysis.structure import StateSpace
+from gridcode.analysis.topology.state_space import StateSpace
 from gridcode.config import Config
 from gridcode.errors import InputError
-from gridcode.report import figures, modules, statespace, theory
+from gridcode.report import deep_analysis_figures as theory
+from gridcode.report import figures
+from gridcode.report import module_figures as modules
+from gridcode.report import state_space_figures as statespace
+from gridcode.report.distance_figures import space
 from gridcode.report.findings import findings, plateau
-from gridcode.report.space import space
 from gridcode.report.style import STYLE
 
 
@@ -115,7 +118,7 @@ def state_space_figures(space: Mapping[str, Any], arrays: xr.DataTree) -> dict[s
 
     Args:
         space: `state_space` of the summary.
-        arrays: as `gridcode.analysis.theory` gives them.
+        arrays: as `gridcode.analysis.deep_analysis` gives them.
     """
     if not space["populations"]:
         return {}

@@ -15,9 +15,9 @@ import xarray as xr
 from jaxtyping import Float, UInt8
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from gridcode.analysis.history import THRESHOLD
 from gridcode.errors import InputError
 from gridcode.report.style import BARS_M, INK, RATE_COLOURS
+from gridcode.runs.map_history import THRESHOLD
 
 BACKGROUND, PANEL, FAINT, TEXT = "#0d1117", "#161c25", "#8b97a6", "#f2f5f8"
 NEVER_VISITED = "#3a4350"
@@ -38,7 +38,7 @@ class Film:
     """A film, ready to be drawn frame by frame.
 
     Attributes:
-        history: `rate` (step, unit, y, x), `minmax` (step, unit), `silent` (step, unit); as `gridcode.analysis.history` gives them.
+        history: `rate` (step, unit, y, x), `minmax` (step, unit), `silent` (step, unit); as `gridcode.runs.map_history` gives them.
         units: places of the units to show, in order.
         module: (unit,) module of each of these, -1 for none.
         spacings_m: spacing of each module.

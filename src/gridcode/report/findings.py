@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gridcode.analysis.evaluate import SUMMARY_FORMAT
+from gridcode.analysis.navigation.neural_distance import predicted_plateau
 from gridcode.analysis.population import population_verdict
-from gridcode.analysis.space import predicted_plateau
 from gridcode.config import LossConfig
 from gridcode.errors import InputError
 from gridcode.report import words

@@ -11,11 +11,14 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from gridcode.analysis.space import predicted_plateau
-from gridcode.analysis.spectrum import module_spectrum
+from gridcode.analysis.cells.spectrum import module_spectrum
+from gridcode.analysis.navigation.neural_distance import predicted_plateau
 from gridcode.config import LossConfig
 from gridcode.errors import InputError
-from gridcode.report import figures, modules, space, statespace
+from gridcode.report import distance_figures as space
+from gridcode.report import figures
+from gridcode.report import module_figures as modules
+from gridcode.report import state_space_figures as statespace
 from gridcode.report.style import (
     STYLE,
     draw_correlogram,

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gridcode.report.space import condition
-from gridcode.report.statespace import betti_text, population_name
+from gridcode.report.deep_analysis_figures import PROPERTIES
+from gridcode.report.distance_figures import condition
+from gridcode.report.state_space_figures import betti_text, population_name
 from gridcode.report.style import p_text
-from gridcode.report.theory import PROPERTIES
 from gridcode.report.words import headline
 
 Row = Mapping[str, Any]

@@ -16,12 +16,12 @@ from torch import Generator, Tensor
 
 from gridcode.config import Config
 from gridcode.errors import InputError
-from gridcode.losses.batched import BatchedTerms, LossSettings, batched_isometry, batched_objective, pair_terms_in_turn
+from gridcode.gpu.cuda_graph import no_collection, rounded_products, side_stream
+from gridcode.losses.batched_terms import BatchedTerms, LossSettings, batched_isometry, batched_objective, pair_terms_in_turn
 from gridcode.losses.objective import isometry_weights
 from gridcode.losses.pairwise import choose_states
 from gridcode.models.populations import join, make_network, members_of
 from gridcode.records import Batch
-from gridcode.training.capture import no_collection, rounded_products, side_stream
 from gridcode.training.schedule import Plateau, learning_rate
 from gridcode.training.stack import PopulationStack, stack_populations
 from gridcode.training.step import COMPARED, SILENT_BELOW, Snapshot, not_finite, population_prefix
@@ -69,7 +69,7 @@ class _StreamsOnDevice:
     """The same numbers from one kernel, of the batch whose number is on the device."""
 
     def __init__(self, seeds: Int[Tensor, " network"], batch: Int[Tensor, " network"]) -> None:
-        from gridcode.kernels.uniform import philox_uniform
+        from gridcode.gpu.uniform import philox_uniform
 
         self._draw = philox_uniform
         self._seeds, self._batch, self._block = seeds, batch, 0
@@ -173,7 +173,7 @@ class BatchedTrainer:
         if self._kernels:
             from functools import partial
 
-            from gridcode.kernels.pairs import fused_pair_terms
+            from gridcode.gpu.pairs import fused_pair_terms
 
             pairs = partial(fused_pair_terms, products=config.training.products)
         settings = self._settings

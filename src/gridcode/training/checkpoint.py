@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from gridcode.errors import GridcodeError, InputError
-from gridcode.files import write_atomically
+from gridcode.runs.files import write_atomically
 from gridcode.training.schedule import Plateau
 from gridcode.training.step import Snapshot, Trainer
 

@@ -15,11 +15,12 @@ import torch
 
 from gridcode.config import TrainingConfig
 from gridcode.errors import InputError, TrainingError
-from gridcode.runs import Run, checkpoint_step
-from gridcode.training import checkpoint, snapshots
-from gridcode.training.engine import Engine, OneNetwork, choose_device, make_engine
+from gridcode.runs import snapshots
+from gridcode.runs.run import Run, checkpoint_step
+from gridcode.training import checkpoint
 from gridcode.training.memory import keep_freed_memory, out_of_memory, what_to_lower
 from gridcode.training.step import Snapshot
+from gridcode.training.trainer_choice import Engine, OneNetwork, choose_device, make_engine
 
 # From here on each of two cores keeps half of the matrices in its own cache.
 TWO_THREADS_FROM_UNITS = 96

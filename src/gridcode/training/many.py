@@ -20,10 +20,10 @@ from typing import Any
 
 from gridcode.config import Config, locate
 from gridcode.errors import InputError, TrainingError
-from gridcode.runs import Run, checkpoint_step
+from gridcode.runs.run import Run, checkpoint_step
 from gridcode.training.batched import shape_of
-from gridcode.training.engine import choose_device, why_no_kernels
 from gridcode.training.loop import Progress, train_run, train_together
+from gridcode.training.trainer_choice import choose_device, why_no_kernels
 
 POLL_S = 0.5
 # Bytes that file systems allow in a name.

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from gridcode.config import Config
-from gridcode.models.integrator import norm_relu, rollout
 from gridcode.models.network import GridNetwork
+from gridcode.models.recurrence import norm_relu, rollout
 from gridcode.records import Batch
 from gridcode.training.update import FusedUpdate, UpdateInTurn, gather_gradients, stack_parameters
 
@@ -81,7 +81,7 @@ class PopulationStack:
         matrices, start = self._matrices(batch.velocities), norm_relu(self._stacked["start"])
         norm = self._config.norm
         if self._kernels:
-            from gridcode.kernels.rollout import fused_rollout
+            from gridcode.gpu.rollout import fused_rollout
 
             return fused_rollout(matrices, start, batch.orders, norm=norm)
         return torch.stack([rollout(w, g, orders, norm=norm) for w, g, orders in zip(matrices, start, batch.orders, strict=True)])

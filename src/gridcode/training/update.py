@@ -84,7 +84,7 @@ class FusedUpdate:
 
     def __call__(self, gradients: Tensor, *, rates: Tensor, scales: Tensor, failed: Tensor) -> None:
         """One step with the gradients divided by `scales`; networks with `failed` 1 stay as they are. All (network, ...)."""
-        from gridcode.kernels.adamw import adamw_step
+        from gridcode.gpu.adamw import adamw_step
 
         adamw_step(
             self._weights,

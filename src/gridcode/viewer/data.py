@@ -8,8 +8,8 @@ from typing import Any
 
 from gridcode.report.collection import check_arrays
 from gridcode.report.findings import check_format
-from gridcode.runs import Run
-from gridcode.snapshot_maps import kept_history
+from gridcode.runs.history import kept_history
+from gridcode.runs.run import Run
 from gridcode.viewer import overview, pictures
 
 Document = dict[str, Any]

@@ -13,14 +13,14 @@ from typing import Any
 from fastapi import HTTPException
 
 from gridcode.errors import InputError
-from gridcode.runs import Run
+from gridcode.runs.run import Run
 from gridcode.viewer import data
-from gridcode.viewer.condition import Condition, condition, plain, signatures
 from gridcode.viewer.data import Document
-from gridcode.viewer.drawings import MEDIA, Drawings
 from gridcode.viewer.encode import as_json
-from gridcode.viewer.history import SnapshotMaps
+from gridcode.viewer.figure_cache import MEDIA, Drawings
 from gridcode.viewer.library import Entry, Library
+from gridcode.viewer.run_status import Condition, condition, plain, signatures
+from gridcode.viewer.snapshot_documents import SnapshotMaps
 
 MOST_ANSWERS = 64
 MOST_BYTES = 256 * 2**20

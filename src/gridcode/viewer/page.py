@@ -8,10 +8,10 @@ from typing import Any
 import xarray as xr
 
 from gridcode.analysis.population import Population, population_summary
-from gridcode.analysis.structure import StateSpace
+from gridcode.analysis.topology.state_space import StateSpace
 from gridcode.errors import InputError
-from gridcode.runs import Run
-from gridcode.snapshot_maps import kept_history
+from gridcode.runs.history import kept_history
+from gridcode.runs.run import Run
 from gridcode.viewer import data, overview, pictures
 from gridcode.viewer.shell import render_shell
 

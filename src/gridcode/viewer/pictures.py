@@ -8,10 +8,10 @@ import matplotlib as mpl
 import numpy as np
 import xarray as xr
 
-from gridcode.analysis.history import share_above
-from gridcode.analysis.spectrum import module_spectrum, power_at
-from gridcode.report.statespace import METHODS, population_name
+from gridcode.analysis.cells.spectrum import module_spectrum, power_at
+from gridcode.report.state_space_figures import METHODS, population_name
 from gridcode.report.style import GREY, INK
+from gridcode.runs.map_history import share_above
 from gridcode.viewer.encode import encode_array, numbers
 
 Document = dict[str, Any]
@@ -113,7 +113,7 @@ def states_document(space: Mapping[str, Any], arrays: xr.DataTree) -> Document:
 
     Args:
         space: `state_space` of the summary.
-        arrays: as `gridcode.analysis.theory` gives them.
+        arrays: as `gridcode.analysis.deep_analysis` gives them.
     """
     return {
         "populations": [_population(row, arrays[row["name"]].to_dataset()) for row in space["populations"]],
@@ -161,7 +161,7 @@ def history_document(data: xr.Dataset, *, complete: bool) -> Document:
     """Maps over training.
 
     Args:
-        data: as `gridcode.analysis.history` gives it.
+        data: as `gridcode.runs.map_history` gives it.
         complete: whether the training has ended.
     """
     return {
@@ -176,7 +176,7 @@ def history_document(data: xr.Dataset, *, complete: bool) -> Document:
 
 
 def snapshot_document(data: xr.Dataset, step: int) -> Document:
-    """Maps at one step of the training, as `gridcode.analysis.history.map_snapshot` gives them."""
+    """Maps at one step of the training, as `gridcode.runs.map_history.map_snapshot` gives them."""
     return {
         "step": step,
         "arena_m": float(data.attrs["arena_m"]),

@@ -11,10 +11,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from gridcode.viewer import pictures, shell
-from gridcode.viewer.condition import run_row
 from gridcode.viewer.documents import Answer, Documents, to_json
 from gridcode.viewer.guard import Guard, content_policy
 from gridcode.viewer.library import Library
+from gridcode.viewer.run_status import run_row
 
 WEEK_S = 7 * 24 * 3600
 TITLE = "gridcode explorer"

@@ -1,0 +1,194 @@
+"""Null maps: what a cell without a lattice could look like.
+
+Three nulls, for three questions.
+
+- **Random phases** (`random_phase_maps`; needs the map alone): a Gaussian random field with the map's radially averaged power
+  spectrum and the map's own values. *Is the arrangement more regular than that of a cell of the same smoothness, field size and dominant scale?*
+  The spectrum must be averaged over directions: the full two-dimensional spectrum holds the lattice itself, and a null
+  drawn from it would keep every lattice.
+- **Field shuffle** (`field_shuffled_maps`; needs the map alone): the map's own fields, put elsewhere. *Are these fields, with their own
+  shapes and rates, arranged in a lattice?*
+- **Circular shift** (`shifts`; needs activity along a path): the activity is shifted in time against the path. *Is the activity
+  locked to position at all, beyond its own rhythm in time?* It says little of lattices: any place cell passes.
+
+`gridcode.analysis.cells.significance` compares scores with them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy import fft, spatial, special, stats
+
+from gridcode.analysis.cells.autocorrelogram import Maps, as_maps
+from gridcode.analysis.cells.fields import find_fields
+from gridcode.errors import InputError
+
+# The shortest shift of a recording against its path: with less, activity and path stay in step.
+SHORTEST_SHIFT_S = 20.0
+RANKED_LEVELS = 1e9  # values nearer than this part of a map's range are equal
+PLACEMENTS = 64  # tries to find a place for a field that no other field covers
+
+
+def centred(maps: Maps, known: Bool[np.ndarray, "unit y x"]) -> Maps:
+    """Maps minus their mean over known bins, 0 elsewhere."""
+    filled = np.where(known, maps, 0.0)
+    mean = filled.sum(axis=(1, 2), keepdims=True) / np.maximum(known.sum(axis=(1, 2), keepdims=True), 1)
+    return np.where(known, filled - mean, 0.0)
+
+
+@dataclass(frozen=True)
+class Spectra:
+    """What random-phase maps are made from.
+
+    Attributes:
+        power: (unit, ring) mean power at each distance from the origin of the Fourier plane, sums to 1 over the plane.
+        cumulative: (unit, ring) share of the power up to each ring.
+        values: (unit, visited) sorted values of the map's visited bins, mean 0 and variance 1.
+        visited: (y, x) bins that have values.
+    """
+
+    power: Float[np.ndarray, "unit ring"]
+    cumulative: Float[np.ndarray, "unit ring"]
+    values: Float[np.ndarray, "unit visited"]
+    visited: Bool[np.ndarray, "y x"]
+
+
+def _rings(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Distance of each point of the padded Fourier half plane from the origin, in rings, and how many points it stands for."""
+    ky, kx = fft.fftfreq(2 * rows)[:, None], fft.rfftfreq(2 * columns)
+    distance = 2 * max(rows, columns) * np.hypot(ky, kx)
+    weight = np.broadcast_to(np.where((kx == 0) | (kx == 0.5), 1.0, 2.0), distance.shape)
+    return distance, weight
+
+
+def spectra_of(maps: Maps) -> Spectra:
+    """Spectra of maps that share their visited bins, of each map's ranks made Gaussian (Theiler et al. 1992)."""
+    visited = np.isfinite(maps[0])
+    rows, columns = visited.shape
+    values = maps[:, visited]
+    gaussian = np.zeros_like(maps)
+    # Values that differ by rounding alone are equal: ranked, a constant background smoothed would be white noise.
+    low, high = values.min(axis=1, keepdims=True), values.max(axis=1, keepdims=True)
+    level = np.rint((values - low) / np.where(high > low, high - low, 1.0) * RANKED_LEVELS)
+    gaussian[:, visited] = special.ndtri((stats.rankdata(level, axis=1) - 0.5) / values.shape[1])
+    gaussian = centred(gaussian, np.broadcast_to(visited, maps.shape))
+    distance, weight = _rings(rows, columns)
+    ring = np.rint(distance).astype(np.intp).ravel()
+    plane = (np.abs(fft.rfft2(gaussian, (2 * rows, 2 * columns))) ** 2 * weight).reshape(len(maps), -1)
+    total = np.stack([np.bincount(ring, one) for one in plane]).astype(np.float64)
+    total[:, 0] = 0.0
+    total = total / np.maximum(total.sum(axis=1, keepdims=True), 1e-300)
+    spread = values.std(axis=1, keepdims=True)
+    values = np.sort((values - values.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0), axis=1)
+    return Spectra(power=total / np.bincount(ring, weight.ravel()), cumulative=np.cumsum(total, axis=1), values=values, visited=visited)
+
+
+def draw_random_phases(power: np.ndarray, values: np.ndarray, visited: np.ndarray, count: int, generator: np.random.Generator) -> Maps:
+    """Random-phase maps (count, y, x) from the power of each ring, sorted values and the bins that hold them."""
+    rows, columns = visited.shape
+    distance, _ = _rings(rows, columns)
+    amplitude = np.sqrt(np.interp(distance, np.arange(len(power)), power)).astype(np.float32)
+    # White noise filtered on a plane of twice the arena's side and cut out: no edge is joined to the opposite one.
+    white = fft.rfft2(generator.standard_normal((count, 2 * rows, 2 * columns), dtype=np.float32))
+    field = fft.irfft2(white * amplitude, (2 * rows, 2 * columns))[:, :rows, :columns][:, visited]
+    maps = np.full((count, rows, columns), np.nan)
+    ranked = np.empty((count, len(values)))
+    np.put_along_axis(ranked, np.argsort(field, axis=1), np.broadcast_to(values, ranked.shape), axis=1)
+    maps[:, visited] = ranked
+    return maps
+
+
+def random_phase_maps(rate_map: np.ndarray, count: int, *, generator: np.random.Generator) -> Maps:
+    """Maps with the radially averaged power spectrum and the values of a map, and otherwise random.
+
+    Args:
+        rate_map: (y, x); NaN marks unvisited bins, which stay unvisited.
+        count: how many maps.
+        generator: source of randomness.
+
+    Returns:
+        (count, y, x). Each holds exactly the values of the map, in other places.
+
+    Raises:
+        InputError: wrong shape, infinities, or a map without two different values.
+
+    Source: amplitude-adjusted surrogates (Theiler et al. 1992) with the spectrum averaged over directions; amplitudes as well
+    as phases are random, so that the maps are Gaussian random fields up to the values.
+    """
+    maps = as_maps(rate_map)
+    known = maps[0][np.isfinite(maps[0])]
+    if len(maps) != 1:
+        raise InputError(f"one map (y, x) at a time, not {len(maps)}")
+    if len(known) < 9 or known.min() == known.max():
+        raise InputError("a null needs a map with nine visited bins or more that do not all have the same rate")
+    spectra = spectra_of(maps)
+    return draw_random_phases(spectra.power[0], np.sort(known), spectra.visited, count, generator)
+
+
+def field_shuffled_maps(rate_map: np.ndarray, count: int, *, generator: np.random.Generator, smoothing_bins: float = 1.0) -> Maps:
+    """Maps that hold the fields of a map, each with its own shape and rate, in other places.
+
+    Every bin goes with the nearest field. Fields are put down one after the other at random visited bins, no two centres
+    nearer than a field's diameter where there is room; where two meet the higher rate stays; what no field covers is background.
+
+    Args:
+        rate_map: (y, x); NaN marks unvisited bins, which stay unvisited.
+        count: how many maps.
+        generator: source of randomness.
+        smoothing_bins: smoothing before fields are looked for.
+
+    Returns:
+        (count, y, x).
+
+    Raises:
+        InputError: wrong shape, infinities, or a map without fields.
+
+    Source: in the spirit of the field shuffles of Krupic et al. 2012 and Barry and Burgess 2017.
+    """
+    maps = as_maps(rate_map)
+    if len(maps) != 1:
+        raise InputError(f"one map (y, x) at a time, not {len(maps)}")
+    fields = find_fields(maps, bin_size_m=1.0, smoothing_bins=smoothing_bins)
+    if not len(fields.unit):
+        raise InputError("a map without fields has none to shuffle")
+    rows, columns = maps.shape[1:]
+    centre = np.rint(fields.centre_m + [(columns - 1) / 2, (rows - 1) / 2]).astype(np.intp)[:, ::-1]  # y, x
+    visited = np.isfinite(maps[0])
+    background = float(np.quantile(maps[0][visited], 0.05))
+    place = np.argwhere(visited)
+    owner = spatial.KDTree(centre).query(place)[1]
+    apart = float(np.sqrt(4 / np.pi * np.median(fields.field_area_m2)))
+    out = np.full((count, rows, columns), background)
+    at = np.full((count, len(centre), 2), np.inf)
+    for k in generator.permutation(len(centre)):
+        here = place[owner == k]
+        rates = maps[0][tuple(here.T)]
+        tries = place[generator.integers(len(place), size=(count, PLACEMENTS))]
+        near = (np.hypot(*np.moveaxis(tries[:, :, None] - at[:, None], -1, 0)) < apart).any(axis=2)
+        # The first free place, or the first of all where none is free.
+        at[:, k] = tries[np.arange(count), near.argmin(axis=1)]
+        moved = at[:, k].astype(np.intp)[:, None] + (here - centre[k])
+        inside = ((moved >= 0) & (moved < [rows, columns])).all(axis=2)
+        which, bin_ = np.nonzero(inside)
+        where = (which, *moved[inside].T)
+        out[where] = np.maximum(out[where], rates[bin_])
+    return np.where(visited, out, np.nan)
+
+
+def shifts(samples: int, count: int, *, sample_s: float, generator: np.random.Generator) -> Int[np.ndarray, " shift"]:
+    """Random circular shifts of a recording, in samples, none shorter than 20 s either way (or a tenth of a short recording).
+
+    Args:
+        samples: length of the recording.
+        count: how many.
+        sample_s: mean duration of a sample, seconds.
+        generator: source of randomness.
+
+    Raises:
+        InputError: fewer than 20 samples.
+    """
+    if samples < 20:
+        raise InputError(f"a recording of {samples} samples is too short to be shifted")
+    least = max(1, min(round(SHORTEST_SHIFT_S / sample_s), samples // 10))
+    return generator.integers(least, samples - least + 1, size=count)

@@ -1,0 +1,370 @@
+"""The properties of a grid code, each as one number beside what chance or theory gives, for any code.
+
+Schaeffer et al. 2023, section 4.1, name seven: exponential capacity, separation, decorrelation, equal norm, ease of update, algebraic,
+whitened. Error correction is an eighth.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from gridcode.analysis.coding.capacity import (
+    ERROR_RATE,
+    Capacity,
+    IndependentModules,
+    area_exponent,
+    capacity,
+    capacity_against_area,
+    capacity_against_units,
+    collision_distance,
+    expected_capacity,
+    independent_modules,
+)
+from gridcode.analysis.coding.capacity_scaling import Growth, capacity_growth
+from gridcode.analysis.coding.codes import Code, sample_states, slopes
+from gridcode.analysis.coding.decoding_error import ErrorCorrection, error_correction
+from gridcode.analysis.coding.geometry import Correlation, Dimensions, EqualNorm, Separation, correlation_curve, dimensions, equal_norm, separation
+from gridcode.analysis.coding.update_operators import ModuleUpdates, PhaseAlgebra, Update, code_waves, ease_of_update, module_updates, phase_algebra
+from gridcode.analysis.navigation.neural_distance import distance_curve
+from gridcode.errors import InputError
+
+PLACES = 3000
+# Displacements are this many times sigma_x: 0.15 m, a longest step of training, for the published 0.05 m.
+STEP_OVER_SIGMA_X = 3.0
+# Shares of the units whose capacity is compared, and draws of each.
+SUBSETS, DRAWS = (1 / 8, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1.0), 3
+NOISE_OVER_NOISE = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+# Sides of squares up to the arena, as shares of it, and how many beyond it.
+SIDES = (1 / 8, 1 / 4, 1 / 2, 1.0)
+BEYOND = 3
+# A state is compared with places this many to a correlation length, and at most so many a side.
+BINS_PER_LENGTH, MOST_BINS_A_SIDE, READINGS = 4, 160, 600
+UNKNOWN = "the activity is the same everywhere"
+
+
+def coding_properties(
+    code: Code,
+    *,
+    arena_m: float,
+    generator: np.random.Generator,
+    sigma_x_m: float = 0.05,
+    noise: float = 0.05,
+    labels: Int[np.ndarray, " unit"] | None = None,
+    vectors_m: Float[np.ndarray, "module 2 2"] | None = None,
+    beyond_m: float | None = None,
+) -> dict[str, Any]:
+    r"""Eight properties of a code, each with one headline number that can be compared between codes.
+
+    Noise is relative: its standard deviation in every unit is $\sigma = \mathrm{noise} \cdot \sqrt{\langle |g|^2 \rangle}$, so that codes of any unit
+    and any amplitude compare, at the same number of units. Two places collide where their states are closer than $\delta = 3.29\, \sigma$.
+
+    | property | headline | null or expectation beside it |
+    | --- | --- | --- |
+    | `capacity` | $\log_2 C$, places told apart in the arena, bits | `expected`: a code of the same slopes that never repeats |
+    | `separation` | 1% quantile of neural distance over its plateau, pairs `sigma_x_m` apart; high is good | units independent of each other |
+    | `decorrelation` | root mean square of the correlation curve beyond half the arena; low is good | states dealt to places at random |
+    | `equal_norm` | coefficient of variation of $\lvert g\rvert$; low is good | units independent of each other |
+    | `update` | $R^2$ of one linear operator for each displacement, far from the places of its fit | the state itself, drawn towards the mean |
+    | `algebraic` | $R$ of sums of phases, at places beyond those where phases were defined | y of other pairs |
+    | `whitened` | participation ratio over the number of units; high is good | units independent of each other |
+    | `correction` | share of readings that are wrong altogether under the noise; low is good | random guesses |
+
+    Behind the capacity's headline: `by_area`, and `area_exponent`, the slope of log C against the log of the area from half the side to the arena
+    (1: every new place is told from all others, 0: none); `by_units` for random subsets of units and `by_modules` for the first modules, at the
+    same noise; `independent_modules`, as how many the code acts.
+
+    Args:
+        code: the code, known in a square of side `arena_m` at least.
+        arena_m: side of the square arena around the origin, metres.
+        generator: source of all randomness.
+        sigma_x_m: places this far apart should be told apart, metres; displacements are three times as long.
+        noise: standard deviation of the noise of a unit over the root mean square length of the states.
+        labels: (unit,) module of each unit, -1: in none; None: modules are not compared.
+        vectors_m: (module, 2, 2) lattice vectors of the modules, in the order of the labels; None: waves are looked for in the spectrum.
+        beyond_m: side of a larger square in which the code is known too; phases are defined in half of it, at most in the arena.
+
+    Returns:
+        `arena_m`, `beyond_m`, `units`, `places`, `noise`, `sigma`, `delta`, `error_rate`, `rms_length`; `properties`, a row for each: `headline`,
+        `unit`, `better` (`high` or `low`), `null`, `expected`, `reason`, and the numbers behind them. Ready for JSON: what is missing is None.
+
+    Raises:
+        InputError: lengths or noise that are not positive, labels or vectors that do not match, a code that is not known in most of the arena.
+
+    Source: Schaeffer et al. 2023, section 4.1 and appendix C.
+    """
+    if not (0 < arena_m < math.inf and 0 < sigma_x_m < math.inf and 0 < noise < math.inf):
+        raise InputError(f"arena_m, sigma_x_m and noise must be positive, not {arena_m}, {sigma_x_m} and {noise}")
+    if not 6 * STEP_OVER_SIGMA_X * sigma_x_m < arena_m:
+        raise InputError(
+            f"an arena of {arena_m:g} m is too small for sigma_x of {sigma_x_m:g} m: take more than {6 * STEP_OVER_SIGMA_X:g} times as much"
+        )
+    if beyond_m is not None and not arena_m <= beyond_m < math.inf:
+        raise InputError(f"beyond_m must be the arena's {arena_m:g} m or more, not {beyond_m}")
+    x, g = sample_states(code, side_m=arena_m, places=PLACES, generator=generator)
+    if len(x) < PLACES / 2:
+        raise InputError(f"only {len(x)} of {PLACES} places of the arena have a state: the code must be known in half of it")
+    _check_modules(g.shape[1], labels, vectors_m)
+    rms = float(np.sqrt((g**2).sum(axis=1).mean()))
+    largest = arena_m if beyond_m is None else beyond_m
+    head = {"arena_m": arena_m, "beyond_m": beyond_m, "units": g.shape[1], "places": len(x), "noise": noise, "error_rate": ERROR_RATE}
+    if not np.ptp(g, axis=0).any():
+        empty = {name: _row(math.nan, *about, reason=UNKNOWN) for name, about in ABOUT.items()}
+        return head | {"sigma": None, "delta": None, "rms_length": number(rms), "properties": empty}
+    sigma = noise * rms
+    delta, step_m = collision_distance(sigma), STEP_OVER_SIGMA_X * sigma_x_m
+    # One stream of random numbers for each property: none changes when another does.
+    streams = dict(zip(ABOUT, generator.spawn(len(ABOUT)), strict=True))
+    stream = streams["decorrelation"]
+    shuffled = g[stream.permutation(len(g))]
+    correlation, null_correlation = (
+        correlation_curve(distance_curve(x, s, generator=stream, bin_size_m=sigma_x_m, longest_m=arena_m), s) for s in (g, shuffled)
+    )
+    properties = {
+        "capacity": _capacity(code, x, g, arena_m, largest, delta, sigma_x_m, correlation.length_m, labels, vectors_m, streams["capacity"]),
+        "separation": _separation(separation(x, g, sigma_x_m=sigma_x_m, delta=delta, generator=streams["separation"])),
+        "decorrelation": _decorrelation(correlation, null_correlation),
+        "equal_norm": _equal_norm(equal_norm(g, generator=streams["equal_norm"])),
+        "update": _update(ease_of_update(code, arena_m=arena_m, step_m=step_m, sigma=sigma, generator=streams["update"])),
+        "algebraic": _algebraic(code, min(arena_m, largest / 2), arena_m, vectors_m, streams["algebraic"]),
+        "whitened": _whitened(code, g, labels, arena_m, step_m, streams["whitened"]),
+        "correction": _correction(code, correlation.length_m, arena_m, sigma, streams["correction"]),
+    }
+    return head | {"sigma": number(sigma), "delta": number(delta), "rms_length": number(rms), "properties": properties}
+
+
+# Unit of the headline, and whether high or low is good.
+ABOUT = {
+    "capacity": ("bits", "high"),
+    "separation": ("of the plateau", "high"),
+    "decorrelation": ("correlation", "low"),
+    "equal_norm": ("coefficient of variation", "low"),
+    "update": ("R^2", "high"),
+    "algebraic": ("resultant", "high"),
+    "whitened": ("of the units", "high"),
+    "correction": ("share of readings", "low"),
+}
+
+
+def _row(headline: float, unit: str, better: str, *, null: float = math.nan, expected: float = math.nan, reason: str = "") -> dict[str, Any]:
+    return {
+        "headline": number(headline),
+        "unit": unit,
+        "better": better,
+        "null": number(null),
+        "expected": number(expected),
+        "reason": reason,
+    }
+
+
+def _check_modules(units: int, labels: np.ndarray | None, vectors_m: np.ndarray | None) -> None:
+    if labels is not None and (np.shape(labels) != (units,) or not np.issubdtype(np.asarray(labels).dtype, np.integer)):
+        raise InputError(f"labels must be one whole number for each of {units} units, not of shape {np.shape(labels)}")
+    if vectors_m is not None and (np.ndim(vectors_m) != 3 or np.shape(vectors_m)[1:] != (2, 2) or len(vectors_m) == 0):
+        raise InputError(f"vectors_m must be (module, 2, 2) with one module or more, not {np.shape(vectors_m)}")
+    if labels is not None and vectors_m is not None and labels.max(initial=-1) >= len(vectors_m):
+        raise InputError(f"labels name module {labels.max()}, but vectors_m holds {len(vectors_m)} modules")
+
+
+def _capacity(
+    code: Code,
+    x: Float[np.ndarray, "place 2"],
+    g: Float[np.ndarray, "place unit"],
+    arena_m: float,
+    largest_m: float,
+    delta: float,
+    sigma_x_m: float,
+    length_m: float,
+    labels: np.ndarray | None,
+    vectors_m: np.ndarray | None,
+    generator: np.random.Generator,
+) -> dict[str, Any]:
+    here = capacity(g, delta=delta, side_m=arena_m)
+    sides = [share * arena_m for share in SIDES[:-1]]
+    if largest_m > arena_m:
+        sides += list(np.geomspace(arena_m, largest_m, BEYOND + 1)[1:])
+    by_area = capacity_against_area(code, sides_m=sides, delta=delta, generator=generator, places=PLACES)
+    units = g.shape[1]
+    sizes = sorted({max(1, round(share * units)) for share in SUBSETS})
+    subsets = [generator.permutation(units)[:size] for size in sizes for _ in range(DRAWS if size < units else 1)]
+    by_units = capacity_against_units(g, subsets=subsets, delta=delta, side_m=arena_m)
+    members = [] if labels is None else [np.flatnonzero((labels >= 0) & (labels <= m)) for m in np.unique(labels[labels >= 0])]
+    by_modules = capacity_against_units(g, subsets=members, delta=delta, side_m=arena_m)
+    everywhere = sorted((*by_area, here), key=lambda c: c.side_m)
+    exponent = area_exponent(here, next(c for c in everywhere if c.side_m == arena_m / 2))
+    far_exponent = area_exponent(everywhere[-1], max((c for c in everywhere if c.side_m <= largest_m / 2), key=lambda c: c.side_m))
+    # 0 where all of the code's places have been seen, 1 where none repeats.
+    if abs(far_exponent[0]) < 0.5:
+        far, states = sample_states(code, side_m=largest_m, places=PLACES, generator=generator)
+        apart_m = min(2 * length_m, largest_m / 2) if math.isfinite(length_m) else largest_m / 2
+        acts_as = independent_modules(far, states, apart_m=apart_m, delta=delta, generator=generator)
+    else:
+        acts_as = _no_modules(far_exponent[0])
+    slope = slopes(code, x[: PLACES // 3], step_m=sigma_x_m / 2)
+    slope = slope[np.isfinite(slope).all(axis=(1, 2))]
+    # Where states do not change with the place at all, any two such places collide.
+    inverse = 1 / np.sqrt(np.maximum(np.linalg.det(np.einsum("pui,puj->pij", slope, slope)), 1e-300)) if len(slope) else np.array([math.inf])
+    limit = arena_m**2 / (math.pi * delta**2 * float(inverse.mean()))
+    modules = math.nan
+    if labels is not None and vectors_m is not None and len(slope) and (labels >= 0).any():
+        present = np.unique(labels[labels >= 0])
+        metric = np.stack([np.einsum("pui,puj->ij", own, own) / len(own) for own in (slope[:, labels == m] for m in present)])
+        if (np.linalg.det(metric) > 0).all():
+            modules = math.log2(expected_capacity(metric, np.abs(np.linalg.det(vectors_m[present])), delta=delta, area_m2=arena_m**2))
+    bits = math.log2(here.capacity) if not here.reason else math.nan
+    return _row(bits, *ABOUT["capacity"], expected=math.log2(limit) if limit >= 1 else math.nan, reason=here.reason) | {
+        "expected_of_independent_modules": number(modules),
+        "arena": _capacity_row(here),
+        "by_area": [_capacity_row(c) for c in everywhere],
+        "area_exponent": number(exponent[0]),
+        "area_exponent_error": number(exponent[1]),
+        "by_units": [_capacity_row(c) for c in by_units],
+        "by_modules": [_capacity_row(c) for c in by_modules],
+        "growth_with_modules": _growth_row(capacity_growth(by_modules)) if by_modules else None,
+        "independent_modules": {
+            "number": number(acts_as.number),
+            "standard_error": number(acts_as.standard_error),
+            "null": number(acts_as.null),
+            "reason": acts_as.reason,
+        },
+    }
+
+
+def _no_modules(exponent: float) -> IndependentModules:
+    if math.isnan(exponent):
+        reason = "capacity is known by a bound only"
+    elif exponent > 0:
+        reason = "capacity still grows with the area: the code does not repeat within it"
+    else:
+        reason = "capacity falls with the area: the code does not reach so far"
+    return IndependentModules(math.nan, math.nan, math.nan, math.nan, reason)
+
+
+def _capacity_row(found: Capacity) -> dict[str, Any]:
+    return {
+        "side_m": number(found.side_m),
+        "units": found.units,
+        "capacity": number(found.capacity),
+        "low": number(found.low),
+        "high": number(found.high),
+        "at_least": number(found.low) if found.reason else None,
+        "collisions": found.collisions,
+        "pairs": found.pairs,
+    }
+
+
+def _growth_row(found: Growth) -> dict[str, Any]:
+    return {
+        "verdict": found.verdict,
+        "rate": number(found.rate),
+        "rate_interval": numbers(found.rate_interval),
+        "exponent": number(found.exponent),
+        "exponent_interval": numbers(found.exponent_interval),
+        "last_exponent_interval": numbers(found.last_exponent_interval),
+        "exponential_rate": number(found.exponential_rate),
+        "exponential_error": number(found.exponential_error),
+        "power_error": number(found.power_error),
+        "reason": found.reason,
+    }
+
+
+def _separation(found: Separation) -> dict[str, Any]:
+    return _row(found.ratio, *ABOUT["separation"], null=found.null_ratio, reason=found.reason) | {
+        "confusable": number(found.confusable),
+        "null_confusable": number(found.null_confusable),
+        "low_quantile": number(found.low_quantile),
+        "plateau": number(found.plateau),
+    }
+
+
+def _decorrelation(found: Correlation, null: Correlation) -> dict[str, Any]:
+    return _row(found.far_rms, *ABOUT["decorrelation"], null=null.far_rms, reason=found.reason) | {
+        "length_m": number(found.length_m),
+        "distance_m": numbers(found.distance_m),
+        "mean": numbers(found.mean),
+        "quartiles": [numbers(q) for q in found.quartiles],
+    }
+
+
+def _equal_norm(found: EqualNorm) -> dict[str, Any]:
+    return _row(found.variation, *ABOUT["equal_norm"], null=found.null_variation, reason=found.reason) | {
+        "mean": number(found.mean),
+        "note": found.note,
+    }
+
+
+def _update(found: Update) -> dict[str, Any]:
+    return _row(found.r_square, *ABOUT["update"], null=found.persistence_r_square, reason=found.reason) | {
+        "null_r_square": number(found.null_r_square),
+        "step_m": number(found.step_m),
+        "step_variation": number(found.step_variation),
+        "step_variation_by_direction": number(found.step_variation_by_direction),
+        "null_step_variation": number(found.null_step_variation),
+    }
+
+
+def _algebraic(code: Code, side_m: float, arena_m: float, vectors_m: np.ndarray | None, generator: np.random.Generator) -> dict[str, Any]:
+    lattices: list[np.ndarray | None] = [None] if vectors_m is None else list(vectors_m)
+    waves = np.concatenate([code_waves(code, side_m=arena_m, vectors_m=one) for one in lattices])
+    if not np.isfinite(waves).all():
+        return _row(math.nan, *ABOUT["algebraic"], reason="the spectrum has no waves")
+    found: PhaseAlgebra = phase_algebra(code, waves_per_m=waves, side_m=side_m, generator=generator)
+    resultant, null = found.headline
+    return _row(resultant, *ABOUT["algebraic"], null=null, reason=found.reason) | {
+        "resultant": numbers(found.resultant),
+        "null_resultant": numbers(found.null),
+        "power": numbers(found.power),
+        "waves_per_m": [numbers(k) for k in found.waves_per_m],
+        "side_m": number(found.side_m),
+    }
+
+
+def _whitened(
+    code: Code, g: Float[np.ndarray, "place unit"], labels: np.ndarray | None, arena_m: float, step_m: float, generator: np.random.Generator
+) -> dict[str, Any]:
+    found: Dimensions = dimensions(g, generator=generator)
+    none = ModuleUpdates(np.empty(0), math.nan, math.nan, "modules are not known")
+    updates = none if labels is None else module_updates(code, labels=labels, arena_m=arena_m, step_m=step_m, generator=generator)
+    return _row(found.share, *ABOUT["whitened"], null=found.null_participation / g.shape[1], reason=found.reason) | {
+        "participation": number(found.participation),
+        "null_participation": number(found.null_participation),
+        "eigenvalues": numbers(found.eigenvalues),
+        "module_updates": numbers(updates.update),
+        "module_variation": number(updates.variation),
+        "null_module_variation": number(updates.null_variation),
+        "module_reason": updates.reason,
+    }
+
+
+def _correction(code: Code, length_m: float, arena_m: float, sigma: float, generator: np.random.Generator) -> dict[str, Any]:
+    about = ABOUT["correction"]
+    if not length_m < arena_m:
+        return _row(math.nan, *about, reason="states stay alike all over the arena: no error is local")
+    bin_size_m = max(length_m / BINS_PER_LENGTH, arena_m / MOST_BINS_A_SIDE)
+    if bin_size_m > length_m / 2:
+        return _row(math.nan, *about, reason=f"states change within {length_m:.3g} m: the arena is too large to compare with all of its places")
+    levels = tuple(sigma * over for over in NOISE_OVER_NOISE)
+    found: ErrorCorrection = error_correction(
+        code, arena_m=arena_m, radius_m=length_m, sigmas=levels, generator=generator, bin_size_m=bin_size_m, places=READINGS
+    )
+    return _row(float(found.catastrophic[NOISE_OVER_NOISE.index(1.0)]), *about, null=found.chance) | {
+        "sigma": numbers(found.sigma),
+        "local_error_m": numbers(found.local_error_m),
+        "expected_m": numbers(found.expected_m),
+        "catastrophic": numbers(found.catastrophic),
+        "ambiguous": number(found.ambiguous),
+        "threshold_sigma": number(found.threshold_sigma),
+        "threshold_reason": found.reason,
+        "radius_m": number(found.radius_m),
+    }
+
+
+def number(value: float) -> float | None:
+    """To seven digits; None where it is not finite."""
+    return float(f"{float(value):.7g}") if math.isfinite(value) else None
+
+
+def numbers(values: Any) -> list[float | None]:
+    """As `number`, for each."""
+    return [number(float(v)) for v in values]

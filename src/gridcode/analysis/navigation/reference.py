@@ -1,0 +1,147 @@
+"""Reference maps: which population vector belongs to which place, for reading positions from states."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy import ndimage
+
+from gridcode.analysis.system import Progress, Step
+from gridcode.errors import InputError
+
+# Population vectors that differ by less than this in every unit cannot be told apart.
+LEAST_DIFFERENCE = 1e-5
+SMALLEST_LENGTH = 1e-20
+
+
+@dataclass(frozen=True)
+class ReferenceMap:
+    """Population vectors of the bins of a square centred on the origin: what positions are read against.
+
+    Attributes:
+        vectors: (y, x, unit) of length 1; zero where a bin has none.
+        bin_size_m: side of a bin.
+    """
+
+    vectors: Float[np.ndarray, "y x unit"]
+    bin_size_m: float
+
+    @property
+    def arena_m(self) -> float:
+        """Side of the square."""
+        return len(self.vectors) * self.bin_size_m
+
+    @property
+    def informative(self) -> bool:
+        """Whether any two bins differ."""
+        known = self.vectors[(self.vectors != 0).any(axis=-1)]
+        return len(known) > 1 and float(np.ptp(known, axis=0).max()) > LEAST_DIFFERENCE
+
+    @classmethod
+    def from_rate_maps(cls, rate: Float[np.ndarray, "unit y x"], *, bin_size_m: float) -> "ReferenceMap":
+        """From rate maps of any source; bins with a NaN or without activity are never decoded.
+
+        Raises:
+            InputError: maps that are not square, or smaller than 3 bins a side.
+        """
+        rate = np.asarray(rate, dtype=np.float64)
+        if rate.ndim != 3 or rate.shape[1] != rate.shape[2] or rate.shape[1] < 3:
+            raise InputError(f"reference maps must be (unit, y, x), square, of 3 bins a side or more, not {rate.shape}")
+        return cls(unit_length(np.moveaxis(np.where(np.isfinite(rate).all(axis=0), rate, 0.0), 0, -1)), bin_size_m)
+
+    def within(self, arena_m: float) -> "ReferenceMap":
+        """The bins whose middle lies in a smaller square around the origin."""
+        out = math.floor((len(self.vectors) - arena_m / self.bin_size_m) / 2 + 1e-9)
+        return ReferenceMap(self.vectors[out:-out, out:-out], self.bin_size_m) if out > 0 else self
+
+    def position(self, y: np.ndarray, x: np.ndarray) -> Float[np.ndarray, "walker 2"]:
+        """Metres from fractional bin numbers; 0 is the middle of the first bin."""
+        return (np.stack([x, y], axis=-1) - (len(self.vectors) - 1) / 2) * self.bin_size_m
+
+
+def unit_length(vectors: np.ndarray) -> Float[np.ndarray, "*shape unit"]:
+    """Vectors divided by their length, in single precision; those without length stay zero."""
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.maximum(length, SMALLEST_LENGTH), dtype=np.float32)
+
+
+def grow_reference(
+    step: Step,
+    start: Float[np.ndarray, " unit"],
+    *,
+    arena_m: float,
+    max_step_m: float,
+    generator: np.random.Generator,
+    bin_size_m: float | None = None,
+    trees: int = 4,
+    progress: Progress | None = None,
+) -> ReferenceMap:
+    """A reference map from short walks out of the origin: nearly straight paths to the middle of every bin.
+
+    The paths branch like a tree, so that every bin costs one step: a bin is reached from a bin some random step nearer to the origin, with a
+    random turn of up to 20 degrees. Several trees are averaged. Paths this short carry the least error a path
+    can have, and every bin's vector belongs to its exact middle.
+
+    Args:
+        step: one step of the system, (walker, unit) and (walker, 2) to (walker, unit).
+        start: (unit,) state at the origin.
+        arena_m: side of the square; cut to the nearest odd number of bins, so that the origin is the middle of one.
+        max_step_m: longest step.
+        generator: draws the steps.
+        bin_size_m: side of a bin; a third of the longest step by default.
+        trees: paths to each bin.
+        progress: called with the number of walkers moved after every step.
+
+    Raises:
+        InputError: bins wider than 0.4 of the longest step, or fewer than 3 of them a side.
+    """
+    size = max_step_m / 3 if bin_size_m is None else bin_size_m
+    half = round((arena_m / size - 1) / 2)
+    if not 0 < size <= 0.4 * max_step_m or half < 1:
+        raise InputError(f"bins of {size:g} m do not suit steps of up to {max_step_m:g} m and an arena of {arena_m:g} m")
+    side = 2 * half + 1
+    line = np.arange(-half, half + 1)
+    middle = np.stack(np.meshgrid(line, line), axis=-1).reshape(1, -1, 2).repeat(trees, axis=0)
+    radius = np.linalg.norm(middle, axis=-1, keepdims=True)
+    # In bins from here on. Rounding to the middle of a bin moves the parent by up to 0.71.
+    longest = max_step_m / size - math.sqrt(0.5)
+    hop = generator.uniform(longest / 2, longest, radius.shape)
+    turn = np.radians(generator.uniform(-20, 20, radius.shape[:2]))
+    across = np.stack([-middle[..., 1], middle[..., 0]], axis=-1)
+    direction = (np.cos(turn)[..., None] * middle + np.sin(turn)[..., None] * across) / np.maximum(radius, 1)
+    parent = np.where(radius <= longest, 0, np.clip(np.rint(middle - hop * direction), -half, half)).astype(np.int64)
+    from_bin = (np.arange(trees)[:, None] * side**2 + (parent[..., 1] + half) * side + parent[..., 0] + half).ravel()
+    velocity = ((middle - parent) * size).reshape(-1, 2)
+    states = np.zeros((trees * side**2, len(start)), dtype=np.asarray(start).dtype)
+    states[(radius == 0).ravel()] = start
+    done = (radius == 0).ravel()
+    while not done.all():
+        ready = np.flatnonzero(~done & done[from_bin])
+        states[ready] = step(states[from_bin[ready]], velocity[ready])
+        done[ready] = True
+        if progress:
+            progress(len(ready))
+    by_tree = unit_length(states).reshape(trees, side, side, -1)
+    return ReferenceMap(unit_length(by_tree.mean(axis=0)), size)
+
+
+def look_alike_m(reference: ReferenceMap, *, generator: np.random.Generator, places: int = 64, longest_m: float = 1.5) -> float:
+    """Distance to the nearest place whose state looks alike: the spacing of a periodic code, metres.
+
+    The similarity (cosine) of population vectors as a function of displacement, averaged over random places, has its
+    largest value at displacement 0; this is the distance of the nearest other peak that rises to half of it or more
+    above the minimum. Infinite where there is none up to `longest_m`.
+    """
+    side = len(reference.vectors)
+    reach = min(round(longest_m / reference.bin_size_m), side // 3)
+    base = generator.integers(reach, side - reach, size=(places, 2))
+    window = np.lib.stride_tricks.sliding_window_view(reference.vectors, (2 * reach + 1, 2 * reach + 1), axis=(0, 1))
+    similarity = np.zeros((2 * reach + 1, 2 * reach + 1))
+    for y, x in base:
+        similarity += np.tensordot(reference.vectors[y, x], window[y - reach, x - reach], axes=1)
+    lag = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1])
+    floor = similarity.min()
+    peak = similarity == ndimage.maximum_filter(similarity, size=5)
+    peak &= (similarity - floor >= 0.5 * (similarity[reach, reach] - floor)) & (lag > 2.5) & (lag < reach)
+    return float(lag[peak].min() * reference.bin_size_m) if peak.any() else math.inf

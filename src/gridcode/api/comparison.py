@@ -1,0 +1,104 @@
+"""Several runs beside one another: which settings differ, and what came out."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gridcode.config import Config
+from gridcode.errors import InputError
+from gridcode.runs.files import write_atomically
+from gridcode.runs.run import Run
+
+MOST_RUNS = 12
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What differs between runs.
+
+    Attributes:
+        names: of the runs, each different.
+        settings: values by dotted key, one for each run, of the settings that are not the same in all.
+        results: headline numbers of each run, see `gridcode.viewer.overview.run_row`.
+        runs: the runs with their summaries.
+    """
+
+    names: tuple[str, ...]
+    settings: Mapping[str, tuple[Any, ...]]
+    results: tuple[Mapping[str, Any], ...]
+    runs: tuple[tuple[Run, Mapping[str, Any]], ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The comparison ready for JSON."""
+        return {
+            "runs": list(self.names),
+            "settings": {key: list(values) for key, values in self.settings.items()},
+            "results": [dict(row) for row in self.results],
+        }
+
+    def __repr__(self) -> str:
+        return f"Comparison({', '.join(self.names)}: {len(self.settings)} settings differ)"
+
+
+def compare(runs: Sequence[Run | str | os.PathLike[str]]) -> Comparison:
+    """Which settings of evaluated runs differ, and their headline numbers.
+
+    Args:
+        runs: the runs or their folders, two to twelve.
+
+    Raises:
+        InputError: fewer or more, the same run twice, no run, or one without an evaluation that this version reads.
+    """
+    from gridcode.viewer import data  # it needs matplotlib, which is slow to import
+
+    opened = [run if isinstance(run, Run) else Run(run) for run in runs]
+    if not 2 <= len(opened) <= MOST_RUNS:
+        raise InputError(f"a comparison takes 2 to {MOST_RUNS} runs, not {len(opened)}")
+    places = [run.folder.resolve() for run in opened]
+    for place, run in zip(places, opened, strict=True):
+        if places.count(place) > 1:
+            raise InputError(f"'{run.folder}' is given twice")
+    found = []
+    for run in opened:
+        summary = data.read_summary(run)
+        if summary is None:
+            raise InputError(f"'{run.folder}' has not been evaluated; run `gridcode evaluate {run.folder}`")
+        found.append((run, summary))
+    results = tuple(data.row_document(run, summary=summary, last=next(reversed(run.metrics()), None)) for run, summary in found)
+    return Comparison(tuple(_names(places)), config_differences([run.config for run in opened]), results, tuple(found))
+
+
+def config_differences(configs: Sequence[Config]) -> dict[str, tuple[Any, ...]]:
+    """Values by dotted key, one for each configuration, of the settings that are not the same in all."""
+    flat = [
+        {f"{section}.{key}": value for section, fields in config.model_dump(mode="json").items() for key, value in fields.items()}
+        for config in configs
+    ]
+    return {key: tuple(values[key] for values in flat) for key in flat[0] if any(values[key] != flat[0][key] for values in flat)}
+
+
+def write_comparison(comparison: Comparison, out: str | os.PathLike[str]) -> Path:
+    """Write a comparison as one self-contained page of HTML: settings that differ first, then numbers, maps and curves side by side.
+
+    Raises:
+        InputError: it cannot be written, or maps of a run are damaged.
+    """
+    from gridcode.viewer.page import comparison_page
+
+    text = comparison_page([(name, run, summary) for name, (run, summary) in zip(comparison.names, comparison.runs, strict=True)])
+    try:
+        write_atomically(out, text)
+    except OSError as error:
+        raise InputError(f"cannot write '{out}': {error.strerror or error}") from None
+    return Path(out)
+
+
+def _names(places: Sequence[Path]) -> list[str]:
+    """Names of folders, with as many of the folders above them as it takes to tell them apart."""
+    for depth in range(1, max(len(place.parts) for place in places) + 1):
+        names = ["/".join(place.parts[-depth:]) for place in places]
+        if len(set(names)) == len(names):
+            return names
+    return [str(place) for place in places]

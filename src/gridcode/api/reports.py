@@ -1,0 +1,171 @@
+"""What is written for people: the report of a run, of anybody's cells, figures, and the film of a training."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import gridcode
+from gridcode.analysis.population import Population
+from gridcode.analysis.topology.state_space import StateSpace
+from gridcode.cli.terminal import printable
+from gridcode.config import load_config, preset_names
+from gridcode.errors import InputError
+from gridcode.recordings.recording import Recording
+from gridcode.runs.files import write_atomically
+from gridcode.runs.history import map_training
+from gridcode.runs.run import Run, writing
+
+LONGEST_FILM_S = 600.0
+
+
+def write_report(run: Run | str | os.PathLike[str], *, progress: Callable[[str, int, int], None] | None = None) -> Path:
+    """Write a run's `report.html` and `figures/` (PNG and PDF) from its evaluation and metrics, and return its path.
+
+    Args:
+        run: an evaluated run, or its folder.
+        progress: called with (what, done, total).
+
+    Raises:
+        InputError: no run, or not evaluated yet.
+    """
+    from gridcode.report import collection  # matplotlib is slow to import, and training does not need it
+    from gridcode.report.pdf import to_pdf
+    from gridcode.viewer.page import run_page
+
+    run = run if isinstance(run, Run) else Run(run)
+    run.read_summary()  # says in one line what is wrong with it
+    summary, maps = run.read_evaluation()
+    metrics, arrays = run.metrics(), run.read_theory()
+    drawn = collection.run_figures(metrics, summary, maps, config=run.config, arrays=arrays)
+    pictures, documents = {}, {}
+    for number, (name, figure) in enumerate(drawn.items(), start=1):
+        pictures[name], documents[name] = collection.to_png(figure), to_pdf(figure)
+        if progress:
+            progress("figures", number, len(drawn))
+    text = run_page(run, summary, pictures)
+    with writing(run):
+        run.write_report(text, pictures, documents)
+    return run.report_path
+
+
+def write_score_report(
+    population: Population, out: str | os.PathLike[str], *, recording: Recording, title: str, states: StateSpace | None = None
+) -> Path:
+    """Write the pictures and tables of a scored population, and of its state space where that is given, as one page of HTML; return its path.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    from gridcode.report import collection  # matplotlib is slow to import
+    from gridcode.viewer.page import PICTURES, population_page
+
+    drawn = {} if states is None else collection.state_space_figures(states.summary, states.arrays)
+    pictures = {name: collection.to_png(figure) for name, figure in drawn.items() if name in PICTURES}
+    source = {"file": title, "units": len(recording.units), "bins": " x ".join(str(n) for n in recording.maps.shape[1:])} | {
+        "bin size (m)": recording.bin_size_m, "kind": recording.kind, "group": recording.group or "-", "gridcode": gridcode.__version__
+    }  # fmt: skip
+    text = population_page(population, title=title, source=source, notes=recording.notes, figures=pictures, states=states)
+    try:
+        write_atomically(out, text)
+    except OSError as error:
+        raise InputError(f"cannot write '{out}': {error.strerror or error}") from None
+    return Path(out)
+
+
+def write_score_figures(population: Population, folder: str | os.PathLike[str], *, states: StateSpace | None = None) -> list[Path]:
+    """Write the figures of a scored population, and of its state space where that is given, as PNG and PDF; return their paths.
+
+    Raises:
+        InputError: the folder cannot be made or written to.
+    """
+    from gridcode.report import collection  # matplotlib is slow to import
+    from gridcode.report.pdf import to_pdf
+
+    written = []
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        for name, figure in collection.population_figures(population, states).items():
+            for suffix, data in (("png", collection.to_png(figure)), ("pdf", to_pdf(figure))):
+                written.append(Path(folder) / f"{name}.{suffix}")
+                write_atomically(written[-1], data)
+    except OSError as error:
+        raise InputError(f"cannot write figures to '{folder}': {error.strerror or error}") from None
+    return written
+
+
+def film(
+    run: Run | str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    units: int = 24,
+    seconds: float = 8.0,
+    size: int = 720,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Path:
+    """Write the film of a training: rate maps of the best units at every snapshot, with the loss and the number of hexagonal units.
+
+    Args:
+        run: an evaluated run, or its folder.
+        out: a new or old .gif, .webp or .mp4 (which needs ffmpeg); None: `film.gif` in the run.
+        units: how many units, the best of each module.
+        seconds: length of the film, the second on the last frame included.
+        size: side of the square picture, pixels; made even.
+        progress: called with (what, done, total).
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: no run, one without evaluation or snapshots, a format that is not written, or numbers that make no sense.
+    """
+    from gridcode.report import animation  # matplotlib is slow to import
+    from gridcode.report.film import LARGEST, SMALLEST, Film, best_of_each_module
+    from gridcode.report.findings import check_format
+
+    run = run if isinstance(run, Run) else Run(run)
+    path = run.film_path if out is None else Path(out)
+    suffix = animation.check_suffix(path)
+    if units < 1:
+        raise InputError(f"units must be at least 1, not {units}")
+    if not 1 < seconds <= LONGEST_FILM_S:
+        raise InputError(f"seconds must be above 1 and at most {LONGEST_FILM_S:g}, not {seconds:g}")
+    if not SMALLEST <= size <= LARGEST:
+        raise InputError(f"size must be {SMALLEST} to {LARGEST} pixels, not {size}")
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise InputError(f"cannot write '{path}': " + ("it is a folder" if path.is_dir() else f"there is no folder '{path.parent}'"))
+    summary = run.read_summary()
+    if summary is None:
+        raise InputError(f"'{run.folder}' has not been evaluated; run `gridcode evaluate {run.folder}`")
+    check_format(summary)
+    data = run.read_maps(summary["headline"]["group"], ["minmax", "silent", "module"])
+    history = map_training(run, progress=progress)
+    if history.sizes["unit"] != data.sizes["unit"]:
+        raise InputError(f"the evaluation of '{run.folder}' is of another network than its snapshots; run `gridcode evaluate` again")
+    chosen = best_of_each_module(data, units)
+    made = Film(
+        history=history,
+        units=chosen,
+        module=data["module"].values[chosen],
+        spacings_m=[row["spacing_m"] for row in summary["modules"]],
+        metrics=run.metrics(),
+        title=printable(f"{_preset_of(run) or run.folder.absolute().name}, seed {run.config.training.seed}"),
+        size=size // 2 * 2,
+    )
+    durations = made.durations_ms(seconds)
+    drawn = made.frames(None if progress is None else lambda done, total: progress("frames", done, total))
+    content = animation.encode(drawn, made.palette, durations, suffix=suffix)
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise InputError(f"cannot write '{path}': {error.strerror or error}") from None
+    return path
+
+
+def _preset_of(run: Run) -> str | None:
+    """The preset that a run's weights come from, None where some setting of the training differs from all of them."""
+    config, manifest = run.config, run.manifest
+    if "pretrained" in manifest:
+        return str(manifest["pretrained"])
+    # Where it ran, and how often it was logged, are no matter of the preset.
+    free = {f"training.{name}": getattr(config.training, name) for name in ("seed", "device", "threads", "log_every", "checkpoint_every", "products")}
+    return next((name for name in preset_names() if load_config(name).override(free).training_hash == config.training_hash), None)
