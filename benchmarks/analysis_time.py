@@ -2,9 +2,10 @@
 
     OMP_NUM_THREADS=1 python benchmarks/analysis_time.py [--run RUN] [--json]
 
-The arena has the default evaluation: 4 m, bins of 5 cm (80 x 80), smooth walks of 250 steps, 10 samples a bin. The activity is that
-of lattice cells with noise along these walks; with --run it is that of a trained network, whose rollout is timed beside and does not
-count. Medians of CPU-seconds with the range, over runs of all stages in turn.
+The arena has the default evaluation: 4 m, bins of 5 cm (80 x 80), smooth walks of 250 steps, 10
+samples a bin. The activity is that of lattice cells with noise along these walks; with --run it is
+that of a trained network, whose rollout is timed beside and does not count. Medians of CPU-seconds
+with the range, over runs of all stages in turn.
 """
 
 import argparse
@@ -42,7 +43,13 @@ def walk_of(config: EvaluationConfig) -> Walk:
     bins = round(ARENA_M / config.bin_size_m)
     walkers = math.ceil(config.samples_per_bin * bins**2 / config.walk_steps)
     generator = np.random.default_rng(0)
-    return smooth_walk(arena_m=ARENA_M, steps=config.walk_steps, walkers=walkers, max_step_m=MAX_STEP_M, generator=generator)
+    return smooth_walk(
+        arena_m=ARENA_M,
+        steps=config.walk_steps,
+        walkers=walkers,
+        max_step_m=MAX_STEP_M,
+        generator=generator,
+    )
 
 
 def synthetic_activity(walk: Walk) -> np.ndarray:
@@ -50,15 +57,23 @@ def synthetic_activity(walk: Walk) -> np.ndarray:
     rng = np.random.default_rng(1)
     activity = np.empty((*walk.velocities.shape[:2], UNITS), dtype=np.float32)
     for u in range(UNITS):
-        spacing, direction, angle, *phase = rng.uniform([0.5, -30, 60, -0.5, -0.5], [1.1, 30, 90, 0.5, 0.5])
+        spacing, direction, angle, *phase = rng.uniform(
+            [0.5, -30, 60, -0.5, -0.5], [1.1, 30, 90, 0.5, 0.5]
+        )
         activity[..., u] = lattice_cell(
-            walk.positions[1:], spacing_m=spacing, orientation_deg=direction, angle_deg=angle, phase_m=(phase[0], phase[1])
+            walk.positions[1:],
+            spacing_m=spacing,
+            orientation_deg=direction,
+            angle_deg=angle,
+            phase_m=(phase[0], phase[1]),
         )
     return np.maximum(activity + 0.1 * rng.standard_normal(activity.shape, dtype=np.float32), 0)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--run", help="folder of a trained run to take the activity from")
     parser.add_argument("--repeats", type=int, default=5)
@@ -76,30 +91,56 @@ def main() -> None:
 
     if options.run:
         step, start = gridcode.load_network(options.run).as_system()
-        states = [timed("rollout of the network (not in the total)", lambda: roll(step, start, walk)) for _ in range(options.repeats)]
+        states = [
+            timed("rollout of the network (not in the total)", lambda: roll(step, start, walk))
+            for _ in range(options.repeats)
+        ]
         activity = states[0][1:]
     else:
         activity = synthetic_activity(walk)
 
     def maps() -> Any:
-        accumulator = RateMapAccumulator(arena_m=ARENA_M, bin_size_m=config.bin_size_m, units=activity.shape[2])
+        accumulator = RateMapAccumulator(
+            arena_m=ARENA_M, bin_size_m=config.bin_size_m, units=activity.shape[2]
+        )
         for positions, states in zip(walk.positions[1:], activity, strict=True):
             accumulator.add(positions, states)
         return accumulator.dataset()
 
     for repeat in range(options.repeats + 1):
         if repeat == 1:  # the first round warms up
-            taken = {stage: seconds for stage, seconds in taken.items() if stage.startswith("rollout")}
+            taken = {
+                stage: seconds for stage, seconds in taken.items() if stage.startswith("rollout")
+            }
         rate = timed("rate maps", maps)["rate"].values.astype(np.float64)
-        correlograms = timed("smoothing and autocorrelograms", lambda rate=rate: autocorrelograms(smooth(rate, config.smoothing_bins)))
+        correlograms = timed(
+            "smoothing and autocorrelograms",
+            lambda rate=rate: autocorrelograms(smooth(rate, config.smoothing_bins)),
+        )
         timed("lattice", lambda c=correlograms: fit_lattices(c))
-        timed("lattice and scores", lambda c=correlograms, r=rate: score_correlograms(c, bin_size_m=config.bin_size_m, reasons=unscorable(r)))
-        timed(TOTAL, lambda: score_dataset(maps(), smoothing_bins=config.smoothing_bins, silent_below=config.silent_below))
+        timed(
+            "lattice and scores",
+            lambda c=correlograms, r=rate: score_correlograms(
+                c, bin_size_m=config.bin_size_m, reasons=unscorable(r)
+            ),
+        )
+        timed(
+            TOTAL,
+            lambda: score_dataset(
+                maps(), smoothing_bins=config.smoothing_bins, silent_below=config.silent_below
+            ),
+        )
 
-    taken["scores"] = [a - b for a, b in zip(taken.pop("lattice and scores"), taken["lattice"], strict=True)]
+    taken["scores"] = [
+        a - b for a, b in zip(taken.pop("lattice and scores"), taken["lattice"], strict=True)
+    ]
     taken[TOTAL] = taken.pop(TOTAL)
     stages = [
-        {"stage": stage} | {f"cpu_ms_{name}": round(1000 * f(s), 1) for name, f in (("median", statistics.median), ("min", min), ("max", max))}
+        {"stage": stage}
+        | {
+            f"cpu_ms_{name}": round(1000 * f(s), 1)
+            for name, f in (("median", statistics.median), ("min", min), ("max", max))
+        }
         for stage, s in taken.items()
     ]
     result = {
@@ -113,7 +154,10 @@ def main() -> None:
     }
     for row in stages:
         target = f"   target {1000 * TARGET_S:.0f}" if row["stage"] == TOTAL else ""
-        print(f"{row['stage']:44s} {row['cpu_ms_median']:7.1f} CPU-ms ({row['cpu_ms_min']} to {row['cpu_ms_max']}){target}", file=sys.stderr)
+        print(
+            f"{row['stage']:44s} {row['cpu_ms_median']:7.1f} CPU-ms ({row['cpu_ms_min']} to {row['cpu_ms_max']}){target}",
+            file=sys.stderr,
+        )
     if options.json:
         print(json.dumps(result, indent=1))
 

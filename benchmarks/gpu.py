@@ -1,10 +1,12 @@
 """What the engine does on a CUDA device: steps per second by shape, number of networks and precision, beside floor and CPU.
 
-    python benchmarks/gpu.py OUT.json                                   all of it; part of benchmarks/gpu.sh
-    TRITON_INTERPRET=1 python benchmarks/gpu.py --errors OUT.csv        the table of rounding errors, on any machine
+    python benchmarks/gpu.py OUT.json                                   all of it; part of
+    benchmarks/gpu.sh TRITON_INTERPRET=1 python benchmarks/gpu.py --errors OUT.csv        the table
+    of rounding errors, on any machine
 
-Every case runs as training runs: kernels, whole step as a CUDA graph. The kernels round their operands themselves, so that the
-interpreter, which computes products exactly, shows the error of the rounding; a GPU adds that of its sums.
+Every case runs as training runs: kernels, whole step as a CUDA graph. The kernels round their
+operands themselves, so that the interpreter, which computes products exactly, shows the error of
+the rounding; a GPU adds that of its sums.
 """
 
 import csv
@@ -38,22 +40,40 @@ def kernel_errors(states: int, device: str) -> list[dict[str, object]]:
     from gridcode.losses.pairwise import pair_pass
 
     generator = torch.Generator().manual_seed(0)
-    g = torch.nn.functional.normalize(torch.rand(states, 128, generator=generator).sub(0.5).relu(), dim=1)
+    g = torch.nn.functional.normalize(
+        torch.rand(states, 128, generator=generator).sub(0.5).relu(), dim=1
+    )
     x = 2 * torch.rand(states, 2, generator=generator)
-    wanted = pair_pass(g.double(), x.double(), sigma_x=0.05, sigma_g=0.4, weights=(1.0, 0.3), reduction="mean")
+    wanted = pair_pass(
+        g.double(), x.double(), sigma_x=0.05, sigma_g=0.4, weights=(1.0, 0.3), reduction="mean"
+    )
     single = pair_pass(g, x, sigma_x=0.05, sigma_g=0.4, weights=(1.0, 0.3), reduction="mean")
 
-    def row(name: str, separation: Tensor, invariance: Tensor, gradient: Tensor) -> dict[str, object]:
-        values = {"separation": abs(float(separation) / float(wanted[0]) - 1), "invariance": abs(float(invariance) / float(wanted[1]) - 1)}
+    def row(
+        name: str, separation: Tensor, invariance: Tensor, gradient: Tensor
+    ) -> dict[str, object]:
+        values = {
+            "separation": abs(float(separation) / float(wanted[0]) - 1),
+            "invariance": abs(float(invariance) / float(wanted[1]) - 1),
+        }
         values["gradient"] = float((gradient.cpu().double() - wanted[2]).norm() / wanted[2].norm())
-        return {"products": name, "states": states} | {key: f"{value:.1e}" for key, value in values.items()}
+        return {"products": name, "states": states} | {
+            key: f"{value:.1e}" for key, value in values.items()
+        }
 
     rows = [row("float32, blocks on the CPU", *single)]
     for products in ("float32", "tf32", "bf16"):
         own = g[None].to(device).requires_grad_()
         one = torch.ones(1, device=device)
-        settings = {"sigma_x": 0.05 * one, "sigma_g": 0.4 * one, "separation_weight": one, "invariance_weight": 0.3 * one}
-        total, separation, invariance = fused_pair_terms(own, x[None].to(device), **settings, reduction="mean", products=products)
+        settings = {
+            "sigma_x": 0.05 * one,
+            "sigma_g": 0.4 * one,
+            "separation_weight": one,
+            "invariance_weight": 0.3 * one,
+        }
+        total, separation, invariance = fused_pair_terms(
+            own, x[None].to(device), **settings, reduction="mean", products=products
+        )
         total.sum().backward()
         rows.append(row(products, separation, invariance, own.grad[0]))
     return rows
@@ -79,11 +99,17 @@ def main() -> None:
             case = {"failed": str(error).strip().splitlines()[0]}
         gc.collect()
         torch.cuda.empty_cache()
-        result["cases"].append({"preset": preset, "overrides": overrides, "networks": networks} | case)
+        result["cases"].append(
+            {"preset": preset, "overrides": overrides, "networks": networks} | case
+        )
         print(result["cases"][-1], flush=True)
         path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     rates = bench.gpu_rates()
-    result["ceilings"] = {"float32_tflops": rates.gemm / 1e12, "bf16_tflops": (rates.bf16 or 0) / 1e12, "copy_gb_s": rates.read(1e9) / 1e9}
+    result["ceilings"] = {
+        "float32_tflops": rates.gemm / 1e12,
+        "bf16_tflops": (rates.bf16 or 0) / 1e12,
+        "copy_gb_s": rates.read(1e9) / 1e9,
+    }
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 

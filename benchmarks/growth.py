@@ -1,11 +1,13 @@
 """How time and memory of a training step grow with each size, on one core.
 
-    OMP_NUM_THREADS=1 python benchmarks/growth.py [--csv benchmarks/results/growth.csv] [--plot docs/images/growth.png]
+    OMP_NUM_THREADS=1 python benchmarks/growth.py [--csv benchmarks/results/growth.csv] [--plot
+    docs/images/growth.png]
 
-From the shape of the preset `dense` (N=128, T=60, B=120, 1,000 sampled states) one size is changed at a time; each point
-is a process of its own, so that its peak memory is its own. The exponent b of cost ~ size^b is fitted to all points, and
-between the two largest, where fixed costs weigh least. Several networks (E) train side by side as `gridcode train --seeds`
-does, with the preset `quick` shortened to 300 steps; there the time is the wall time of the whole command.
+From the shape of the preset `dense` (N=128, T=60, B=120, 1,000 sampled states) one size is changed
+at a time; each point is a process of its own, so that its peak memory is its own. The exponent b of
+cost ~ size^b is fitted to all points, and between the two largest, where fixed costs weigh least.
+Several networks (E) train side by side as `gridcode train --seeds` does, with the preset `quick`
+shortened to 300 steps; there the time is the wall time of the whole command.
 """
 
 import argparse
@@ -35,7 +37,12 @@ SIZES = {
     "B": [60, 120, 240, 480, 960],
     "S": [500, 1000, 2000, 4000, 7320],
 }
-KEYS = {"N": "model.units", "T": "world.steps", "B": "world.trajectories", "S": "loss.sampled_states"}
+KEYS = {
+    "N": "model.units",
+    "T": "world.steps",
+    "B": "world.trajectories",
+    "S": "loss.sampled_states",
+}
 WHAT = {
     "N": "units N",
     "T": "steps T (B = 120; 240 at the end)",
@@ -50,10 +57,13 @@ def point(name: str, size: int) -> dict[str, float]:
     torch.set_num_threads(1)
     keep_freed_memory()
     shape = BASE | {name: size}
-    # Latin orders need B to be a multiple of T; independently shuffled ones would add padding to the comparison.
+    # Latin orders need B to be a multiple of T; independently shuffled ones would add padding to
+    # the comparison.
     if shape["B"] % shape["T"]:
         shape["B"] = shape["T"] * max(1, round(shape["B"] / shape["T"]))
-    trainer = Trainer(gridcode.load_config("dense").override({KEYS[key]: value for key, value in shape.items()}))
+    trainer = Trainer(
+        gridcode.load_config("dense").override({KEYS[key]: value for key, value in shape.items()})
+    )
     trainer.step = 10**6
     taken: list[float] = []
     began = time.perf_counter()
@@ -73,7 +83,20 @@ def point(name: str, size: int) -> dict[str, float]:
 
 def networks(count: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "gridcode", "train", "quick", "--seeds", f"0-{count - 1}", "--steps", "300", "--out", folder, "--quiet"]
+        command = [
+            sys.executable,
+            "-m",
+            "gridcode",
+            "train",
+            "quick",
+            "--seeds",
+            f"0-{count - 1}",
+            "--steps",
+            "300",
+            "--out",
+            folder,
+            "--quiet",
+        ]
         began = time.perf_counter()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         wall = 1000 * (time.perf_counter() - began)
@@ -85,7 +108,9 @@ def exponents(rows: list[dict[str, float]]) -> tuple[float, float]:
     """Least squares on all points in logarithms, and between the last two."""
     x, y = [math.log(r["size"]) for r in rows], [math.log(r["ms"]) for r in rows]
     mean_x, mean_y = statistics.mean(x), statistics.mean(y)
-    fit = sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / sum((a - mean_x) ** 2 for a in x)
+    fit = sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / sum(
+        (a - mean_x) ** 2 for a in x
+    )
     return fit, (y[-1] - y[-2]) / (x[-1] - x[-2])
 
 
@@ -97,7 +122,9 @@ def plot(rows: list[dict[str, float]], path: Path) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     names = [*list(SIZES)[1:], "E"]
-    figure, axes = plt.subplots(2, len(names), figsize=(14, 5.2), sharex="col", layout="constrained")
+    figure, axes = plt.subplots(
+        2, len(names), figsize=(14, 5.2), sharex="col", layout="constrained"
+    )
     for column, name in enumerate(names):
         own = [r for r in rows if r["varied"] == name]
         sizes = [r["size"] for r in own]
@@ -121,18 +148,30 @@ def plot(rows: list[dict[str, float]], path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--csv", type=Path)
     parser.add_argument("--plot", type=Path)
-    parser.add_argument("--replot", action="store_true", help="draw --plot from the table in --csv, measure nothing")
-    parser.add_argument("--point", nargs=2, metavar=("NAME", "SIZE"), help="measure one point in this process")
+    parser.add_argument(
+        "--replot", action="store_true", help="draw --plot from the table in --csv, measure nothing"
+    )
+    parser.add_argument(
+        "--point", nargs=2, metavar=("NAME", "SIZE"), help="measure one point in this process"
+    )
     options = parser.parse_args()
     if options.point:
         print(json.dumps(point(options.point[0], int(options.point[1]))))
         return
     if options.replot:
         with options.csv.open(newline="") as file:
-            plot([{key: value if key == "varied" else float(value) for key, value in row.items()} for row in csv.DictReader(file)], options.plot)
+            plot(
+                [
+                    {key: value if key == "varied" else float(value) for key, value in row.items()}
+                    for row in csv.DictReader(file)
+                ],
+                options.plot,
+            )
         return
     rows = []
     for name, sizes in SIZES.items():
@@ -140,12 +179,22 @@ def main() -> None:
             if name == "E":
                 measured = networks(size)
             else:
-                done = subprocess.run([sys.executable, __file__, "--point", name, str(size)], check=True, capture_output=True, text=True)
+                done = subprocess.run(
+                    [sys.executable, __file__, "--point", name, str(size)],
+                    check=True,
+                    capture_output=True,
+                    text=True,
+                )
                 measured = json.loads(done.stdout)
-            rows.append({"varied": name, "size": size} | {k: round(v, 2) for k, v in measured.items()})
+            rows.append(
+                {"varied": name, "size": size} | {k: round(v, 2) for k, v in measured.items()}
+            )
             print(rows[-1], file=sys.stderr, flush=True)
         fit, last = exponents([r for r in rows if r["varied"] == name])
-        print(f"{WHAT[name]}: time grows with exponent {fit:.2f}, between the two largest {last:.2f}", flush=True)
+        print(
+            f"{WHAT[name]}: time grows with exponent {fit:.2f}, between the two largest {last:.2f}",
+            flush=True,
+        )
     if options.csv:
         with options.csv.open("w", newline="") as file:
             table = csv.DictWriter(file, rows[0])

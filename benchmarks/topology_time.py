@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/topology_time.py > benchmarks/results/topology_cpu.json
 
-Under 10 CPU-seconds and 300 MB were asked for the first. Every case runs in a process of its own: `before_megabytes` is what that holds with its
-libraries and data, `peak_megabytes` its largest.
+Under 10 CPU-seconds and 300 MB were asked for the first. Every case runs in a process of its own:
+`before_megabytes` is what that holds with its libraries and data, `peak_megabytes` its largest.
 """
 
 import json
@@ -15,8 +15,18 @@ import time
 import numpy as np
 
 from gridcode.analysis.synthetic import ideal_grid_code
-from gridcode.analysis.topology.betti import LOW_THRESHOLD, _null_diagram, measure_topology, shuffled
-from gridcode.analysis.topology.persistence import THRESHOLD, choose_landmarks, persistence, principal_components
+from gridcode.analysis.topology.betti import (
+    LOW_THRESHOLD,
+    _null_diagram,
+    measure_topology,
+    shuffled,
+)
+from gridcode.analysis.topology.persistence import (
+    THRESHOLD,
+    choose_landmarks,
+    persistence,
+    principal_components,
+)
 
 LANDMARKS = 1200
 
@@ -31,7 +41,11 @@ def cloud(denoised, null=False):
     rng = np.random.default_rng(0)
     states = states_of(rng)
     components = principal_components(shuffled(states, rng) if null else states)
-    return choose_landmarks(components, count=LANDMARKS) if denoised else (components[rng.permutation(len(components))[:LANDMARKS]], None)
+    return (
+        choose_landmarks(components, count=LANDMARKS)
+        if denoised
+        else (components[rng.permutation(len(components))[:LANDMARKS]], None)
+    )
 
 
 def to_low(points):
@@ -39,10 +53,19 @@ def to_low(points):
 
 
 CASES = {
-    f"{LANDMARKS} landmarks, up to {LOW_THRESHOLD} of the median distance": lambda: (cloud(True)[0], to_low),
-    f"{LANDMARKS} states as they are, not denoised, up to {LOW_THRESHOLD}": lambda: (cloud(False)[0], to_low),
+    f"{LANDMARKS} landmarks, up to {LOW_THRESHOLD} of the median distance": lambda: (
+        cloud(True)[0],
+        to_low,
+    ),
+    f"{LANDMARKS} states as they are, not denoised, up to {LOW_THRESHOLD}": lambda: (
+        cloud(False)[0],
+        to_low,
+    ),
     f"{LANDMARKS} landmarks, up to {THRESHOLD}": lambda: (cloud(True)[0], persistence),
-    f"{LANDMARKS} landmarks of shuffled states, until all has closed": lambda: (cloud(True, null=True)[0], lambda p: _null_diagram(p, LOW_THRESHOLD)),
+    f"{LANDMARKS} landmarks of shuffled states, until all has closed": lambda: (
+        cloud(True, null=True)[0],
+        lambda p: _null_diagram(p, LOW_THRESHOLD),
+    ),
     "64 units, 300 landmarks, 99 shuffles": lambda: (
         states_of(np.random.default_rng(0)),
         lambda s: measure_topology(s, generator=np.random.default_rng(1)).diagram,
@@ -58,8 +81,16 @@ def case(name):
     given, measure = CASES[name]()
     before, began = megabytes(), time.process_time()
     diagram = measure(given)
-    row = {"case": name, "cpu_s": round(time.process_time() - began, 2), "before_megabytes": before, "peak_megabytes": megabytes()}
-    longest = {what: [round(float(v), 3) for v in diagram.lifetimes(d)[:3]] for d, what in ((1, "loops"), (2, "voids"))}
+    row = {
+        "case": name,
+        "cpu_s": round(time.process_time() - began, 2),
+        "before_megabytes": before,
+        "peak_megabytes": megabytes(),
+    }
+    longest = {
+        what: [round(float(v), 3) for v in diagram.lifetimes(d)[:3]]
+        for d, what in ((1, "loops"), (2, "voids"))
+    }
     return row | longest
 
 
@@ -68,7 +99,12 @@ def main():
     for name in CASES:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             rows.append(pool.apply(case, (name,)))
-    print(json.dumps({"cores": os.cpu_count(), "asked": {"cpu_s": 10, "megabytes": 300}, "rows": rows}, indent=1))
+    print(
+        json.dumps(
+            {"cores": os.cpu_count(), "asked": {"cpu_s": 10, "megabytes": 300}, "rows": rows},
+            indent=1,
+        )
+    )
 
 
 if __name__ == "__main__":

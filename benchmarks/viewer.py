@@ -1,6 +1,7 @@
 """How long the explorer takes: `python benchmarks/viewer.py RUN` prints medians and ranges (needs the extra `dev`).
 
-Twenty copies (hard links) of an evaluated run are served by a process of their own and looked at in headless Chromium.
+Twenty copies (hard links) of an evaluated run are served by a process of their own and looked at in
+headless Chromium.
 """
 
 import argparse
@@ -17,7 +18,13 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 COPIES, REPEATS, CLICKS = 20, 5, 20
-FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking"]
+FLAGS = [
+    "--no-sandbox",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--disable-background-networking",
+]
 # The time from a click until the unit's map has been drawn, as the page itself measures it.
 CLICK = """async (index) => {
     const tile = document.querySelectorAll(".tile")[index];
@@ -36,7 +43,11 @@ PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startT
 
 
 def range_of(values: list[float]) -> dict[str, float]:
-    return {"median": round(statistics.median(values)), "min": round(min(values)), "max": round(max(values))}
+    return {
+        "median": round(statistics.median(values)),
+        "min": round(min(values)),
+        "max": round(max(values)),
+    }
 
 
 def first_look(page: Page, url: str) -> tuple[float, float]:
@@ -78,20 +89,38 @@ def measure(browser, start) -> dict[str, dict[str, float]]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("run", type=Path)
-    parser.add_argument("--chromium", default="chromium", help="the browser: a name on the PATH, or its place")
+    parser.add_argument(
+        "--chromium", default="chromium", help="the browser: a name on the PATH, or its place"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.run.parent) as folder:
         for number in range(COPIES):
-            shutil.copytree(arguments.run, Path(folder) / f"run-{number:02d}", copy_function=os.link)
+            shutil.copytree(
+                arguments.run, Path(folder) / f"run-{number:02d}", copy_function=os.link
+            )
 
         def start():
-            command = [sys.executable, "-m", "gridcode", "explore", folder, "--port", "0", "--no-browser", "--json"]
+            command = [
+                sys.executable,
+                "-m",
+                "gridcode",
+                "explore",
+                folder,
+                "--port",
+                "0",
+                "--no-browser",
+                "--json",
+            ]
             server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
             return server, json.loads(server.stdout.readline())["url"]
 
         with sync_playwright() as driver:
-            browser = driver.chromium.launch(executable_path=shutil.which(arguments.chromium), args=FLAGS)
-            print(json.dumps({"runs": COPIES, "repeats": REPEATS} | measure(browser, start), indent=1))
+            browser = driver.chromium.launch(
+                executable_path=shutil.which(arguments.chromium), args=FLAGS
+            )
+            print(
+                json.dumps({"runs": COPIES, "repeats": REPEATS} | measure(browser, start), indent=1)
+            )
             browser.close()
 
 

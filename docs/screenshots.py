@@ -1,6 +1,7 @@
 """Pictures of the explorer for these pages: `python docs/screenshots.py RUNS` (needs the extra `dev`).
 
-RUNS holds `modules-seed10` and `modules-seed11`, trained by `gridcode train modules --seeds 10,11 --out RUNS` and evaluated.
+RUNS holds `modules-seed10` and `modules-seed11`, trained by `gridcode train modules --seeds 10,11
+--out RUNS` and evaluated.
 """
 
 import argparse
@@ -17,7 +18,13 @@ from gridcode.viewer import serving
 from gridcode.viewer.server import create_app
 
 IMAGES = Path(__file__).parent / "images"
-FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking"]
+FLAGS = [
+    "--no-sandbox",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--disable-background-networking",
+]
 LAPTOP, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
 
 
@@ -25,9 +32,9 @@ def keep(page: Page, name: str, **options: object) -> None:
     """Take a picture and keep it in 256 colours, which halves it."""
     page.wait_for_timeout(900)
     with Image.open(io.BytesIO(page.screenshot(**options))) as image:
-        image.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
-            IMAGES / f"explorer-{name}.png", optimize=True
-        )
+        image.convert("RGB").quantize(
+            256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+        ).save(IMAGES / f"explorer-{name}.png", optimize=True)
 
 
 def open_page(browser, url: str, *, size=LAPTOP, scheme: str = "light") -> Page:
@@ -56,7 +63,9 @@ def take(browser, url: str) -> None:
     slider.focus()
     for _ in range(16):
         page.keyboard.press("ArrowLeft")
-    page.evaluate("() => { document.querySelector('.history').scrollIntoView(); scrollBy(0, -160); }")
+    page.evaluate(
+        "() => { document.querySelector('.history').scrollIntoView(); scrollBy(0, -160); }"
+    )
     keep(page, "training")
     page.get_by_role("link", name="Torus").click()
     page.wait_for_selector(".gl-container canvas", timeout=60_000)
@@ -71,7 +80,9 @@ def take(browser, url: str) -> None:
 
     page = open_run(browser, url, "modules-seed10", size=PHONE, scheme="dark")
     page.wait_for_selector(".history")
-    page.evaluate("() => { document.querySelector('.history').scrollIntoView(); scrollBy(0, -140); }")
+    page.evaluate(
+        "() => { document.querySelector('.history').scrollIntoView(); scrollBy(0, -140); }"
+    )
     keep(page, "phone")
     page.close()
 
@@ -80,22 +91,30 @@ def take(browser, url: str) -> None:
         page.get_by_label(f"Compare {name}").check()
     page.get_by_role("button", name="Compare 2 runs").click()
     page.wait_for_selector(".columns canvas")
-    page.evaluate("() => { document.querySelector('.columns').scrollIntoView(); scrollBy(0, -150); }")
+    page.evaluate(
+        "() => { document.querySelector('.columns').scrollIntoView(); scrollBy(0, -150); }"
+    )
     keep(page, "compare")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("runs", type=Path)
-    parser.add_argument("--chromium", default="chromium", help="the browser: a name on the PATH, or its place")
+    parser.add_argument(
+        "--chromium", default="chromium", help="the browser: a name on the PATH, or its place"
+    )
     arguments = parser.parse_args()
     listener = serving.listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(create_app([arguments.runs]), log_level="warning", access_log=False))
+    server = uvicorn.Server(
+        uvicorn.Config(create_app([arguments.runs]), log_level="warning", access_log=False)
+    )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
         with sync_playwright() as driver:
-            browser = driver.chromium.launch(executable_path=shutil.which(arguments.chromium), args=FLAGS)
+            browser = driver.chromium.launch(
+                executable_path=shutil.which(arguments.chromium), args=FLAGS
+            )
             take(browser, f"http://127.0.0.1:{listener.getsockname()[1]}/")
             browser.close()
     finally:

@@ -14,14 +14,26 @@ places = generator.uniform(-2, 2, (4000, 2))
 
 # States (sample, unit) of any origin: a model's, a recording's, or these.
 found = measure_topology(code(places), generator=generator, nulls=39)
-print(f"Betti numbers {found.betti}, torus: {found.torus} (p = {found.torus_p_value:.3f}); product of its loops {found.product:.2f}")
+print(
+    f"Betti numbers {found.betti}, torus: {found.torus} (p = {found.torus_p_value:.3f}); product of its loops {found.product:.2f}"
+)
 
-# Two angles of every landmark, from the shape alone; beside them the phases of the lattice, which nobody told.
+# Two angles of every landmark, from the shape alone; beside them the phases of the lattice, which
+# nobody told.
 theta = coordinates_of(found)
-print("correlation with the phases:", match_phases(theta, code.module_phases(places)[found.samples, 0] % 1).correlation)
+print(
+    "correlation with the phases:",
+    match_phases(theta, code.module_phases(places)[found.samples, 0] % 1).correlation,
+)
 
-kick = describe_dynamics(*code.as_system(), max_step_m=0.15, generator=generator)["perturbation"]["rows"][-1]
-print(f"after {kick['steps']} steps {kick['on'][1]:.2f} of a displacement is left, and {kick['off'][1]:.2f} of a kick off the manifold")
+kick = describe_dynamics(*code.as_system(), max_step_m=0.15, generator=generator)["perturbation"][
+    "rows"
+][-1]
+print(
+    f"after {kick['steps']} steps {kick['on'][1]:.2f} of a displacement is left, and {kick['off'][1]:.2f} of a kick off the manifold"
+)
 
-for name, row in coding_properties(code, arena_m=4.0, generator=generator, vectors_m=code.vectors_m, labels=code.label)["properties"].items():
+for name, row in coding_properties(
+    code, arena_m=4.0, generator=generator, vectors_m=code.vectors_m, labels=code.label
+)["properties"].items():
     print(f"{name:15s} {row['headline']:8.3g} {row['unit']}")

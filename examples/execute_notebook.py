@@ -20,7 +20,11 @@ from matplotlib.axes import Axes
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCE, TARGET, IMAGES = ROOT / "examples" / "notebook.py", ROOT / "docs" / "notebook.md", ROOT / "docs" / "images"
+SOURCE, TARGET, IMAGES = (
+    ROOT / "examples" / "notebook.py",
+    ROOT / "docs" / "notebook.md",
+    ROOT / "docs" / "images",
+)
 DOTS_PER_INCH = 80
 
 
@@ -30,7 +34,15 @@ def cells(text: str) -> list[tuple[str, str]]:
     for part in re.split(r"^# %%", text, flags=re.MULTILINE)[1:]:
         head, _, body = part.partition("\n")
         if "[markdown]" in head:
-            found.append(("markdown", "\n".join(line.removeprefix("#").removeprefix(" ") for line in body.strip().splitlines())))
+            found.append(
+                (
+                    "markdown",
+                    "\n".join(
+                        line.removeprefix("#").removeprefix(" ")
+                        for line in body.strip().splitlines()
+                    ),
+                )
+            )
         else:
             found.append(("code", body.strip()))
     return found
@@ -61,7 +73,10 @@ def shown(printed: str, value: Any) -> list[str]:
         parts.append(html() if html else f"```text\n{value!r}\n```")
     # The temporary folder has another name each time.
     place = re.escape(str(Path(tempfile.gettempdir())))
-    return [re.sub(place + r"/gridcode-\w+", "TEMPORARY", re.sub(r' style="[^"]*"', "", part)) for part in parts]
+    return [
+        re.sub(place + r"/gridcode-\w+", "TEMPORARY", re.sub(r' style="[^"]*"', "", part))
+        for part in parts
+    ]
 
 
 def pictures(number: int) -> list[str]:
@@ -72,7 +87,9 @@ def pictures(number: int) -> list[str]:
         figure.savefig(drawn, format="png", dpi=DOTS_PER_INCH)
         name = f"notebook-{number + len(parts)}.png"
         with Image.open(drawn) as image:
-            image.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(IMAGES / name, optimize=True)
+            image.convert("RGB").quantize(
+                256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+            ).save(IMAGES / name, optimize=True)
         titles = [ax.get_title().splitlines()[0] for ax in figure.axes if ax.get_title()]
         parts.append(f"![{'; '.join(titles) or 'rate maps of the best units'}](images/{name})")
     plt.close("all")
@@ -82,7 +99,9 @@ def pictures(number: int) -> list[str]:
 def main() -> None:
     """Write the page."""
     names: dict[str, Any] = {"__name__": "__main__"}
-    page = ["<!-- Written by examples/execute_notebook.py from examples/notebook.py: change that, and run it again. -->"]
+    page = [
+        "<!-- Written by examples/execute_notebook.py from examples/notebook.py: change that, and run it again. -->"
+    ]
     count = 0
     for kind, text in cells(SOURCE.read_text(encoding="utf-8")):
         if kind == "markdown":

@@ -3,8 +3,9 @@
 # %% [markdown]
 # # A trained network in a notebook
 #
-# A network that comes with the package is unpacked into a run folder, evaluated with small settings (less than a minute), and looked at.
-# Every plot takes `ax=` and returns its axes, so they go side by side into figures of your own.
+# A network that comes with the package is unpacked into a run folder, evaluated with small settings
+# (less than a minute), and looked at. Every plot takes `ax=` and returns its axes, so they go side
+# by side into figures of your own.
 
 # %%
 import tempfile
@@ -19,8 +20,8 @@ folder = Path(tempfile.mkdtemp(prefix="gridcode-"))
 run = gridcode.pretrained("quick-64").unpack(folder / "quick-64")
 run
 
-# %% [markdown]
-# Small settings: one arena, fewer null maps, walks of 1,000 steps, and no study of dynamics and coding. Leave `config` out for the run's own.
+# %% [markdown] Small settings: one arena, fewer null maps, walks of 1,000 steps, and no study of
+# dynamics and coding. Leave `config` out for the run's own.
 
 # %%
 small = run.config.evaluation.model_copy(
@@ -45,8 +46,8 @@ evaluation
 # %%
 run.plot.gallery(count=16)
 
-# %% [markdown]
-# One of them, and its autocorrelogram with the fitted lattice. A unit is given by its name, which in a network is its number.
+# %% [markdown] One of them, and its autocorrelogram with the fitted lattice. A unit is given by its
+# name, which in a network is its number.
 
 # %%
 best = evaluation.headline()["minmax"].idxmax().item()
@@ -65,7 +66,8 @@ run.plot.score_histogram(ax=right)
 # %% [markdown]
 # ## Modules
 #
-# Spacing and orientation of all units; the Fourier power of the module's maps; where its cells' fields lie in the unit cell.
+# Spacing and orientation of all units; the Fourier power of the module's maps; where its cells'
+# fields lie in the unit cell.
 
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.4), layout="constrained")
@@ -86,15 +88,18 @@ evaluation.plot.path_error(ax=right)
 # %% [markdown]
 # ## State space
 #
-# Do the states of the module lie on a torus? For any population of cells: here its own rate maps, with few shuffles. The plots `ring`, `persistence`
-# and `torus` of a run show the same after an evaluation with `theory=True`, which is the default.
+# Do the states of the module lie on a torus? For any population of cells: here its own rate maps,
+# with few shuffles. The plots `ring`, `persistence` and `torus` of a run show the same after an
+# evaluation with `theory=True`, which is the default.
 
 # %%
 population = gridcode.score(run.ratemaps_path, group="smooth_4m", nulls=99, significance=0.05)
 population
 
 # %%
-states = gridcode.state_space(load_recording(run.ratemaps_path, group="smooth_4m"), population, nulls=19)
+states = gridcode.state_space(
+    load_recording(run.ratemaps_path, group="smooth_4m"), population, nulls=19
+)
 states
 
 # %% [markdown]

@@ -12,13 +12,27 @@ arena = bin_centres(2.4, 0.06)
 
 
 def cells(count, **lattice):
-    return [lattice_cell(arena, phase_m=tuple(generator.uniform(-1, 1, 2)), **lattice) for _ in range(count)]
+    return [
+        lattice_cell(arena, phase_m=tuple(generator.uniform(-1, 1, 2)), **lattice)
+        for _ in range(count)
+    ]
 
 
-maps = np.array([*cells(10, spacing_m=0.42, orientation_deg=8.0), *cells(10, spacing_m=0.6, orientation_deg=31.0)])
-maps = np.concatenate([maps + 0.2 * generator.standard_normal(maps.shape), noise_maps(6, 40, correlation_bins=2.0, generator=generator)])
+maps = np.array(
+    [
+        *cells(10, spacing_m=0.42, orientation_deg=8.0),
+        *cells(10, spacing_m=0.6, orientation_deg=31.0),
+    ]
+)
+maps = np.concatenate(
+    [
+        maps + 0.2 * generator.standard_normal(maps.shape),
+        noise_maps(6, 40, correlation_bins=2.0, generator=generator),
+    ]
+)
 
-# (unit, y, x), NaN where the animal never was; `gridcode.recordings.recording.recording_from_path` takes a path with spikes or activity.
+# (unit, y, x), NaN where the animal never was; `gridcode.recordings.recording.recording_from_path`
+# takes a path with spikes or activity.
 recording = recording_from_maps(maps, bin_size_m=0.06)
 population = gridcode.score(recording, nulls=200)
 summary = population_summary(population)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-# Triton reads this where it is imported first: without a GPU its kernels are run by its interpreter.
+# Triton reads this where it is imported first: without a GPU its kernels are run by its
+# interpreter.
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"
 

@@ -25,8 +25,8 @@ ARENA_M = 4.0
 class Torus:
     """A torus of known dynamics: two phases, two amplitudes that return to 1 at a known rate, and other units that fade.
 
-    The state is a rotated copy of (z_1, z_2, rest) with z_i = r_i e^(i k x_i), so that phases are on the manifold and all else is off it.
-    `move` takes positions and velocities to positions.
+    The state is a rotated copy of (z_1, z_2, rest) with z_i = r_i e^(i k x_i), so that phases are
+    on the manifold and all else is off it. `move` takes positions and velocities to positions.
     """
 
     def __init__(self, move=lambda x, v: x + v, *, off=OFF, rest=0.5, units=12, seed=0):
@@ -54,7 +54,13 @@ def relaxing(n, rate):
 
 
 def sampled(system, walkers=64, seed=1):
-    return sample_manifold(system.step, system.start, max_step_m=MAX_STEP_M, walkers=walkers, generator=np.random.default_rng(seed))
+    return sample_manifold(
+        system.step,
+        system.start,
+        max_step_m=MAX_STEP_M,
+        walkers=walkers,
+        generator=np.random.default_rng(seed),
+    )
 
 
 def moves(*shape, seed=2):
@@ -63,7 +69,9 @@ def moves(*shape, seed=2):
 
 def network(units=12, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    return GridNetwork.from_config(ModelConfig(units=units, hidden_widths=[8]), generator=generator, dtype=torch.float64)
+    return GridNetwork.from_config(
+        ModelConfig(units=units, hidden_widths=[8]), generator=generator, dtype=torch.float64
+    )
 
 
 def bump(difference):
@@ -77,7 +85,11 @@ class Bump:
 
     def __init__(self, vectors_m=HEXAGONAL, *, units=30, gain=None, noise=0.0, seed=0):
         rng = np.random.default_rng(seed)
-        self.phases, self.vectors_m, self.gain = rng.random((units, 2)), vectors_m, np.eye(2) if gain is None else np.asarray(gain)
+        self.phases, self.vectors_m, self.gain = (
+            rng.random((units, 2)),
+            vectors_m,
+            np.eye(2) if gain is None else np.asarray(gain),
+        )
         self.noise = noise * rng.standard_normal((units, units))
 
     def __call__(self, velocities):
@@ -98,14 +110,27 @@ def rotations(pairs=10, seed=0, commuting=True):
     planes = np.linalg.qr(rng.standard_normal((2, 2 * pairs, 2 * pairs)))[0]
     if commuting:
         planes[1] = planes[0]
-    g = np.stack([q @ block_diag(*(np.array([[0, -k], [k, 0]]) for k in rng.uniform(-9, 9, pairs))) @ q.T for q in planes])
+    g = np.stack(
+        [
+            q @ block_diag(*(np.array([[0, -k], [k, 0]]) for k in rng.uniform(-9, 9, pairs))) @ q.T
+            for q in planes
+        ]
+    )
     rest = expm(0.3 * g[0]) if commuting else np.eye(2 * pairs)
     return lambda v: expm(np.einsum("vd,dij->vij", v, g)) @ rest
 
 
 def grid(spacings_m=SPACINGS_M, *, units=16, seed=0, orientations_deg=None, **settings):
-    angles = [17.0 * i for i in range(len(spacings_m))] if orientations_deg is None else orientations_deg
-    return ideal_grid_code(spacings_m, units_per_module=units, generator=np.random.default_rng(seed), orientations_deg=angles, **settings)
+    angles = (
+        [17.0 * i for i in range(len(spacings_m))] if orientations_deg is None else orientations_deg
+    )
+    return ideal_grid_code(
+        spacings_m,
+        units_per_module=units,
+        generator=np.random.default_rng(seed),
+        orientations_deg=angles,
+        **settings,
+    )
 
 
 def places_of(side=4.0, units=64, width=0.4):

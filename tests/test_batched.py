@@ -13,8 +13,20 @@ from gridcode.training.step import Trainer
 
 DIFFERENT = [
     {"training.seed": 0},
-    {"training.seed": 5, "training.learning_rate": 3e-3, "loss.invariance": 0.1, "loss.sigma_g": 0.5, "loss.isometry_range_m": 0.1},
-    {"training.seed": 2**40 + 1, "training.gradient_clip": 0.01, "loss.sigma_x_m": 0.08, "world.max_velocity_m": 0.2, "loss.isometry": 0.0},
+    {
+        "training.seed": 5,
+        "training.learning_rate": 3e-3,
+        "loss.invariance": 0.1,
+        "loss.sigma_g": 0.5,
+        "loss.isometry_range_m": 0.1,
+    },
+    {
+        "training.seed": 2**40 + 1,
+        "training.gradient_clip": 0.01,
+        "loss.sigma_x_m": 0.08,
+        "world.max_velocity_m": 0.2,
+        "loss.isometry": 0.0,
+    },
 ]
 
 
@@ -33,12 +45,49 @@ def alone(config, steps):
     "shared",
     [
         {},
-        {"loss.pairs": "all", "world.orders": "permutation", "world.velocities": "square", "accumulation": 2, "start": "fixed", "norm": False},
-        {"schedule": "plateau", "plateau_interval": 3, "plateau_patience": 0, "isometry_form": "raw", "weight_decay": 0.01},
-        {"populations": [9, 8, 9], "separate_steps": 10, "isometry_of": "populations", "joint_steps": 6, "joint_trajectories": 12},
-        {"populations": [8, 8], "separate_steps": 5, "schedule": "plateau", "plateau_interval": 3, "plateau_patience": 0},
-        {"populations": [8, 8], "separate_steps": 4, "schedule": "cosine", "accumulation": 2, "loss.pairs": "all"},
-        {"schedule": "cosine", "world.orders": "identity", "reduction": "sum", "activation": "relu", "initialisation": "default"},
+        {
+            "loss.pairs": "all",
+            "world.orders": "permutation",
+            "world.velocities": "square",
+            "accumulation": 2,
+            "start": "fixed",
+            "norm": False,
+        },
+        {
+            "schedule": "plateau",
+            "plateau_interval": 3,
+            "plateau_patience": 0,
+            "isometry_form": "raw",
+            "weight_decay": 0.01,
+        },
+        {
+            "populations": [9, 8, 9],
+            "separate_steps": 10,
+            "isometry_of": "populations",
+            "joint_steps": 6,
+            "joint_trajectories": 12,
+        },
+        {
+            "populations": [8, 8],
+            "separate_steps": 5,
+            "schedule": "plateau",
+            "plateau_interval": 3,
+            "plateau_patience": 0,
+        },
+        {
+            "populations": [8, 8],
+            "separate_steps": 4,
+            "schedule": "cosine",
+            "accumulation": 2,
+            "loss.pairs": "all",
+        },
+        {
+            "schedule": "cosine",
+            "world.orders": "identity",
+            "reduction": "sum",
+            "activation": "relu",
+            "initialisation": "default",
+        },
     ],
 )
 def test_networks_together_equal_each_alone(tiny, shared):
@@ -49,16 +98,26 @@ def test_networks_together_equal_each_alone(tiny, shared):
     for config, snapshot, row in zip(together, batched.snapshots(), batched.rows(), strict=True):
         trainer, result = alone(config, 14)
         wanted = trainer.snapshot()
-        assert snapshot.weights.keys() == wanted.weights.keys() and snapshot.optimiser.keys() == wanted.optimiser.keys()
+        assert (
+            snapshot.weights.keys() == wanted.weights.keys()
+            and snapshot.optimiser.keys() == wanted.optimiser.keys()
+        )
         for name, value in wanted.weights.items():
             torch.testing.assert_close(snapshot.weights[name], value, atol=1e-10, rtol=1e-9)
         terms = (
             result.terms.floats()
             | trainer.compared(result)
-            | {"gradient_norm": float(result.gradient_norm), "learning_rate": trainer.optimiser.param_groups[0]["lr"]}
+            | {
+                "gradient_norm": float(result.gradient_norm),
+                "learning_rate": trainer.optimiser.param_groups[0]["lr"],
+            }
         )
         assert {k: row[k] for k in terms} == pytest.approx(terms, rel=1e-8, abs=1e-12)
-        assert (row["step"], row["silent_units"], row["zero_states"]) == (14, result.silent_units(), trainer.zero_states)
+        assert (row["step"], row["silent_units"], row["zero_states"]) == (
+            14,
+            result.silent_units(),
+            trainer.zero_states,
+        )
         assert vars(snapshot.plateau) == pytest.approx(vars(trainer.plateau), rel=1e-9)
 
 
@@ -93,7 +152,9 @@ def test_a_snapshot_goes_on_in_the_other_engine(tiny):
     back.restore(batched.snapshots()[0])
     back.advance()
     wanted, _ = alone(config, 10)
-    torch.testing.assert_close(back.snapshot().weights, wanted.snapshot().weights, atol=1e-10, rtol=1e-9)
+    torch.testing.assert_close(
+        back.snapshot().weights, wanted.snapshot().weights, atol=1e-10, rtol=1e-9
+    )
 
 
 def test_one_network_fails_and_the_others_go_on(tiny):
@@ -120,7 +181,11 @@ def test_what_may_differ(tiny):
 @pytest.fixture
 def batched_engine(monkeypatch):
     """Trains as on a GPU, without one."""
-    monkeypatch.setattr(loop, "make_engine", lambda configs, device, **_options: BatchedTrainer(configs, device=device))
+    monkeypatch.setattr(
+        loop,
+        "make_engine",
+        lambda configs, device, **_options: BatchedTrainer(configs, device=device),
+    )
 
 
 @pytest.mark.usefixtures("batched_engine")
@@ -133,10 +198,18 @@ def test_run_folders_of_networks_trained_together(tiny, tmp_path):
     assert seen == sorted(set(seen)) and seen[-1] == 30
     for config, run in zip(together, runs, strict=True):
         trainer, _ = alone(config, 30)
-        torch.testing.assert_close(dict(gridcode.load_network(run).state_dict()), trainer.snapshot().weights, atol=1e-9, rtol=1e-8)
+        torch.testing.assert_close(
+            dict(gridcode.load_network(run).state_dict()),
+            trainer.snapshot().weights,
+            atol=1e-9,
+            rtol=1e-8,
+        )
         assert [r["step"] for r in run.metrics()] == list(range(3, 31, 3))
         assert run.manifest["finished"] and run.manifest["networks_together"] == 3
-        assert [p.name for p in run.checkpoints()] == ["step-00000030.safetensors", "step-00000028.safetensors"]
+        assert [p.name for p in run.checkpoints()] == [
+            "step-00000030.safetensors",
+            "step-00000028.safetensors",
+        ]
 
 
 @pytest.mark.usefixtures("batched_engine")
@@ -149,7 +222,12 @@ def test_runs_a_kill_left_at_different_steps_resume_from_the_step_they_share(tin
     train_together(runs)
     for config, run in zip(together, runs, strict=True):
         trainer, _ = alone(config, 30)
-        torch.testing.assert_close(dict(gridcode.load_network(run).state_dict()), trainer.snapshot().weights, atol=1e-9, rtol=1e-8)
+        torch.testing.assert_close(
+            dict(gridcode.load_network(run).state_dict()),
+            trainer.snapshot().weights,
+            atol=1e-9,
+            rtol=1e-8,
+        )
         assert [r["step"] for r in run.metrics()] == list(range(3, 31, 3))
 
 
@@ -176,13 +254,24 @@ def test_out_of_memory_names_the_setting_to_lower(tiny, tmp_path, monkeypatch):
 
         monkeypatch.setattr(Trainer, "advance", advance)
 
-    full(RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes"))
-    with pytest.raises(TrainingError, match=r"out of memory at step 0 \(cpu\): lower model.units \(now 12:.*last good checkpoint: none yet"):
+    full(
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes"
+        )
+    )
+    with pytest.raises(
+        TrainingError,
+        match=r"out of memory at step 0 \(cpu\): lower model.units \(now 12:.*last good checkpoint: none yet",
+    ):
         gridcode.train(tiny.override({"trajectories": 8}), out=tmp_path / "a")
     full(torch.OutOfMemoryError("CUDA out of memory"))
     with pytest.raises(TrainingError, match=r"lower world.trajectories \(now 400:"):
         gridcode.train(tiny.override({"trajectories": 400}), out=tmp_path / "b")
-    for told in ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate", "Triton Error [CUDA]: out of memory"):
+    for told in (
+        "CUDA error: out of memory",
+        "CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate",
+        "Triton Error [CUDA]: out of memory",
+    ):
         assert out_of_memory(RuntimeError(told))
     try:
         try:
@@ -201,14 +290,32 @@ def test_out_of_memory_names_the_setting_to_lower(tiny, tmp_path, monkeypatch):
     [
         {"units": 17},
         {"populations": [8, 9, 8], "separate_steps": 2},
-        {"loss.pairs": "all", "world.orders": "permutation", "accumulation": 2, "norm": False, "isometry_form": "raw"},
+        {
+            "loss.pairs": "all",
+            "world.orders": "permutation",
+            "accumulation": 2,
+            "norm": False,
+            "isometry_form": "raw",
+        },
     ],
 )
 def test_the_program_on_the_gpus_kernels_equals_the_one_without(tiny, shared):
     # On the CPU the kernels run in Triton's interpreter (conftest.py).
     pytest.importorskip("triton")
     # Few steps and small: the interpreter takes a second for what a GPU does in a microsecond.
-    together = configs(tiny, **({"precision": "float32", "steps": 5, "world.steps": 4, "trajectories": 8, "sampled_states": 30} | shared))[:2]
+    together = configs(
+        tiny,
+        **(
+            {
+                "precision": "float32",
+                "steps": 5,
+                "world.steps": 4,
+                "trajectories": 8,
+                "sampled_states": 30,
+            }
+            | shared
+        ),
+    )[:2]
     device = "cuda" if torch.cuda.is_available() else "cpu"
     plain, fused = BatchedTrainer(together), BatchedTrainer(together, kernels=True, device=device)
     for trainer in (plain, fused):
@@ -217,7 +324,8 @@ def test_the_program_on_the_gpus_kernels_equals_the_one_without(tiny, shared):
         assert b == pytest.approx(a, rel=2e-4, abs=1e-6)
     for a, b in zip(plain.snapshots(), fused.snapshots(), strict=True):
         for name, value in a.weights.items():
-            # Adam turns a gradient of rounding errors into a full step: compare against the few steps' size.
+            # Adam turns a gradient of rounding errors into a full step: compare against the few
+            # steps' size.
             assert (b.weights[name] - value).abs().max() < 3 * 3e-3
             assert (b.weights[name] - value).norm() < 1e-3 * value.norm().clamp_min(1e-2)
 
@@ -231,13 +339,30 @@ def test_the_step_never_waits_for_the_device(tiny, monkeypatch):
         def __getitem__(self, _grid):
             return lambda *_args, **_kwargs: None
 
-    for module, names in ((rollout, ("_forward", "_backward")), (pairs, ("_prepare", "_pairs")), (uniform, ("_draw",)), (adamw, ("_update",))):
+    for module, names in (
+        (rollout, ("_forward", "_backward")),
+        (pairs, ("_prepare", "_pairs")),
+        (uniform, ("_draw",)),
+        (adamw, ("_update",)),
+    ):
         for name in names:
             assert hasattr(module, name)
             monkeypatch.setattr(module, name, NoLaunch())
-    odd = {"units": 9, "hidden_widths": [1, 5], "start": "fixed", "norm": False, "world.orders": "identity", "loss.pairs": "all"}
+    odd = {
+        "units": 9,
+        "hidden_widths": [1, 5],
+        "start": "fixed",
+        "norm": False,
+        "world.orders": "identity",
+        "loss.pairs": "all",
+    }
     populations = {"populations": [9, 8, 9], "separate_steps": 1}
-    for shared in ({}, odd, populations, {"accumulation": 2, "world.orders": "permutation", "isometry_form": "raw"}):
+    for shared in (
+        {},
+        odd,
+        populations,
+        {"accumulation": 2, "world.orders": "permutation", "isometry_form": "raw"},
+    ):
         together = configs(tiny, **({"precision": "float32"} | shared))
         trainer = BatchedTrainer(together, device="meta", kernels=True)
         for _ in range(2):

@@ -16,7 +16,15 @@ def test_a_case_has_floor_parts_and_the_naive_step(case):
     assert case["naive_over_fast"] > 2
     assert case["step_cpu_ms"]["min"] <= case["step_cpu_ms"]["median"] <= case["step_cpu_ms"]["max"]
     assert {row["part"] for row in case["parts"]} == {
-        *("matrices", "rollout forward", "rollout backward", "pair terms", "optimiser", "batch", "other terms")
+        *(
+            "matrices",
+            "rollout forward",
+            "rollout backward",
+            "pair terms",
+            "optimiser",
+            "batch",
+            "other terms",
+        )
     }
     for row in case["parts"]:
         assert row["ms"] > 0 or row["part"] == "other terms"
@@ -36,11 +44,25 @@ def test_floors_count_operations():
 
 
 def test_the_command_prints_tables_or_json(case, capsys, monkeypatch):
-    gpu = {"preset": "paper", "shape": case["shape"], "pairs": "all", "steps_per_second": 1.0, "step_ms": 1.0, "floor_ms": 0.5, "peak_memory_mb": 9}
-    monkeypatch.setattr(bench, "run", lambda **_: iter([{"device": "cpu", **case}, {"device": "gpu", **gpu}]))
+    gpu = {
+        "preset": "paper",
+        "shape": case["shape"],
+        "pairs": "all",
+        "steps_per_second": 1.0,
+        "step_ms": 1.0,
+        "floor_ms": 0.5,
+        "peak_memory_mb": 9,
+    }
+    monkeypatch.setattr(
+        bench, "run", lambda **_: iter([{"device": "cpu", **case}, {"device": "gpu", **gpu}])
+    )
     assert main(["bench", "--quiet"]) == 0
     told = capsys.readouterr().out
-    assert "quick (cpu): N=64 T=30 B=90, pairs of 800 states" in told and "naive step" in told and "paper (gpu)" in told
+    assert (
+        "quick (cpu): N=64 T=30 B=90, pairs of 800 states" in told
+        and "naive step" in told
+        and "paper (gpu)" in told
+    )
     assert main(["bench", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["machine"]["cores"] >= 1 and len(data["cases"]) == 2

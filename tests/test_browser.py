@@ -21,10 +21,18 @@ from gridcode.runs import snapshots
 from gridcode.viewer import serving
 from gridcode.viewer.server import create_app
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 FLAGS = [
     *("--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run", "--disable-quic"),
+    *(
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+        "--disable-quic",
+    ),
 ]
 # Enough of an evaluation to have every kind of page, in seconds.
 EVALUATED = {
@@ -41,7 +49,15 @@ EVALUATED = {
     "evaluation.theory": False,
 }
 WAIT_MS = 20_000
-LOGGED = {"separation": 0.1, "invariance": 0.1, "capacity": -0.5, "isometry": 0.1, "gradient_norm": 1.0, "silent_units": 0, "zero_states": 0}
+LOGGED = {
+    "separation": 0.1,
+    "invariance": 0.1,
+    "capacity": -0.5,
+    "isometry": 0.1,
+    "gradient_norm": 1.0,
+    "silent_units": 0,
+    "zero_states": 0,
+}
 # Ratio of the lightness of a text to what is behind it, of everything that has text.
 CONTRAST = """() => {
     const rgb = (text) => (text.match(/[\\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
@@ -93,7 +109,9 @@ class Watched:
     """A page that remembers what went wrong on it."""
 
     def __init__(self, browser, **options):
-        self.context = browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | options))
+        self.context = browser.new_context(
+            **({"viewport": {"width": 1280, "height": 900}} | options)
+        )
         self.page = self.context.new_page()
         self.page.set_default_timeout(WAIT_MS)
         self.wrong, self.asked = [], []
@@ -133,8 +151,13 @@ def runs(tmp_path_factory):
     folder.mkdir()
     network = gridcode.pretrained("quick-64")
     run = network.unpack(folder / "grown")
-    fresh = GridNetwork.from_config(network.config.model, generator=torch.Generator().manual_seed(0))
-    for step, weights in ((0, fresh.state_dict()), (run.config.training.steps, network.network.state_dict())):
+    fresh = GridNetwork.from_config(
+        network.config.model, generator=torch.Generator().manual_seed(0)
+    )
+    for step, weights in (
+        (0, fresh.state_dict()),
+        (run.config.training.steps, network.network.state_dict()),
+    ):
         snapshots.save(run.snapshot_path(step), weights)
     write_metrics(run, 1, 2, 3)
     gridcode.evaluate(run, config=run.config.override(EVALUATED).evaluation)
@@ -148,7 +171,9 @@ def runs(tmp_path_factory):
 @pytest.fixture(scope="module")
 def site(runs):
     listener = serving.listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(create_app([runs]), log_level="warning", access_log=False))
+    server = uvicorn.Server(
+        uvicorn.Config(create_app([runs]), log_level="warning", access_log=False)
+    )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
@@ -196,7 +221,9 @@ def signature(page, selector):
 
 def wide_enough(page):
     """No page is wider than its window: nothing is cut off, nothing scrolls sideways but what is meant to."""
-    return page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    return page.evaluate(
+        "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    )
 
 
 def wait_for_plots(page):
@@ -214,12 +241,20 @@ def test_a_report_opens_from_a_file_without_a_network(runs, watched, width, sche
     page = seen.open((runs / "grown" / "report.html").as_uri())
     wait_until_drawn(page, ".tile canvas", colours=2)
     assert page.locator(".tile").count() == 64
-    assert "active" in page.locator(".verdict, h1").first.inner_text() or "active" in page.locator("main").inner_text()
+    assert (
+        "active" in page.locator(".verdict, h1").first.inner_text()
+        or "active" in page.locator("main").inner_text()
+    )
     wait_for_plots(page)
     until(page, "document.querySelectorAll('.js-plotly-plot').length >= 3")
     assert wide_enough(page)
     # Plotly can send a chart to a server of its own: nobody is to be offered that here.
-    assert page.locator(".modebar-btn").count() and not page.locator(".modebar-btn[data-title*=hare], .modebar-btn[data-title*=loud]").count()
+    assert (
+        page.locator(".modebar-btn").count()
+        and not page.locator(
+            ".modebar-btn[data-title*=hare], .modebar-btn[data-title*=loud]"
+        ).count()
+    )
     assert [url for url in seen.asked if not url.startswith(("file:", "data:", "blob:"))] == []
     assert (runs / "grown" / "report.html").stat().st_size < 10_000_000
 
@@ -233,13 +268,19 @@ def test_a_click_on_a_unit_shows_its_page_and_the_keyboard_leads_on(runs, watche
     page.wait_for_selector("dialog[open] canvas")
     assert time.monotonic() - began < 2  # 0.3 s is what is aimed at; a busy machine may take longer
     name = label.split(",")[0].removeprefix("Unit ")
-    assert f"Unit {name}" in page.locator("dialog h2").inner_text() and page.url.endswith(f"#unit-{name}")
+    assert f"Unit {name}" in page.locator("dialog h2").inner_text() and page.url.endswith(
+        f"#unit-{name}"
+    )
     wait_until_drawn(page, "dialog .unit-pictures canvas")
     page.get_by_role("button", name="Next unit").focus()
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")  # again, without looking for the button
     page.keyboard.press("ArrowRight")
-    until(page, "name => !document.querySelector('dialog h2').textContent.includes(`Unit ${name}`)", name)
+    until(
+        page,
+        "name => !document.querySelector('dialog h2').textContent.includes(`Unit ${name}`)",
+        name,
+    )
     page.keyboard.press("Escape")
     page.wait_for_selector("dialog[open]", state="detached")
     assert page.evaluate("document.activeElement.classList.contains('tile')")
@@ -274,7 +315,13 @@ def test_a_map_on_the_page_is_the_map_that_was_measured(runs, watched):
     cells = run.read_maps(run.read_summary()["headline"]["group"])
     colours = 255 * mpl.colormaps["viridis"](np.linspace(0, 1, 256))[:, :3]
     for tile in (0, 20, 40):  # units of the module: their maps are not nearly empty
-        unit = int(page.locator(".tile").nth(tile).get_attribute("aria-label").split(",")[0].removeprefix("Unit "))
+        unit = int(
+            page.locator(".tile")
+            .nth(tile)
+            .get_attribute("aria-label")
+            .split(",")[0]
+            .removeprefix("Unit ")
+        )
         rate = cells["rate"].sel(unit=unit).values
         page.locator(".tile").nth(tile).click()
         shown = "dialog[open] .unit-pictures canvas"
@@ -282,10 +329,13 @@ def test_a_map_on_the_page_is_the_map_that_was_measured(runs, watched):
         found = at_bins(pixels(page, shown), *rate.shape)
         known = np.isfinite(rate)
         expected = colours[np.rint(255 * np.nan_to_num(rate) / np.nanmax(rate)).astype(int)]
-        # The scale bar covers some bins, so that their median is compared first; in any other orientation the whole is far off.
+        # The scale bar covers some bins, so that their median is compared first; in any other
+        # orientation the whole is far off.
         assert np.median(apart(found, expected, known)) <= 3
         others = (expected[::-1], expected[:, ::-1], expected.transpose(1, 0, 2))
-        assert 3 * apart(found, expected, known).mean() < min(apart(found, other, known).mean() for other in others)
+        assert 3 * apart(found, expected, known).mean() < min(
+            apart(found, other, known).mean() for other in others
+        )
         page.keyboard.press("Escape")
         page.wait_for_selector("dialog[open]", state="detached")
 
@@ -317,7 +367,10 @@ def test_figures_and_their_numbers_can_be_taken_away(runs, watched):
     gallery, chart = page.locator("[data-section=units]"), page.locator("[data-section=modules]")
     assert saved(gallery, "PNG").startswith(b"\x89PNG") and saved(chart, "SVG").startswith(b"<svg")
     lines = saved(gallery, "CSV").decode().splitlines()
-    assert lines[0].startswith("#") and len([line for line in lines if not line.startswith("#")]) == 1 + 64
+    assert (
+        lines[0].startswith("#")
+        and len([line for line in lines if not line.startswith("#")]) == 1 + 64
+    )
 
 
 def test_a_report_prints_with_all_its_sections(runs, watched):
@@ -336,12 +389,22 @@ def test_a_report_without_javascript_says_its_verdict(runs, watched):
 
 def test_the_states_of_a_module_turn_in_three_dimensions(watched, tmp_path):
     found = two_modules()
-    recording = Recording(kind="maps", maps=found.data["rate"].values, bin_size_m=0.05, units=tuple(str(u) for u in found.data["unit"].values))
+    recording = Recording(
+        kind="maps",
+        maps=found.data["rate"].values,
+        bin_size_m=0.05,
+        units=tuple(str(u) for u in found.data["unit"].values),
+    )
     states = gridcode.state_space(recording, found, nulls=19)
-    gridcode.write_score_report(found, tmp_path / "cells.html", recording=recording, title="cells <b>", states=states)
+    gridcode.write_score_report(
+        found, tmp_path / "cells.html", recording=recording, title="cells <b>", states=states
+    )
     page = watched().open((tmp_path / "cells.html").as_uri())
     wait_until_drawn(page, ".tile canvas", colours=0)
-    assert page.locator("b").count() == 0 and "<script>alert(1)</script>" in page.locator("main").inner_text()
+    assert (
+        page.locator("b").count() == 0
+        and "<script>alert(1)</script>" in page.locator("main").inner_text()
+    )
     wait_for_plots(page)
     page.wait_for_selector(".gl-container canvas")
     choices = page.locator("select", has_text="first phase")
@@ -398,7 +461,11 @@ def test_the_arena_chosen_last_is_the_one_that_is_shown(site, watched):
         page.wait_for_timeout(1500)
         route.continue_()
 
-    other = next(value for value in arena.first.evaluate("each => [...each.options].map(option => option.value)") if value != tested)
+    other = next(
+        value
+        for value in arena.first.evaluate("each => [...each.options].map(option => option.value)")
+        if value != tested
+    )
     page.reload()
     page.wait_for_selector(".tile canvas")
     page.route(f"**/maps/{other}", late)
@@ -461,7 +528,9 @@ def test_the_page_can_be_used_by_keyboard_and_is_told_in_words(site, watched):
     page.wait_for_selector(".tile canvas")
     wait_for_plots(page)
     assert page.evaluate(NAMELESS) == []
-    headings = page.evaluate("[...document.querySelectorAll('main h1, main h2, main h3, main h4')].map(each => Number(each.tagName[1]))")
+    headings = page.evaluate(
+        "[...document.querySelectorAll('main h1, main h2, main h3, main h4')].map(each => Number(each.tagName[1]))"
+    )
     assert headings[0] == 1 and max(np.diff(headings)) <= 1
 
 

@@ -23,7 +23,9 @@ from gridcode.errors import InputError
 
 def test_capacity_counts_the_places_of_a_code_that_tells_k_apart(rng):
     for k in (4, 9, 100):
-        _, states = sample_states(one_hot_code(arena_m=1.0, units=k), side_m=1.0, places=4000, generator=rng)
+        _, states = sample_states(
+            one_hot_code(arena_m=1.0, units=k), side_m=1.0, places=4000, generator=rng
+        )
         found = capacity(states, delta=0.5)
         assert found.low <= k * 1.01 and found.high >= k * 0.99
         assert found.capacity == pytest.approx(k, rel=0.05)
@@ -43,14 +45,23 @@ def test_capacity_agrees_with_a_naive_count(rng):
 
 @pytest.mark.parametrize(
     ("spacings", "delta", "places"),
-    [((1.0,), 0.05, 8000), ((1.0,), 0.1, 8000), ((0.8, 1.13), 0.1, 12000), ((0.8, 1.13), 0.07, 12000), (SPACINGS_M, 0.13, 16000)],
+    [
+        ((1.0,), 0.05, 8000),
+        ((1.0,), 0.1, 8000),
+        ((0.8, 1.13), 0.1, 12000),
+        ((0.8, 1.13), 0.07, 12000),
+        (SPACINGS_M, 0.13, 16000),
+    ],
 )
 def test_the_ideal_code_has_the_capacity_of_theory(spacings, delta, places):
     for seed in range(3):
         code = grid(spacings, seed=seed)
-        found = capacity_against_area(code, sides_m=[1e6], delta=delta, generator=np.random.default_rng(seed), places=places)[0]
+        found = capacity_against_area(
+            code, sides_m=[1e6], delta=delta, generator=np.random.default_rng(seed), places=places
+        )[0]
         expected = expected_capacity(code.metric, code.cell_area_m2, delta=delta, area_m2=1e12)
-        # Theory is that of small delta: of each module's squared distance d^2 curvature takes a share of 5 M d^2 / 16.
+        # Theory is that of small delta: of each module's squared distance d^2 curvature takes a
+        # share of 5 M d^2 / 16.
         curvature = 5 * len(spacings) ** 2 * delta**2 / 16
         off = math.log(expected / found.capacity)
         assert -3 * found.log_error < off < 3 * found.log_error + curvature
@@ -58,13 +69,21 @@ def test_the_ideal_code_has_the_capacity_of_theory(spacings, delta, places):
 
 def test_theory_holds_for_sheared_modules_and_in_a_small_area():
     code = grid((0.7, 1.0), angle_deg=80.0, ratio=1.3)
-    far, near = (capacity_against_area(code, sides_m=[side], delta=0.1, generator=np.random.default_rng(1), places=8000)[0] for side in (1e5, 1.5))
+    far, near = (
+        capacity_against_area(
+            code, sides_m=[side], delta=0.1, generator=np.random.default_rng(1), places=8000
+        )[0]
+        for side in (1e5, 1.5)
+    )
     for found, area in ((far, 1e10), (near, 1.5**2)):
-        assert found.capacity == pytest.approx(expected_capacity(code.metric, code.cell_area_m2, delta=0.1, area_m2=area), rel=0.1)
+        assert found.capacity == pytest.approx(
+            expected_capacity(code.metric, code.cell_area_m2, delta=0.1, area_m2=area), rel=0.1
+        )
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says():
-    # Squares of unequal size: places depend on each other's pairs, and counting alone would give too narrow an interval.
+    # Squares of unequal size: places depend on each other's pairs, and counting alone would give
+    # too narrow an interval.
     share = np.array([0.3, 0.3, 0.2, 0.1, 0.05, 0.05])
     true = 1 / (share**2).sum()
     rng = np.random.default_rng(0)
@@ -77,7 +96,9 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
 
 def test_without_collisions_there_is_a_bound_and_no_number():
     code = grid((0.4, 0.55, 0.75, 1.03))
-    found = capacity_against_area(code, sides_m=[1e6], delta=0.05, generator=np.random.default_rng(0), places=3000)[0]
+    found = capacity_against_area(
+        code, sides_m=[1e6], delta=0.05, generator=np.random.default_rng(0), places=3000
+    )[0]
     assert math.isnan(found.capacity) and "lower bound" in found.reason
     true = expected_capacity(code.metric, code.cell_area_m2, delta=0.05)
     assert found.low < true
@@ -91,14 +112,20 @@ def test_all_places_alike_are_one_place():
 
 
 def nested(code, *, delta, seed=0, places=10000, side=1e5):
-    _, states = sample_states(code, side_m=side, places=places, generator=np.random.default_rng(seed))
+    _, states = sample_states(
+        code, side_m=side, places=places, generator=np.random.default_rng(seed)
+    )
     modules = range(code.label.max() + 1)
-    return capacity_against_units(states, subsets=[np.flatnonzero(code.label <= m) for m in modules], delta=delta, side_m=side)
+    return capacity_against_units(
+        states, subsets=[np.flatnonzero(code.label <= m) for m in modules], delta=delta, side_m=side
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_capacity_grows_exponentially_with_modules(seed):
-    found = nested(grid((0.4, 0.5, 0.62, 0.78, 0.97, 1.21), units=7, seed=seed), delta=0.3, seed=seed)
+    found = nested(
+        grid((0.4, 0.5, 0.62, 0.78, 0.97, 1.21), units=7, seed=seed), delta=0.3, seed=seed
+    )
     assert [c.units for c in found] == [7, 14, 21, 28, 35, 42]
     growth = capacity_growth(found)
     assert growth.verdict == "exponential", growth
@@ -128,12 +155,18 @@ def test_commensurate_modules_add_no_capacity_that_lasts():
     sub = grid((1.0, 1 / math.sqrt(3)), orientations_deg=(0.0, 30.0))
     rng = np.random.default_rng(0)
     alone, both, other = (
-        capacity_against_area(code, sides_m=[3.0, 30.0, 1000.0], delta=0.15, generator=rng, places=8000) for code in (grid((1.0,)), sub, independent)
+        capacity_against_area(
+            code, sides_m=[3.0, 30.0, 1000.0], delta=0.15, generator=rng, places=8000
+        )
+        for code in (grid((1.0,)), sub, independent)
     )
-    # The sub-lattice makes slopes steeper within one and the same unit cell: it saturates at once, two modules do not.
+    # The sub-lattice makes slopes steeper within one and the same unit cell: it saturates at once,
+    # two modules do not.
     assert both[2].capacity == pytest.approx(both[0].capacity, rel=0.1)
     metric = sub.metric.sum(axis=0)[None]
-    assert both[2].capacity == pytest.approx(expected_capacity(metric, sub.cell_area_m2[:1], delta=0.15), rel=0.1)
+    assert both[2].capacity == pytest.approx(
+        expected_capacity(metric, sub.cell_area_m2[:1], delta=0.15), rel=0.1
+    )
     assert other[2].capacity > 5 * both[2].capacity
     assert alone[2].capacity < both[2].capacity
 
@@ -141,7 +174,9 @@ def test_commensurate_modules_add_no_capacity_that_lasts():
 def test_the_area_exponent_is_1_for_new_places_and_0_for_repeats():
     rng = np.random.default_rng(0)
     for code, exponent in ((grid((0.5,)), 0.0), (grid(), 1.0)):
-        smaller, larger = capacity_against_area(code, sides_m=[1.5, 3.0], delta=0.16, generator=rng, places=3000)
+        smaller, larger = capacity_against_area(
+            code, sides_m=[1.5, 3.0], delta=0.16, generator=rng, places=3000
+        )
         found, error = area_exponent(larger, smaller)
         assert found == pytest.approx(exponent, abs=3 * error + 0.05) and error < 0.1
     bound = capacity(np.eye(50), delta=0.1, side_m=10.0)
@@ -153,7 +188,9 @@ def test_independent_modules_are_counted(modules):
     code = grid(SPACINGS_M[:modules] if modules > 1 else (1.0,))
     for seed in range(3):
         x, g = sample_states(code, side_m=1e5, places=3000, generator=np.random.default_rng(seed))
-        found = independent_modules(x, g, apart_m=2.0, delta=0.16, generator=np.random.default_rng(seed))
+        found = independent_modules(
+            x, g, apart_m=2.0, delta=0.16, generator=np.random.default_rng(seed)
+        )
         assert found.number == pytest.approx(modules, abs=4 * found.standard_error + 0.05)
         assert found.standard_error < 0.2
 
@@ -167,7 +204,10 @@ def test_a_lattice_and_its_sublattice_are_one_module():
 
 def made_up(sizes, values, error=0.05):
     width = math.exp(1.96 * error)
-    return [Capacity(float(v), float(v / width), float(v * width), 0.1, 10, 100, 1.0, int(n)) for n, v in zip(sizes, values, strict=True)]
+    return [
+        Capacity(float(v), float(v / width), float(v * width), 0.1, 10, 100, 1.0, int(n))
+        for n, v in zip(sizes, values, strict=True)
+    ]
 
 
 def test_growth_is_told_apart_with_noise():
@@ -180,7 +220,10 @@ def test_growth_is_told_apart_with_noise():
         "saturated": 50 * (1 - np.exp(-sizes / 8)),
     }
     for verdict, values in truths.items():
-        found = [capacity_growth(made_up(sizes, values * np.exp(0.05 * rng.standard_normal(7)))).verdict for _ in range(40)]
+        found = [
+            capacity_growth(made_up(sizes, values * np.exp(0.05 * rng.standard_normal(7)))).verdict
+            for _ in range(40)
+        ]
         assert found.count(verdict) >= 36, (verdict, found)
 
 
@@ -206,14 +249,29 @@ def test_the_collision_distance_is_that_of_the_error_rate(rng):
         (lambda _g: capacity(np.zeros((1, 3)), delta=0.1), "two places"),
         (lambda _g: capacity(np.full((10, 3), np.nan), delta=0.1), "finite"),
         (lambda _g: capacity(np.zeros((10, 3)), delta=0.0), "delta"),
-        (lambda _g: capacity_against_units(np.zeros((10, 3)), subsets=[np.array([3])], delta=0.1), "subset"),
+        (
+            lambda _g: capacity_against_units(
+                np.zeros((10, 3)), subsets=[np.array([3])], delta=0.1
+            ),
+            "subset",
+        ),
         (lambda g: capacity_against_area(grid(), sides_m=[-1.0], delta=0.1, generator=g), "side"),
         (lambda _g: collision_distance(0.0), "positive noise"),
         (lambda _g: collision_distance(0.1, error_rate=0.6), "under 0.5"),
         (lambda _g: expected_capacity(np.zeros((1, 2, 2)), np.ones(1), delta=0.1), "positive area"),
-        (lambda _g: area_exponent(capacity(np.zeros((9, 3)), delta=0.1), capacity(np.zeros((9, 3)), delta=0.1)), "a smaller and a larger"),
+        (
+            lambda _g: area_exponent(
+                capacity(np.zeros((9, 3)), delta=0.1), capacity(np.zeros((9, 3)), delta=0.1)
+            ),
+            "a smaller and a larger",
+        ),
         (lambda _g: capacity_growth(made_up([1, 2], [1.0, 2.0]), sizes=[1.0]), "one positive size"),
-        (lambda g: independent_modules(np.zeros((50, 2)), np.zeros((50, 3)), apart_m=0.0, delta=0.1, generator=g), "more places"),
+        (
+            lambda g: independent_modules(
+                np.zeros((50, 2)), np.zeros((50, 3)), apart_m=0.0, delta=0.1, generator=g
+            ),
+            "more places",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(call, message):

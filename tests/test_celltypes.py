@@ -15,7 +15,10 @@ NONE = [[np.nan, np.nan], [np.nan, np.nan]]
 
 def evidence(n=1, **changes):
     """A spatial unit with three fields and nothing else to it."""
-    one = {name: np.full(n, 0.5) for name in ("p_value", "lattice_p_value", "square_p_value", "band_p_value")}
+    one = {
+        name: np.full(n, 0.5)
+        for name in ("p_value", "lattice_p_value", "square_p_value", "band_p_value")
+    }
     base = Evidence(
         silent=np.zeros(n, dtype=bool),
         band_share=np.full(n, 0.2),
@@ -26,7 +29,11 @@ def evidence(n=1, **changes):
         **one,
     )
     return dataclasses.replace(
-        base, **{name: np.array([value] * n) if np.ndim(value) != 1 or name == "x" else value for name, value in changes.items()}
+        base,
+        **{
+            name: np.array([value] * n) if np.ndim(value) != 1 or name == "x" else value
+            for name, value in changes.items()
+        },
     )
 
 
@@ -34,20 +41,67 @@ def evidence(n=1, **changes):
     "kind, changes",
     [
         ("hexagonal", {"p_value": 1e-4, "vectors_m": HEXAGON, "axis_ratio": 0.97}),
-        ("sheared hexagonal", {"lattice_p_value": 1e-4, "vectors_m": [[1.0, 0.0], [0.3, 0.95]], "axis_ratio": 0.72}),
-        ("sheared hexagonal", {"lattice_p_value": 1e-4, "vectors_m": [[1.0, 0.0], [0.0, 1.5]], "axis_ratio": 0.5}),
+        (
+            "sheared hexagonal",
+            {"lattice_p_value": 1e-4, "vectors_m": [[1.0, 0.0], [0.3, 0.95]], "axis_ratio": 0.72},
+        ),
+        (
+            "sheared hexagonal",
+            {"lattice_p_value": 1e-4, "vectors_m": [[1.0, 0.0], [0.0, 1.5]], "axis_ratio": 0.5},
+        ),
         ("square", {"square_p_value": 1e-4, "vectors_m": SQUARE, "axis_ratio": 0.58}),
         ("band", {"band_p_value": 1e-4, "band_share": 0.5}),
-        ("band", {"band_p_value": 1e-4, "band_share": 0.8, "lattice_p_value": 1e-4, "vectors_m": SQUARE}),
-        ("hexagonal", {"band_p_value": 1e-4, "band_share": 0.4, "p_value": 1e-4, "vectors_m": HEXAGON, "axis_ratio": 0.9}),
+        (
+            "band",
+            {"band_p_value": 1e-4, "band_share": 0.8, "lattice_p_value": 1e-4, "vectors_m": SQUARE},
+        ),
+        (
+            "hexagonal",
+            {
+                "band_p_value": 1e-4,
+                "band_share": 0.4,
+                "p_value": 1e-4,
+                "vectors_m": HEXAGON,
+                "axis_ratio": 0.9,
+            },
+        ),
         ("other spatial", {"band_p_value": 1e-4, "band_share": 0.2}),
-        ("other spatial", {"band_p_value": 1e-4, "band_share": 0.4, "p_value": 0.008, "vectors_m": HEXAGON, "axis_ratio": 0.9}),
-        ("band", {"band_p_value": 1e-4, "band_share": 0.7, "p_value": 0.008, "vectors_m": HEXAGON, "axis_ratio": 0.9}),
+        (
+            "other spatial",
+            {
+                "band_p_value": 1e-4,
+                "band_share": 0.4,
+                "p_value": 0.008,
+                "vectors_m": HEXAGON,
+                "axis_ratio": 0.9,
+            },
+        ),
+        (
+            "band",
+            {
+                "band_p_value": 1e-4,
+                "band_share": 0.7,
+                "p_value": 0.008,
+                "vectors_m": HEXAGON,
+                "axis_ratio": 0.9,
+            },
+        ),
         ("place-like", {"field_count": 1.0}),
         ("other spatial", {}),
         ("non-spatial", {"spatial_p_value": 0.2}),
-        ("non-spatial", {"spatial_p_value": 0.2, "lattice_p_value": 1e-4, "vectors_m": HEXAGON, "axis_ratio": 1.0}),
-        ("hexagonal", {"spatial_p_value": np.nan, "p_value": 1e-4, "vectors_m": HEXAGON, "axis_ratio": 1.0}),
+        (
+            "non-spatial",
+            {
+                "spatial_p_value": 0.2,
+                "lattice_p_value": 1e-4,
+                "vectors_m": HEXAGON,
+                "axis_ratio": 1.0,
+            },
+        ),
+        (
+            "hexagonal",
+            {"spatial_p_value": np.nan, "p_value": 1e-4, "vectors_m": HEXAGON, "axis_ratio": 1.0},
+        ),
         ("silent", {"silent": True, "p_value": np.nan, "spatial_p_value": np.nan}),
         ("other spatial", {"p_value": 1e-4}),  # no lattice was fitted
     ],
@@ -67,27 +121,44 @@ def test_many_units_need_better_evidence():
     assert classify(dataclasses.replace(many, p_value=p)).type[0] == "other spatial"
     p[0] = 1e-5
     assert classify(dataclasses.replace(many, p_value=p)).type[0] == "hexagonal"
-    assert classify(evidence(p_value=0.003, vectors_m=HEXAGON, axis_ratio=1.0)).type[0] == "hexagonal"
+    assert (
+        classify(evidence(p_value=0.003, vectors_m=HEXAGON, axis_ratio=1.0)).type[0] == "hexagonal"
+    )
 
 
 def test_one_lattice_among_units_that_are_not_spatial():
     """The test of place against 500 shifts ends at 0.002: among a hundred units that is no discovery, but the lattice is."""
     p, spatial = np.full(100, 0.5), np.full(100, 0.5)
     p[0], spatial[0] = 1e-5, 0.002
-    assert classify(dataclasses.replace(evidence(100, vectors_m=HEXAGON, axis_ratio=1.0), p_value=p, spatial_p_value=spatial)).type[0] == "hexagonal"
+    assert (
+        classify(
+            dataclasses.replace(
+                evidence(100, vectors_m=HEXAGON, axis_ratio=1.0), p_value=p, spatial_p_value=spatial
+            )
+        ).type[0]
+        == "hexagonal"
+    )
 
 
 def test_silent_units_do_not_count_among_those_tested():
     p = np.full(100, np.nan)
     p[0] = 0.003
     silent = np.isnan(p)
-    some = dataclasses.replace(evidence(100, vectors_m=HEXAGON, axis_ratio=1.0), p_value=p, silent=silent)
-    some = dataclasses.replace(some, lattice_p_value=np.where(silent, np.nan, 0.5), square_p_value=np.where(silent, np.nan, 0.5))
+    some = dataclasses.replace(
+        evidence(100, vectors_m=HEXAGON, axis_ratio=1.0), p_value=p, silent=silent
+    )
+    some = dataclasses.replace(
+        some,
+        lattice_p_value=np.where(silent, np.nan, 0.5),
+        square_p_value=np.where(silent, np.nan, 0.5),
+    )
     assert classify(some).type[0] == "hexagonal" and classify(some).type[1] == "silent"
 
 
 def test_three_looks_cost_a_factor_of_three():
-    found = any_lattice_p_value(np.array([0.01, np.nan, 0.6]), np.array([0.5, np.nan, 0.9]), np.array([np.nan, np.nan, 0.5]))
+    found = any_lattice_p_value(
+        np.array([0.01, np.nan, 0.6]), np.array([0.5, np.nan, 0.9]), np.array([np.nan, np.nan, 0.5])
+    )
     np.testing.assert_allclose(found, [0.03, np.nan, 1.0])
 
 

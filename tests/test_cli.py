@@ -13,17 +13,34 @@ OVERRIDES = [f"--{k.replace('_', '-')}={json.dumps(v)}" for k, v in TINY.items()
 
 def test_train_evaluate_report_and_resume(tmp_path, capsys):
     out = str(tmp_path / "a")
-    assert main(["train", "quick", "--out", out, "--seed", "3", "--quiet", "--json", *OVERRIDES]) == 0
+    assert (
+        main(["train", "quick", "--out", out, "--seed", "3", "--quiet", "--json", *OVERRIDES]) == 0
+    )
     trained = json.loads(capsys.readouterr().out)
     assert trained["manifest"]["seed"] == 3 and trained["last"]["step"] == 30
     assert main(["train", out, "--quiet"]) == 0  # nothing left to do
     assert main(["report", out]) == 2
     assert "has not been evaluated" in capsys.readouterr().err
-    assert main(["evaluate", out, "--arena", "1", "1.2", "--json", "--quiet", "--walks", '["smooth"]']) == 0
+    assert (
+        main(["evaluate", out, "--arena", "1", "1.2", "--json", "--quiet", "--walks", '["smooth"]'])
+        == 0
+    )
     summary = json.loads(capsys.readouterr().out)
     assert [a["arena_m"] for a in summary["arenas"]] == [1.0, 1.2]
     assert summary["space"] is None and summary["headline"]["settings"]["nulls"] == 99
-    assert main(["evaluate", out, "--space=true", "--space-steps=[10, 20]", "--space-arenas=[1.5]", '--space-walks=["slow"]']) == 0
+    assert (
+        main(
+            [
+                "evaluate",
+                out,
+                "--space=true",
+                "--space-steps=[10, 20]",
+                "--space-arenas=[1.5]",
+                '--space-walks=["slow"]',
+            ]
+        )
+        == 0
+    )
     assert "units are active" in capsys.readouterr().out
     assert main(["report", out]) == 0
     page = (tmp_path / "a" / "report.html").read_text()
@@ -46,14 +63,23 @@ def test_train_evaluate_report_and_resume(tmp_path, capsys):
 def test_theory_of_a_network_too_small_for_it(tmp_path, capsys, tiny, monkeypatch):
     gridcode.train(tiny, out=tmp_path / "a")
     run = str(tmp_path / "a")
-    assert main(["evaluate", run, "--theory=true", "--shuffles=19", "--walks", '["smooth"]', "--quiet"]) == 0
+    assert (
+        main(
+            ["evaluate", run, "--theory=true", "--shuffles=19", "--walks", '["smooth"]', "--quiet"]
+        )
+        == 0
+    )
     said = capsys.readouterr().out
     assert "Betti numbers" in said or "Not measured" in said
     assert gridcode.Run(run).read_theory() is not None
     found = gridcode.Run(run).read_evaluation()[0]["theory"]
     assert set(found) == {"state_space", "dynamics", "robustness", "mechanism", "coding", "reasons"}
-    assert all(found[part] is not None or part in found["reasons"] for part in found if part != "reasons")
-    measured = {row["name"] for row in found["state_space"]["populations"]} | {row["name"] for row in found["state_space"]["skipped"]}
+    assert all(
+        found[part] is not None or part in found["reasons"] for part in found if part != "reasons"
+    )
+    measured = {row["name"] for row in found["state_space"]["populations"]} | {
+        row["name"] for row in found["state_space"]["skipped"]
+    }
     assert "population" in measured
     assert main(["report", run]) == 0
     page = (tmp_path / "a" / "report.html").read_text()
@@ -61,12 +87,16 @@ def test_theory_of_a_network_too_small_for_it(tmp_path, capsys, tiny, monkeypatc
     arrays = tmp_path / "a" / "evaluation" / "theory.nc"
     arrays.unlink()
     assert main(["report", run]) == 0  # without its pictures
-    xr.DataTree.from_dict({"/population": xr.Dataset({"x": ("landmark", [1.0])})}).to_netcdf(arrays, engine="h5netcdf")
+    xr.DataTree.from_dict({"/population": xr.Dataset({"x": ("landmark", [1.0])})}).to_netcdf(
+        arrays, engine="h5netcdf"
+    )
     capsys.readouterr()
     assert main(["report", run]) == 2
     assert "different evaluations" in capsys.readouterr().err
     with monkeypatch.context() as patch:
-        patch.setattr(xr, "open_datatree", lambda *_args, **_settings: {}["checksum"])  # what h5netcdf raises of damaged metadata
+        patch.setattr(
+            xr, "open_datatree", lambda *_args, **_settings: {}["checksum"]
+        )  # what h5netcdf raises of damaged metadata
         assert main(["report", run]) == 2
     assert "damaged" in capsys.readouterr().err
     arrays.write_bytes(b"nothing")
@@ -99,7 +129,9 @@ def test_presets(capsys):
     assert "loss.sigma_x_m" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["report"], ["presets"], ["demo"]])
+@pytest.mark.parametrize(
+    "command", [[], ["train"], ["evaluate"], ["report"], ["presets"], ["demo"]]
+)
 def test_help(command, capsys):
     assert main([*command, "--help"]) == 0
     assert "usage: gridcode" in capsys.readouterr().out
@@ -150,7 +182,10 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, message, tmp_path, cap
 def test_bad_options_of_score(arguments, message, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.save("maps.npy", np.random.default_rng(0).random((2, 9, 9)))
-    assert main(["score", "maps.npy", "--bin-size", "0.05", "--nulls", "99", "--quiet", *arguments]) == 2
+    assert (
+        main(["score", "maps.npy", "--bin-size", "0.05", "--nulls", "99", "--quiet", *arguments])
+        == 2
+    )
     captured = capsys.readouterr()
     assert message in captured.err and captured.err.count("\n") == 1 and captured.out == ""
     assert [file.name for file in tmp_path.iterdir()] == ["maps.npy"]
@@ -158,7 +193,12 @@ def test_bad_options_of_score(arguments, message, tmp_path, capsys, monkeypatch)
 
 def test_names_from_a_file_do_not_steer_the_terminal(tmp_path, capsys):
     maps = np.random.default_rng(0).random((3, 9, 9))
-    np.savez(tmp_path / "maps.npz", rate_maps=maps, bin_size_m=0.06, units=["\x1b[31mred", "two\nlines", "[bold]é"])
+    np.savez(
+        tmp_path / "maps.npz",
+        rate_maps=maps,
+        bin_size_m=0.06,
+        units=["\x1b[31mred", "two\nlines", "[bold]é"],
+    )
     assert main(["score", str(tmp_path / "maps.npz"), "--quiet", "--nulls", "99"]) == 0
     out, error = capsys.readouterr()
     assert "with 99 null maps" in error and "200 or more" in error

@@ -8,7 +8,12 @@ from scipy.spatial.distance import pdist
 from gridcode.analysis.coding.codes import local_metric, sample_states
 from gridcode.analysis.coding.decoding_error import error_correction
 from gridcode.analysis.coding.geometry import correlation_curve, dimensions, equal_norm, separation
-from gridcode.analysis.coding.update_operators import code_waves, ease_of_update, module_updates, phase_algebra
+from gridcode.analysis.coding.update_operators import (
+    code_waves,
+    ease_of_update,
+    module_updates,
+    phase_algebra,
+)
 from gridcode.analysis.navigation.neural_distance import distance_curve
 from gridcode.analysis.synthetic import one_hot_code
 from gridcode.errors import InputError
@@ -17,7 +22,10 @@ from gridcode.errors import InputError
 
 
 def test_separation_of_one_module_is_that_of_its_look_alikes():
-    for code, confusable, ratio in ((grid((1.0,)), (0.005, 0.012), (0.15, 0.25)), (grid(), (0.0, 1e-4), (0.55, 0.75))):
+    for code, confusable, ratio in (
+        (grid((1.0,)), (0.005, 0.012), (0.15, 0.25)),
+        (grid(), (0.0, 1e-4), (0.55, 0.75)),
+    ):
         x, g = sample_states(code, side_m=ARENA_M, places=3000, generator=np.random.default_rng(0))
         found = separation(x, g, sigma_x_m=0.1, delta=0.16, generator=np.random.default_rng(1))
         assert confusable[0] <= found.confusable <= confusable[1]
@@ -69,7 +77,9 @@ def test_equal_norm_is_planted_and_its_null_is_what_independent_units_give():
     rng = np.random.default_rng(0)
     _, ideal = sample_states(grid(), side_m=ARENA_M, places=2000, generator=rng)
     found = equal_norm(ideal, generator=rng)
-    assert found.variation < 1e-12 and found.note == "by construction" and found.null_variation > 0.05
+    assert (
+        found.variation < 1e-12 and found.note == "by construction" and found.null_variation > 0.05
+    )
     planted = equal_norm(ideal * (1 + 0.1 * rng.standard_normal((2000, 1))), generator=rng)
     assert planted.variation == pytest.approx(0.1, rel=0.1) and planted.note == ""
     independent = equal_norm(rng.random((2000, 40)), generator=rng)
@@ -79,7 +89,12 @@ def test_equal_norm_is_planted_and_its_null_is_what_independent_units_give():
 def test_dimensions_are_six_for_each_module_whatever_the_units():
     for modules, units in ((1, 7), (1, 40), (3, 16)):
         spacings = SPACINGS_M[:modules]
-        _, g = sample_states(grid(spacings, units=units), side_m=200.0, places=6000, generator=np.random.default_rng(0))
+        _, g = sample_states(
+            grid(spacings, units=units),
+            side_m=200.0,
+            places=6000,
+            generator=np.random.default_rng(0),
+        )
         found = dimensions(g, generator=np.random.default_rng(0))
         assert found.participation == pytest.approx(6 * modules, rel=0.02)
         assert found.share == pytest.approx(6 / units, rel=0.02)
@@ -92,7 +107,10 @@ def test_dimensions_are_six_for_each_module_whatever_the_units():
 @pytest.mark.parametrize("seed", range(3))
 def test_a_displacement_is_one_operator_for_grid_cells_and_none_for_others(seed):
     settings = {"arena_m": ARENA_M, "step_m": 0.15, "sigma": 0.05}
-    ideal, place, noise = (ease_of_update(c, generator=np.random.default_rng(seed), **settings) for c in (grid(), places_of(), noise_code(seed)))
+    ideal, place, noise = (
+        ease_of_update(c, generator=np.random.default_rng(seed), **settings)
+        for c in (grid(), places_of(), noise_code(seed))
+    )
     assert ideal.r_square > 0.97 and ideal.null_r_square < 0.01
     assert ideal.step_variation < 1e-9 < 0.05 < ideal.null_step_variation
     assert ideal.step_variation_by_direction < 0.01
@@ -104,15 +122,32 @@ def test_a_displacement_is_one_operator_for_grid_cells_and_none_for_others(seed)
 
 def test_noise_in_the_states_lowers_the_update():
     code = grid()
-    found = [ease_of_update(code, arena_m=ARENA_M, step_m=0.15, sigma=s, generator=np.random.default_rng(0)).r_square for s in (0.01, 0.1, 0.3)]
+    found = [
+        ease_of_update(
+            code, arena_m=ARENA_M, step_m=0.15, sigma=s, generator=np.random.default_rng(0)
+        ).r_square
+        for s in (0.01, 0.1, 0.3)
+    ]
     assert found[0] > 0.999 > found[1] > found[2]
 
 
 def test_a_stretched_code_is_no_isometry():
     code = grid((1.0,))
-    found = ease_of_update(lambda x: code(x * [1.0, 0.5]), arena_m=ARENA_M, step_m=0.1, sigma=0.05, generator=np.random.default_rng(0))
+    found = ease_of_update(
+        lambda x: code(x * [1.0, 0.5]),
+        arena_m=ARENA_M,
+        step_m=0.1,
+        sigma=0.05,
+        generator=np.random.default_rng(0),
+    )
     assert found.step_variation_by_direction > 0.2
-    bent = ease_of_update(lambda x: code(x + 0.2 * np.sin(3 * x)), arena_m=ARENA_M, step_m=0.1, sigma=0.05, generator=np.random.default_rng(0))
+    bent = ease_of_update(
+        lambda x: code(x + 0.2 * np.sin(3 * x)),
+        arena_m=ARENA_M,
+        step_m=0.1,
+        sigma=0.05,
+        generator=np.random.default_rng(0),
+    )
     assert bent.step_variation > 0.3 and bent.r_square < 0.97
 
 
@@ -121,15 +156,22 @@ def test_phases_of_grid_cells_add_beyond_the_arena(known):
     for seed in range(3):
         code = grid((0.9,), seed=seed)
         waves = code_waves(code, side_m=ARENA_M, vectors_m=code.vectors_m[0] if known else None)
-        found = phase_algebra(code, waves_per_m=waves, side_m=ARENA_M, generator=np.random.default_rng(seed))
+        found = phase_algebra(
+            code, waves_per_m=waves, side_m=ARENA_M, generator=np.random.default_rng(seed)
+        )
         assert found.resultant.min() > 0.999 and found.null.max() < 0.1
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_phases_of_other_codes_do_not_add(seed):
     for code in (places_of(), noise_code(seed)):
-        for waves in (code_waves(code, side_m=ARENA_M), code_waves(code, side_m=ARENA_M, vectors_m=grid((1.0,)).vectors_m[0])):
-            resultant, null = phase_algebra(code, waves_per_m=waves, side_m=ARENA_M, generator=np.random.default_rng(seed)).headline
+        for waves in (
+            code_waves(code, side_m=ARENA_M),
+            code_waves(code, side_m=ARENA_M, vectors_m=grid((1.0,)).vectors_m[0]),
+        ):
+            resultant, null = phase_algebra(
+                code, waves_per_m=waves, side_m=ARENA_M, generator=np.random.default_rng(seed)
+            ).headline
             assert resultant < 0.25 and null < 0.1
 
 
@@ -137,9 +179,12 @@ def test_a_lattice_that_bends_loses_its_algebra():
     code = grid((0.9,))
     waves = code_waves(code, side_m=ARENA_M, vectors_m=code.vectors_m[0])
     found = [
-        phase_algebra(lambda x, b=bend: code(x + b * np.abs(x) ** 2), waves_per_m=waves, side_m=ARENA_M, generator=np.random.default_rng(0)).headline[
-            0
-        ]
+        phase_algebra(
+            lambda x, b=bend: code(x + b * np.abs(x) ** 2),
+            waves_per_m=waves,
+            side_m=ARENA_M,
+            generator=np.random.default_rng(0),
+        ).headline[0]
         for bend in (0.0, 0.01, 0.1)
     ]
     assert found[0] > 0.999 > found[1] > found[2]
@@ -150,24 +195,44 @@ def test_a_square_too_small_for_its_waves_gives_a_reason():
     code = grid((0.9,))
     waves = code_waves(code, side_m=ARENA_M, vectors_m=code.vectors_m[0])
     found = phase_algebra(code, waves_per_m=waves, side_m=0.3, generator=np.random.default_rng(0))
-    assert np.isnan(found.resultant).all() and "too small" in found.reason and math.isnan(found.headline[0])
-    absent = phase_algebra(constant, waves_per_m=waves, side_m=4.0, generator=np.random.default_rng(0))
+    assert (
+        np.isnan(found.resultant).all()
+        and "too small" in found.reason
+        and math.isnan(found.headline[0])
+    )
+    absent = phase_algebra(
+        constant, waves_per_m=waves, side_m=4.0, generator=np.random.default_rng(0)
+    )
     assert np.isnan(absent.resultant).all() and "amplitude" in absent.reason
 
 
 def test_modules_move_as_their_spacings_say():
     code = grid()
-    found = module_updates(code, labels=code.label, arena_m=ARENA_M, step_m=0.02, generator=np.random.default_rng(0))
+    found = module_updates(
+        code, labels=code.label, arena_m=ARENA_M, step_m=0.02, generator=np.random.default_rng(0)
+    )
     expected = 1 / np.array(SPACINGS_M)
-    np.testing.assert_allclose(found.update / found.update.mean(), expected / expected.mean(), rtol=0.02)
+    np.testing.assert_allclose(
+        found.update / found.update.mean(), expected / expected.mean(), rtol=0.02
+    )
     assert found.variation == pytest.approx(expected.std() / expected.mean(), rel=0.02)
     assert found.null_variation < 0.5 * found.variation
     # Amplitudes as the spacings make all modules move alike.
     alike = module_updates(
-        lambda x: code(x) * np.array(SPACINGS_M)[code.label], labels=code.label, arena_m=ARENA_M, step_m=0.02, generator=np.random.default_rng(0)
+        lambda x: code(x) * np.array(SPACINGS_M)[code.label],
+        labels=code.label,
+        arena_m=ARENA_M,
+        step_m=0.02,
+        generator=np.random.default_rng(0),
     )
     assert alike.variation < 0.01
-    alone = module_updates(grid((1.0,)), labels=np.zeros(16, dtype=int), arena_m=ARENA_M, step_m=0.1, generator=np.random.default_rng(0))
+    alone = module_updates(
+        grid((1.0,)),
+        labels=np.zeros(16, dtype=int),
+        arena_m=ARENA_M,
+        step_m=0.1,
+        generator=np.random.default_rng(0),
+    )
     assert math.isnan(alone.variation) and "two" in alone.reason
 
 
@@ -176,9 +241,18 @@ def test_modules_move_as_their_spacings_say():
 
 def test_local_errors_are_those_of_the_cramer_rao_bound():
     code = grid()
-    found = error_correction(code, arena_m=2.0, radius_m=0.19, sigmas=(0.005, 0.02, 0.05), generator=np.random.default_rng(0), places=2000)
+    found = error_correction(
+        code,
+        arena_m=2.0,
+        radius_m=0.19,
+        sigmas=(0.005, 0.02, 0.05),
+        generator=np.random.default_rng(0),
+        places=2000,
+    )
     slope = math.sqrt((code.slope_per_m**2).sum())
-    np.testing.assert_allclose(found.expected_m, math.sqrt(2 * math.log(2)) * found.sigma / slope, rtol=0.02)
+    np.testing.assert_allclose(
+        found.expected_m, math.sqrt(2 * math.log(2)) * found.sigma / slope, rtol=0.02
+    )
     np.testing.assert_allclose(found.local_error_m, found.expected_m, rtol=0.1)
     assert found.catastrophic.max() < 0.01 and found.ambiguous == 0
     assert 0.8 < found.chance < 1
@@ -186,20 +260,37 @@ def test_local_errors_are_those_of_the_cramer_rao_bound():
 
 def test_modules_give_a_threshold_of_catastrophic_errors():
     found = error_correction(
-        grid(), arena_m=3.0, radius_m=0.19, sigmas=(0.02, 0.05, 0.1, 0.2, 0.4, 0.8), generator=np.random.default_rng(0), places=600
+        grid(),
+        arena_m=3.0,
+        radius_m=0.19,
+        sigmas=(0.02, 0.05, 0.1, 0.2, 0.4, 0.8),
+        generator=np.random.default_rng(0),
+        places=600,
     )
     assert (np.diff(found.catastrophic) >= 0).all()
     assert found.catastrophic[0] == 0 and found.catastrophic[-1] > 0.85
     assert 0.1 < found.threshold_sigma < 0.4
     # Half of the noise at half of the units' amplitude.
     half = error_correction(
-        lambda x: grid()(x) / 2, arena_m=3.0, radius_m=0.19, sigmas=(0.01, 0.025, 0.05, 0.1, 0.2, 0.4), generator=np.random.default_rng(0), places=600
+        lambda x: grid()(x) / 2,
+        arena_m=3.0,
+        radius_m=0.19,
+        sigmas=(0.01, 0.025, 0.05, 0.1, 0.2, 0.4),
+        generator=np.random.default_rng(0),
+        places=600,
     )
     assert half.threshold_sigma == pytest.approx(found.threshold_sigma / 2, rel=0.01)
 
 
 def test_one_module_is_ambiguous_without_any_noise():
-    found = error_correction(grid((0.8,)), arena_m=3.0, radius_m=0.2, sigmas=(0.01, 0.1), generator=np.random.default_rng(0), places=600)
+    found = error_correction(
+        grid((0.8,)),
+        arena_m=3.0,
+        radius_m=0.2,
+        sigmas=(0.01, 0.1),
+        generator=np.random.default_rng(0),
+        places=600,
+    )
     # 9 m^2 over a cell of 0.55 m^2 hold 16 look-alikes.
     assert found.ambiguous == pytest.approx(1 - 0.554 / 9, abs=0.05)
     assert found.local_error_m[0] == pytest.approx(found.expected_m[0], rel=0.5)
@@ -207,7 +298,12 @@ def test_one_module_is_ambiguous_without_any_noise():
 
 def test_a_code_of_squares_is_read_to_a_square():
     found = error_correction(
-        one_hot_code(arena_m=2.0, units=64), arena_m=2.0, radius_m=0.4, sigmas=(0.05,), generator=np.random.default_rng(0), bin_size_m=0.25
+        one_hot_code(arena_m=2.0, units=64),
+        arena_m=2.0,
+        radius_m=0.4,
+        sigmas=(0.05,),
+        generator=np.random.default_rng(0),
+        bin_size_m=0.25,
     )
     assert found.ambiguous == 0 and found.catastrophic[0] == 0
     # The median distance of a random place in a square of 0.25 m from its middle.
@@ -224,27 +320,77 @@ def test_every_measure_says_why_a_constant_code_has_no_number(code):
     assert "everywhere" in separation(x, g, sigma_x_m=0.1, delta=0.1, generator=rng).reason
     assert "everywhere" in correlation_curve(distance_curve(x, g, generator=rng), g).reason
     assert "everywhere" in dimensions(g, generator=rng).reason
-    assert "everywhere" in ease_of_update(code, arena_m=2.0, step_m=0.1, sigma=0.1, generator=rng).reason
-    assert "everywhere" in error_correction(code, arena_m=2.0, radius_m=0.2, sigmas=(0.1,), generator=rng).reason
+    assert (
+        "everywhere"
+        in ease_of_update(code, arena_m=2.0, step_m=0.1, sigma=0.1, generator=rng).reason
+    )
+    assert (
+        "everywhere"
+        in error_correction(code, arena_m=2.0, radius_m=0.2, sigmas=(0.1,), generator=rng).reason
+    )
     assert np.isnan(code_waves(code, side_m=2.0)).all()
     labels = np.repeat([0, 1, -1], 3)
-    assert "no displacement" in module_updates(code, labels=labels, arena_m=2.0, step_m=0.1, generator=rng).reason
+    assert (
+        "no displacement"
+        in module_updates(code, labels=labels, arena_m=2.0, step_m=0.1, generator=rng).reason
+    )
     assert local_metric(code, x, step_m=0.01).max() == 0
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda g: separation(np.zeros((50, 2)), np.zeros((50, 3)), sigma_x_m=0.1, delta=0.1, generator=g), "too few"),
-        (lambda g: separation(np.zeros((500, 2)), np.zeros((500, 3)), sigma_x_m=-0.1, delta=0.1, generator=g), "positive"),
+        (
+            lambda g: separation(
+                np.zeros((50, 2)), np.zeros((50, 3)), sigma_x_m=0.1, delta=0.1, generator=g
+            ),
+            "too few",
+        ),
+        (
+            lambda g: separation(
+                np.zeros((500, 2)), np.zeros((500, 3)), sigma_x_m=-0.1, delta=0.1, generator=g
+            ),
+            "positive",
+        ),
         (lambda g: equal_norm(np.full((500, 3), np.inf), generator=g), "finite"),
-        (lambda g: ease_of_update(grid(), arena_m=0.5, step_m=0.1, sigma=0.1, generator=g), "six times"),
-        (lambda g: ease_of_update(grid(), arena_m=2.0, step_m=0.1, sigma=0.0, generator=g), "sigma"),
-        (lambda g: phase_algebra(grid(), waves_per_m=np.full((3, 2), np.nan), side_m=1.0, generator=g), "waves"),
-        (lambda g: module_updates(grid(), labels=np.zeros(3, dtype=int), arena_m=2.0, step_m=0.1, generator=g), "labels"),
-        (lambda g: error_correction(grid(), arena_m=2.0, radius_m=3.0, sigmas=(0.1,), generator=g), "radius"),
-        (lambda g: error_correction(grid(), arena_m=2.0, radius_m=0.2, sigmas=(0.2, 0.1), generator=g), "ascending"),
-        (lambda g: error_correction(grid(), arena_m=200.0, radius_m=0.2, sigmas=(0.1,), generator=g), "bins"),
+        (
+            lambda g: ease_of_update(grid(), arena_m=0.5, step_m=0.1, sigma=0.1, generator=g),
+            "six times",
+        ),
+        (
+            lambda g: ease_of_update(grid(), arena_m=2.0, step_m=0.1, sigma=0.0, generator=g),
+            "sigma",
+        ),
+        (
+            lambda g: phase_algebra(
+                grid(), waves_per_m=np.full((3, 2), np.nan), side_m=1.0, generator=g
+            ),
+            "waves",
+        ),
+        (
+            lambda g: module_updates(
+                grid(), labels=np.zeros(3, dtype=int), arena_m=2.0, step_m=0.1, generator=g
+            ),
+            "labels",
+        ),
+        (
+            lambda g: error_correction(
+                grid(), arena_m=2.0, radius_m=3.0, sigmas=(0.1,), generator=g
+            ),
+            "radius",
+        ),
+        (
+            lambda g: error_correction(
+                grid(), arena_m=2.0, radius_m=0.2, sigmas=(0.2, 0.1), generator=g
+            ),
+            "ascending",
+        ),
+        (
+            lambda g: error_correction(
+                grid(), arena_m=200.0, radius_m=0.2, sigmas=(0.1,), generator=g
+            ),
+            "bins",
+        ),
         (lambda _g: local_metric(grid(), np.zeros((1, 2)), step_m=0.0), "step_m"),
     ],
 )

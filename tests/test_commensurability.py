@@ -15,7 +15,9 @@ def lattice(spacing_m=0.5, orientation_deg=0.0, angle_deg=60.0, ratio=1.0):
 
 def sheared(rng, spacing_m, shear):
     along, across = rng.normal(0, shear, 2)
-    return lattice(spacing_m, rng.uniform(0, 180)) @ np.array([[1 + along, across], [across, 1 - along]])
+    return lattice(spacing_m, rng.uniform(0, 180)) @ np.array(
+        [[1 + along, across], [across, 1 - along]]
+    )
 
 
 def module(vectors_m, spread=0.01, units=20):
@@ -36,7 +38,12 @@ def module(vectors_m, spread=0.01, units=20):
 
 def modules(*vectors_m, spread=0.01):
     found = tuple(sorted((module(v, spread) for v in vectors_m), key=lambda m: m.spacing_m))
-    return Modules(modules=found, label=np.array([], dtype=np.int64), reason=(), distance=np.empty((0, len(found))))
+    return Modules(
+        modules=found,
+        label=np.array([], dtype=np.int64),
+        reason=(),
+        distance=np.empty((0, len(found))),
+    )
 
 
 OBLIQUE = lattice(0.5, 5, 72, 1.15)
@@ -44,7 +51,11 @@ PAIRS = {
     "same": (1, lattice(0.5, 7), lattice(0.5, 67)),
     "root 3, turned by 30 degrees": (3, lattice(1.05 / np.sqrt(3), 35), lattice(1.05, 5)),
     "half the spacing": (4, lattice(0.4, 11), lattice(0.8, 11)),
-    "root 7": (7, lattice(0.3, 0), lattice(0.3 * np.sqrt(7), np.degrees(np.arctan(np.sqrt(3) / 5)))),
+    "root 7": (
+        7,
+        lattice(0.3, 0),
+        lattice(0.3 * np.sqrt(7), np.degrees(np.arctan(np.sqrt(3) / 5))),
+    ),
     "a common sub-lattice": (4, lattice(0.5, 0), lattice(1 / np.sqrt(3), 30)),
     "sheared, index 2": (2, OBLIQUE, np.array([[1, 1], [-1, 1]]) @ OBLIQUE),
     "sheared, index 3": (3, OBLIQUE, np.array([[3, 0], [1, 1]]) @ OBLIQUE),
@@ -72,14 +83,25 @@ def test_ratio_and_turn(rng):
     found = relate_lattices(lattice(0.5, 10), lattice(0.7, 25), tolerance=0.02, generator=rng)
     assert found.spacing_ratio == pytest.approx(1.4)
     assert found.turn_deg == pytest.approx(15.0)
-    assert (found.verdict, found.index, found.matrices, found.chance_p_value) == ("independent", 0, (), 1.0)
+    assert (found.verdict, found.index, found.matrices, found.chance_p_value) == (
+        "independent",
+        0,
+        (),
+        1.0,
+    )
     assert not found.error < 0.02
 
 
 @pytest.mark.parametrize(("shear", "tolerance"), [(0.0, 0.02), (0.03, 0.03), (0.1, 0.03)])
 def test_unrelated_lattices_are_rarely_commensurate(rng, shear, tolerance):
     verdicts = [
-        relate_lattices(sheared(rng, 0.4, shear), sheared(rng, 0.4 * 1.42, shear), tolerance=tolerance, generator=rng, nulls=99).verdict
+        relate_lattices(
+            sheared(rng, 0.4, shear),
+            sheared(rng, 0.4 * 1.42, shear),
+            tolerance=tolerance,
+            generator=rng,
+            nulls=99,
+        ).verdict
         for _ in range(100)
     ]
     assert verdicts.count("commensurate") <= 5
@@ -89,7 +111,11 @@ def test_unrelated_lattices_are_rarely_commensurate(rng, shear, tolerance):
 def test_false_alarms_at_any_ratio(rng):
     verdicts = [
         relate_lattices(
-            lattice(0.4, rng.uniform(0, 60)), lattice(0.4 * np.exp(rng.uniform(0.2, 1.0)), 0.0), tolerance=0.03, generator=rng, nulls=99
+            lattice(0.4, rng.uniform(0, 60)),
+            lattice(0.4 * np.exp(rng.uniform(0.2, 1.0)), 0.0),
+            tolerance=0.03,
+            generator=rng,
+            nulls=99,
         ).verdict
         for _ in range(100)
     ]
@@ -111,7 +137,12 @@ def test_turning_scaling_and_bases_change_nothing(rng):
     b = b @ (np.eye(2) + rng.normal(0, 0.004, (2, 2)))
     first = relate_lattices(a, b, tolerance=0.02, generator=np.random.default_rng(1))
     turn = np.array([[np.cos(0.7), np.sin(0.7)], [-np.sin(0.7), np.cos(0.7)]])
-    other = relate_lattices(3 * np.array([[2, 1], [1, 1]]) @ a @ turn, 3 * b[::-1] @ turn, tolerance=0.02, generator=np.random.default_rng(1))
+    other = relate_lattices(
+        3 * np.array([[2, 1], [1, 1]]) @ a @ turn,
+        3 * b[::-1] @ turn,
+        tolerance=0.02,
+        generator=np.random.default_rng(1),
+    )
     assert (other.verdict, other.index) == (first.verdict, index)
     assert other.error == pytest.approx(first.error)
     assert other.spacing_ratio == pytest.approx(first.spacing_ratio)
@@ -126,14 +157,25 @@ def test_the_error_is_the_strain_between_the_common_lattices(rng):
     found = relate_lattices(a, b, tolerance=0.02, generator=rng)
     assert found.error == pytest.approx(np.log(1.01), rel=1e-6)
     one, two = (np.array(m) for m in found.matrices)
-    assert strain(reduced((one @ a)[None]), reduced((two @ b)[None])).distance[0] == pytest.approx(found.error)
+    assert strain(reduced((one @ a)[None]), reduced((two @ b)[None])).distance[0] == pytest.approx(
+        found.error
+    )
 
 
 def test_modules_of_one_torus_count_once(rng):
     base = lattice(0.3, 8)
-    found = relate_modules(modules(base, np.sqrt(3) * lattice(0.3, 38), 2 * base, lattice(0.42, 20)), generator=rng)
+    found = relate_modules(
+        modules(base, np.sqrt(3) * lattice(0.3, 38), 2 * base, lattice(0.42, 20)), generator=rng
+    )
     assert len(found.pairs) == 6
-    assert [(pair.first, pair.second) for pair in found.pairs] == [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
+    assert [(pair.first, pair.second) for pair in found.pairs] == [
+        (0, 1),
+        (0, 2),
+        (0, 3),
+        (1, 2),
+        (1, 3),
+        (2, 3),
+    ]
     verdicts = {(pair.first, pair.second): pair.verdict for pair in found.pairs}
     assert verdicts[0, 2] == verdicts[0, 3] == verdicts[2, 3] == "commensurate"
     assert verdicts[0, 1] == verdicts[1, 2] == verdicts[1, 3] == "independent"
@@ -153,7 +195,9 @@ def test_the_same_seed_gives_the_same_answer():
     assert first == second
 
 
-@pytest.mark.parametrize("bad", [np.zeros((2, 2)), np.full((2, 2), np.nan), np.array([[1.0, 0.0], [2.0, 0.0]])])
+@pytest.mark.parametrize(
+    "bad", [np.zeros((2, 2)), np.full((2, 2), np.nan), np.array([[1.0, 0.0], [2.0, 0.0]])]
+)
 def test_bad_lattices(rng, bad):
     with pytest.raises(InputError):
         relate_lattices(bad, lattice(), tolerance=0.02, generator=rng)
@@ -161,7 +205,15 @@ def test_bad_lattices(rng, bad):
         relate_lattices(lattice(), bad, tolerance=0.02, generator=rng)
 
 
-@pytest.mark.parametrize("settings", [{"tolerance": 0.0}, {"tolerance": 0.3}, {"tolerance": float("nan")}, {"tolerance": 0.02, "nulls": 5}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"tolerance": 0.0},
+        {"tolerance": 0.3},
+        {"tolerance": float("nan")},
+        {"tolerance": 0.02, "nulls": 5},
+    ],
+)
 def test_bad_settings(rng, settings):
     with pytest.raises(InputError):
         relate_lattices(lattice(), lattice(0.7), generator=rng, **settings)

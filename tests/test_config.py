@@ -19,19 +19,42 @@ def test_every_field_is_described():
 
 def test_the_published_settings():
     c = load_config("paper")
-    assert (c.model.units, c.world.trajectories, c.world.steps, c.world.max_velocity_m) == (128, 130, 60, 0.15)
+    assert (c.model.units, c.world.trajectories, c.world.steps, c.world.max_velocity_m) == (
+        128,
+        130,
+        60,
+        0.15,
+    )
     assert (c.loss.sigma_x_m, c.loss.sigma_g) == (0.05, 0.4)
     assert (c.loss.separation, c.loss.invariance, c.loss.capacity) == (1.0, 0.1, 0.5)
     t = c.training
-    assert (t.learning_rate, t.gradient_clip, t.accumulation, t.schedule, t.steps) == (2e-5, 0.1, 2, "plateau", 2_000_000)
+    assert (t.learning_rate, t.gradient_clip, t.accumulation, t.schedule, t.steps) == (
+        2e-5,
+        0.1,
+        2,
+        "plateau",
+        2_000_000,
+    )
     assert (c.world.velocities, c.world.orders, c.loss.pairs) == ("square", "permutation", "all")
 
 
 def test_overrides_by_dotted_and_own_name_from_text_and_values():
     c = load_config("quick").override(
-        {"units": "32", "training.learning-rate": "2e-3", "model.norm": "false", "hidden_widths": [8], "seed": 7, "steps": 9}
+        {
+            "units": "32",
+            "training.learning-rate": "2e-3",
+            "model.norm": "false",
+            "hidden_widths": [8],
+            "seed": 7,
+            "steps": 9,
+        }
     )
-    assert (c.model.units, c.training.learning_rate, c.model.norm, c.model.hidden_widths) == (32, 2e-3, False, (8,))
+    assert (c.model.units, c.training.learning_rate, c.model.norm, c.model.hidden_widths) == (
+        32,
+        2e-3,
+        False,
+        (8,),
+    )
     assert (c.training.seed, c.training.steps, c.world.steps) == (7, 9, 30)
     assert c.content_hash != load_config("quick").content_hash
 

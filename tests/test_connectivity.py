@@ -10,7 +10,12 @@ from gridcode.errors import InputError
 
 def profile(planted, seed=0, velocities=VELOCITIES, **settings):
     return phase_profile(
-        planted(velocities), velocities, planted.phases, planted.vectors_m, generator=np.random.default_rng(seed), **({"nulls": 49} | settings)
+        planted(velocities),
+        velocities,
+        planted.phases,
+        planted.vectors_m,
+        generator=np.random.default_rng(seed),
+        **({"nulls": 49} | settings),
     )
 
 
@@ -31,7 +36,9 @@ def test_a_planted_bump_is_found_and_shifts_with_the_velocity(vectors, seed):
 
 def test_a_profile_that_moves_too_far_aside_or_unevenly_is_seen():
     turn = np.radians(20)
-    found = profile(Bump(gain=1.5 * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])))
+    found = profile(
+        Bump(gain=1.5 * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]))
+    )
     assert found.slope == pytest.approx(1.5 * np.cos(turn), rel=0.02)
     assert found.turn_deg == pytest.approx(20, abs=1)
     uneven = profile(Bump(gain=np.diag([1.0, 0.5])))
@@ -66,7 +73,12 @@ def test_random_weights_have_no_profile():
     for seed in range(12):
         planted = Bump(seed=seed)
         found = phase_profile(
-            random_matrices(30, seed)(VELOCITIES), VELOCITIES, planted.phases, HEXAGONAL, generator=np.random.default_rng(seed), nulls=49
+            random_matrices(30, seed)(VELOCITIES),
+            VELOCITIES,
+            planted.phases,
+            HEXAGONAL,
+            generator=np.random.default_rng(seed),
+            nulls=49,
         )
         assert found.explained[0] < 0.05
         p.append(found.p_value)
@@ -80,20 +92,36 @@ def test_shuffled_phases_undo_the_profile():
     planted = Bump()
     planted_weights = planted(VELOCITIES)
     mixed = np.random.default_rng(0).permutation(planted.phases)
-    found = phase_profile(planted_weights, VELOCITIES, mixed, HEXAGONAL, generator=np.random.default_rng(0), nulls=49)
+    found = phase_profile(
+        planted_weights, VELOCITIES, mixed, HEXAGONAL, generator=np.random.default_rng(0), nulls=49
+    )
     assert found.explained[0] < 0.1 and found.p_value > 0.02
 
 
 def test_the_profile_does_not_depend_on_the_origin_of_phases_or_the_basis():
     planted = Bump(noise=0.05)
     first = profile(planted)
-    moved = phase_profile(planted(VELOCITIES), VELOCITIES, (planted.phases + [0.3, 0.8]) % 1, HEXAGONAL, generator=np.random.default_rng(0), nulls=9)
+    moved = phase_profile(
+        planted(VELOCITIES),
+        VELOCITIES,
+        (planted.phases + [0.3, 0.8]) % 1,
+        HEXAGONAL,
+        generator=np.random.default_rng(0),
+        nulls=9,
+    )
     np.testing.assert_allclose(moved.explained, first.explained, atol=1e-9)
     np.testing.assert_allclose(moved.shift_m, first.shift_m, atol=1e-9)
     # Another basis of the same lattice: (a + b, b).
     basis = np.array([[1, 1], [0, 1]])
     phases = (planted.phases @ np.linalg.inv(basis)) % 1
-    other = phase_profile(planted(VELOCITIES), VELOCITIES, phases, basis @ HEXAGONAL, generator=np.random.default_rng(0), nulls=9)
+    other = phase_profile(
+        planted(VELOCITIES),
+        VELOCITIES,
+        phases,
+        basis @ HEXAGONAL,
+        generator=np.random.default_rng(0),
+        nulls=9,
+    )
     np.testing.assert_allclose(other.shift_m, first.shift_m, atol=1e-6)
     np.testing.assert_allclose(other.explained, first.explained, atol=1e-6)
 
@@ -106,7 +134,13 @@ def test_too_few_cells_have_no_profile(units):
 
 
 def test_constant_weights_have_no_profile():
-    found = phase_profile(np.ones((25, 20, 20)), VELOCITIES, Bump(units=20).phases, HEXAGONAL, generator=np.random.default_rng(0))
+    found = phase_profile(
+        np.ones((25, 20, 20)),
+        VELOCITIES,
+        Bump(units=20).phases,
+        HEXAGONAL,
+        generator=np.random.default_rng(0),
+    )
     assert "all the same" in found.reason and math.isnan(found.slope)
 
 
@@ -115,9 +149,36 @@ def test_constant_weights_have_no_profile():
     [
         (lambda b: profile(b, velocities=VELOCITIES[1:]), "first velocity"),
         (lambda b: profile(b, nulls=0), "shuffles"),
-        (lambda b: phase_profile(b(VELOCITIES), VELOCITIES, b.phases * np.nan, HEXAGONAL, generator=np.random.default_rng(0)), "finite"),
-        (lambda b: phase_profile(b(VELOCITIES), VELOCITIES, b.phases, np.ones((2, 2)), generator=np.random.default_rng(0)), "on one line"),
-        (lambda b: phase_profile(b(VELOCITIES), VELOCITIES, b.phases[:5], HEXAGONAL, generator=np.random.default_rng(0)), "do not match"),
+        (
+            lambda b: phase_profile(
+                b(VELOCITIES),
+                VELOCITIES,
+                b.phases * np.nan,
+                HEXAGONAL,
+                generator=np.random.default_rng(0),
+            ),
+            "finite",
+        ),
+        (
+            lambda b: phase_profile(
+                b(VELOCITIES),
+                VELOCITIES,
+                b.phases,
+                np.ones((2, 2)),
+                generator=np.random.default_rng(0),
+            ),
+            "on one line",
+        ),
+        (
+            lambda b: phase_profile(
+                b(VELOCITIES),
+                VELOCITIES,
+                b.phases[:5],
+                HEXAGONAL,
+                generator=np.random.default_rng(0),
+            ),
+            "do not match",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(call, message):

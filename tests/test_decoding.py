@@ -27,13 +27,17 @@ HORIZONS = (1, 10, 100, 300)
 class Planted:
     """Lattice cells of some modules, with the place carried along in two tiny units: a stateless step that integrates."""
 
-    def __init__(self, spacings_m=(0.7, 0.95, 1.3), *, units=20, noise_m=0.0, bias_m=(0.0, 0.0), seed=0):
+    def __init__(
+        self, spacings_m=(0.7, 0.95, 1.3), *, units=20, noise_m=0.0, bias_m=(0.0, 0.0), seed=0
+    ):
         self.rng = np.random.default_rng(seed)
         self.noise_m, self.bias_m = noise_m, np.array(bias_m)
         waves = []
         for i, spacing in enumerate(spacings_m):
             angle = np.radians(np.array([0, 60, 120]) + 17 * i)
-            waves.append(2 * np.pi / (spacing * math.sqrt(0.75)) * np.stack([np.cos(angle), np.sin(angle)]))
+            waves.append(
+                2 * np.pi / (spacing * math.sqrt(0.75)) * np.stack([np.cos(angle), np.sin(angle)])
+            )
         self.wave = np.stack(waves)
         phases = self.rng.uniform(-2, 2, (len(spacings_m), units, 2))
         self.phase = phases @ self.wave
@@ -54,7 +58,12 @@ class Planted:
 
 def reference_of(system, side=4.0, **settings):
     return grow_reference(
-        system.step, system.start, arena_m=side, max_step_m=MAX_STEP_M, generator=np.random.default_rng(3), **({"trees": 2} | settings)
+        system.step,
+        system.start,
+        arena_m=side,
+        max_step_m=MAX_STEP_M,
+        generator=np.random.default_rng(3),
+        **({"trees": 2} | settings),
     )
 
 
@@ -65,11 +74,23 @@ def perfect():
 
 
 def walk_of(steps=300, walkers=100, arena=2.0):
-    return smooth_walk(arena_m=arena, steps=steps, walkers=walkers, max_step_m=MAX_STEP_M, generator=np.random.default_rng(5))
+    return smooth_walk(
+        arena_m=arena,
+        steps=steps,
+        walkers=walkers,
+        max_step_m=MAX_STEP_M,
+        generator=np.random.default_rng(5),
+    )
 
 
 def integrate(system, reference, walk, **settings):
-    return integrate_paths(system.step, system.start, walk, reference, **({"window_m": 0.25, "horizons": HORIZONS} | settings))
+    return integrate_paths(
+        system.step,
+        system.start,
+        walk,
+        reference,
+        **({"window_m": 0.25, "horizons": HORIZONS} | settings),
+    )
 
 
 def test_a_perfect_integrator_stays_at_the_error_of_reading(perfect):
@@ -101,13 +122,17 @@ def test_planted_velocity_noise_is_found_and_dead_reckoning_coincides(perfect):
     for i, steps in enumerate(HORIZONS[1:], start=1):
         for share, quantile in zip((0.25, 0.5, 0.75), quartiles(found.tracked_m[i]), strict=True):
             assert quantile == pytest.approx(reckoning.quantile(steps, share), rel=0.2)
-            assert quantile == pytest.approx(noise * math.sqrt(-2 * steps * math.log1p(-share)), rel=0.2)
+            assert quantile == pytest.approx(
+                noise * math.sqrt(-2 * steps * math.log1p(-share)), rel=0.2
+            )
     assert found.scatter_m[-1] > 5 * found.common_m[-1]
 
 
 def test_a_planted_bias_is_told_from_noise(perfect):
     found = integrate(Planted(bias_m=(0.002, -0.001)), perfect[1], walk_of())
-    np.testing.assert_allclose(found.common_m[1:], np.array(HORIZONS[1:]) * math.hypot(0.002, 0.001), rtol=0.05, atol=2e-3)
+    np.testing.assert_allclose(
+        found.common_m[1:], np.array(HORIZONS[1:]) * math.hypot(0.002, 0.001), rtol=0.05, atol=2e-3
+    )
     assert found.scatter_m.max() < 0.01
     reckoning = matched_dead_reckoning(found)
     assert median(found.tracked_m[-1]) > 3 * reckoning.quantile(HORIZONS[-1], 0.5)
@@ -121,7 +146,9 @@ def test_a_state_that_does_not_integrate_is_no_better_than_a_guess():
         return np.abs(np.sin(velocities @ mixing + 1))
 
     start = np.abs(np.sin(np.ones(40)))
-    reference = grow_reference(step, start, arena_m=4.0, max_step_m=MAX_STEP_M, generator=rng, trees=1)
+    reference = grow_reference(
+        step, start, arena_m=4.0, max_step_m=MAX_STEP_M, generator=rng, trees=1
+    )
     found = integrate_paths(step, start, walk_of(), reference, window_m=0.25, horizons=HORIZONS)
     late = [median(found.anywhere_m[i]) / found.chance_m[i] for i in (2, 3)]
     assert all(0.6 < ratio < 1.4 for ratio in late)
@@ -135,8 +162,12 @@ def test_a_constant_state_has_no_position():
     def step(states, _velocities):
         return states + 0.0
 
-    reference = grow_reference(step, start, arena_m=3.0, max_step_m=MAX_STEP_M, generator=np.random.default_rng(0))
-    found = integrate_paths(step, start, walk_of(walkers=5), reference, window_m=0.25, horizons=HORIZONS)
+    reference = grow_reference(
+        step, start, arena_m=3.0, max_step_m=MAX_STEP_M, generator=np.random.default_rng(0)
+    )
+    found = integrate_paths(
+        step, start, walk_of(walkers=5), reference, window_m=0.25, horizons=HORIZONS
+    )
     assert np.isnan(found.tracked_m).all() and np.isnan(found.anywhere_m).all()
     assert "same everywhere" in found.reason
     reckoning = matched_dead_reckoning(found)
@@ -174,7 +205,9 @@ def test_a_periodic_code_can_be_followed_beyond_the_reference_map():
     system = Planted((0.6,), units=30, bias_m=(0.02, 0.01))
     found = integrate(system, reference_of(Planted((0.6,), units=30), 3.0), walk_of(walkers=30))
     assert not found.lost.any()
-    np.testing.assert_allclose(found.common_m[1:], np.array(HORIZONS[1:]) * math.hypot(0.02, 0.01), rtol=0.02)
+    np.testing.assert_allclose(
+        found.common_m[1:], np.array(HORIZONS[1:]) * math.hypot(0.02, 0.01), rtol=0.02
+    )
     assert found.scatter_m[-1] < 0.05
 
 
@@ -186,7 +219,13 @@ def test_shuffled_units_change_nothing(perfect):
     def step(states, velocities):
         return system.step(states[:, back], velocities)[:, order]
 
-    shuffled = integrate_paths(step, system.start[order], walk_of(100, 20), ReferenceMap(reference.vectors[..., order], 0.05), window_m=0.25)
+    shuffled = integrate_paths(
+        step,
+        system.start[order],
+        walk_of(100, 20),
+        ReferenceMap(reference.vectors[..., order], 0.05),
+        window_m=0.25,
+    )
     plain = integrate(system, reference, walk_of(100, 20), horizons=(1, 10, 100, 1_000, 10_000))
     np.testing.assert_allclose(shuffled.tracked_m, plain.tracked_m, atol=1e-4)
     assert plain.horizons.tolist() == [1, 10, 100]
@@ -194,7 +233,13 @@ def test_shuffled_units_change_nothing(perfect):
 
 def test_rate_maps_of_any_source_serve_as_reference(rng):
     centres = bin_centres(2.0, 0.05)
-    maps = np.stack([lattice_cell(centres, spacing_m=s, phase_m=tuple(rng.uniform(-1, 1, 2))) for s in (0.4, 0.55, 0.8) for _ in range(10)])
+    maps = np.stack(
+        [
+            lattice_cell(centres, spacing_m=s, phase_m=tuple(rng.uniform(-1, 1, 2)))
+            for s in (0.4, 0.55, 0.8)
+            for _ in range(10)
+        ]
+    )
     maps[:, :5] = np.nan
     before = maps.copy()
     reference = ReferenceMap.from_rate_maps(maps, bin_size_m=0.05)
@@ -241,7 +286,14 @@ def test_the_reference_map_takes_no_step_longer_than_asked():
 
     moved = []
     grow_reference(
-        step, np.zeros(3), arena_m=3.0, max_step_m=0.12, bin_size_m=0.045, generator=np.random.default_rng(0), trees=3, progress=moved.append
+        step,
+        np.zeros(3),
+        arena_m=3.0,
+        max_step_m=0.12,
+        bin_size_m=0.045,
+        generator=np.random.default_rng(0),
+        trees=3,
+        progress=moved.append,
     )
     assert max(longest) <= 0.12 + 1e-12
     assert sum(moved) == 3 * (67**2 - 1)
@@ -252,14 +304,28 @@ def test_the_reference_map_takes_no_step_longer_than_asked():
     [
         (lambda s, _r: reference_of(s, bin_size_m=0.1), "do not suit"),
         (lambda s, _r: reference_of(s, side=0.05), "do not suit"),
-        (lambda _s, _r: ReferenceMap.from_rate_maps(np.zeros((3, 4, 5)), bin_size_m=0.05), "square"),
-        (lambda _s, _r: ReferenceMap.from_rate_maps(np.zeros((3, 2, 2)), bin_size_m=0.05), "3 bins"),
+        (
+            lambda _s, _r: ReferenceMap.from_rate_maps(np.zeros((3, 4, 5)), bin_size_m=0.05),
+            "square",
+        ),
+        (
+            lambda _s, _r: ReferenceMap.from_rate_maps(np.zeros((3, 2, 2)), bin_size_m=0.05),
+            "3 bins",
+        ),
         (lambda _s, r: decode(r, np.zeros((3, 5))), "as in the reference map"),
         (lambda s, r: integrate(s, r, walk_of(20, 3), horizons=(100,)), "no horizon"),
         (lambda s, r: integrate(s, r, walk_of(20, 3), window_m=0.05), "longest step"),
         (lambda s, r: integrate(s, r.within(1.0), walk_of(20, 3)), "does not cover"),
-        (lambda s, _r: generalise(s.step, s.start, max_step_m=0.15, extent_m=2.0, conditions=()), "no conditions"),
-        (lambda s, _r: generalise(s.step, s.start, max_step_m=0.15, extent_m=2.0, conditions=[Condition("swim")]), "unknown walk 'swim'"),
+        (
+            lambda s, _r: generalise(s.step, s.start, max_step_m=0.15, extent_m=2.0, conditions=()),
+            "no conditions",
+        ),
+        (
+            lambda s, _r: generalise(
+                s.step, s.start, max_step_m=0.15, extent_m=2.0, conditions=[Condition("swim")]
+            ),
+            "unknown walk 'swim'",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(call, message, perfect):
@@ -270,7 +336,15 @@ def test_what_makes_no_sense_is_refused(call, message, perfect):
 def test_quartiles_count_the_lost_as_furthest():
     assert quartiles(np.array([3.0, 1.0, np.inf, 2.0, np.inf]))[:2] == [2.0, 3.0]
     assert math.isnan(quartiles(np.array([3.0, 1.0, np.inf, 2.0, np.inf]))[2])
-    empty = PathIntegration(np.array([5]), np.zeros((1, 2, 2)), np.zeros((1, 2)), np.ones((1, 2)), np.zeros((1, 2), dtype=bool), np.ones(1), 0.3)
+    empty = PathIntegration(
+        np.array([5]),
+        np.zeros((1, 2, 2)),
+        np.zeros((1, 2)),
+        np.ones((1, 2)),
+        np.zeros((1, 2), dtype=bool),
+        np.ones(1),
+        0.3,
+    )
     assert "one horizon" in matched_dead_reckoning(empty).reason
 
 
@@ -279,7 +353,12 @@ def test_generalisation_gives_rows_ready_for_json():
     system = Planted((0.9,), units=16, noise_m=0.006)
     seen = []
     settings = {"max_step_m": MAX_STEP_M, "extent_m": 1.2, "conditions": conditions, "walkers": 24}
-    rows = generalise(system.step, system.start, **settings, progress=lambda done, total: seen.append((done, total)))
+    rows = generalise(
+        system.step,
+        system.start,
+        **settings,
+        progress=lambda done, total: seen.append((done, total)),
+    )
     json.dumps(rows, allow_nan=False)
     assert [(r["walk"], r["arena_m"]) for r in rows] == [("smooth", 1.2), ("straight", 1.8)]
     assert all(r.keys() == rows[0].keys() for r in rows)
@@ -294,15 +373,33 @@ def test_generalisation_gives_rows_ready_for_json():
 
 def test_generalisation_is_reproducible_and_its_seed_matters():
     system = Planted((0.9,), units=4)
-    settings = {"max_step_m": MAX_STEP_M, "extent_m": 1.2, "conditions": [Condition("uniform", 1.0, 20)], "walkers": 8}
-    first, again, other = (generalise(system.step, system.start, **settings, seed=seed) for seed in (0, 0, 1))
+    settings = {
+        "max_step_m": MAX_STEP_M,
+        "extent_m": 1.2,
+        "conditions": [Condition("uniform", 1.0, 20)],
+        "walkers": 8,
+    }
+    first, again, other = (
+        generalise(system.step, system.start, **settings, seed=seed) for seed in (0, 0, 1)
+    )
     assert first == again
     assert first != other
 
 
 def test_generalisation_of_a_constant_system_gives_reasons_not_numbers():
-    rows = generalise(lambda g, _v: g + 0.0, np.ones(4), max_step_m=0.15, extent_m=1.6, conditions=[Condition("smooth", 1.0, 30)], walkers=8)
+    rows = generalise(
+        lambda g, _v: g + 0.0,
+        np.ones(4),
+        max_step_m=0.15,
+        extent_m=1.6,
+        conditions=[Condition("smooth", 1.0, 30)],
+        walkers=8,
+    )
     json.dumps(rows, allow_nan=False)
-    assert rows[0]["decorrelation_m"] is None and rows[0]["noise_m"] is None and rows[0]["growth_exponent"] is None
+    assert (
+        rows[0]["decorrelation_m"] is None
+        and rows[0]["noise_m"] is None
+        and rows[0]["growth_exponent"] is None
+    )
     assert rows[0]["decoding"][0]["tracked_m"] == [None, None, None]
     assert set(rows[0]["reasons"]) == {"curve", "invariance", "decoding", "dead_reckoning"}

@@ -12,14 +12,18 @@ from gridcode.analysis.system import roll, roll_rate_maps
 from gridcode.config import EvaluationConfig
 from gridcode.world.walks import WALKS, samples, smooth_walk, uniform_walk
 
-QUICK = EvaluationConfig(arenas_m=(2.0,), walks=("smooth",), adapt_arena=False, samples_per_bin=4.0, nulls=99)
+QUICK = EvaluationConfig(
+    arenas_m=(2.0,), walks=("smooth",), adapt_arena=False, samples_per_bin=4.0, nulls=99
+)
 
 
 class PerfectGridSystem:
     """A path integrator that carries its position and shows lattice cells of it, and one silent unit."""
 
     def __init__(self, spacing_m, angle_deg=60.0, units=6, others_m=()):
-        self.phases = np.random.default_rng(1).uniform(-spacing_m, spacing_m, (units + len(others_m), 2))
+        self.phases = np.random.default_rng(1).uniform(
+            -spacing_m, spacing_m, (units + len(others_m), 2)
+        )
         self.spacings_m, self.angle_deg = [spacing_m] * units + list(others_m), angle_deg
 
     def activity(self, positions):
@@ -34,7 +38,9 @@ class PerfectGridSystem:
 
         def step(states, velocities):
             here = where.get("x", np.zeros((len(velocities), 2)))
-            if len(here) != len(velocities) or np.array_equal(states, np.broadcast_to(start, states.shape)):
+            if len(here) != len(velocities) or np.array_equal(
+                states, np.broadcast_to(start, states.shape)
+            ):
                 here = np.zeros((len(velocities), 2))
             where["x"] = here + velocities
             return self.activity(where["x"])
@@ -54,7 +60,10 @@ def test_walks_stay_inside_at_training_speeds_and_start_at_the_centre(walk, rng)
 
 
 def test_the_smooth_walk_is_smooth_and_covers_the_arena(rng):
-    smooth, uniform = (f(arena_m=4.0, steps=250, walkers=256, max_step_m=0.15, generator=rng) for f in (smooth_walk, uniform_walk))
+    smooth, uniform = (
+        f(arena_m=4.0, steps=250, walkers=256, max_step_m=0.15, generator=rng)
+        for f in (smooth_walk, uniform_walk)
+    )
 
     def straightness(w):
         v = w.velocities[:60] / np.linalg.norm(w.velocities[:60], axis=-1, keepdims=True)
@@ -92,7 +101,9 @@ def test_rate_maps_equal_a_loop_over_samples(rng):
             count[row, column] += 1
     maps = rate_maps(positions, activity, arena_m=2.0, bin_size_m=0.1)
     np.testing.assert_array_equal(maps["occupancy"], count)
-    np.testing.assert_allclose(maps["rate"], np.where(count > 0, total / np.maximum(count, 1), np.nan), rtol=1e-6)
+    np.testing.assert_allclose(
+        maps["rate"], np.where(count > 0, total / np.maximum(count, 1), np.nan), rtol=1e-6
+    )
 
 
 def test_a_step_outside_the_arena_adds_nothing():
@@ -106,7 +117,9 @@ def test_bad_rate_map_input():
     with pytest.raises(InputError, match="fewer than 3 bins"):
         rate_maps(np.zeros((3, 2)), np.zeros((3, 1)), arena_m=1.0, bin_size_m=0.9)
     with pytest.raises(InputError, match="under half the arena"):
-        smooth_walk(arena_m=0.2, steps=5, walkers=2, max_step_m=0.15, generator=np.random.default_rng(0))
+        smooth_walk(
+            arena_m=0.2, steps=5, walkers=2, max_step_m=0.15, generator=np.random.default_rng(0)
+        )
 
 
 def test_maps_along_the_way_equal_maps_of_the_whole_rollout(rng):
@@ -135,12 +148,18 @@ def test_a_perfect_system_is_scored_as_what_it_is():
 def test_a_square_system_is_not_called_hexagonal():
     step, start = PerfectGridSystem(0.45, angle_deg=90.0).system()
     headline = evaluate_system(step, start, max_step_m=0.15, config=QUICK).summary["headline"]
-    assert headline["hexagonal_share"] == 0.0 and headline["lattice_share"] == 1.0 and headline["square_share"] == 1.0
+    assert (
+        headline["hexagonal_share"] == 0.0
+        and headline["lattice_share"] == 1.0
+        and headline["square_share"] == 1.0
+    )
 
 
 def test_the_arena_grows_with_the_cells():
     step, start = PerfectGridSystem(0.8).system()
-    summary = evaluate_system(step, start, max_step_m=0.15, config=QUICK.model_copy(update={"adapt_arena": True})).summary
+    summary = evaluate_system(
+        step, start, max_step_m=0.15, config=QUICK.model_copy(update={"adapt_arena": True})
+    ).summary
     assert [a["arena_m"] for a in summary["arenas"]] == [2.0, 3.0]
     assert summary["headline"]["arena_m"] == 3.0 and summary["headline"]["resolved"]
     small = evaluate_system(step, start, max_step_m=0.15, config=QUICK).summary
@@ -149,28 +168,44 @@ def test_the_arena_grows_with_the_cells():
 
 def test_the_arena_holds_enough_periods_of_the_largest_module():
     step, start = PerfectGridSystem(0.45, others_m=(0.8, 0.8)).system()
-    summary = evaluate_system(step, start, max_step_m=0.15, config=QUICK.model_copy(update={"adapt_arena": True})).summary
+    summary = evaluate_system(
+        step, start, max_step_m=0.15, config=QUICK.model_copy(update={"adapt_arena": True})
+    ).summary
     assert summary["headline"]["arena_m"] == 3.0 and summary["headline"]["resolved"]
 
 
 def test_no_arena_smaller_than_the_largest_is_added():
     step, start = PerfectGridSystem(0.8).system()
-    wide = QUICK.model_copy(update={"adapt_arena": True, "arenas_m": (2.0,), "periods": 100.0, "bin_size_m": 0.1})
-    assert [a["arena_m"] for a in evaluate_system(step, start, max_step_m=0.15, config=wide).summary["arenas"]] == [2.0, 12.0]
+    wide = QUICK.model_copy(
+        update={"adapt_arena": True, "arenas_m": (2.0,), "periods": 100.0, "bin_size_m": 0.1}
+    )
+    assert [
+        a["arena_m"]
+        for a in evaluate_system(step, start, max_step_m=0.15, config=wide).summary["arenas"]
+    ] == [2.0, 12.0]
     huge = wide.model_copy(update={"arenas_m": (13.0,)})
     summary = evaluate_system(step, start, max_step_m=0.15, config=huge).summary
-    assert [a["arena_m"] for a in summary["arenas"]] == [13.0] and not summary["headline"]["resolved"]
+    assert [a["arena_m"] for a in summary["arenas"]] == [13.0] and not summary["headline"][
+        "resolved"
+    ]
 
 
 def test_all_units_silent():
     summary = evaluate_system(lambda g, _v: g, np.zeros(3), max_step_m=0.15, config=QUICK).summary
-    assert summary["headline"]["active_units"] == 0 and summary["headline"]["hexagonal_share"] is None
+    assert (
+        summary["headline"]["active_units"] == 0 and summary["headline"]["hexagonal_share"] is None
+    )
     json.dumps(summary, allow_nan=False)
 
 
 def test_too_small_an_arena():
     with pytest.raises(InputError, match="too small"):
-        evaluate_system(lambda g, _v: g, np.zeros(3), max_step_m=0.15, config=QUICK.model_copy(update={"arenas_m": (0.3,)}))
+        evaluate_system(
+            lambda g, _v: g,
+            np.zeros(3),
+            max_step_m=0.15,
+            config=QUICK.model_copy(update={"arenas_m": (0.3,)}),
+        )
 
 
 def test_training_knows_nothing_of_analysis_and_analysis_nothing_of_models():
@@ -195,8 +230,16 @@ def test_training_knows_nothing_of_analysis_and_analysis_nothing_of_models():
         if stage == "cli":
             continue
         for node in ast.walk(ast.parse(path.read_text())):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names = (
+                [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else [a.name for a in node.names]
+                if isinstance(node, ast.Import)
+                else []
+            )
             for name in names:
                 parts = name.split(".")
                 if parts[0] == "gridcode" and len(parts) > 1:
-                    assert parts[1] not in forbidden.get(stage, set()), f"{path.relative_to(package)} imports {name}"
+                    assert parts[1] not in forbidden.get(stage, set()), (
+                        f"{path.relative_to(package)} imports {name}"
+                    )

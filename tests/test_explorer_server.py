@@ -32,7 +32,13 @@ from gridcode.viewer.documents import Answer, Answers, to_json
 from gridcode.viewer.guard import content_policy, host_name, inline_scripts
 from gridcode.viewer.server import create_app
 
-SMALL = TINY | {"model.units": 16, "training.steps": 20, "training.snapshots": 3, "evaluation.walks": ["smooth"], "evaluation.history": False}
+SMALL = TINY | {
+    "model.units": 16,
+    "training.steps": 20,
+    "training.snapshots": 3,
+    "evaluation.walks": ["smooth"],
+    "evaluation.history": False,
+}
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +66,9 @@ class Client:
     def ask(self, path, method="GET", **options):
         async def go():
             transport = httpx.ASGITransport(self.app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8765") as client:
+            async with httpx.AsyncClient(
+                transport=transport, base_url="http://127.0.0.1:8765"
+            ) as client:
                 return await client.request(method, path, **options)
 
         return asyncio.run(go())
@@ -70,8 +78,27 @@ class Client:
 
     def every(self, run_id):
         """All documents of a run, some of them not there."""
-        names = ["run", "maps/smooth_1m", "maps/other", "correlograms/smooth_1m", "spectra", "states", "metrics", "metrics?after=9", "history"]
-        names += ["history/0", "history/20", "history/7", "history/x", "figures", "figures/scores.png", "figures/training.pdf", "figures/nothing.png"]
+        names = [
+            "run",
+            "maps/smooth_1m",
+            "maps/other",
+            "correlograms/smooth_1m",
+            "spectra",
+            "states",
+            "metrics",
+            "metrics?after=9",
+            "history",
+        ]
+        names += [
+            "history/0",
+            "history/20",
+            "history/7",
+            "history/x",
+            "figures",
+            "figures/scores.png",
+            "figures/training.pdf",
+            "figures/nothing.png",
+        ]
         return {name: self.ask(f"/api/runs/{run_id}/{name}") for name in names}
 
 
@@ -108,7 +135,9 @@ def tree_hash(folder):
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         found = path.lstat()
-        digest.update(f"{path.relative_to(folder)} {found.st_mode} {found.st_mtime_ns} {found.st_size}".encode())
+        digest.update(
+            f"{path.relative_to(folder)} {found.st_mode} {found.st_mtime_ns} {found.st_size}".encode()
+        )
         if path.is_file() and not path.is_symlink():
             digest.update(path.read_bytes())
     digest.update(str(folder.stat().st_mtime_ns).encode())
@@ -125,62 +154,127 @@ def test_every_document_of_a_run_and_nothing_is_written(runs):
     assert listed["folders"] == ["runs"]
     (row,) = listed["runs"]
     assert row["id"].startswith("good-") and row["name"] == "good" and row["folder"] == "runs/good"
-    assert row["state"] == "evaluated" and row["problem"] is None and row["units"] == 16 and row["step"] == row["steps"] == 20
+    assert (
+        row["state"] == "evaluated"
+        and row["problem"] is None
+        and row["units"] == 16
+        and row["step"] == row["steps"] == 20
+    )
     assert row["arena_m"] == 1.0 and abs(row["updated"] - time.time()) < 3600
     answers = client.every(row["id"])
     missing = {"maps/other", "states", "history/7", "history/x", "figures/nothing.png"}
     assert {name for name, answer in answers.items() if answer.status_code != 200} == missing
     assert {answers[name].status_code for name in missing} == {404}
     run = answers["run"].json()
-    assert run["state"] == "evaluated" and run["has"]["maps"] == ["smooth_1m"] and len(run["units"]) == 16
-    assert run["has"]["history"] == answers["history"].json()["steps"] and answers["history"].json()["rate"] is None
+    assert (
+        run["state"] == "evaluated"
+        and run["has"]["maps"] == ["smooth_1m"]
+        and len(run["units"]) == 16
+    )
+    assert (
+        run["has"]["history"] == answers["history"].json()["steps"]
+        and answers["history"].json()["rate"] is None
+    )
     maps = answers["maps/smooth_1m"].json()
     truth = gridcode.Run(runs / "good").read_maps("smooth_1m")["rate"].values
     shown = encode.decode_array(maps["rate"])
-    assert shown.shape == truth.shape == (16, 20, 20) and np.nanmax(abs(shown - truth)) <= np.nanmax(truth) / 500
+    assert (
+        shown.shape == truth.shape == (16, 20, 20)
+        and np.nanmax(abs(shown - truth)) <= np.nanmax(truth) / 500
+    )
     for step in (0, 20):
         snapshot = answers[f"history/{step}"].json()
-        assert snapshot["step"] == step and snapshot["rate"]["shape"][0] == 16 and len(snapshot["minmax"]) == 16
+        assert (
+            snapshot["step"] == step
+            and snapshot["rate"]["shape"][0] == 16
+            and len(snapshot["minmax"]) == 16
+        )
     assert answers["history/0"].content != answers["history/20"].content
-    assert all(step > 9 for step in answers["metrics?after=9"].json()["step"]) and answers["metrics?after=9"].json()["step"]
+    assert (
+        all(step > 9 for step in answers["metrics?after=9"].json()["step"])
+        and answers["metrics?after=9"].json()["step"]
+    )
     assert len(answers["metrics"].json()["step"]) > len(answers["metrics?after=9"].json()["step"])
     figures = answers["figures"].json()
-    assert {"scores", "gallery", "training"} <= {f["name"] for f in figures} and all(f["text"] and f["title"] for f in figures)
+    assert {"scores", "gallery", "training"} <= {f["name"] for f in figures} and all(
+        f["text"] and f["title"] for f in figures
+    )
     assert client.ask("/" + figures[0]["url"]).content[:8] == b"\x89PNG\r\n\x1a\n"
-    assert answers["figures/training.pdf"].content[:5] == b"%PDF-" and answers["figures/training.pdf"].headers["content-type"] == "application/pdf"
+    assert (
+        answers["figures/training.pdf"].content[:5] == b"%PDF-"
+        and answers["figures/training.pdf"].headers["content-type"] == "application/pdf"
+    )
     assert tree_hash(runs) == before
 
 
 def test_page_and_its_files(runs):
     client = Client(runs)
     page = client.ask("/")
-    assert page.status_code == 200 and 'data-mode="explorer"' in page.text and 'data-document="palettes"' in page.text
+    assert (
+        page.status_code == 200
+        and 'data-mode="explorer"' in page.text
+        and 'data-document="palettes"' in page.text
+    )
     imports = json.loads(inline_scripts(page.text)[0])["imports"]
     assert "gridcode/main.js" in imports
     for url in imports.values():
         assert url.startswith("./static/")
         script = client.ask(url.removeprefix("."))
-        assert script.status_code == 200 and script.headers["content-type"].startswith("text/javascript")
+        assert script.status_code == 200 and script.headers["content-type"].startswith(
+            "text/javascript"
+        )
     plotly = client.ask("/static/plotly.min.js")
     assert plotly.status_code == 200 and "max-age" in plotly.headers["cache-control"]
     again = client.ask("/static/plotly.min.js", headers={"If-None-Match": plotly.headers["etag"]})
     assert again.status_code == 304 and not again.content
     assert client.ask("/favicon.ico").status_code == 204
-    assert [client.ask(path).status_code for path in ("/docs", "/redoc", "/openapi.json", "/api", "/api/runs/", "/static/", "/static/shell.py")] == [
-        404
-    ] * 7
+    assert [
+        client.ask(path).status_code
+        for path in (
+            "/docs",
+            "/redoc",
+            "/openapi.json",
+            "/api",
+            "/api/runs/",
+            "/static/",
+            "/static/shell.py",
+        )
+    ] == [404] * 7
 
 
 def test_policy_allows_the_scripts_of_the_page_and_no_others(runs):
     client = Client(runs)
     page = client.ask("/")
-    policy = dict(part.split(" ", 1) for part in page.headers["content-security-policy"].split("; "))
-    assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == policy["form-action"] == "'none'"
-    assert "unsafe" not in policy["script-src"] and policy["script-src"].count("'sha256-") == len(inline_scripts(page.text)) == 2
+    policy = dict(
+        part.split(" ", 1) for part in page.headers["content-security-policy"].split("; ")
+    )
+    assert (
+        policy["default-src"]
+        == policy["frame-ancestors"]
+        == policy["base-uri"]
+        == policy["form-action"]
+        == "'none'"
+    )
+    assert (
+        "unsafe" not in policy["script-src"]
+        and policy["script-src"].count("'sha256-") == len(inline_scripts(page.text)) == 2
+    )
     assert policy["connect-src"] == "'self'"
-    for answer in (page, client.ask("/api/runs"), client.ask("/nothing"), client.ask("/", "POST"), client.ask("/", headers={"Host": "evil.example"})):
-        assert answer.headers["x-content-type-options"] == "nosniff" and answer.headers["referrer-policy"] == "no-referrer"
-        assert answer.headers["cross-origin-resource-policy"] == "same-origin" and answer.headers["content-security-policy"]
+    for answer in (
+        page,
+        client.ask("/api/runs"),
+        client.ask("/nothing"),
+        client.ask("/", "POST"),
+        client.ask("/", headers={"Host": "evil.example"}),
+    ):
+        assert (
+            answer.headers["x-content-type-options"] == "nosniff"
+            and answer.headers["referrer-policy"] == "no-referrer"
+        )
+        assert (
+            answer.headers["cross-origin-resource-policy"] == "same-origin"
+            and answer.headers["content-security-policy"]
+        )
         assert "access-control-allow-origin" not in answer.headers
     page = '<script type="application/json">{}</script><script src="x.js"></script><script type="module">\r\nf("&lt;<b>");</script>'
     assert inline_scripts(page) == ['\nf("&lt;<b>");'] and "sha256-" in content_policy(page)
@@ -223,11 +317,16 @@ def test_figures_are_taken_from_the_run_where_they_show_its_evaluation(runs):
     shutil.copytree(runs / "good", runs / "copied")  # all times are new
     run.summary_path.write_text(run.summary_path.read_text() + " ")
     assert not run.figures_are_current() and client.ask(url).content[:4] == b"\x89PNG"
-    assert Client(runs).ask(f"/api/runs/{client.rows()['copied']['id']}/figures/scores.png").content == b"as saved"
+    assert (
+        Client(runs).ask(f"/api/runs/{client.rows()['copied']['id']}/figures/scores.png").content
+        == b"as saved"
+    )
     drawn, page = client.ask(url).content, client.ask(url.replace("png", "pdf")).content
     other = Client(runs)  # in the other order
     assert other.ask(url.replace("png", "pdf")).content == page and other.ask(url).content == drawn
-    assert (run.folder / "figures" / "scores.png").read_bytes() == b"as saved" and len(list((run.folder / "figures").iterdir())) == 2
+    assert (run.folder / "figures" / "scores.png").read_bytes() == b"as saved" and len(
+        list((run.folder / "figures").iterdir())
+    ) == 2
 
 
 def test_a_snapshot_is_mapped_once_however_often_the_training_logs(runs, monkeypatch):
@@ -241,7 +340,9 @@ def test_a_snapshot_is_mapped_once_however_often_the_training_logs(runs, monkeyp
         log.write('{"step": 21}\n')
     assert client.ask(url).json() == first and len(calls) == 1
     path = gridcode.Run(runs / "good").snapshot_path(20)
-    write_atomically(path, gridcode.Run(runs / "good").snapshot_path(0).read_bytes())  # as a training writes it
+    write_atomically(
+        path, gridcode.Run(runs / "good").snapshot_path(0).read_bytes()
+    )  # as a training writes it
     assert client.ask(url).json() != first and len(calls) == 2
 
 
@@ -265,7 +366,9 @@ def test_states(runs, example):
             shutil.rmtree(runs / name / "evaluation")
     for name in ("stopped", "training", "locked"):
         manifest = json.loads((runs / name / "manifest.json").read_text())
-        (runs / name / "manifest.json").write_text(json.dumps(manifest | {"step": 14, "finished": False}))
+        (runs / name / "manifest.json").write_text(
+            json.dumps(manifest | {"step": 14, "finished": False})
+        )
         for path in (runs / name / "metrics.jsonl", runs / name / "checkpoints"):
             os.utime(path, (time.time() - 3600,) * 2)
     os.utime(runs / "training" / "metrics.jsonl")
@@ -281,11 +384,19 @@ def test_states(runs, example):
     assert client.rows()["locked"]["state"] == "stopped"
     assert not (runs / "trained" / ".lock").exists()
     assert "earlier version" in rows["earlier"]["problem"] and rows["earlier"]["active"] is None
-    notes = {name: " ".join(client.ask(f"/api/runs/{row['id']}/run").json()["notes"]) for name, row in rows.items()}
-    assert "gridcode evaluate runs/trained" in notes["trained"] and "gridcode train runs/stopped" in notes["stopped"]
+    notes = {
+        name: " ".join(client.ask(f"/api/runs/{row['id']}/run").json()["notes"])
+        for name, row in rows.items()
+    }
+    assert (
+        "gridcode evaluate runs/trained" in notes["trained"]
+        and "gridcode train runs/stopped" in notes["stopped"]
+    )
     assert "step 20 of 20" in notes["training"]
     earlier = client.ask(f"/api/runs/{rows['earlier']['id']}/run").json()
-    assert earlier["units"] == [] and earlier["has"]["maps"] == [] and "evaluate" in earlier["problem"]
+    assert (
+        earlier["units"] == [] and earlier["has"]["maps"] == [] and "evaluate" in earlier["problem"]
+    )
     assert client.ask(f"/api/runs/{rows['earlier']['id']}/maps/smooth_1m").status_code == 409
     assert client.ask(f"/api/runs/{rows['trained']['id']}/maps/smooth_1m").status_code == 404
     assert client.ask(f"/api/runs/{rows['trained']['id']}/figures").json() == []
@@ -313,11 +424,16 @@ DAMAGE = {
     "not text": lambda run: (run / "config.toml").write_bytes(b"\xff\xfe\x00"),
     "no configuration": lambda run: (run / "config.toml").unlink(),
     "scores cut": lambda run: _cut(run / "evaluation" / "summary.json"),
-    "scores of something else": lambda run: (run / "evaluation" / "summary.json").write_text('{"format": 2}'),
+    "scores of something else": lambda run: (run / "evaluation" / "summary.json").write_text(
+        '{"format": 2}'
+    ),
     "maps cut": lambda run: _cut(run / "evaluation" / "ratemaps.nc"),
     "no maps": lambda run: (run / "evaluation" / "ratemaps.nc").unlink(),
     "metrics are a pipe": lambda run: _pipe(run / "metrics.jsonl"),
-    "a folder for a file": lambda run: ((run / "manifest.json").unlink(), (run / "manifest.json").mkdir()),
+    "a folder for a file": lambda run: (
+        (run / "manifest.json").unlink(),
+        (run / "manifest.json").mkdir(),
+    ),
     "configuration elsewhere": lambda run: _link_out(run / "config.toml"),
 }
 
@@ -334,21 +450,36 @@ def test_damaged_runs_beside_a_good_one(runs, example, tmp_path):
     for name in DAMAGE:
         row = rows[name]
         assert row["state"] == "damaged", name
-        assert row["problem"] and "\n" not in row["problem"] and str(tmp_path) not in row["problem"], name
+        assert (
+            row["problem"] and "\n" not in row["problem"] and str(tmp_path) not in row["problem"]
+        ), name
         for document, answer in client.every(row["id"]).items():
             assert answer.status_code in (200, 404, 409), (name, document)
             if answer.status_code != 200:
                 assert set(answer.json()) == {"detail"} and "\n" not in answer.json()["detail"]
-            assert str(tmp_path).encode() not in answer.content and b"Traceback" not in answer.content
+            assert (
+                str(tmp_path).encode() not in answer.content and b"Traceback" not in answer.content
+            )
     assert client.ask(f"/api/runs/{rows['scores cut']['id']}/run").json()["state"] == "damaged"
     assert client.ask(f"/api/runs/{rows['scores cut']['id']}/metrics").json()["step"]
-    assert "config.toml" in rows["configuration elsewhere"]["problem"] and "leads out" in rows["configuration elsewhere"]["problem"]
+    assert (
+        "config.toml" in rows["configuration elsewhere"]["problem"]
+        and "leads out" in rows["configuration elsewhere"]["problem"]
+    )
     assert client.ask(f"/api/runs/{rows['good']['id']}/spectra").status_code == 200
     assert tree_hash(runs) == before
 
 
 @pytest.mark.parametrize(
-    "name", ["evaluation/ratemaps.nc", "evaluation/summary.json", "evaluation", "snapshots", "figures/scores.png", "metrics.jsonl"]
+    "name",
+    [
+        "evaluation/ratemaps.nc",
+        "evaluation/summary.json",
+        "evaluation",
+        "snapshots",
+        "figures/scores.png",
+        "metrics.jsonl",
+    ],
 )
 def test_nothing_outside_the_folder_is_read(runs, tmp_path, name):
     path = runs / "good" / name
@@ -393,22 +524,36 @@ def test_ids_stay_when_folders_move_and_never_clash(runs, tmp_path, example):
     shutil.copytree(example, runs / "set" / "good")
     shutil.copytree(example, runs / "set good")
     shutil.copytree(example, runs / "Ünïcode λ")
-    before = {row["folder"].removeprefix("runs/"): row["id"] for row in Client(runs).ask("/api/runs").json()["runs"]}
+    before = {
+        row["folder"].removeprefix("runs/"): row["id"]
+        for row in Client(runs).ask("/api/runs").json()["runs"]
+    }
     assert len(set(before.values())) == len(before) == 4
     runs.rename(tmp_path / "moved")
     client = Client(tmp_path / "moved")
-    after = {row["folder"].removeprefix("moved/"): row["id"] for row in client.ask("/api/runs").json()["runs"]}
+    after = {
+        row["folder"].removeprefix("moved/"): row["id"]
+        for row in client.ask("/api/runs").json()["runs"]
+    }
     assert after == before
     both = Client(tmp_path / "moved", tmp_path / "moved" / "set", example).ask("/api/runs").json()
     assert both["folders"] == ["moved", "set", "small"]
     ids = [row["id"] for row in both["runs"]]
     assert len(set(ids)) == len(ids) == 5  # a folder inside another is shown once
     shutil.copytree(tmp_path / "moved", tmp_path / "copy" / "moved")
-    twice = [row["id"] for row in Client(tmp_path / "moved", tmp_path / "copy" / "moved").ask("/api/runs").json()["runs"]]
+    twice = [
+        row["id"]
+        for row in Client(tmp_path / "moved", tmp_path / "copy" / "moved")
+        .ask("/api/runs")
+        .json()["runs"]
+    ]
     assert len(set(twice)) == 8 and set(before.values()) <= set(twice)
     with pytest.raises(InputError, match="no folder"):
         Client(tmp_path / "nowhere")
-    assert all(library.run_id(name).replace("-", "").isalnum() and library.run_id(name).isascii() for name in ("a/b", "λ", "..", "x" * 999))
+    assert all(
+        library.run_id(name).replace("-", "").isalnum() and library.run_id(name).isascii()
+        for name in ("a/b", "λ", "..", "x" * 999)
+    )
 
 
 def test_odd_names(runs, example):
@@ -450,7 +595,11 @@ def test_a_run_that_is_being_written(runs, monkeypatch):
     run = runs / "good"
     with open(run / "metrics.jsonl", "a") as file:
         file.write('{"step": 21, "lo')
-    for part in ("evaluation/.ratemaps.nc.part", "checkpoints/.step-00000021.safetensors.x.part", ".config.toml.y.part"):
+    for part in (
+        "evaluation/.ratemaps.nc.part",
+        "checkpoints/.step-00000021.safetensors.x.part",
+        ".config.toml.y.part",
+    ):
         (run / part).write_bytes(b"half")
     client = Client(runs)
     row = client.rows()["good"]
@@ -458,7 +607,9 @@ def test_a_run_that_is_being_written(runs, monkeypatch):
     assert client.ask(f"/api/runs/{row['id']}/metrics").json()["step"][-1] == 20
     with open(run / "metrics.jsonl", "a") as file:
         file.write('ss": NaN}\n')
-    assert client.ask(f"/api/runs/{row['id']}/metrics").json()["loss"][-1] is None  # what a diverged training logs
+    assert (
+        client.ask(f"/api/runs/{row['id']}/metrics").json()["loss"][-1] is None
+    )  # what a diverged training logs
     # An evaluation that is replaced while it is read is read again.
     whole, calls = data.maps_document, []
 
@@ -470,7 +621,9 @@ def test_a_run_that_is_being_written(runs, monkeypatch):
         return whole(run, group)
 
     monkeypatch.setattr(data, "maps_document", torn)
-    assert client.ask(f"/api/runs/{row['id']}/maps/smooth_1m").status_code == 200 and len(calls) == 2
+    assert (
+        client.ask(f"/api/runs/{row['id']}/maps/smooth_1m").status_code == 200 and len(calls) == 2
+    )
     monkeypatch.setattr(data, "correlograms_document", lambda *_: {}["rate"])
     assert client.ask(f"/api/runs/{row['id']}/correlograms/smooth_1m").status_code == 409
 
@@ -479,7 +632,11 @@ def test_an_error_of_our_own_is_no_page_of_code(runs, monkeypatch, caplog):
     client = Client(runs)
     monkeypatch.setattr(data, "spectra_document", lambda *_: 1 // 0)
     answer = client.ask(f"/api/runs/{client.rows()['good']['id']}/spectra")
-    assert answer.status_code == 500 and set(answer.json()) == {"detail"} and b"ZeroDivision" not in answer.content
+    assert (
+        answer.status_code == 500
+        and set(answer.json()) == {"detail"}
+        and b"ZeroDivision" not in answer.content
+    )
     assert "ZeroDivisionError" in caplog.text
     assert client.ask("/api/runs").status_code == 200
 
@@ -487,12 +644,18 @@ def test_an_error_of_our_own_is_no_page_of_code(runs, monkeypatch, caplog):
 def test_a_training_is_followed(runs, tiny):
     gridcode.train(tiny.override({"training.steps": 30}), out=runs / "live")
     manifest = runs / "live" / "manifest.json"
-    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"finished": False, "step": 20}))
+    manifest.write_text(
+        json.dumps(json.loads(manifest.read_text()) | {"finished": False, "step": 20})
+    )
     lines = (runs / "live" / "metrics.jsonl").read_text().splitlines(keepends=True)
     (runs / "live" / "metrics.jsonl").write_text("".join(lines[:5]))
     client = Client(runs)
     row = client.rows()["live"]
-    assert row["state"] == "training" and row["step"] == 20 and row["loss"] == json.loads(lines[4])["loss"]
+    assert (
+        row["state"] == "training"
+        and row["step"] == 20
+        and row["loss"] == json.loads(lines[4])["loss"]
+    )
     seen = client.ask(f"/api/runs/{row['id']}/metrics").json()["step"]
     (runs / "live" / "metrics.jsonl").write_text("".join(lines[:8]))
     new = client.ask(f"/api/runs/{row['id']}/metrics", params={"after": seen[-1]}).json()["step"]
@@ -547,9 +710,15 @@ def test_only_names_that_were_listed_lead_anywhere(runs):
     run_id = client.rows()["good"]["id"]
     with serving_at(client.app) as port:
         for path in TRAVERSALS:
-            status, body, _ = raw(port, path.replace("{id}", run_id).replace("{ID}", run_id.upper()))
+            status, body, _ = raw(
+                port, path.replace("{id}", run_id).replace("{ID}", run_id.upper())
+            )
             assert status == 404, path
-            assert set(json.loads(body)) == {"detail"} and str(runs).encode() not in body and b"secret" not in body.replace(b"secret/run", b"")
+            assert (
+                set(json.loads(body)) == {"detail"}
+                and str(runs).encode() not in body
+                and b"secret" not in body.replace(b"secret/run", b"")
+            )
         assert raw(port, f"/api/runs/{run_id}/run")[0] == 200
         assert raw(port, f"http://127.0.0.1:{port}/api/runs/{run_id}/nothing")[0] == 404
 
@@ -560,12 +729,32 @@ def test_only_reading(runs):
     run_id = client.rows()["good"]["id"]
     with serving_at(client.app) as port:
         for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND"):
-            for path in ("/", "/api/runs", f"/api/runs/{run_id}/run", "/static/main.js", "/nothing/here"):
+            for path in (
+                "/",
+                "/api/runs",
+                f"/api/runs/{run_id}/run",
+                "/static/main.js",
+                "/nothing/here",
+            ):
                 status, body, headers = raw(port, path, method)
-                assert status == 405 and headers["allow"] == "GET, HEAD" and set(json.loads(body)) == {"detail"}
-        for path in ("/", "/api/runs", f"/api/runs/{run_id}/run", "/static/plotly.min.js", "/nothing"):
+                assert (
+                    status == 405
+                    and headers["allow"] == "GET, HEAD"
+                    and set(json.loads(body)) == {"detail"}
+                )
+        for path in (
+            "/",
+            "/api/runs",
+            f"/api/runs/{run_id}/run",
+            "/static/plotly.min.js",
+            "/nothing",
+        ):
             whole, empty = raw(port, path), raw(port, path, "HEAD")
-            assert empty[0] == whole[0] and empty[1] == b"" and empty[2]["content-length"] == str(len(whole[1])) == whole[2]["content-length"]
+            assert (
+                empty[0] == whole[0]
+                and empty[1] == b""
+                and empty[2]["content-length"] == str(len(whole[1])) == whole[2]["content-length"]
+            )
     assert tree_hash(runs) == before
 
 
@@ -590,14 +779,24 @@ def test_other_hosts(tmp_path, host, header, allowed):
 def test_requests_without_a_host_or_with_two(tmp_path):
     with serving_at(create_app([tmp_path])) as port:
         assert raw(port, "/api/runs", headers=[("Accept", "*/*")])[0] == 400
-        assert raw(port, "/api/runs", headers=[("Host", "localhost"), ("Host", "evil.example")])[0] == 400
-    assert [host_name(text) for text in ("a:1", "[::1]x", "[::1]:", ":1")] == ["a", None, "::1", None]
+        assert (
+            raw(port, "/api/runs", headers=[("Host", "localhost"), ("Host", "evil.example")])[0]
+            == 400
+        )
+    assert [host_name(text) for text in ("a:1", "[::1]x", "[::1]:", ":1")] == [
+        "a",
+        None,
+        "::1",
+        None,
+    ]
 
 
 def test_bad_queries(runs):
     client = Client(runs)
     url = f"/api/runs/{client.rows()['good']['id']}/metrics"
-    assert client.ask(url, params={"after": "x"}).json() == {"detail": "after must be a whole number"}
+    assert client.ask(url, params={"after": "x"}).json() == {
+        "detail": "after must be a whole number"
+    }
     assert client.ask(url, params={"after": "x"}).status_code == 400
     assert client.ask(url, params={"after": 10**30}).json()["step"] == []
     assert client.ask(url, params={"other": "1"}).status_code == 200
@@ -628,7 +827,16 @@ def test_many_runs_are_listed_quickly(runs, example, monkeypatch):
 def test_many_requests_at_once(runs):
     client = Client(runs)
     run_id = client.rows()["good"]["id"]
-    names = ["run", "maps/smooth_1m", "correlograms/smooth_1m", "spectra", "history/0", "figures/scores.png", "figures/modules.png", "metrics"]
+    names = [
+        "run",
+        "maps/smooth_1m",
+        "correlograms/smooth_1m",
+        "spectra",
+        "history/0",
+        "figures/scores.png",
+        "figures/modules.png",
+        "metrics",
+    ]
     with serving_at(client.app) as port:
         results = {}
 
@@ -661,12 +869,26 @@ def fetch_whatever_comes(url):
 
 
 def test_command_serves_and_ends_quietly(runs):
-    command = [sys.executable, "-m", "gridcode", "explore", str(runs), "--port", "0", "--no-browser", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    command = [
+        sys.executable,
+        "-m",
+        "gridcode",
+        "explore",
+        str(runs),
+        "--port",
+        "0",
+        "--no-browser",
+        "--json",
+    ]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         try:
             url = json.loads(process.stdout.readline())["url"]
             assert url.startswith("http://127.0.0.1:")
-            assert [row["name"] for row in httpx.get(f"{url}api/runs", trust_env=False).json()["runs"]] == ["good"]
+            assert [
+                row["name"] for row in httpx.get(f"{url}api/runs", trust_env=False).json()["runs"]
+            ] == ["good"]
             figure = f"{url}api/runs/{httpx.get(f'{url}api/runs', trust_env=False).json()['runs'][0]['id']}/figures/gallery.png"
             threading.Thread(target=fetch_whatever_comes, args=(figure,), daemon=True).start()
             time.sleep(0.3)  # it is being drawn, for nobody any more
@@ -679,14 +901,21 @@ def test_command_serves_and_ends_quietly(runs):
 
 def test_command_says_where_and_asks_the_browser(runs, monkeypatch, capsys):
     served, opened = [], threading.Event()
-    monkeypatch.setattr(serving._Server, "run", lambda self, sockets: served.append(sockets[0].getsockname()) or self._ready())
+    monkeypatch.setattr(
+        serving._Server,
+        "run",
+        lambda self, sockets: served.append(sockets[0].getsockname()) or self._ready(),
+    )
     monkeypatch.setattr(serving.webbrowser, "open", lambda url: opened.set() or served.append(url))
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.chdir(runs.parent)
     monkeypatch.setattr(serving, "PORT", free_port())
     assert main(["explore"]) == 0
     said = capsys.readouterr()
-    assert said.out == f"explorer: http://127.0.0.1:{serving.PORT}/ (Ctrl-C stops it)\n" and said.err == ""
+    assert (
+        said.out == f"explorer: http://127.0.0.1:{serving.PORT}/ (Ctrl-C stops it)\n"
+        and said.err == ""
+    )
     assert opened.wait(5)
     assert main(["explore", "--quiet", "--no-browser", "--host", "0.0.0.0", "--port", "0"]) == 0
     said = capsys.readouterr()
@@ -732,7 +961,10 @@ def test_command_without_the_extra(tmp_path, monkeypatch, capsys):
     monkeypatch.delattr(gridcode.viewer, "serving")
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     assert main(["explore", str(tmp_path), "--no-browser"]) == 2
-    assert capsys.readouterr().err == "gridcode: the explorer needs two more packages: pip install 'gridcode[explore]'\n"
+    assert (
+        capsys.readouterr().err
+        == "gridcode: the explorer needs two more packages: pip install 'gridcode[explore]'\n"
+    )
 
 
 def test_addresses():
@@ -741,7 +973,10 @@ def test_addresses():
         assert serving.address("0.0.0.0", listener) == f"http://127.0.0.1:{port}/"
         assert serving.address("::1", listener) == f"http://[::1]:{port}/"
         assert serving.address("::", listener) == f"http://[::1]:{port}/"
-    assert [serving.is_loopback(host) for host in ("127.0.0.1", "127.8.8.8", "localhost", "::1", "0.0.0.0", "10.0.0.1")] == [True] * 4 + [False] * 2
+    assert [
+        serving.is_loopback(host)
+        for host in ("127.0.0.1", "127.8.8.8", "localhost", "::1", "0.0.0.0", "10.0.0.1")
+    ] == [True] * 4 + [False] * 2
 
 
 def test_looking_at_the_lock_does_not_keep_a_training_from_starting(runs):
@@ -750,7 +985,11 @@ def test_looking_at_the_lock_does_not_keep_a_training_from_starting(runs):
     with open(run.folder / ".lock", "a") as looked_at:
         fcntl.flock(looked_at, fcntl.LOCK_SH)
         threading.Timer(0.01, lambda: fcntl.flock(looked_at, fcntl.LOCK_UN)).start()
-        with run.lock(), pytest.raises(InputError, match="another process"), gridcode.Run(run.folder).lock():
+        with (
+            run.lock(),
+            pytest.raises(InputError, match="another process"),
+            gridcode.Run(run.folder).lock(),
+        ):
             pass
 
 
@@ -762,5 +1001,9 @@ def test_help(capsys):
 def test_inside(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "ab").write_text("x")
-    assert library.is_inside(tmp_path / "a", tmp_path / "a" / "b") and not library.is_inside(tmp_path / "a", tmp_path / "ab")
-    assert not library.is_inside(tmp_path / "a", tmp_path / "a" / ".." / "ab") and not library.is_inside(Path("/a"), Path("/a\0b"))
+    assert library.is_inside(tmp_path / "a", tmp_path / "a" / "b") and not library.is_inside(
+        tmp_path / "a", tmp_path / "ab"
+    )
+    assert not library.is_inside(
+        tmp_path / "a", tmp_path / "a" / ".." / "ab"
+    ) and not library.is_inside(Path("/a"), Path("/a\0b"))

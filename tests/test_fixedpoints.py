@@ -23,13 +23,17 @@ def test_a_sheet_of_fixed_points_is_none_in_particular():
 def test_drift_at_rest_is_drift():
     system = Torus(lambda x, v: x + v + np.array([0.003, -0.001]))
     found = return_map(system.step, sampled(system, 12), longest=300)
-    np.testing.assert_allclose(found.drift_m, np.broadcast_to([0.003, -0.001], (12, 10, 2)), atol=1e-6)
+    np.testing.assert_allclose(
+        found.drift_m, np.broadcast_to([0.003, -0.001], (12, 10, 2)), atol=1e-6
+    )
     assert set(found.outcome) == {"drift"}
     assert len(found.states) == 0 and math.isnan(found.coverage)
     assert np.isnan(found.steps).all() and np.isnan(found.way_m).all()
 
 
-@pytest.mark.parametrize(("n", "rate", "seed"), [(3, 0.05, 1), (3, 0.05, 2), (5, 0.1, 1), (1, 0.02, 3)])
+@pytest.mark.parametrize(
+    ("n", "rate", "seed"), [(3, 0.05, 1), (3, 0.05, 2), (5, 0.1, 1), (1, 0.02, 3)]
+)
 def test_planted_fixed_points_are_counted(n, rate, seed):
     system = Torus(relaxing(n, rate))
     sample = sampled(system, 160, seed)
@@ -57,7 +61,9 @@ def test_lines_of_fixed_points_are_no_points():
     system = Torus(lambda x, v: np.stack([relax(x, v)[:, 0], (x + v)[:, 1]], axis=1))
     found = return_map(system.step, sampled(system, 80))
     assert len(found.states) == 80 and found.coverage == 0
-    np.testing.assert_allclose(np.abs(found.eigenvalues), np.broadcast_to([1, 0.95], (80, 2)), atol=1e-6)
+    np.testing.assert_allclose(
+        np.abs(found.eigenvalues), np.broadcast_to([1, 0.95], (80, 2)), atol=1e-6
+    )
 
 
 def test_half_of_the_fixed_points_seen_says_so():
@@ -80,15 +86,30 @@ def test_a_slow_spiral_is_a_fixed_point_and_a_circle_is_not():
     for size, outcome in ((0.99, "fixed point"), (0.9997, "drift"), (1.0, "cycle")):
         matrix = size * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
         system = Torus(lambda x, v, m=matrix: x @ m.T + v)
-        sample = sample_manifold(system.step, system.start, max_step_m=0.05, walkers=10, generator=np.random.default_rng(0), steps=(2, 5))
+        sample = sample_manifold(
+            system.step,
+            system.start,
+            max_step_m=0.05,
+            walkers=10,
+            generator=np.random.default_rng(0),
+            steps=(2, 5),
+        )
         assert set(return_map(system.step, sample, longest=3_000).outcome) == {outcome}
 
 
 def test_only_periods_bring_states_back():
     system = Torus()
     sample = sampled(system)
-    for vectors, least, most in ((np.eye(2), 0, 1e-9), (np.array([[1, 1], [2, -1]]), 0, 1e-9), (np.diag([1, 0.5]), 0.5, 1.5)):
-        assert least <= period_error(system.step, sample, PERIOD_M * vectors, max_step_m=MAX_STEP_M) <= most
+    for vectors, least, most in (
+        (np.eye(2), 0, 1e-9),
+        (np.array([[1, 1], [2, -1]]), 0, 1e-9),
+        (np.diag([1, 0.5]), 0.5, 1.5),
+    ):
+        assert (
+            least
+            <= period_error(system.step, sample, PERIOD_M * vectors, max_step_m=MAX_STEP_M)
+            <= most
+        )
 
 
 def test_fewer_steps_than_are_reported_are_refused():

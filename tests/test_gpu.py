@@ -23,7 +23,10 @@ def engine(configs, **options):
 
 @pytest.fixture
 def several(tiny):
-    return [tiny.override({"seed": seed, "learning_rate": rate, "steps": 2000}) for seed, rate in ((0, 1e-3), (1, 3e-3), (7, 1e-3))]
+    return [
+        tiny.override({"seed": seed, "learning_rate": rate, "steps": 2000})
+        for seed, rate in ((0, 1e-3), (1, 3e-3), (7, 1e-3))
+    ]
 
 
 def test_the_captured_step_equals_the_same_step_launched_one_by_one(several):

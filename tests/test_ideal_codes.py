@@ -3,11 +3,25 @@ import math
 import numpy as np
 import pytest
 
-from gridcode.analysis.coding.codes import code_from_maps, code_from_reference, noisy, sample_states, slopes, states_at
+from gridcode.analysis.coding.codes import (
+    code_from_maps,
+    code_from_reference,
+    noisy,
+    sample_states,
+    slopes,
+    states_at,
+)
 from gridcode.analysis.navigation.decoding import integrate_paths
 from gridcode.analysis.navigation.invariance import path_invariance
 from gridcode.analysis.navigation.reference import ReferenceMap, grow_reference
-from gridcode.analysis.synthetic import bin_centres, ideal_grid_code, one_hot_code, place_code, random_code, random_code_similarity
+from gridcode.analysis.synthetic import (
+    bin_centres,
+    ideal_grid_code,
+    one_hot_code,
+    place_code,
+    random_code,
+    random_code_similarity,
+)
 from gridcode.errors import InputError
 from gridcode.world.walks import smooth_walk
 
@@ -26,24 +40,40 @@ def test_tiled_phases_give_one_length_and_one_slope_everywhere(units, rng):
     assert states.shape == (len(x), 3 * units)
     assert states.min() >= 0
     for m in range(3):
-        np.testing.assert_allclose(np.linalg.norm(states[:, code.label == m], axis=1), 1 / math.sqrt(3), atol=1e-12)
+        np.testing.assert_allclose(
+            np.linalg.norm(states[:, code.label == m], axis=1), 1 / math.sqrt(3), atol=1e-12
+        )
     slope = slopes(code, x, step_m=1e-5)
     for m, spacing in enumerate(SPACINGS_M):
         singular = np.linalg.svd(slope[:, code.label == m], compute_uv=False)
-        # 2 pi k sqrt(3/5 / 3) for |g|^2 = (9/4 + 3/2) n c^2, a slope of |dg|^2 = 3/2 (2 pi k)^2 n c^2 / 2 dx^2 and k = 2 / sqrt(3) spacing.
-        np.testing.assert_allclose(singular, 2 * math.pi * 2 / (math.sqrt(3) * spacing) * math.sqrt(0.2) / math.sqrt(3), rtol=1e-6)
+        # 2 pi k sqrt(3/5 / 3) for |g|^2 = (9/4 + 3/2) n c^2, a slope of |dg|^2 = 3/2 (2 pi k)^2 n
+        # c^2 / 2 dx^2 and k = 2 / sqrt(3) spacing.
+        np.testing.assert_allclose(
+            singular,
+            2 * math.pi * 2 / (math.sqrt(3) * spacing) * math.sqrt(0.2) / math.sqrt(3),
+            rtol=1e-6,
+        )
         assert code.slope_per_m[m] == pytest.approx(singular.mean(), rel=1e-6)
         assert code.cell_area_m2[m] == pytest.approx(math.sqrt(0.75) * spacing**2)
 
 
 def test_cells_repeat_on_their_lattice_alone(rng):
-    code = ideal_grid_code(SPACINGS_M, units_per_module=12, generator=rng, angle_deg=75.0, ratio=1.2)
+    code = ideal_grid_code(
+        SPACINGS_M, units_per_module=12, generator=rng, angle_deg=75.0, ratio=1.2
+    )
     x = places(rng)
     for m in range(3):
         own = code.label == m
         for whole in ((1, 0), (0, 1), (3, -2)):
-            np.testing.assert_allclose(code(x + whole @ code.vectors_m[m])[:, own], code(x)[:, own], atol=1e-12)
-        assert np.linalg.norm(code(x + 0.5 * code.vectors_m[m, 0])[:, own] - code(x)[:, own], axis=1).min() > 0.1
+            np.testing.assert_allclose(
+                code(x + whole @ code.vectors_m[m])[:, own], code(x)[:, own], atol=1e-12
+            )
+        assert (
+            np.linalg.norm(
+                code(x + 0.5 * code.vectors_m[m, 0])[:, own] - code(x)[:, own], axis=1
+            ).min()
+            > 0.1
+        )
     # A field of each unit is at its phase.
     top = code.phases[:, None, :] @ code.vectors_m[code.label]
     peak = np.diag(code(top[:, 0]))
@@ -73,11 +103,18 @@ def test_fields_have_the_width_asked_for(rng):
 
 
 def test_a_sheared_lattice_has_the_metric_it_says(rng):
-    code = ideal_grid_code([0.7, 1.0], units_per_module=20, generator=rng, angle_deg=80.0, ratio=1.3)
+    code = ideal_grid_code(
+        [0.7, 1.0], units_per_module=20, generator=rng, angle_deg=80.0, ratio=1.3
+    )
     slope = slopes(code, places(rng), step_m=1e-5)
     for m in range(2):
         own = slope[:, code.label == m]
-        np.testing.assert_allclose(np.einsum("pui,puj->pij", own, own), np.broadcast_to(code.metric[m], (400, 2, 2)), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(
+            np.einsum("pui,puj->pij", own, own),
+            np.broadcast_to(code.metric[m], (400, 2, 2)),
+            rtol=1e-4,
+            atol=1e-4,
+        )
 
 
 def test_random_phases_have_length_1_on_average_only(rng):
@@ -90,7 +127,9 @@ def test_random_phases_have_length_1_on_average_only(rng):
 @pytest.mark.parametrize("phases", ["tiled", "random"])
 @pytest.mark.parametrize("angle_deg", [60.0, 80.0])
 def test_as_a_system_it_integrates_exactly(phases, angle_deg, rng):
-    code = ideal_grid_code(SPACINGS_M, units_per_module=16, generator=rng, phases=phases, angle_deg=angle_deg)
+    code = ideal_grid_code(
+        SPACINGS_M, units_per_module=16, generator=rng, phases=phases, angle_deg=angle_deg
+    )
     step, start = code.as_system()
     x, v = places(rng), rng.uniform(-0.15, 0.15, (400, 2))
     np.testing.assert_allclose(step(code(x), v), code(x + v), atol=1e-12)
@@ -110,7 +149,8 @@ def test_a_state_off_the_manifold_falls_onto_the_nearest_of_it(rng):
     slope = slopes(code, x, step_m=1e-5)
     kick = 1e-3 * rng.standard_normal(g.shape)
     along = np.einsum("pui,pu->pi", slope, kick) / code.slope_per_m[0] ** 2
-    # On the manifold the part of the kick along it stays, off it all of it goes, within the square of its size.
+    # On the manifold the part of the kick along it stays, off it all of it goes, within the square
+    # of its size.
     np.testing.assert_allclose(step(g + kick, still), code(x + along), atol=3e-5)
     once = step(g + kick, still)
     np.testing.assert_allclose(step(once, still), once, atol=1e-12)
@@ -150,7 +190,9 @@ def test_a_random_code_has_the_similarity_of_its_kernel(rng):
         angle = rng.uniform(0, 2 * np.pi, len(x))
         moved = code(x + distance * np.stack([np.cos(angle), np.sin(angle)], axis=1))
         found = (code(x) * moved).sum(axis=1).mean()
-        assert found == pytest.approx(random_code_similarity(np.array([distance]), correlation_m=0.3)[0], abs=0.03)
+        assert found == pytest.approx(
+            random_code_similarity(np.array([distance]), correlation_m=0.3)[0], abs=0.03
+        )
     assert code(x).min() == 0
 
 
@@ -171,27 +213,38 @@ def test_maps_give_the_code_back(rng):
     before = maps.copy()
     again = code_from_maps(maps, bin_size_m=0.05)
     x = places(rng, side=2.9)
-    np.testing.assert_allclose(again(bin_centres(3.0, 0.05).reshape(-1, 2)), code(bin_centres(3.0, 0.05).reshape(-1, 2)), atol=1e-12)
+    np.testing.assert_allclose(
+        again(bin_centres(3.0, 0.05).reshape(-1, 2)),
+        code(bin_centres(3.0, 0.05).reshape(-1, 2)),
+        atol=1e-12,
+    )
     assert np.abs(again(x) - code(x)).max() < 0.02 * code(x).max()
     # A naive bilinear interpolation.
     for place in x[:20]:
         column, row = (place + 1.5) / 0.05 - 0.5
         i, j = int(np.floor(row)), int(np.floor(column))
         a, b = row - i, column - j
-        naive = (1 - a) * ((1 - b) * maps[:, i, j] + b * maps[:, i, j + 1]) + a * ((1 - b) * maps[:, i + 1, j] + b * maps[:, i + 1, j + 1])
+        naive = (1 - a) * ((1 - b) * maps[:, i, j] + b * maps[:, i, j + 1]) + a * (
+            (1 - b) * maps[:, i + 1, j] + b * maps[:, i + 1, j + 1]
+        )
         np.testing.assert_allclose(again(place[None])[0], naive, atol=1e-12)
     assert np.isnan(again(np.array([[1.51, 0.0], [0.0, -2.0]]))).all()
     assert np.isfinite(again(np.array([[1.5, -1.5], [1.49, 1.49]]))).all()
     maps[3, 30, 30] = np.nan
     hole = code_from_maps(maps, bin_size_m=0.05)
-    assert np.isnan(states_at(hole, np.array([[0.02, 0.03]]))).all() and np.isfinite(hole(np.array([[0.2, 0.3]]))).all()
+    assert (
+        np.isnan(states_at(hole, np.array([[0.02, 0.03]]))).all()
+        and np.isfinite(hole(np.array([[0.2, 0.3]]))).all()
+    )
     np.testing.assert_array_equal(maps[:3], before[:3])
 
 
 def test_maps_may_be_oblong(rng):
     rate = rng.random((4, 10, 30))
     code = code_from_maps(rate, bin_size_m=0.1)
-    np.testing.assert_allclose(code(np.array([[-1.45, -0.45], [1.45, 0.45]])), [rate[:, 0, 0], rate[:, -1, -1]])
+    np.testing.assert_allclose(
+        code(np.array([[-1.45, -0.45], [1.45, 0.45]])), [rate[:, 0, 0], rate[:, -1, -1]]
+    )
 
 
 def test_a_reference_map_gives_the_code_back(rng):
@@ -216,25 +269,71 @@ def test_noise_is_as_large_as_asked(rng):
     ("call", "message"),
     [
         (lambda g: ideal_grid_code([], units_per_module=9, generator=g), "one positive length"),
-        (lambda g: ideal_grid_code([1.0, -1.0], units_per_module=9, generator=g), "one positive length"),
-        (lambda g: ideal_grid_code([math.nan], units_per_module=9, generator=g), "one positive length"),
+        (
+            lambda g: ideal_grid_code([1.0, -1.0], units_per_module=9, generator=g),
+            "one positive length",
+        ),
+        (
+            lambda g: ideal_grid_code([math.nan], units_per_module=9, generator=g),
+            "one positive length",
+        ),
         (lambda g: ideal_grid_code([1.0], units_per_module=6, generator=g), "7 units"),
-        (lambda g: ideal_grid_code([1.0], units_per_module=9, generator=g, orientations_deg=[0.0, 1.0]), "one angle"),
-        (lambda g: ideal_grid_code([1.0], units_per_module=9, generator=g, angle_deg=180.0), "does not exist"),
-        (lambda g: ideal_grid_code([1.0], units_per_module=9, generator=g, width=0.0), "does not exist"),
-        (lambda g: ideal_grid_code([1.0], units_per_module=9, generator=g, width=0.2).as_system(), "width=None"),
+        (
+            lambda g: ideal_grid_code(
+                [1.0], units_per_module=9, generator=g, orientations_deg=[0.0, 1.0]
+            ),
+            "one angle",
+        ),
+        (
+            lambda g: ideal_grid_code([1.0], units_per_module=9, generator=g, angle_deg=180.0),
+            "does not exist",
+        ),
+        (
+            lambda g: ideal_grid_code([1.0], units_per_module=9, generator=g, width=0.0),
+            "does not exist",
+        ),
+        (
+            lambda g: ideal_grid_code(
+                [1.0], units_per_module=9, generator=g, width=0.2
+            ).as_system(),
+            "width=None",
+        ),
         (lambda _g: place_code(arena_m=0.0, units=9, width_m=0.1), "do not exist"),
         (lambda _g: one_hot_code(arena_m=1.0, units=10), "square number"),
         (lambda g: random_code(units=0, correlation_m=0.1, generator=g), "do not exist"),
         (lambda _g: code_from_maps(np.zeros((3, 4, 2)), bin_size_m=0.1), "3 bins"),
         (lambda _g: code_from_maps(np.zeros((3, 4, 4)), bin_size_m=-0.1), "bin_size_m"),
-        (lambda _g: code_from_maps(np.full((3, 4, 4), np.nan), bin_size_m=0.1), "no bin was visited"),
+        (
+            lambda _g: code_from_maps(np.full((3, 4, 4), np.nan), bin_size_m=0.1),
+            "no bin was visited",
+        ),
         (lambda _g: code_from_maps(np.full((3, 4, 4), np.inf), bin_size_m=0.1), "infinite"),
-        (lambda _g: code_from_reference(ReferenceMap(np.zeros((4, 4, 3), dtype=np.float32), 0.1)), "no bin"),
+        (
+            lambda _g: code_from_reference(
+                ReferenceMap(np.zeros((4, 4, 3), dtype=np.float32), 0.1)
+            ),
+            "no bin",
+        ),
         (lambda g: noisy(one_hot_code(arena_m=1.0, units=9), sigma=-1.0, generator=g), "sigma"),
-        (lambda _g: states_at(lambda x: np.zeros((3, 4)) + 0 * x.sum(), np.zeros((5, 2))), "must give"),
-        (lambda g: sample_states(code_from_maps(np.ones((3, 4, 4)), bin_size_m=0.1), side_m=40.0, places=500, generator=g), "have a state"),
-        (lambda g: sample_states(one_hot_code(arena_m=1.0, units=9), side_m=0.0, places=500, generator=g), "side of a square"),
+        (
+            lambda _g: states_at(lambda x: np.zeros((3, 4)) + 0 * x.sum(), np.zeros((5, 2))),
+            "must give",
+        ),
+        (
+            lambda g: sample_states(
+                code_from_maps(np.ones((3, 4, 4)), bin_size_m=0.1),
+                side_m=40.0,
+                places=500,
+                generator=g,
+            ),
+            "have a state",
+        ),
+        (
+            lambda g: sample_states(
+                one_hot_code(arena_m=1.0, units=9), side_m=0.0, places=500, generator=g
+            ),
+            "side of a square",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(call, message, rng):

@@ -7,7 +7,13 @@ import pytest
 from scipy import stats
 
 from gridcode import InputError
-from gridcode.analysis.cells.information import information_bias_bits, spatial_coherence, spatial_information, spatial_test, split_half_stability
+from gridcode.analysis.cells.information import (
+    information_bias_bits,
+    spatial_coherence,
+    spatial_information,
+    spatial_test,
+    split_half_stability,
+)
 from gridcode.analysis.synthetic import bin_centres, lattice_cell, noise_maps, place_cell
 
 ARENA = bin_centres(2.0, 0.05)
@@ -26,7 +32,12 @@ def naive_information(rate, time):
 
 
 def naive_neighbours(shape, i, j):
-    return [(a, b) for a in range(i - 1, i + 2) for b in range(j - 1, j + 2) if (a, b) != (i, j) and 0 <= a < shape[0] and 0 <= b < shape[1]]
+    return [
+        (a, b)
+        for a in range(i - 1, i + 2)
+        for b in range(j - 1, j + 2)
+        if (a, b) != (i, j) and 0 <= a < shape[0] and 0 <= b < shape[1]
+    ]
 
 
 def naive_coherence(rate):
@@ -42,7 +53,9 @@ def naive_coherence(rate):
 def naive_morans_i(rate):
     places = [tuple(p) for p in np.argwhere(np.isfinite(rate))]
     mean = np.mean([rate[p] for p in places])
-    pairs = [(p, q) for p in places for q in naive_neighbours(rate.shape, *p) if np.isfinite(rate[q])]
+    pairs = [
+        (p, q) for p in places for q in naive_neighbours(rate.shape, *p) if np.isfinite(rate[q])
+    ]
     cross = sum((rate[p] - mean) * (rate[q] - mean) for p, q in pairs)
     return len(places) / len(pairs) * cross / sum((rate[p] - mean) ** 2 for p in places)
 
@@ -57,9 +70,24 @@ def test_information_equals_its_formula(rng):
     for occupancy in (None, time, np.stack([time, 2 * time, time**2]), np.full((9, 11), 7)):
         got = spatial_information(rates, occupancy=occupancy)
         for u in range(3):
-            spent = np.ones((9, 11)) if occupancy is None else occupancy if occupancy.ndim == 2 else occupancy[u]
+            spent = (
+                np.ones((9, 11))
+                if occupancy is None
+                else occupancy
+                if occupancy.ndim == 2
+                else occupancy[u]
+            )
             expected = naive_information(rates[u], spent)
-            np.testing.assert_allclose([got.bits_per_spike[u], got.bits_per_second[u], got.sparsity[u], got.selectivity[u]], expected, rtol=1e-12)
+            np.testing.assert_allclose(
+                [
+                    got.bits_per_spike[u],
+                    got.bits_per_second[u],
+                    got.sparsity[u],
+                    got.selectivity[u],
+                ],
+                expected,
+                rtol=1e-12,
+            )
         assert got.reason == ("", "", "")
     np.testing.assert_array_equal(rates, before[0])
     np.testing.assert_array_equal(time, before[1])
@@ -84,7 +112,9 @@ def test_activity_of_another_scale_has_the_same_information_per_unit_of_activity
 
 
 def test_information_is_missing_with_a_reason():
-    maps = np.stack([np.zeros((5, 5)), np.full((5, 5), np.nan), np.linspace(-1, 1, 25).reshape(5, 5), np.eye(5)])
+    maps = np.stack(
+        [np.zeros((5, 5)), np.full((5, 5), np.nan), np.linspace(-1, 1, 25).reshape(5, 5), np.eye(5)]
+    )
     got = spatial_information(maps)
     assert got.reason == ("silent", "no visited bin", "negative activity", "")
     for values in (got.bits_per_spike, got.bits_per_second, got.sparsity, got.selectivity):
@@ -95,19 +125,29 @@ def test_information_is_missing_with_a_reason():
 
 
 def test_bad_occupancy():
-    for occupancy in (np.ones((4, 5)), -np.ones((5, 5)), np.full((5, 5), np.nan), np.full((5, 5), np.inf)):
+    for occupancy in (
+        np.ones((4, 5)),
+        -np.ones((5, 5)),
+        np.full((5, 5), np.nan),
+        np.full((5, 5), np.inf),
+    ):
         with pytest.raises(InputError, match="occupancy"):
             spatial_information(np.eye(5), occupancy=occupancy)
     maps = np.eye(5)
     maps[0, 0] = np.nan
     unvisited = np.where(np.isnan(maps), np.nan, 1.0)
-    np.testing.assert_allclose(spatial_information(maps, occupancy=unvisited).bits_per_spike, spatial_information(maps).bits_per_spike)
+    np.testing.assert_allclose(
+        spatial_information(maps, occupancy=unvisited).bits_per_spike,
+        spatial_information(maps).bits_per_spike,
+    )
 
 
 def test_information_bias_is_that_of_random_spikes(rng):
     counts = rng.poisson(5.0, (400, 20, 20)).astype(float)
     got = spatial_information(counts).bits_per_spike.mean()
-    assert information_bias_bits(400, counts.sum(axis=(1, 2))).mean() == pytest.approx(got, rel=0.05)
+    assert information_bias_bits(400, counts.sum(axis=(1, 2))).mean() == pytest.approx(
+        got, rel=0.05
+    )
     assert np.isnan(information_bias_bits(400, 0))
 
 
@@ -124,7 +164,13 @@ def test_coherence_equals_its_definition(rng):
 
 def test_coherence_tells_fields_from_noise(rng):
     maps = np.stack(
-        [place_cell(ARENA, width_m=0.3), rng.standard_normal((40, 40)), np.zeros((40, 40)), np.full((40, 40), 2.0), np.full((40, 40), np.nan)]
+        [
+            place_cell(ARENA, width_m=0.3),
+            rng.standard_normal((40, 40)),
+            np.zeros((40, 40)),
+            np.full((40, 40), 2.0),
+            np.full((40, 40), np.nan),
+        ]
     )
     got = spatial_coherence(maps)
     assert got[0] > 0.95 and abs(got[1]) < 0.15 and np.isnan(got[2:]).all()
@@ -182,10 +228,14 @@ def test_level_on_maps_without_order(rng, kind):
 
 def test_power_on_spatial_maps(rng):
     place, grid = place_cell(ARENA, width_m=0.15), lattice_cell(ARENA, spacing_m=0.5)
-    got = spatial_test(np.stack([place, grid, rng.poisson(0.5 * grid), rng.poisson(0.3 * place), np.eye(40)]))
+    got = spatial_test(
+        np.stack([place, grid, rng.poisson(0.5 * grid), rng.poisson(0.3 * place), np.eye(40)])
+    )
     assert (got.p_value < 1e-3).all() and (got.z > 3).all()
     # Smoothing makes noise spatial: documented, and the reason to ask for unsmoothed maps.
-    assert (spatial_test(noise_maps(5, 40, correlation_bins=1.5, generator=rng)).p_value < 1e-6).all()
+    assert (
+        spatial_test(noise_maps(5, 40, correlation_bins=1.5, generator=rng)).p_value < 1e-6
+    ).all()
 
 
 def test_spatial_test_is_missing_with_a_reason():
@@ -206,9 +256,16 @@ def test_units_do_not_see_each_other(rng):
     order = rng.permutation(5)
     np.testing.assert_allclose(spatial_test(maps).z[order], spatial_test(maps[order]).z)
     np.testing.assert_allclose(spatial_coherence(maps)[order], spatial_coherence(maps[order]))
-    np.testing.assert_allclose(spatial_information(maps).bits_per_spike[order], spatial_information(maps[order]).bits_per_spike)
+    np.testing.assert_allclose(
+        spatial_information(maps).bits_per_spike[order],
+        spatial_information(maps[order]).bits_per_spike,
+    )
     turned = np.rot90(maps, axes=(1, 2))
     np.testing.assert_allclose(spatial_test(turned).z, spatial_test(maps).z)
     np.testing.assert_allclose(spatial_coherence(turned), spatial_coherence(maps))
-    for nothing in (spatial_test(maps[:0]).z, spatial_coherence(maps[:0]), spatial_information(maps[:0]).sparsity):
+    for nothing in (
+        spatial_test(maps[:0]).z,
+        spatial_coherence(maps[:0]),
+        spatial_information(maps[:0]).sparsity,
+    ):
         assert nothing.shape == (0,)

@@ -1,7 +1,8 @@
 """The Triton kernels against their plain definitions: on a GPU where there is one, else in Triton's interpreter.
 
-What the interpreter cannot tell is whether a kernel compiles, and for which machine: `compile_all`, at the end, compiles
-exactly what the functions launch for GPUs that need not be there, in a process that does not interpret.
+What the interpreter cannot tell is whether a kernel compiles, and for which machine: `compile_all`,
+at the end, compiles exactly what the functions launch for GPUs that need not be there, in a process
+that does not interpret.
 """
 
 import os
@@ -43,7 +44,9 @@ def assert_near(got, wanted, tolerance, scale=1e-30):
 
 def same(got, wanted, device):
     """The same bits from our own kernels; on a GPU the library's products and sums may be done in another order."""
-    torch.testing.assert_close(got, wanted, **({"rtol": 0, "atol": 0} if device == "cpu" else {"rtol": 1e-5, "atol": 1e-7}))
+    torch.testing.assert_close(
+        got, wanted, **({"rtol": 0, "atol": 0} if device == "cpu" else {"rtol": 1e-5, "atol": 1e-7})
+    )
 
 
 def guarded(a):
@@ -74,12 +77,27 @@ def poison(monkeypatch):
 def rollout_problem(units, networks, steps, trajectories, seed, device):
     generator = torch.Generator().manual_seed(seed)
     # Around the identity: the norm would blow up the rounding errors of states that come out small.
-    matrices = torch.eye(units) + 0.5 * torch.randn(networks, steps, units, units, generator=generator) / units**0.5
+    matrices = (
+        torch.eye(units)
+        + 0.5 * torch.randn(networks, steps, units, units, generator=generator) / units**0.5
+    )
     start = torch.rand(networks, units, generator=generator)
     squares = -(-trajectories // steps)
-    orders = torch.stack([draw_orders(squares * steps, steps, kind="permutation", generator=generator)[:trajectories] for _ in range(networks)])
+    orders = torch.stack(
+        [
+            draw_orders(squares * steps, steps, kind="permutation", generator=generator)[
+                :trajectories
+            ]
+            for _ in range(networks)
+        ]
+    )
     weight = torch.randn(networks, steps + 1, trajectories, units, generator=generator)
-    return guarded(matrices.to(device)), guarded(start.to(device)), orders.to(device), weight.to(device)
+    return (
+        guarded(matrices.to(device)),
+        guarded(start.to(device)),
+        orders.to(device),
+        weight.to(device),
+    )
 
 
 def run_rollout(matrices, start, orders, weight, norm=True):
@@ -93,16 +111,24 @@ def wanted_rollout(matrices, start, orders, weight, norm=True, dtype=torch.float
     matrices, start = (a.detach().cpu().to(dtype).requires_grad_() for a in (matrices, start))
     states = torch.stack(
         [
-            rollout_reference(lambda v, w=w: w[v[:, 0].long()], g, o.double().unsqueeze(-1).expand(-1, -1, 2), norm=norm)
+            rollout_reference(
+                lambda v, w=w: w[v[:, 0].long()],
+                g,
+                o.double().unsqueeze(-1).expand(-1, -1, 2),
+                norm=norm,
+            )
             for w, g, o in zip(matrices, start, orders.cpu(), strict=True)
         ]
     )
-    return states.detach(), *torch.autograd.grad((states * weight.cpu().to(dtype)).sum(), (matrices, start))
+    return states.detach(), *torch.autograd.grad(
+        (states * weight.cpu().to(dtype)).sum(), (matrices, start)
+    )
 
 
 def check_rollout(problem, norm=True):
     own, wanted = run_rollout(*problem, norm=norm), wanted_rollout(*problem, norm=norm)
-    # Where states nearly die or gradients cancel, float32 loses digits whoever computes: the plain loop shows how many.
+    # Where states nearly die or gradients cancel, float32 loses digits whoever computes: the plain
+    # loop shows how many.
     plain = wanted_rollout(*problem, norm=norm, dtype=torch.float32)
     for got, exact, single in zip(own, wanted, plain, strict=True):
         lost = float((single.double() - exact).abs().max())
@@ -118,7 +144,9 @@ def check_rollout(problem, norm=True):
     norm=st.booleans(),
     seed=st.integers(0, 10_000),
 )
-def test_rollout_equals_the_loop_with_gradients(device, units, networks, steps, trajectories, norm, seed):
+def test_rollout_equals_the_loop_with_gradients(
+    device, units, networks, steps, trajectories, norm, seed
+):
     check_rollout(rollout_problem(units, networks, steps, trajectories, seed, device), norm)
 
 
@@ -191,7 +219,12 @@ def pair_problem(units, networks, count, seed, device, spread=0.1):
         "invariance_weight": 0.7 + 0.1 * which,
     }
     weight = torch.randn(networks, generator=generator)
-    return guarded(g.to(device)), guarded(x.to(device)), {name: a.to(device) for name, a in scales.items()}, weight.to(device)
+    return (
+        guarded(g.to(device)),
+        guarded(x.to(device)),
+        {name: a.to(device) for name, a in scales.items()},
+        weight.to(device),
+    )
 
 
 def run_pairs(g, x, scales, weight, **settings):
@@ -205,19 +238,49 @@ def wanted_pairs(g, x, scales, weight, reduction="mean"):
     g = g.detach().cpu().double().requires_grad_()
     x, weight = x.cpu().double(), weight.cpu().double()
     scales = {name: a.cpu().tolist() for name, a in scales.items()}
-    s = torch.stack([separation(g[e], x[e], sigma_x=scales["sigma_x"][e], sigma_g=scales["sigma_g"][e], reduction=reduction) for e in range(len(g))])
-    i = torch.stack([invariance(g[e], x[e], sigma_x=scales["sigma_x"][e], reduction=reduction) for e in range(len(g))])
-    total = torch.tensor(scales["separation_weight"]) * s + torch.tensor(scales["invariance_weight"]) * i
+    s = torch.stack(
+        [
+            separation(
+                g[e],
+                x[e],
+                sigma_x=scales["sigma_x"][e],
+                sigma_g=scales["sigma_g"][e],
+                reduction=reduction,
+            )
+            for e in range(len(g))
+        ]
+    )
+    i = torch.stack(
+        [
+            invariance(g[e], x[e], sigma_x=scales["sigma_x"][e], reduction=reduction)
+            for e in range(len(g))
+        ]
+    )
+    total = (
+        torch.tensor(scales["separation_weight"]) * s
+        + torch.tensor(scales["invariance_weight"]) * i
+    )
     return total.detach(), s.detach(), i.detach(), *torch.autograd.grad((total * weight).sum(), g)
 
 
 def check_pairs(problem, reduction="mean"):
-    got, wanted = run_pairs(*problem, reduction=reduction), wanted_pairs(*problem, reduction=reduction)
-    # Squared distances are differences of numbers near 1, with float32's error of those, however small they are themselves.
-    # A sum over pairs has the errors of as many; a state's gradient is its share of the mean, or a sum over its pairs.
+    got, wanted = (
+        run_pairs(*problem, reduction=reduction),
+        wanted_pairs(*problem, reduction=reduction),
+    )
+    # Squared distances are differences of numbers near 1, with float32's error of those, however
+    # small they are themselves. A sum over pairs has the errors of as many; a state's gradient is
+    # its share of the mean, or a sum over its pairs.
     g, x, scales, _ = problem
     count = g.shape[1]
-    near = max(int(near_pairs(y, y, float(r)).sum()) - count for y, r in zip(x, scales["sigma_x"], strict=True)) if reduction == "sum" else 1
+    near = (
+        max(
+            int(near_pairs(y, y, float(r)).sum()) - count
+            for y, r in zip(x, scales["sigma_x"], strict=True)
+        )
+        if reduction == "sum"
+        else 1
+    )
     far, share = (count * (count - 1), count) if reduction == "sum" else (1, 1 / count)
     for one, two, scale in zip(got, wanted, (near + far, far, near, share), strict=True):
         assert_near(one, two, 5e-6, scale)
@@ -232,7 +295,9 @@ def check_pairs(problem, reduction="mean"):
     reduction=st.sampled_from(["mean", "sum"]),
     seed=st.integers(0, 1000),
 )
-def test_pairs_equal_the_naive_terms_with_gradients(device, units, networks, count, spread, reduction, seed):
+def test_pairs_equal_the_naive_terms_with_gradients(
+    device, units, networks, count, spread, reduction, seed
+):
     check_pairs(pair_problem(units, networks, count, seed, device, spread), reduction)
 
 
@@ -262,7 +327,11 @@ def test_pairs_of_networks_together_are_those_of_each_alone(device):
     together = run_pairs(g, x, scales, weight)
     for network in range(3):
         at = slice(network, network + 1)
-        for got, wanted in zip(together, run_pairs(g[at], x[at], {name: a[at] for name, a in scales.items()}, weight[at]), strict=True):
+        for got, wanted in zip(
+            together,
+            run_pairs(g[at], x[at], {name: a[at] for name, a in scales.items()}, weight[at]),
+            strict=True,
+        ):
             same(got[at], wanted, device)
 
 
@@ -277,14 +346,19 @@ def test_pairs_depend_on_their_arguments_only(device, products):
         assert torch.equal(one, two)
 
 
-@pytest.mark.parametrize(("products", "digits", "units"), [("tf32", 11, 33), ("bf16", 8, 33), ("bf16", 8, 160)])
+@pytest.mark.parametrize(
+    ("products", "digits", "units"), [("tf32", 11, 33), ("bf16", 8, 33), ("bf16", 8, 160)]
+)
 def test_rounded_products_round_the_states_and_nothing_else(device, products, digits, units):
     problem = pair_problem(units, 2, 90, 6, device)
     g, *rest = problem
     # As far from the exact terms as rounding the operands explains.
-    for got, wanted in zip(run_pairs(*problem, products=products), wanted_pairs(*problem), strict=True):
+    for got, wanted in zip(
+        run_pairs(*problem, products=products), wanted_pairs(*problem), strict=True
+    ):
         assert_near(got, wanted, 4 * 2.0**-digits)
-    # And as exact as float32 for states that need no rounding: only the weights A are rounded, in the gradient.
+    # And as exact as float32 for states that need no rounding: only the weights A are rounded, in
+    # the gradient.
     mantissa, exponent = torch.frexp(g)
     rounded = torch.ldexp(torch.round(mantissa * 2**digits) / 2**digits, exponent)
     got, wanted = run_pairs(rounded, *rest, products=products), wanted_pairs(rounded, *rest)
@@ -330,7 +404,12 @@ def philox(counter, key):
     low, high = key
     for _ in range(10):
         first, second = 0xD2511F53 * a, 0xCD9E8D57 * c
-        a, b, c, d = (second >> 32) ^ b ^ low, second & 0xFFFFFFFF, (first >> 32) ^ d ^ high, first & 0xFFFFFFFF
+        a, b, c, d = (
+            (second >> 32) ^ b ^ low,
+            second & 0xFFFFFFFF,
+            (first >> 32) ^ d ^ high,
+            first & 0xFFFFFFFF,
+        )
         low, high = (low + 0x9E3779B9) & 0xFFFFFFFF, (high + 0xBB67AE85) & 0xFFFFFFFF
     return a, b, c, d
 
@@ -341,22 +420,31 @@ def test_philox_gives_the_published_numbers(device):
     assert philox((zeros,) * 4, (zeros,) * 2) == known
     assert philox((ones,) * 4, (ones,) * 2) == (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)
     nothing = torch.zeros(1, dtype=torch.int64, device=device)
-    assert uniform.philox_uniform(nothing, nothing, 4).tolist() == [[(word >> 8) * 2.0**-24 for word in known]]
+    assert uniform.philox_uniform(nothing, nothing, 4).tolist() == [
+        [(word >> 8) * 2.0**-24 for word in known]
+    ]
 
 
 @settings(deadline=None, max_examples=15)
 @given(
-    networks=st.lists(st.tuples(st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1)), min_size=1, max_size=3),
+    networks=st.lists(
+        st.tuples(st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1)), min_size=1, max_size=3
+    ),
     count=st.integers(0, 1100),
     first_block=st.integers(0, 10**6),
 )
 def test_uniform_numbers_are_those_of_philox(device, networks, count, first_block):
-    seeds, batches = (torch.tensor(numbers, device=device) for numbers in zip(*networks, strict=True))
+    seeds, batches = (
+        torch.tensor(numbers, device=device) for numbers in zip(*networks, strict=True)
+    )
     wanted = [
         [
             (word >> 8) * 2.0**-24
             for block in range(-(-count // 4))
-            for word in philox((first_block + block, 0, batch & 0xFFFFFFFF, batch >> 32), (seed & 0xFFFFFFFF, seed >> 32))
+            for word in philox(
+                (first_block + block, 0, batch & 0xFFFFFFFF, batch >> 32),
+                (seed & 0xFFFFFFFF, seed >> 32),
+            )
         ][:count]
         for seed, batch in networks
     ]
@@ -367,14 +455,22 @@ def test_uniform_numbers_are_those_of_philox(device, networks, count, first_bloc
 
 
 @pytest.mark.parametrize("size", [1, 1000, 1024, 2500])
-@pytest.mark.parametrize(("betas", "decay"), [((0.9, 0.98), 0.0), ((0.9, 0.999), 0.1), ((0.0, 0.5), 0.01)])
+@pytest.mark.parametrize(
+    ("betas", "decay"), [((0.9, 0.98), 0.0), ((0.9, 0.999), 0.1), ((0.0, 0.5), 0.01)]
+)
 def test_adamw_is_pytorchs_for_each_network(device, size, betas, decay):
     generator = torch.Generator().manual_seed(size)
     weights = torch.randn(3, size, generator=generator)
     rates = torch.tensor([1e-3, 0.1, 1e-5])
     plain = [torch.nn.Parameter(w.double().clone()) for w in weights]
-    optimisers = [torch.optim.AdamW([w], lr=float(r), betas=betas, weight_decay=decay) for w, r in zip(plain, rates, strict=True)]
-    own = [guarded(a.to(device)) for a in (weights, torch.zeros(3, size), torch.zeros(3, size), torch.zeros(3))]
+    optimisers = [
+        torch.optim.AdamW([w], lr=float(r), betas=betas, weight_decay=decay)
+        for w, r in zip(plain, rates, strict=True)
+    ]
+    own = [
+        guarded(a.to(device))
+        for a in (weights, torch.zeros(3, size), torch.zeros(3, size), torch.zeros(3))
+    ]
     failed = torch.zeros(3, device=device)
     for step in range(5):
         gradients = torch.randn(3, size, generator=generator)
@@ -387,11 +483,22 @@ def test_adamw_is_pytorchs_for_each_network(device, size, betas, decay):
                 w.grad = gradients[e].double() / scales[e].double()
                 optimiser.step()
         options = {"rates": rates.to(device), "scales": scales.to(device), "failed": failed}
-        adamw.adamw_step(own[0], guarded(gradients.to(device)), *own[1:], **options, betas=betas, weight_decay=decay)
+        adamw.adamw_step(
+            own[0],
+            guarded(gradients.to(device)),
+            *own[1:],
+            **options,
+            betas=betas,
+            weight_decay=decay,
+        )
     assert own[3].tolist() == [5, 3, 5]
     for e, (w, optimiser) in enumerate(zip(plain, optimisers, strict=True)):
         state = optimiser.state[w]
-        for got, wanted in zip((a[e] for a in own[:3]), (w.detach(), state["exp_avg"], state["exp_avg_sq"]), strict=True):
+        for got, wanted in zip(
+            (a[e] for a in own[:3]),
+            (w.detach(), state["exp_avg"], state["exp_avg_sq"]),
+            strict=True,
+        ):
             assert_near(got, wanted, 1e-6, scale=0.1)
 
 
@@ -448,11 +555,22 @@ def compile_all(capability, kinds):
                 file.write(kernel.asm["cubin"])
                 file.flush()
                 usage = subprocess.run(
-                    [triton.knobs.nvidia.cuobjdump.path, "-res-usage", file.name], capture_output=True, text=True, check=True
+                    [triton.knobs.nvidia.cuobjdump.path, "-res-usage", file.name],
+                    capture_output=True,
+                    text=True,
+                    check=True,
                 ).stdout
             stack = re.search(r"STACK:(\d+)", usage).group(1)
             barriers = len(re.findall(r"\b(?:gpu|ttg)\.barrier\b", kernel.asm["ttgir"]))
-            print("compiled", kernel.metadata.name, units, kind, kernel.metadata.shared, stack, barriers)
+            print(
+                "compiled",
+                kernel.metadata.name,
+                units,
+                kind,
+                kernel.metadata.shared,
+                stack,
+                barriers,
+            )
         compiled.clear()
 
     for units, names in kinds.items():
@@ -466,15 +584,25 @@ def compile_all(capability, kinds):
             report(units, products)
     uniform.philox_uniform(torch.zeros(2, dtype=torch.int64), torch.zeros(2, dtype=torch.int64), 9)
     one = torch.ones(2)
-    options = {"rates": one, "scales": one, "failed": one, "betas": (0.9, 0.999), "weight_decay": 0.01}
+    options = {
+        "rates": one,
+        "scales": one,
+        "failed": one,
+        "betas": (0.9, 0.999),
+        "weight_decay": 0.01,
+    }
     adamw.adamw_step(*(torch.zeros(2, 1500) for _ in range(4)), torch.zeros(2), **options)
     report(0, "any")
 
 
 def compile_elsewhere(tmp_path, capability, kinds):
-    environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"} | {"TRITON_CACHE_DIR": str(tmp_path)}
+    environment = {
+        name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"
+    } | {"TRITON_CACHE_DIR": str(tmp_path)}
     call = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_kernels as t; t.compile_all({capability}, {kinds})"
-    done = subprocess.run([sys.executable, "-W", "error", "-c", call], capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", call], capture_output=True, text=True, env=environment
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("compiled ")]
 
@@ -490,7 +618,8 @@ def check_compiled(tmp_path, capability, kinds):
         assert int(shared) <= SHARED_MEMORY[capability], (name, units, kind, shared)
         # Some registers spilled hardly show; kilobytes of them do.
         assert int(stack) <= 512, (name, units, kind, stack)
-        # Parts of the state that go through memory must be written before they are read; the interpreter has one thread.
+        # Parts of the state that go through memory must be written before they are read; the
+        # interpreter has one thread.
         if name in ("_forward", "_backward"):
             assert (int(barriers) > 0) == (int(units) > 128), (name, units, kind, barriers)
 
@@ -502,4 +631,8 @@ def test_kernels_compile_for_an_h100(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("capability", [80, 90])
 def test_kernels_compile_for_gpus_at_all_sizes(tmp_path, capability):
-    check_compiled(tmp_path, capability, {units: ["float32", "tf32", "bf16"] for units in (2, 16, 64, 96, 128, 160, 256, 512)})
+    check_compiled(
+        tmp_path,
+        capability,
+        {units: ["float32", "tf32", "bf16"] for units in (2, 16, 64, 96, 128, 160, 256, 512)},
+    )

@@ -3,7 +3,13 @@ import pytest
 import torch
 from planted import PERIOD_M, Torus, moves, network, sampled
 
-from gridcode.analysis.dynamics.manifold import commutator, jacobian, sample_manifold, step_gains, tangent_plane
+from gridcode.analysis.dynamics.manifold import (
+    commutator,
+    jacobian,
+    sample_manifold,
+    step_gains,
+    tangent_plane,
+)
 from gridcode.errors import InputError
 
 NOISE = np.random.default_rng(0)
@@ -26,7 +32,9 @@ def test_derivatives_equal_autograd(seed):
     v = moves(6, seed=seed)
     for w in range(6):
         at = torch.tensor(g[w]), torch.tensor(v[w])
-        by_state, by_velocity = torch.autograd.functional.jacobian(lambda a, b: net.step(a[None], b[None])[0], at)
+        by_state, by_velocity = torch.autograd.functional.jacobian(
+            lambda a, b: net.step(a[None], b[None])[0], at
+        )
         np.testing.assert_allclose(jacobian(step, g, v)[w], by_state, atol=1e-8)
         np.testing.assert_allclose(tangent_plane(step, g, v)[w], by_velocity, atol=1e-5)
 
@@ -57,14 +65,22 @@ def test_gains_see_stretch_and_turn():
     matrix = 0.9 * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     system = Torus(lambda x, v: x @ matrix.T + v)
     # Where phases are read they lie within half a period of zero: the map is linear there.
-    sample = sample_manifold(system.step, system.start, max_step_m=0.1, walkers=10, generator=np.random.default_rng(0), steps=(2, 3))
+    sample = sample_manifold(
+        system.step,
+        system.start,
+        max_step_m=0.1,
+        walkers=10,
+        generator=np.random.default_rng(0),
+        steps=(2, 3),
+    )
     found = step_gains(system.step, sample, moves(10))
     np.testing.assert_allclose(found.on, 0.9, atol=1e-6)
     np.testing.assert_allclose(found.rotation_deg, 10, atol=1e-4)
 
 
 def test_leaks_are_seen():
-    # An amplitude error moves the phase, and a displacement changes the amplitude of the other unit.
+    # An amplitude error moves the phase, and a displacement changes the amplitude of the other
+    # unit.
     system = Torus()
     plain = system.step
 
@@ -80,7 +96,10 @@ def test_leaks_are_seen():
 
 def test_order_matters_only_where_planted():
     system = Torus()
-    assert commutator(system.step, sampled(system, 20), moves(20), moves(20, seed=5)).distance.max() < 1e-12
+    assert (
+        commutator(system.step, sampled(system, 20), moves(20), moves(20, seed=5)).distance.max()
+        < 1e-12
+    )
     c, k = 0.4, 2 * np.pi / PERIOD_M
 
     def shear(x, v):
@@ -91,7 +110,12 @@ def test_order_matters_only_where_planted():
     found = commutator(system.step, sample, a, b)
     y = sample.states @ system.basis
     x = np.angle(y[:, 0] + 1j * y[:, 2]) / k
-    planted = c * (b[:, 1] * np.sin(k * x) + a[:, 1] * np.sin(k * (x + b[:, 0])) - a[:, 1] * np.sin(k * x) - b[:, 1] * np.sin(k * (x + a[:, 0])))
+    planted = c * (
+        b[:, 1] * np.sin(k * x)
+        + a[:, 1] * np.sin(k * (x + b[:, 0]))
+        - a[:, 1] * np.sin(k * x)
+        - b[:, 1] * np.sin(k * (x + a[:, 0]))
+    )
     # In metres of a move, which are longer or shorter than metres of phase here.
     gain = 1 + c * (np.sin(k * (x + a[:, 0])) + np.sin(k * (x + b[:, 0]))) / 2
     np.testing.assert_allclose(found.displacement_m, np.abs(planted) / gain, atol=2e-4)
@@ -104,13 +128,24 @@ def test_order_matters_only_where_planted():
         (lambda s, m: step_gains(s.step, m, moves(3)), "walker, 2"),
         (lambda s, m: commutator(s.step, m, moves(3), moves(3)), "walker, 2"),
         (lambda s, _m: jacobian(s.step, np.full((2, 12), np.nan), moves(2)), "finite"),
-        (lambda s, m: jacobian(s.step, m.states.astype(np.float32), moves(len(m.states))), "double precision"),
-        (lambda s, _m: sample_manifold(s.step, s.start, max_step_m=0.0, walkers=9, generator=np.random.default_rng(0)), "no sample"),
+        (
+            lambda s, m: jacobian(s.step, m.states.astype(np.float32), moves(len(m.states))),
+            "double precision",
+        ),
+        (
+            lambda s, _m: sample_manifold(
+                s.step, s.start, max_step_m=0.0, walkers=9, generator=np.random.default_rng(0)
+            ),
+            "no sample",
+        ),
         (lambda s, _m: sampled(s, 1), "no sample"),
         (lambda _s, m: m.select(np.zeros(1, dtype=int)).unrelated, "one state"),
         (lambda s, _m: sampled(Wrapped(s, lambda g: g * np.nan)), "not finite"),
         (lambda s, _m: sampled(Wrapped(s, lambda g: g.astype(np.float32))), "double precision"),
-        (lambda s, _m: sampled(Wrapped(s, lambda g: g + 1e-3 * NOISE.standard_normal(g.shape))), "without noise"),
+        (
+            lambda s, _m: sampled(Wrapped(s, lambda g: g + 1e-3 * NOISE.standard_normal(g.shape))),
+            "without noise",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(call, message):

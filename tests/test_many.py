@@ -23,7 +23,9 @@ def weights(run):
 
 
 def test_variants_are_all_combinations(tiny):
-    found = gridcode.variants(tiny, name="tiny", seeds=[0, 3], vary={"sigma_g": ["0.3", "0.4"], "units": [12]})
+    found = gridcode.variants(
+        tiny, name="tiny", seeds=[0, 3], vary={"sigma_g": ["0.3", "0.4"], "units": [12]}
+    )
     assert list(found) == [
         "tiny-sigma_g0.3-units12-seed0",
         "tiny-sigma_g0.3-units12-seed3",
@@ -46,32 +48,70 @@ def test_variants_are_all_combinations(tiny):
     ):
         with pytest.raises(InputError, match=message):
             gridcode.variants(tiny, name="tiny", seeds=[1], vary=vary)
-    assert list(gridcode.variants(tiny, name="a b/c", seeds=[1], vary={"hidden_widths": ["[4, 4]"]})) == ["a_b_c-hidden_widths_4_4_-seed1"]
+    assert list(
+        gridcode.variants(tiny, name="a b/c", seeds=[1], vary={"hidden_widths": ["[4, 4]"]})
+    ) == ["a_b_c-hidden_widths_4_4_-seed1"]
     with pytest.raises(InputError, match="at least one seed"):
         gridcode.variants(tiny, name="tiny", seeds=[])
 
 
 def test_many_networks_from_the_command_line_equal_each_alone(tiny, tmp_path, capsys):
-    command = ["train", "quick", "--seeds", "0-2", "--out", str(tmp_path / "all"), "--json", *SETTINGS]
+    command = [
+        "train",
+        "quick",
+        "--seeds",
+        "0-2",
+        "--out",
+        str(tmp_path / "all"),
+        "--json",
+        *SETTINGS,
+    ]
     assert main(command) == 0
     told = json.loads(capsys.readouterr().out)
-    assert [row["manifest"]["seed"] for row in told] == [0, 1, 2] and all(row["manifest"]["finished"] for row in told)
+    assert [row["manifest"]["seed"] for row in told] == [0, 1, 2] and all(
+        row["manifest"]["finished"] for row in told
+    )
     alone = gridcode.train(tiny.override({"seed": 2}), out=tmp_path / "alone")
     together = Run(tmp_path / "all" / "quick-seed2")
     assert untimed(alone.metrics()) == untimed(together.metrics())
-    assert all(torch.equal(value, weights(together)[name]) for name, value in weights(alone).items())
+    assert all(
+        torch.equal(value, weights(together)[name]) for name, value in weights(alone).items()
+    )
     # Asked again, nothing is trained again; one more seed trains only that one.
-    before = {name: (tmp_path / "all" / f"quick-seed{name}" / "manifest.json").stat().st_mtime_ns for name in range(3)}
+    before = {
+        name: (tmp_path / "all" / f"quick-seed{name}" / "manifest.json").stat().st_mtime_ns
+        for name in range(3)
+    }
     assert main([*command[:3], "0-3", *command[4:]]) == 0
-    assert before == {name: (tmp_path / "all" / f"quick-seed{name}" / "manifest.json").stat().st_mtime_ns for name in range(3)}
+    assert before == {
+        name: (tmp_path / "all" / f"quick-seed{name}" / "manifest.json").stat().st_mtime_ns
+        for name in range(3)
+    }
     assert Run(tmp_path / "all" / "quick-seed3").manifest["finished"]
 
 
 def test_values_are_varied_and_a_failed_network_is_named(tmp_path, capsys):
     out = tmp_path / "all"
-    assert main(["train", "quick", "--vary", "learning_rate=1e-3,1e300", "--out", str(out), "--quiet", *SETTINGS]) == 1
+    assert (
+        main(
+            [
+                "train",
+                "quick",
+                "--vary",
+                "learning_rate=1e-3,1e300",
+                "--out",
+                str(out),
+                "--quiet",
+                *SETTINGS,
+            ]
+        )
+        == 1
+    )
     error = capsys.readouterr().err
-    assert "1 of 2 networks failed: quick-learning_rate1e300-seed0: the" in error and "not finite at step" in error
+    assert (
+        "1 of 2 networks failed: quick-learning_rate1e300-seed0: the" in error
+        and "not finite at step" in error
+    )
     assert Run(out / "quick-learning_rate1e-3-seed0").manifest["finished"]
 
 
@@ -96,7 +136,11 @@ def test_values_are_varied_and_a_failed_network_is_named(tmp_path, capsys):
     ],
 )
 def test_bad_input_is_one_line(tmp_path, capsys, arguments, message):
-    varied = [text.split("=")[0].replace("_", "-") for text in arguments[1::2] if text.startswith(("hidden", "device"))]
+    varied = [
+        text.split("=")[0].replace("_", "-")
+        for text in arguments[1::2]
+        if text.startswith(("hidden", "device"))
+    ]
     settings = [s for s in SETTINGS if not any(key in s for key in varied)]
     assert main(["train", "quick", "--out", str(tmp_path / "x"), *arguments, *settings]) == 2
     error = capsys.readouterr().err
@@ -132,13 +176,33 @@ def test_a_folder_named_like_a_preset_is_a_run(tiny, tmp_path, monkeypatch):
 def test_ended_from_outside_the_trainings_end_too_and_the_command_goes_on(tmp_path, how):
     out = tmp_path / "all"
     settings = [s for s in SETTINGS if "training.steps" not in s]
-    command = [sys.executable, "-m", "gridcode", "train", "quick", "--seeds", "0-1", "--steps", "1200", "--quiet", "--out", str(out), *settings]
-    # Started in the background of a script the tests themselves ignore Ctrl-C, and would hand that down.
+    command = [
+        sys.executable,
+        "-m",
+        "gridcode",
+        "train",
+        "quick",
+        "--seeds",
+        "0-1",
+        "--steps",
+        "1200",
+        "--quiet",
+        "--out",
+        str(out),
+        *settings,
+    ]
+    # Started in the background of a script the tests themselves ignore Ctrl-C, and would hand that
+    # down.
     process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not all((out / f"quick-seed{i}" / "metrics.jsonl").exists() for i in range(2)):
+    while time.monotonic() < deadline and not all(
+        (out / f"quick-seed{i}" / "metrics.jsonl").exists() for i in range(2)
+    ):
         time.sleep(0.05)
     process.send_signal(how)
     assert process.wait(30) != 0
@@ -174,7 +238,9 @@ def test_on_a_gpu_networks_of_one_shape_train_as_one_program(tiny, tmp_path, gpu
 
 
 def test_on_a_gpu_a_failed_network_does_not_stop_the_others(tiny, tmp_path, gpu_without_one):
-    configs = gridcode.variants(tiny, name="t", seeds=[0], vary={"learning_rate": [1e-3, 1e300], "units": [12, 10]})
+    configs = gridcode.variants(
+        tiny, name="t", seeds=[0], vary={"learning_rate": [1e-3, 1e300], "units": [12, 10]}
+    )
     seen = []
     with pytest.raises(TrainingError, match=r"2 of 4 networks failed"):
         gridcode.train_many(configs, out=tmp_path, progress=seen.append)
@@ -186,8 +252,13 @@ def test_on_a_gpu_a_failed_network_does_not_stop_the_others(tiny, tmp_path, gpu_
 def test_shapes_the_kernels_do_not_take_are_named_in_one_warning(tiny, monkeypatch):
     pytest.importorskip("triton")
     plain = engine.OneNetwork
-    monkeypatch.setattr(engine, "OneNetwork", lambda config, _device, **_options: plain(config, torch.device("cpu")))
-    for changes, reason in (({"precision": "float64"}, "float64 states"), ({"units": 600}, "512 units at most, not 600")):
+    monkeypatch.setattr(
+        engine, "OneNetwork", lambda config, _device, **_options: plain(config, torch.device("cpu"))
+    )
+    for changes, reason in (
+        ({"precision": "float64"}, "float64 states"),
+        ({"units": 600}, "512 units at most, not 600"),
+    ):
         with pytest.warns(UserWarning, match=f"without the GPU kernels.*{reason}") as caught:
             engine.make_engine([tiny.override(changes)], torch.device("cuda"))
         assert len(caught) == 1

@@ -31,26 +31,39 @@ def test_fast_rollout_equals_the_loop_with_gradients(units, steps, squares, kind
     matrices = torch.randn(steps, units, units, generator=g, dtype=torch.float64).requires_grad_()
     start = torch.rand(units, generator=g, dtype=torch.float64).requires_grad_()
     orders = draw_orders(squares * steps, steps, kind=kind, generator=g)
-    fast, slow = rollout(matrices, start, orders, norm=norm), reference(matrices, start, orders, norm)
+    fast, slow = (
+        rollout(matrices, start, orders, norm=norm),
+        reference(matrices, start, orders, norm),
+    )
     scale = max(1.0, float(slow.detach().abs().max()))
     torch.testing.assert_close(fast, slow, atol=1e-10 * scale, rtol=1e-10)
     weight = torch.randn(fast.shape, generator=g, dtype=torch.float64)
-    for a, b in zip(*(torch.autograd.grad((s * weight).sum(), (matrices, start)) for s in (fast, slow)), strict=True):
+    for a, b in zip(
+        *(torch.autograd.grad((s * weight).sum(), (matrices, start)) for s in (fast, slow)),
+        strict=True,
+    ):
         torch.testing.assert_close(a, b, atol=1e-10 * max(1.0, float(b.abs().max())), rtol=1e-10)
 
 
 @pytest.mark.parametrize("kind", ["permutation", "latin"])
 @pytest.mark.parametrize("norm", [True, False])
 def test_gradcheck(kind, norm, generator):
-    matrices = torch.eye(4, dtype=torch.float64) + 0.3 * torch.rand(3, 4, 4, generator=generator, dtype=torch.float64)
+    matrices = torch.eye(4, dtype=torch.float64) + 0.3 * torch.rand(
+        3, 4, 4, generator=generator, dtype=torch.float64
+    )
     start = 0.1 + torch.rand(4, generator=generator, dtype=torch.float64)
     orders = draw_orders(6, 3, kind=kind, generator=generator)
-    assert torch.autograd.gradcheck(lambda m, s: rollout(m, s, orders, norm=norm), (matrices.requires_grad_(), start.requires_grad_()))
+    assert torch.autograd.gradcheck(
+        lambda m, s: rollout(m, s, orders, norm=norm),
+        (matrices.requires_grad_(), start.requires_grad_()),
+    )
 
 
 def test_states_lie_on_the_positive_unit_sphere(generator):
     network = GridNetwork.from_config(ModelConfig(units=20), generator=generator)
-    states = network(draw_batch(steps=10, trajectories=20, max_velocity_m=0.15, generator=generator))
+    states = network(
+        draw_batch(steps=10, trajectories=20, max_velocity_m=0.15, generator=generator)
+    )
     assert (states >= 0).all()
     torch.testing.assert_close(torch.linalg.vector_norm(states, dim=-1), torch.ones(11, 20))
 
@@ -68,11 +81,20 @@ def test_a_dead_state_stays_zero_without_nan_in_values_or_gradients(generator):
 
 @pytest.mark.parametrize("norm", [True, False])
 def test_the_system_for_analysis_takes_the_networks_steps(norm, generator):
-    network = GridNetwork.from_config(ModelConfig(units=9, hidden_widths=(5, 4), norm=norm), generator=generator, dtype=torch.float64)
+    network = GridNetwork.from_config(
+        ModelConfig(units=9, hidden_widths=(5, 4), norm=norm),
+        generator=generator,
+        dtype=torch.float64,
+    )
     step, start = network.as_system(chunk=4)
     states = torch.rand(11, 9, generator=generator, dtype=torch.float64)
     v = 0.2 * torch.rand(11, 2, generator=generator, dtype=torch.float64) - 0.1
-    torch.testing.assert_close(torch.tensor(step(states.numpy(), v.numpy())), network.step(states, v).detach(), atol=1e-14, rtol=1e-12)
+    torch.testing.assert_close(
+        torch.tensor(step(states.numpy(), v.numpy())),
+        network.step(states, v).detach(),
+        atol=1e-14,
+        rtol=1e-12,
+    )
     torch.testing.assert_close(torch.tensor(start), network.g0.detach())
 
 
@@ -81,20 +103,29 @@ def test_permuting_units_permutes_states(generator):
     start = torch.rand(6, generator=generator, dtype=torch.float64)
     orders = draw_orders(8, 4, generator=generator)
     p = torch.randperm(6, generator=generator)
-    torch.testing.assert_close(rollout(matrices[:, p][:, :, p], start[p], orders), rollout(matrices, start, orders)[..., p])
+    torch.testing.assert_close(
+        rollout(matrices[:, p][:, :, p], start[p], orders), rollout(matrices, start, orders)[..., p]
+    )
 
 
 def test_identity_initialisation_is_near_the_identity_and_default_is_not(generator):
     v = 0.3 * torch.rand(50, 2, generator=generator) - 0.15
-    near, far = (VelocityTransition(16, initialisation=i, generator=generator)(v) for i in ("identity", "default"))
+    near, far = (
+        VelocityTransition(16, initialisation=i, generator=generator)(v)
+        for i in ("identity", "default")
+    )
     assert near.shape == (50, 16, 16)
     assert (near - torch.eye(16)).abs().max() < 0.2
     assert (far - torch.eye(16)).abs().mean(0).diagonal().min() > 0.5
 
 
 def test_single_steps_equal_the_batched_rollout(generator):
-    network = GridNetwork.from_config(ModelConfig(units=10), generator=generator, dtype=torch.float64)
-    batch = draw_batch(steps=6, trajectories=12, max_velocity_m=0.15, generator=generator, dtype=torch.float64)
+    network = GridNetwork.from_config(
+        ModelConfig(units=10), generator=generator, dtype=torch.float64
+    )
+    batch = draw_batch(
+        steps=6, trajectories=12, max_velocity_m=0.15, generator=generator, dtype=torch.float64
+    )
     states = network(batch)
     step, start = network.as_system(chunk=5)
     g = torch.as_tensor(start).expand(12, -1).numpy()
@@ -104,7 +135,9 @@ def test_single_steps_equal_the_batched_rollout(generator):
 
 
 def test_fixed_start_is_not_trained(generator):
-    assert not GridNetwork.from_config(ModelConfig(start="fixed"), generator=generator).start.requires_grad
+    assert not GridNetwork.from_config(
+        ModelConfig(start="fixed"), generator=generator
+    ).start.requires_grad
     assert GridNetwork.from_config(ModelConfig(), generator=generator).start.requires_grad
 
 

@@ -3,7 +3,13 @@ import pytest
 from jaxtyping import TypeCheckError
 from scipy import stats
 
-from gridcode.analysis.cells.phases import phase_coverage, phase_uniformity, spatial_phases, wave_components, wave_vectors
+from gridcode.analysis.cells.phases import (
+    phase_coverage,
+    phase_uniformity,
+    spatial_phases,
+    wave_components,
+    wave_vectors,
+)
 from gridcode.analysis.synthetic import bin_centres, lattice_cell
 from gridcode.errors import InputError
 
@@ -16,12 +22,21 @@ def vectors(spacing_m, orientation_deg=0.0, angle_deg=60.0, ratio=1.0):
     return spacing_m * np.stack([np.cos(angles), np.sin(angles)], axis=1) * [[1.0], [ratio]]
 
 
-def planted(phases, *, spacing_m=0.5, orientation_deg=13.0, angle_deg=60.0, ratio=1.0, positions=None):
+def planted(
+    phases, *, spacing_m=0.5, orientation_deg=13.0, angle_deg=60.0, ratio=1.0, positions=None
+):
     positions = bin_centres(1.5, BIN_M) if positions is None else positions
     places = phases @ vectors(spacing_m, orientation_deg, angle_deg, ratio)
     return np.stack(
         [
-            lattice_cell(positions, spacing_m=spacing_m, orientation_deg=orientation_deg, angle_deg=angle_deg, ratio=ratio, phase_m=tuple(place))
+            lattice_cell(
+                positions,
+                spacing_m=spacing_m,
+                orientation_deg=orientation_deg,
+                angle_deg=angle_deg,
+                ratio=ratio,
+                phase_m=tuple(place),
+            )
             for place in places
         ]
     )
@@ -52,7 +67,9 @@ def test_the_convention():
     positions = bin_centres(2.0, BIN_M)[:30]
     centre = positions.reshape(-1, 2).mean(axis=0)
     field = np.array([0.07, -0.11])
-    rate = lattice_cell(positions, spacing_m=0.4, orientation_deg=20.0, phase_m=tuple(centre + field))
+    rate = lattice_cell(
+        positions, spacing_m=0.4, orientation_deg=20.0, phase_m=tuple(centre + field)
+    )
     found = spatial_phases(rate[None], bin_size_m=BIN_M, vectors_m=basis)
     assert apart(found, (field @ np.linalg.inv(basis))[None], basis)[0] < 0.005
     # And in another basis of the same lattice it is the same place.
@@ -107,13 +124,22 @@ def test_wave_vectors_of_a_hexagon():
 
 def test_maps_without_phase(rng):
     basis = vectors(0.5)
-    maps = np.stack([np.zeros((30, 30)), np.full((30, 30), 2.0), np.full((30, 30), np.nan), planted(np.array([[0.2, 0.3]]))[0]])
+    maps = np.stack(
+        [
+            np.zeros((30, 30)),
+            np.full((30, 30), 2.0),
+            np.full((30, 30), np.nan),
+            planted(np.array([[0.2, 0.3]]))[0],
+        ]
+    )
     maps[2, 4, 4:9] = rng.random(5)
     found = spatial_phases(maps, bin_size_m=BIN_M, vectors_m=basis)
     assert np.isnan(found[:3]).all()
     assert np.isfinite(found[3]).all()
     # A map far smaller than the lattice holds no phase of it.
-    assert np.isnan(spatial_phases(rng.random((2, 10, 10)), bin_size_m=BIN_M, vectors_m=vectors(5.0))).all()
+    assert np.isnan(
+        spatial_phases(rng.random((2, 10, 10)), bin_size_m=BIN_M, vectors_m=vectors(5.0))
+    ).all()
     assert spatial_phases(np.empty((0, 30, 30)), bin_size_m=BIN_M, vectors_m=basis).shape == (0, 2)
 
 
@@ -151,7 +177,10 @@ def test_p_of_clustered_and_even_phases(rng):
 
 def test_p_does_not_depend_on_where_the_map_is_centred(rng):
     phases = rng.random((12, 2))
-    first, moved = (phase_uniformity(p, generator=np.random.default_rng(0)) for p in (phases, (phases + [0.31, 0.77])[::-1] % 1))
+    first, moved = (
+        phase_uniformity(p, generator=np.random.default_rng(0))
+        for p in (phases, (phases + [0.31, 0.77])[::-1] % 1)
+    )
     assert first == pytest.approx(moved, abs=0.002)
 
 
@@ -160,7 +189,9 @@ def test_few_phases(rng):
     assert np.isnan(phase_uniformity(missing, generator=rng))
     assert np.isnan(phase_uniformity(np.array([[0.1, 0.2]]), generator=rng))
     assert np.isnan(phase_coverage(missing, vectors_m=vectors(0.5)))
-    assert phase_coverage(np.array([[0.1, 0.2]]), vectors_m=vectors(0.5)) == pytest.approx(1.0, abs=0.01)
+    assert phase_coverage(np.array([[0.1, 0.2]]), vectors_m=vectors(0.5)) == pytest.approx(
+        1.0, abs=0.01
+    )
     # In tests shapes are checked as the annotations say, before the function sees them.
     for bad in (np.zeros(4), np.zeros((4, 3)), np.full((4, 2), np.inf)):
         with pytest.raises((InputError, TypeCheckError)):
@@ -201,7 +232,9 @@ def test_coverage_against_a_fine_grid(rng):
     assert found == pytest.approx(radius / (expected * np.sqrt(area / 9)), rel=0.01)
     # In another basis of the same lattice the same.
     change = np.array([[1, 0], [1, 1]])
-    assert phase_coverage(phases @ np.linalg.inv(change), vectors_m=change @ basis) == pytest.approx(found)
+    assert phase_coverage(
+        phases @ np.linalg.inv(change), vectors_m=change @ basis
+    ) == pytest.approx(found)
 
 
 def test_holes_and_even_tilings(rng):

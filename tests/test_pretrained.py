@@ -21,7 +21,9 @@ NAMES = gridcode.pretrained_names()
 def run(tmp_path_factory):
     from conftest import TINY
 
-    config = gridcode.load_config("quick").override(TINY | {"training.steps": 20, "evaluation.space_steps": [100, 100]})
+    config = gridcode.load_config("quick").override(
+        TINY | {"training.steps": 20, "evaluation.space_steps": [100, 100]}
+    )
     trained = gridcode.train(config, out=tmp_path_factory.mktemp("pretrained") / "run")
     gridcode.evaluate(trained, config=config.override({"evaluation.space": False}).evaluation)
     return trained
@@ -62,7 +64,9 @@ def test_says_how_it_was_made(run, library):
     assert details["bytes"] == (library / "whole.safetensors").stat().st_size
     assert sum(details["scores"]["types"].values()) == 12
     assert [e["steps"] for e in details["scores"]["path_integration"]["errors"]][-1] == 100
-    assert details["small_scores"] == scores.small_scores(gridcode.pretrained("whole", folder=library).network, run.config)
+    assert details["small_scores"] == scores.small_scores(
+        gridcode.pretrained("whole", folder=library).network, run.config
+    )
 
 
 def test_unpacks_into_a_run(run, library, tmp_path):
@@ -72,7 +76,10 @@ def test_unpacks_into_a_run(run, library, tmp_path):
     assert unpacked.manifest == run.manifest | {"pretrained": "whole"}
     assert [row["step"] for row in unpacked.metrics()] == [row["step"] for row in run.metrics()]
     weights = found.network.state_dict()
-    assert all(torch.equal(value, weights[name]) for name, value in gridcode.load_network(unpacked).state_dict().items())
+    assert all(
+        torch.equal(value, weights[name])
+        for name, value in gridcode.load_network(unpacked).state_dict().items()
+    )
     gridcode.train(out=unpacked.folder)  # at its end already: nothing is trained
     summary = gridcode.evaluate(unpacked, config=run.config.evaluation).summary
     assert summary["headline"]["types"] == found.scores["types"]
@@ -88,11 +95,18 @@ def test_unknown_and_damaged(library, tmp_path):
         gridcode.pretrained("hole", folder=tmp_path)
     with pytest.raises(gridcode.InputError, match=r"no pretrained network '\.\./whole'"):
         gridcode.pretrained("../whole", folder=library)
-    weights, text = (library / "whole.safetensors").read_bytes(), (library / "whole.json").read_text()
+    weights, text = (
+        (library / "whole.safetensors").read_bytes(),
+        (library / "whole.json").read_text(),
+    )
     for data, said, message in (
         (weights[:-1] + bytes([weights[-1] ^ 1]), text, "SHA-256"),
         (weights, text[: len(text) // 2], "damaged"),
-        (weights, text.replace('"units": 12,\n   "populations', '"units": 13,\n   "populations'), "damaged"),
+        (
+            weights,
+            text.replace('"units": 12,\n   "populations', '"units": 13,\n   "populations'),
+            "damaged",
+        ),
         (weights, text.replace('"norm": true', '"norms": true'), "does not read .model.norms"),
         (weights, text.replace('"format": 1', '"format": 99'), "format 99"),
     ):
@@ -110,7 +124,10 @@ def test_export_refuses(run, tmp_path):
         export(run, "good", folder=tmp_path / "nowhere")
     with pytest.raises(gridcode.InputError, match="has not been evaluated"):
         export(gridcode.train(run.config, out=tmp_path / "new"), "good", folder=tmp_path)
-    with pytest.raises(gridcode.InputError, match=r"does not fit in 1000 bytes .*float16: \d+ bytes are more than 1000; float32"):
+    with pytest.raises(
+        gridcode.InputError,
+        match=r"does not fit in 1000 bytes .*float16: \d+ bytes are more than 1000; float32",
+    ):
         export(run, "good", folder=tmp_path, limit_bytes=1000)
     assert not list(tmp_path.glob("good.*"))
 
@@ -122,7 +139,10 @@ def test_keeps_float32_where_rounding_changes_the_scores(run, tmp_path, monkeypa
     assert details["dtype"] == "float32"
     assert "path_error_m" in details["comparison"]["not_taken"][0]["reason"]
     exact = gridcode.pretrained("exact", folder=tmp_path).network.state_dict()
-    assert all(torch.equal(value, exact[name]) for name, value in gridcode.load_network(run).state_dict().items())
+    assert all(
+        torch.equal(value, exact[name])
+        for name, value in gridcode.load_network(run).state_dict().items()
+    )
 
 
 def test_packing_keeps_the_weights(network):
@@ -131,7 +151,11 @@ def test_packing_keeps_the_weights(network):
     half = packing.unpack(packing.pack(network, dtype="float16"))
     large = "transition.mlp.4.weight"
     assert torch.equal(half[large], network.state_dict()[large].half().float())
-    assert all(torch.equal(value, half[name]) for name, value in network.state_dict().items() if name != large)
+    assert all(
+        torch.equal(value, half[name])
+        for name, value in network.state_dict().items()
+        if name != large
+    )
     with torch.no_grad():
         network.transition.mlp[-1].weight[0] = 1e6
     with pytest.raises(gridcode.InputError, match="not finite in float16"):
@@ -143,7 +167,9 @@ def test_layers_of_all_populations_are_rounded_or_factored():
     several = make_network(config.model, generator=torch.Generator().manual_seed(0))
     half = packing.unpack(packing.pack(several, dtype="float16"))
     assert half.keys() == several.state_dict().keys()
-    changed = {name for name, value in several.state_dict().items() if not torch.equal(value, half[name])}
+    changed = {
+        name for name, value in several.state_dict().items() if not torch.equal(value, half[name])
+    }
     assert changed == {f"populations.{k}.transition.mlp.4.weight" for k in range(3)}
     factors = packing.factor(several, max_velocity_m=0.15, tolerance=1e-3)
     assert factors.keys() == changed
@@ -167,7 +193,11 @@ def test_low_rank_keeps_the_matrices(network, tolerance):
         mine, theirs = network.transition(velocities), other.transition(velocities)
     error = float((mine - theirs).norm() / mine.norm())
     ((name, own),) = factors.items()
-    assert name == "transition.mlp.4.weight" and error < 1.5 * own.error + 1e-6 and own.error <= tolerance
+    assert (
+        name == "transition.mlp.4.weight"
+        and error < 1.5 * own.error + 1e-6
+        and own.error <= tolerance
+    )
     assert len(data) < len(packing.pack(network)) / 2
     less = packing.factor(network, max_velocity_m=0.15, tolerance=10 * tolerance)
     assert less[name].left.shape[1] < own.left.shape[1]
@@ -180,10 +210,19 @@ def test_damaged_weights_are_named():
 
 
 def _summary(**changes):
-    module = {"n_units": 8, "spacing_m": 1.0, "orientation_deg": 59.9, "axis_ratio": 1.0, "p_value": 0.001, "units": list(range(8))}
+    module = {
+        "n_units": 8,
+        "spacing_m": 1.0,
+        "orientation_deg": 59.9,
+        "axis_ratio": 1.0,
+        "p_value": 0.001,
+        "units": list(range(8)),
+    }
     head = {"walk": "smooth", "arena_m": 4.0, "units": 10, "active_units": 10, "types": {}, "n_modules": 1, "n_independent_modules": 1,
             "minmax_quartiles": [1.0, 1.1, 1.2], "settings": {}}  # fmt: skip
-    decoding = [{"steps": 100, "tracked_m": [0.1, changes.get("error", 0.2), 0.3], "lost_share": 0.0}]
+    decoding = [
+        {"steps": 100, "tracked_m": [0.1, changes.get("error", 0.2), 0.3], "lost_share": 0.0}
+    ]
     return {
         "headline": head | changes.get("head", {}), "modules": [module | changes.get("module", {})], "relations": [],
         "space": [{"walk": "smooth", "arena_m": 2.0, "decoding": decoding}],
@@ -195,7 +234,10 @@ def _summary(**changes):
     ("changed", "too_far"),
     [
         ({}, []),
-        ({"module": {"orientation_deg": 0.2}}, []),  # 0.3 degrees on, for a lattice that comes back after 60
+        (
+            {"module": {"orientation_deg": 0.2}},
+            [],
+        ),  # 0.3 degrees on, for a lattice that comes back after 60
         ({"module": {"orientation_deg": 58.0}}, ["orientation_deg"]),
         ({"module": {"spacing_m": 1.004}}, []),
         ({"module": {"spacing_m": 1.006}}, ["spacing_share"]),
@@ -216,7 +258,9 @@ def test_training_command_trains_the_same(run):
     assert training_command(gridcode.load_config("modules")) == "gridcode train modules --seed 0"
     words = shlex.split(training_command(run.config))
     options = dict(zip(words[3::2], words[4::2], strict=True))
-    again = gridcode.load_config(words[2]).override({key.removeprefix("--"): value for key, value in options.items()})
+    again = gridcode.load_config(words[2]).override(
+        {key.removeprefix("--"): value for key, value in options.items()}
+    )
     assert again.training_hash == run.config.training_hash
 
 
@@ -249,4 +293,6 @@ def test_packaged_network_is_what_it_is_said_to_be(name):
         if isinstance(value, str):
             assert now[key] == value
         else:  # products round differently on other machines
-            assert np.allclose(np.array(now[key], dtype=float), np.array(value, dtype=float), rtol=0.02, atol=0.03), key
+            assert np.allclose(
+                np.array(now[key], dtype=float), np.array(value, dtype=float), rtol=0.02, atol=0.03
+            ), key

@@ -1,7 +1,8 @@
 """Real recordings and published scores: what an analysis must say of them. Skipped where the recordings are not at hand.
 
-They are not part of the package: put them in a folder and name it in GRIDCODE_DATA. Sargolini et al. 2006 (one grid cell of a rat and its
-path) and ten rate maps of mouse cells with the scores published beside them in the history of the opexebo repository.
+They are not part of the package: put them in a folder and name it in GRIDCODE_DATA. Sargolini et
+al. 2006 (one grid cell of a rat and its path) and ten rate maps of mouse cells with the scores
+published beside them in the history of the opexebo repository.
 """
 
 import os
@@ -23,7 +24,9 @@ BIN_M, BINS, SAMPLE_S = 0.025, 40, 0.02
 
 def load(name):
     if not (FOLDER / name).is_file():
-        pytest.skip(f"{name} is not in {FOLDER}: name the folder of the recordings in GRIDCODE_DATA")
+        pytest.skip(
+            f"{name} is not in {FOLDER}: name the folder of the recordings in GRIDCODE_DATA"
+        )
     return io.loadmat(FOLDER / name, squeeze_me=True)
 
 
@@ -39,8 +42,13 @@ def recording():
 def rate_map(positions, spikes, smoothing_bins=1.5):
     """Spikes per second in bins of 2.5 cm, smoothed; NaN where the rat never was."""
     edges = np.linspace(-BINS * BIN_M / 2, BINS * BIN_M / 2, BINS + 1)
-    time_s, count = (np.histogram2d(*positions[:, ::-1].T, (edges, edges), weights=w)[0] for w in (np.full(len(spikes), SAMPLE_S), spikes))
-    smooth_time, smooth_count = (ndimage.gaussian_filter(a, smoothing_bins, mode="constant") for a in (time_s, count))
+    time_s, count = (
+        np.histogram2d(*positions[:, ::-1].T, (edges, edges), weights=w)[0]
+        for w in (np.full(len(spikes), SAMPLE_S), spikes)
+    )
+    smooth_time, smooth_count = (
+        ndimage.gaussian_filter(a, smoothing_bins, mode="constant") for a in (time_s, count)
+    )
     return np.where(time_s > 0, smooth_count / np.maximum(smooth_time, 1e-12), np.nan)
 
 
@@ -66,7 +74,10 @@ def test_recorded_grid_cell_beats_its_shifted_spikes(recording):
     positions, spikes = recording
     moved = shifts(len(spikes), 200, sample_s=SAMPLE_S, generator=np.random.default_rng(3))
     maps = np.stack([rate_map(positions, np.roll(spikes, m)) for m in (0, *moved)])
-    for scores in (grid_score(maps, definition="opexebo"), score_maps(maps, bin_size_m=BIN_M, smoothing_bins=0).minmax):
+    for scores in (
+        grid_score(maps, definition="opexebo"),
+        score_maps(maps, bin_size_m=BIN_M, smoothing_bins=0).minmax,
+    ):
         # A shifted map without a score is no better than the cell.
         assert (1 + np.sum(scores[1:] >= scores[0])) / 201 < 0.01
         assert 0.2 < np.nanquantile(scores[1:], 0.95) < 0.7
@@ -75,7 +86,12 @@ def test_recorded_grid_cell_beats_its_shifted_spikes(recording):
 @pytest.fixture(scope="module")
 def mouse():
     data = load("mouse_grids.mat")
-    return np.stack(list(data["rateMaps"])), np.stack(list(data["aCorrs"])), data["gridScores"], data["gridScoresNew"]
+    return (
+        np.stack(list(data["rateMaps"])),
+        np.stack(list(data["aCorrs"])),
+        data["gridScores"],
+        data["gridScoresNew"],
+    )
 
 
 def rank_correlation(ours, theirs):
@@ -89,8 +105,12 @@ def test_published_autocorrelograms(mouse):
     np.testing.assert_allclose(ours, correlograms, atol=1e-9)
 
 
-# The scores beside the maps are those of earlier versions of opexebo: some are equal to those of 0.7.2, others near.
-@pytest.mark.parametrize(("definition", "least"), [("opexebo", 0.95), ("deepmind", 0.7), ("deepmind_minmax", 0.75), ("spatial_maps", 0.6)])
+# The scores beside the maps are those of earlier versions of opexebo: some are equal to those of
+# 0.7.2, others near.
+@pytest.mark.parametrize(
+    ("definition", "least"),
+    [("opexebo", 0.95), ("deepmind", 0.7), ("deepmind_minmax", 0.75), ("spatial_maps", 0.6)],
+)
 def test_published_scores(definition, least, mouse):
     maps, _, earlier, later = mouse
     scores = grid_score(maps, definition=definition)
@@ -102,7 +122,8 @@ def test_published_scores(definition, least, mouse):
 
 def test_own_scores_rank_as_the_published(mouse):
     maps, _, _, later = mouse
-    # The maps are smoothed already. They hold one or two fields across: those too wide for an annulus have no score.
+    # The maps are smoothed already. They hold one or two fields across: those too wide for an
+    # annulus have no score.
     own = score_maps(maps, bin_size_m=0.05, smoothing_bins=0).minmax
     scored = np.isfinite(own)
     assert scored.sum() >= 4

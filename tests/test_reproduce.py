@@ -18,7 +18,12 @@ from gridcode.paper.reproduce.evaluated import Probe
 from gridcode.paper.reproduce.sources import Source, open_sources
 from gridcode.paper.unit_selection import by_module, evenly_by_score
 
-TRAINED = {"evaluation.arenas_m": [2.0], "evaluation.walk_steps": 40, "evaluation.bin_size_m": 0.1, "world.max_velocity_m": 0.15}
+TRAINED = {
+    "evaluation.arenas_m": [2.0],
+    "evaluation.walk_steps": 40,
+    "evaluation.bin_size_m": 0.1,
+    "world.max_velocity_m": 0.15,
+}
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +38,13 @@ class Planted(GridNetwork):
 
     def __init__(self, spacings, units=14, seed=0):
         torch.nn.Module.__init__(self)
-        self.code = ideal_grid_code(list(spacings), units_per_module=units, generator=np.random.default_rng(seed))
+        self.code = ideal_grid_code(
+            list(spacings), units_per_module=units, generator=np.random.default_rng(seed)
+        )
 
     def as_system(self):
-        # The last two numbers of a state are the place itself, which no figure looks at as they are scaled to nothing.
+        # The last two numbers of a state are the place itself, which no figure looks at as they are
+        # scaled to nothing.
         def state(places):
             return np.concatenate([self.code(places), 1e-6 * places], axis=1)
 
@@ -63,7 +71,11 @@ def tables(folder, name):
 
 
 def test_verdicts_follow_from_claims():
-    yes, no, unknown = Claim("a", (True, True)), Claim("b", (False, False)), Claim("c", (None, None))
+    yes, no, unknown = (
+        Claim("a", (True, True)),
+        Claim("b", (False, False)),
+        Claim("c", (None, None)),
+    )
     assert judge([yes]) == "agrees"
     assert judge([yes, no]) == IN_PART
     assert judge([Claim("d", (True, False))]) == IN_PART
@@ -99,7 +111,9 @@ def test_units_are_drawn_by_a_rule():
 def test_planted_modules_are_found_and_said(planted):
     made = fig4.make([planted])
     assert [c.holds for c in made.claims[:3]] == [(True,), (True,), (False,)]
-    assert sorted(round(row["spacing_m"], 2) for row in made.tables["modules"]) == pytest.approx([0.55, 0.78], abs=0.02)
+    assert sorted(round(row["spacing_m"], 2) for row in made.tables["modules"]) == pytest.approx(
+        [0.55, 0.78], abs=0.02
+    )
     assert "number of modules is 2" in made.found[0]
     nine = fig9.make([planted])
     assert nine.tables[""][0]["lattice_units"] >= 26 and nine.claims[-1].decided == []
@@ -122,16 +136,27 @@ def test_a_code_of_place_keeps_its_tuning_whatever_the_walk(planted):
     assert kept == [(True,)] * 5
     distance = made.tables["distance"][0]
     loss = planted.config.loss
-    assert distance["predicted_plateau"] == predicted_plateau(sigma_g=loss.sigma_g, capacity=loss.capacity, separation=loss.separation)
+    assert distance["predicted_plateau"] == predicted_plateau(
+        sigma_g=loss.sigma_g, capacity=loss.capacity, separation=loss.separation
+    )
     curve = made.tables["curves"]
-    states, places = planted.states("smooth", 3 * planted.extent_m, walkers=192, steps=400, stream=5)
+    states, places = planted.states(
+        "smooth", 3 * planted.extent_m, walkers=192, steps=400, stream=5
+    )
     far = np.hypot(*places.T) > 1.0
     apart = np.linalg.norm(states[far] - planted.system[1], axis=1)
-    assert np.median([r["median"] for r in curve if r["distance_m"] > 1.0]) == pytest.approx(np.median(apart), rel=0.03)
+    assert np.median([r["median"] for r in curve if r["distance_m"] > 1.0]) == pytest.approx(
+        np.median(apart), rel=0.03
+    )
     # Correlation over the common area, by hand, for one unit.
-    small, large = planted.maps("smooth", 2.0)["rate"][0].values, planted.maps("smooth", 4.0)["rate"][0].values[20:60, 20:60]
+    small, large = (
+        planted.maps("smooth", 2.0)["rate"][0].values,
+        planted.maps("smooth", 4.0)["rate"][0].values[20:60, 20:60],
+    )
     both = np.isfinite(small) & np.isfinite(large)
-    found = fig5.map_correlation(planted.maps("smooth", 2.0), planted.maps("smooth", 4.0), np.array([0]))
+    found = fig5.map_correlation(
+        planted.maps("smooth", 2.0), planted.maps("smooth", 4.0), np.array([0])
+    )
     assert found[0] == pytest.approx(np.corrcoef(small[both], large[both])[0, 1])
 
 
@@ -139,28 +164,55 @@ def test_command_writes_figures_and_leaves_runs_alone(run, tmp_path, capsys):
     before = sorted((p, p.stat().st_mtime_ns) for p in run.folder.rglob("*"))
     verdicts = {}
     for figure in ("fig4", "fig9"):
-        assert main(["reproduce", figure, "--runs", str(run.folder), "--out", str(tmp_path / figure), "--quiet", "--json"]) == 0
+        assert (
+            main(
+                [
+                    "reproduce",
+                    figure,
+                    "--runs",
+                    str(run.folder),
+                    "--out",
+                    str(tmp_path / figure),
+                    "--quiet",
+                    "--json",
+                ]
+            )
+            == 0
+        )
         found = json.loads(capsys.readouterr().out)
         verdicts[figure] = found["verdict"]
         assert found["figure"] == figure and found["networks"] == ["tiny"]
         names = {p.name for p in (tmp_path / figure).iterdir()}
         assert {f"{figure}.png", f"{figure}.pdf", f"{figure}.csv", f"{figure}.md"} <= names
         text = (tmp_path / figure / f"{figure}.md").read_text()
-        assert text == found["text"] + "\n" and text.count("\n") == 1 and f": {found['verdict']}.**" in text
-        assert all(str(tmp_path) not in p.read_text() for p in (tmp_path / figure).iterdir() if p.suffix in (".md", ".csv"))
+        assert (
+            text == found["text"] + "\n"
+            and text.count("\n") == 1
+            and f": {found['verdict']}.**" in text
+        )
+        assert all(
+            str(tmp_path) not in p.read_text()
+            for p in (tmp_path / figure).iterdir()
+            if p.suffix in (".md", ".csv")
+        )
     # A network of 12 units trained for 30 steps has no modules, and that is said.
     assert tables(tmp_path / "fig4", "fig4.csv")[0]["modules"] == "0"
     assert verdicts == {"fig4": NOT, "fig9": NOT}
     assert reproduce("fig9", [run], tmp_path / "again").verdict == NOT
     assert sorted((p, p.stat().st_mtime_ns) for p in run.folder.rglob("*")) == before
     # The same numbers give the same files.
-    assert all((tmp_path / "again" / p.name).read_bytes() == p.read_bytes() for p in (tmp_path / "fig9").iterdir())
+    assert all(
+        (tmp_path / "again" / p.name).read_bytes() == p.read_bytes()
+        for p in (tmp_path / "fig9").iterdir()
+    )
 
 
 def test_ablations_are_read_from_their_folder(run, tmp_path):
     folder = tmp_path / "ablation"
     folder.mkdir()
-    with pytest.raises(gridcode.InputError, match=r"has no ablation.csv and no verdicts.csv: make them"):
+    with pytest.raises(
+        gridcode.InputError, match=r"has no ablation.csv and no verdicts.csv: make them"
+    ):
         reproduce("fig7", [folder], tmp_path / "out")
     (folder / "ablation.csv").write_text(
         "variant,seed,status,lattice_share,n_modules,n_independent\nreference,0,ok,0.9,2,2\nno capacity,0,ok,0.8,1,1\nno separation,0,diverged,,,\n"
@@ -172,9 +224,19 @@ def test_ablations_are_read_from_their_folder(run, tmp_path):
     (folder / "runs" / "reference-seed0").symlink_to(run.folder)
     found = reproduce("fig7", [folder], tmp_path / "out")
     assert found.verdict == IN_PART
-    assert [(c.text, c.holds) for c in found.claims] == [("no capacity: one module", (True,)), ("no separation: tuning lost", (None,))]
-    assert "no separation seed 0 (diverged)" in found.text and "Of 1 variant the paper claims nothing" in found.text
-    assert [row["variant"] for row in tables(tmp_path / "out", "fig7.csv")] == ["reference", "no capacity", "no separation"]
+    assert [(c.text, c.holds) for c in found.claims] == [
+        ("no capacity: one module", (True,)),
+        ("no separation: tuning lost", (None,)),
+    ]
+    assert (
+        "no separation seed 0 (diverged)" in found.text
+        and "Of 1 variant the paper claims nothing" in found.text
+    )
+    assert [row["variant"] for row in tables(tmp_path / "out", "fig7.csv")] == [
+        "reference",
+        "no capacity",
+        "no separation",
+    ]
     (folder / "ablation.csv").write_text("a,b\n1,2\n")
     with pytest.raises(gridcode.InputError, match="is no table of"):
         reproduce("fig7", [folder], tmp_path / "out")

@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 
 from gridcode.analysis.navigation.reference import ReferenceMap, grow_reference
-from gridcode.analysis.navigation.robustness import add_noise, manifold_noise_m, noise_robustness, with_lesion, with_state_noise, with_velocity_error
+from gridcode.analysis.navigation.robustness import (
+    add_noise,
+    manifold_noise_m,
+    noise_robustness,
+    with_lesion,
+    with_state_noise,
+    with_velocity_error,
+)
 from gridcode.errors import InputError
 from gridcode.world.walks import smooth_walk
 
@@ -18,7 +25,9 @@ class GridCode:
 
     def __init__(self, spacing_m=1.0, side=8):
         angle = np.radians([0, 60])
-        self.wave = 2 * np.pi / (spacing_m * math.sqrt(0.75)) * np.stack([np.cos(angle), np.sin(angle)])
+        self.wave = (
+            2 * np.pi / (spacing_m * math.sqrt(0.75)) * np.stack([np.cos(angle), np.sin(angle)])
+        )
         line = 2 * np.pi * np.arange(side) / side
         self.phase = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
         self.start = self.state(np.zeros((1, 2)))[0]
@@ -40,27 +49,51 @@ class Projecting(GridCode):
     def step(self, states, velocities):
         angle = np.angle(states @ np.exp(1j * self.phase))
         for _ in range(3):
-            tangent = np.stack([(self.cells(angle + d) - self.cells(angle - d)) / 2e-4 for d in 1e-4 * np.eye(2)], axis=-1)
-            angle = angle + np.einsum("wau,wu->wa", np.linalg.pinv(tangent), states - self.cells(angle))
+            tangent = np.stack(
+                [(self.cells(angle + d) - self.cells(angle - d)) / 2e-4 for d in 1e-4 * np.eye(2)],
+                axis=-1,
+            )
+            angle = angle + np.einsum(
+                "wau,wu->wa", np.linalg.pinv(tangent), states - self.cells(angle)
+            )
         return self.cells(angle + velocities @ self.wave)
 
 
 @pytest.fixture(scope="module")
 def planted():
     system = GridCode()
-    reference = grow_reference(system.step, system.start, arena_m=4.0, max_step_m=MAX_STEP_M, generator=np.random.default_rng(0), trees=1)
+    reference = grow_reference(
+        system.step,
+        system.start,
+        arena_m=4.0,
+        max_step_m=MAX_STEP_M,
+        generator=np.random.default_rng(0),
+        trees=1,
+    )
     return system, reference
 
 
 def walk_of(walkers=100, steps=100):
-    return smooth_walk(arena_m=2.0, steps=steps, walkers=walkers, max_step_m=MAX_STEP_M, generator=np.random.default_rng(5))
+    return smooth_walk(
+        arena_m=2.0,
+        steps=steps,
+        walkers=walkers,
+        max_step_m=MAX_STEP_M,
+        generator=np.random.default_rng(5),
+    )
 
 
 def robustness(planted, seed=1, walk=None, **settings):
     system, reference = planted
     none = {"state_noise": (), "lesions": (), "velocity_gains": (), "velocity_noise_m": ()}
     return noise_robustness(
-        system.step, system.start, reference, walk or walk_of(), window_m=0.4, generator=np.random.default_rng(seed), **(none | settings)
+        system.step,
+        system.start,
+        reference,
+        walk or walk_of(),
+        window_m=0.4,
+        generator=np.random.default_rng(seed),
+        **(none | settings),
     )
 
 
@@ -73,7 +106,8 @@ def test_noise_in_the_state_adds_up_as_planted(planted, seed):
     system, _ = planted
     level = 0.05
     (row,) = robustness(planted, seed, state_noise=(level,))
-    # Angle of a sum of N units with noise s: variance s^2 N / 2 |z|^2; positions by the inverse of the two waves.
+    # Angle of a sum of N units with noise s: variance s^2 N / 2 |z|^2; positions by the inverse of
+    # the two waves.
     states = system.state(np.random.default_rng(0).uniform(-1, 1, (500, 2)))
     noise = add_noise(states, level=level, generator=np.random.default_rng(3))
     before, after = (np.angle(s @ np.exp(1j * system.phase)) for s in (states, noise))
@@ -85,13 +119,20 @@ def test_noise_in_the_state_adds_up_as_planted(planted, seed):
     reading = medians(row, "reading_m")
     assert reading[2] < 1.5 * reading[0] + 0.005
     assert medians(row)[2] > 3 * reading[2]
-    # No reading of the phases does better than least squares on the tangent plane; this one weighs the units less well.
+    # No reading of the phases does better than least squares on the tangent plane; this one weighs
+    # the units less well.
     assert 1.5 < medians(row)[2] / medians(row, "perfect_m")[2] < 3
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_projecting_attractor_is_as_good_as_can_be(planted, seed):
-    (row,) = robustness((Projecting(), planted[1]), seed, state_noise=(0.1,), walk=walk_of(400, 40), horizons=(10, 40))
+    (row,) = robustness(
+        (Projecting(), planted[1]),
+        seed,
+        state_noise=(0.1,),
+        walk=walk_of(400, 40),
+        horizons=(10, 40),
+    )
     for e in row["errors"]:
         np.testing.assert_allclose(e["tracked_m"], e["perfect_m"], rtol=0.2)
         assert e["tracked_m"][1] == pytest.approx(e["perfect_m"][1], rel=0.12)
@@ -107,7 +148,13 @@ def test_more_noise_is_worse_until_chance(planted):
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_velocity_errors_do_what_they_do_to_a_perfect_integrator(planted, seed):
-    rows = robustness(planted, seed, velocity_gains=(0.9, 1.0, 1.1), velocity_noise_m=(0.0, 0.01), walk=walk_of(200))
+    rows = robustness(
+        planted,
+        seed,
+        velocity_gains=(0.9, 1.0, 1.1),
+        velocity_noise_m=(0.0, 0.01),
+        walk=walk_of(200),
+    )
     by = {(r["kind"], r["level"]): r for r in rows}
     for key in (("velocity gain", 0.9), ("velocity gain", 1.1), ("velocity noise", 0.01)):
         for e in by[key]["errors"][1:]:
@@ -119,12 +166,20 @@ def test_velocity_errors_do_what_they_do_to_a_perfect_integrator(planted, seed):
 
 def test_lesions_of_a_redundant_code_cost_little_and_of_a_tiny_one_much(planted):
     rows = robustness(planted, lesions=(0.0, 0.2))
-    # The sums over units that are left are uneven: each step's phase is off by a bias that depends on the place.
+    # The sums over units that are left are uneven: each step's phase is off by a bias that depends
+    # on the place.
     assert medians(rows[0]).max() < 0.01 < medians(rows[1])[-1]
     assert medians(rows[1], "reading_m").max() < 0.02
     assert np.isnan(medians(rows[1], "perfect_m")).all()
     tiny = GridCode(side=4)
-    reference = grow_reference(tiny.step, tiny.start, arena_m=4.0, max_step_m=MAX_STEP_M, generator=np.random.default_rng(0), trees=1)
+    reference = grow_reference(
+        tiny.step,
+        tiny.start,
+        arena_m=4.0,
+        max_step_m=MAX_STEP_M,
+        generator=np.random.default_rng(0),
+        trees=1,
+    )
     (row,) = robustness((tiny, reference), lesions=(0.7,))
     assert medians(row)[1] > 2 * medians(rows[1])[1]
 
@@ -138,7 +193,9 @@ def test_wrappers_are_what_they_say():
     g, v = rng.uniform(0, 1, (400, 50)), rng.uniform(-1, 1, (400, 2))
     before = g.copy(), v.copy()
     noise = with_state_noise(step, level=0.1, generator=rng)(g, v) - step(g, v)
-    assert np.sqrt((noise**2).sum(1).mean()) == pytest.approx(0.1 * np.linalg.norm(step(g, v), axis=1).mean(), rel=0.03)
+    assert np.sqrt((noise**2).sum(1).mean()) == pytest.approx(
+        0.1 * np.linalg.norm(step(g, v), axis=1).mean(), rel=0.03
+    )
     assert add_noise(g, level=0.0, generator=rng) is g
     alive = np.arange(50) < 30
     found = with_lesion(step, alive)(g, v)
@@ -155,15 +212,32 @@ def test_noise_along_the_manifold_is_the_inverse_of_the_metric():
     line = np.arange(-30, 31) * 0.02
     k = 2 * np.pi
     x, y = np.meshgrid(line, line)
-    reference = ReferenceMap(np.stack([np.cos(k * x), np.sin(k * x), np.cos(k * y), np.sin(k * y)], axis=-1) / math.sqrt(2), 0.02)
+    reference = ReferenceMap(
+        np.stack([np.cos(k * x), np.sin(k * x), np.cos(k * y), np.sin(k * y)], axis=-1)
+        / math.sqrt(2),
+        0.02,
+    )
     assert manifold_noise_m(reference) == pytest.approx(math.sqrt(2 / k**2 / 4), rel=0.01)
-    assert math.isnan(manifold_noise_m(ReferenceMap(reference.vectors[..., :2] * math.sqrt(2), 0.02)))
+    assert math.isnan(
+        manifold_noise_m(ReferenceMap(reference.vectors[..., :2] * math.sqrt(2), 0.02))
+    )
 
 
 def test_rows_are_ready_for_json_and_repeatable(planted):
     said = []
-    settings = {"walk": walk_of(10, 20), "horizons": (1, 10), "state_noise": (0.1,), "lesions": (0.1,), "velocity_gains": (1.1,)}
-    rows = robustness(planted, **settings, velocity_noise_m=(0.01,), progress=lambda done, total: said.append((done, total)))
+    settings = {
+        "walk": walk_of(10, 20),
+        "horizons": (1, 10),
+        "state_noise": (0.1,),
+        "lesions": (0.1,),
+        "velocity_gains": (1.1,),
+    }
+    rows = robustness(
+        planted,
+        **settings,
+        velocity_noise_m=(0.01,),
+        progress=lambda done, total: said.append((done, total)),
+    )
     json.dumps(rows, allow_nan=False)
     assert [r["kind"] for r in rows] == ["state noise", "lesion", "velocity gain", "velocity noise"]
     assert all(r.keys() == rows[0].keys() for r in rows)
@@ -175,7 +249,14 @@ def test_rows_are_ready_for_json_and_repeatable(planted):
 
 def test_a_constant_system_gives_a_reason():
     reference = ReferenceMap(np.full((41, 41, 4), 0.5, dtype=np.float32), 0.05)
-    rows = noise_robustness(lambda g, _v: g + 0.0, np.ones(4), reference, walk_of(5), window_m=0.4, generator=np.random.default_rng(0))
+    rows = noise_robustness(
+        lambda g, _v: g + 0.0,
+        np.ones(4),
+        reference,
+        walk_of(5),
+        window_m=0.4,
+        generator=np.random.default_rng(0),
+    )
     json.dumps(rows, allow_nan=False)
     assert all("same everywhere" in r["reason"] for r in rows)
     assert all(e["tracked_m"] == [None, None, None] for r in rows for e in r["errors"])
@@ -196,4 +277,11 @@ def test_what_makes_no_sense_is_refused(planted, settings, message):
     with pytest.raises(InputError, match=message):
         robustness(planted, **settings)
     with pytest.raises(InputError, match="64 units and the start state 3"):
-        noise_robustness(planted[0].step, np.ones(3), planted[1], walk_of(5), window_m=0.4, generator=np.random.default_rng(0))
+        noise_robustness(
+            planted[0].step,
+            np.ones(3),
+            planted[1],
+            walk_of(5),
+            window_m=0.4,
+            generator=np.random.default_rng(0),
+        )

@@ -18,7 +18,14 @@ TURN = np.array([[np.cos(0.3), np.sin(0.3)], [-np.sin(0.3), np.cos(0.3)]])
 
 def module(spacing_m, count, rng, *, orientation_deg=10.0, noise=0.1, **shape):
     cells = [
-        lattice_cell(ARENA, spacing_m=spacing_m, orientation_deg=orientation_deg, phase_m=tuple(rng.uniform(-1, 1, 2)), **shape) for _ in range(count)
+        lattice_cell(
+            ARENA,
+            spacing_m=spacing_m,
+            orientation_deg=orientation_deg,
+            phase_m=tuple(rng.uniform(-1, 1, 2)),
+            **shape,
+        )
+        for _ in range(count)
     ]
     return np.array(cells) + noise * rng.standard_normal((count, *ARENA.shape[:2]))
 
@@ -28,7 +35,15 @@ def mixed(rng):
     """Two modules, noise, a place cell, a silent unit."""
     junk = noise_maps(4, 40, correlation_bins=2.0, generator=rng)
     place = place_cell(ARENA, centre_m=(0.3, 0.2), width_m=0.2)[None]
-    return np.concatenate([module(0.4, 8, rng), module(0.62, 8, rng, orientation_deg=33.0), junk, place, np.zeros_like(place)])
+    return np.concatenate(
+        [
+            module(0.4, 8, rng),
+            module(0.62, 8, rng, orientation_deg=33.0),
+            junk,
+            place,
+            np.zeros_like(place),
+        ]
+    )
 
 
 def score(maps, **options):
@@ -44,11 +59,17 @@ def test_two_modules_among_junk(mixed):
     json.dumps(summary, allow_nan=False)
     assert summary["n_modules"] == 2 and summary["n_independent_modules"] == 2
     small, large = summary["modules"]
-    assert small["spacing_m"] == pytest.approx(0.4, rel=0.02) and large["spacing_m"] == pytest.approx(0.62, rel=0.02)
-    assert small["orientation_deg"] == pytest.approx(10, abs=1) and set(small["units"]) <= set(range(8))
+    assert small["spacing_m"] == pytest.approx(0.4, rel=0.02) and large[
+        "spacing_m"
+    ] == pytest.approx(0.62, rel=0.02)
+    assert small["orientation_deg"] == pytest.approx(10, abs=1) and set(small["units"]) <= set(
+        range(8)
+    )
     assert set(large["units"]) <= set(range(8, 16)) and len(large["units"]) >= 7
     kinds = [row["type"] for row in summary["units"]]
-    assert kinds[:16].count("hexagonal") >= 15 and kinds[20] == "place-like" and kinds[21] == "silent"
+    assert (
+        kinds[:16].count("hexagonal") >= 15 and kinds[20] == "place-like" and kinds[21] == "silent"
+    )
     assert not set(kinds[16:20]) & {"hexagonal", "square"}
     assert summary["units"][21]["grid_score"] is None and summary["units"][21]["reason"] == "silent"
     assert "2 modules" in population_verdict(summary)
@@ -57,11 +78,21 @@ def test_two_modules_among_junk(mixed):
 def test_noise_has_no_modules(rng):
     summary = population_summary(score(noise_maps(40, 40, correlation_bins=2.5, generator=rng)))
     assert summary["n_modules"] == 0 and summary["modules"] == []
-    assert sum(row["p_value"] is not None and row["p_value"] <= 0.01 for row in summary["units"]) <= 3
-    assert summary["types"]["hexagonal"] + summary["types"]["sheared hexagonal"] + summary["types"]["square"] <= 2
+    assert (
+        sum(row["p_value"] is not None and row["p_value"] <= 0.01 for row in summary["units"]) <= 3
+    )
+    assert (
+        summary["types"]["hexagonal"]
+        + summary["types"]["sheared hexagonal"]
+        + summary["types"]["square"]
+        <= 2
+    )
     assert "No modules" in population_verdict(summary)
-    # These maps are smooth without a cell's doing, which no test of the map alone can know; the verdict says what it took for place.
-    assert summary["settings"]["spatial_test"] == "Moran's I" and "smoothed beforehand" in population_verdict(summary)
+    # These maps are smooth without a cell's doing, which no test of the map alone can know; the
+    # verdict says what it took for place.
+    assert summary["settings"][
+        "spatial_test"
+    ] == "Moran's I" and "smoothed beforehand" in population_verdict(summary)
 
 
 def test_phases_are_where_the_fields_are(rng):
@@ -78,10 +109,14 @@ def test_phases_are_where_the_fields_are(rng):
 
 def test_turned_maps_are_the_same_cells(rng):
     maps = module(0.5, 6, rng)
-    one, two = (population_summary(score(m)) for m in (maps, maps.transpose(0, 2, 1)[:, ::-1].copy()))
+    one, two = (
+        population_summary(score(m)) for m in (maps, maps.transpose(0, 2, 1)[:, ::-1].copy())
+    )
     assert one["n_modules"] == two["n_modules"] == 1
     assert one["modules"][0]["spacing_m"] == pytest.approx(two["modules"][0]["spacing_m"], rel=0.01)
-    difference = (one["modules"][0]["orientation_deg"] - two["modules"][0]["orientation_deg"] + 90) % 60
+    difference = (
+        one["modules"][0]["orientation_deg"] - two["modules"][0]["orientation_deg"] + 90
+    ) % 60
     assert min(difference, 60 - difference) < 1
 
 
@@ -94,17 +129,31 @@ def run(*arguments, capsys):
 def test_the_command_on_maps(mixed, tmp_path, capsys):
     np.savez(tmp_path / "maps.npz", rate_maps=mixed, bin_size_m=0.06)
     page = tmp_path / "out.html"
-    code, out, _ = run("score", tmp_path / "maps.npz", "--json", "--quiet", "--nulls", 200, "--report", page, capsys=capsys)
+    code, out, _ = run(
+        "score",
+        tmp_path / "maps.npz",
+        "--json",
+        "--quiet",
+        "--nulls",
+        200,
+        "--report",
+        page,
+        capsys=capsys,
+    )
     found = json.loads(out)
     assert code == 0 and found["n_modules"] == 2
-    assert {"unit", "type", "grid_score", "p_value", "spacing_m", "orientation_deg"} <= set(found["units"][0])
+    assert {"unit", "type", "grid_score", "p_value", "spacing_m", "orientation_deg"} <= set(
+        found["units"][0]
+    )
     assert {"spacing_m", "orientation_deg", "n_units", "units"} <= set(found["modules"][0])
     assert page.stat().st_size > 20_000 and "<html" in page.read_text()
 
 
 def test_the_command_prints_a_table(rng, tmp_path, capsys):
     np.save(tmp_path / "maps.npy", module(0.5, 2, rng))
-    code, out, _ = run("score", tmp_path / "maps.npy", "--bin-size", 0.06, "--quiet", "--nulls", 99, capsys=capsys)
+    code, out, _ = run(
+        "score", tmp_path / "maps.npy", "--bin-size", 0.06, "--quiet", "--nulls", 99, capsys=capsys
+    )
     assert code == 0 and "hexagonal" in out and "No modules" in out and "…" not in out
 
 
@@ -115,8 +164,16 @@ def test_the_command_on_spikes_along_a_path(rng, tmp_path, capsys):
     other = rng.poisson(0.1, 12000)
     spikes = np.concatenate([np.repeat(time, grid), np.repeat(time, other)])
     units = np.repeat(["grid", "none"], [grid.sum(), other.sum()])
-    np.savez(tmp_path / "path.npz", positions_m=where, time_s=time, spike_times_s=spikes, spike_units=units)
-    code, out, _ = run("score", tmp_path / "path.npz", "--json", "--quiet", "--nulls", 199, capsys=capsys)
+    np.savez(
+        tmp_path / "path.npz",
+        positions_m=where,
+        time_s=time,
+        spike_times_s=spikes,
+        spike_units=units,
+    )
+    code, out, _ = run(
+        "score", tmp_path / "path.npz", "--json", "--quiet", "--nulls", 199, capsys=capsys
+    )
     one, two = json.loads(out)["units"]
     assert code == 0 and (one["unit"], two["unit"]) == ("grid", "none")
     assert one["type"] == "hexagonal" and one["p_value"] <= 0.01 and one["shift_p_value"] <= 0.01
@@ -138,7 +195,9 @@ def test_the_command_on_spikes_along_a_path(rng, tmp_path, capsys):
         (["text.npz"], "text.npz"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(arguments, message, rng, tmp_path, capsys, monkeypatch):
+def test_bad_input_is_one_line_and_exit_code_2(
+    arguments, message, rng, tmp_path, capsys, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     np.save("maps.npy", module(0.5, 2, rng))
     (tmp_path / "text.npz").write_text("nothing of the kind")
@@ -148,12 +207,28 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, message, rng, tmp_path
 
 def test_odd_populations(rng):
     cell = module(0.5, 1, rng)
-    odd = np.concatenate([cell, np.full_like(cell, np.nan), np.zeros_like(cell), np.full_like(cell, 2.0), np.rint(9 * cell.clip(0))])
+    odd = np.concatenate(
+        [
+            cell,
+            np.full_like(cell, np.nan),
+            np.zeros_like(cell),
+            np.full_like(cell, 2.0),
+            np.rint(9 * cell.clip(0)),
+        ]
+    )
     summary = population_summary(score(odd))
-    assert [row["type"] for row in summary["units"]] == ["hexagonal", "silent", "silent", "non-spatial", "hexagonal"]
+    assert [row["type"] for row in summary["units"]] == [
+        "hexagonal",
+        "silent",
+        "silent",
+        "non-spatial",
+        "hexagonal",
+    ]
     # Activations may be negative throughout.
     (below,) = population_summary(score(cell - 3))["units"]
     assert below["type"] == "hexagonal" and below["information_bits"] is None
     with pytest.raises(gridcode.InputError):
         score(np.full((2, 9, 9), np.inf))
-    assert population_summary(score(cell[:, :30]))["units"][0]["spacing_m"] == pytest.approx(0.5, rel=0.03)
+    assert population_summary(score(cell[:, :30]))["units"][0]["spacing_m"] == pytest.approx(
+        0.5, rel=0.03
+    )

@@ -32,11 +32,20 @@ def test_a_training_keeps_its_weights_and_is_the_same_without(tiny, tmp_path):
     run = gridcode.train(tiny.override({"training.snapshots": 4}), out=tmp_path / "kept")
     without = gridcode.train(tiny.override({"training.snapshots": 0}), out=tmp_path / "without")
     steps = tiny.training.steps
-    assert [step for step, _ in run.snapshots()] == snapshots.steps_kept(steps, 4) and without.snapshots() == []
-    trained, kept = gridcode.load_network(without).state_dict(), snapshots.load_network(run.snapshots()[-1][1], run.config).state_dict()
+    assert [step for step, _ in run.snapshots()] == snapshots.steps_kept(
+        steps, 4
+    ) and without.snapshots() == []
+    trained, kept = (
+        gridcode.load_network(without).state_dict(),
+        snapshots.load_network(run.snapshots()[-1][1], run.config).state_dict(),
+    )
     for name, value in trained.items():
-        torch.testing.assert_close(kept[name], value, rtol=1e-3, atol=1e-6)  # float16 has eleven bits
-    fresh = GridNetwork.from_config(tiny.model, generator=torch.Generator().manual_seed(tiny.training.seed))
+        torch.testing.assert_close(
+            kept[name], value, rtol=1e-3, atol=1e-6
+        )  # float16 has eleven bits
+    fresh = GridNetwork.from_config(
+        tiny.model, generator=torch.Generator().manual_seed(tiny.training.seed)
+    )
     first = snapshots.load_network(run.snapshots()[0][1], run.config)
     assert not torch.equal(first.start, gridcode.load_network(run).start)
     assert first.start.shape == fresh.start.shape
@@ -48,7 +57,9 @@ def test_a_resumed_training_keeps_the_same_weights(tiny, tmp_path):
     run = Run.create(tmp_path / "stopped", config)
     train_run(run, stop_at=7)
     gridcode.train(out=run.folder)
-    assert [(s, p.read_bytes()) for s, p in run.snapshots()] == [(s, p.read_bytes()) for s, p in whole.snapshots()]
+    assert [(s, p.read_bytes()) for s, p in run.snapshots()] == [
+        (s, p.read_bytes()) for s, p in whole.snapshots()
+    ]
 
 
 def test_how_many_are_kept_does_not_keep_a_run_from_being_resumed(tiny, tmp_path):
@@ -63,7 +74,9 @@ def test_how_many_are_kept_does_not_keep_a_run_from_being_resumed(tiny, tmp_path
 def test_weights_that_float16_cannot_hold_are_kept_in_float32(tmp_path):
     weights = {"large": torch.full((300, 4), 1e6), "small": torch.ones(3)}
     snapshots.save(tmp_path / "snapshots" / "a", weights)
-    assert torch.equal(packing.unpack((tmp_path / "snapshots" / "a").read_bytes())["large"], weights["large"])
+    assert torch.equal(
+        packing.unpack((tmp_path / "snapshots" / "a").read_bytes())["large"], weights["large"]
+    )
     snapshots.save(tmp_path / "b", {"large": torch.full((3, 2), torch.nan)})
     assert not (tmp_path / "b").exists()
 
@@ -82,7 +95,13 @@ def planted(share):
     phases = generator.random((6, 2))
 
     def activity(places):
-        cells = np.stack([lattice_cell(places, spacing_m=0.8, orientation_deg=10.0, phase_m=tuple(p)) for p in phases], axis=-1)
+        cells = np.stack(
+            [
+                lattice_cell(places, spacing_m=0.8, orientation_deg=10.0, phase_m=tuple(p))
+                for p in phases
+            ],
+            axis=-1,
+        )
         return share * cells
 
     def step(states, velocities):
@@ -95,7 +114,9 @@ def planted(share):
 
 def test_maps_over_training_show_a_lattice_when_it_is_there():
     history = map_history([(0, *planted(0.0)), (10, *planted(1.0))], arena_m=4.0, max_step_m=0.15)
-    assert history["rate"].dims == ("step", "unit", "y", "x") and history["step"].values.tolist() == [0, 10]
+    assert history["rate"].dims == ("step", "unit", "y", "x") and history[
+        "step"
+    ].values.tolist() == [0, 10]
     cells = history.isel(unit=slice(0, 6))
     assert cells["silent"].values[0].all() and (cells["minmax"].values[1] > 1.0).all()
     assert share_above(cells).tolist() == [0.0, 1.0]
@@ -124,19 +145,30 @@ def test_maps_over_training_are_kept_in_the_run_and_made_again_when_they_are_sta
 def test_maps_over_training_of_another_evaluation_are_not_shown(tiny, tmp_path):
     run = gridcode.train(tiny.override({"training.snapshots": 2}), out=tmp_path / "a")
     gridcode.evaluate(run)
-    assert kept_history(run).attrs["arena_m"] == 1.0 and data.history_document(run)["rate"] is not None
-    gridcode.evaluate(run, config=run.config.override({"evaluation.arenas_m": [1.2], "evaluation.history": False}).evaluation)
+    assert (
+        kept_history(run).attrs["arena_m"] == 1.0 and data.history_document(run)["rate"] is not None
+    )
+    gridcode.evaluate(
+        run,
+        config=run.config.override(
+            {"evaluation.arenas_m": [1.2], "evaluation.history": False}
+        ).evaluation,
+    )
     assert run.read_history() is None and data.history_document(run)["rate"] is None
     assert gridcode.map_training(run).attrs["arena_m"] == 1.2
     run.snapshots()[1][1].unlink()  # as a training that went on would leave it: other steps
     assert kept_history(run) is None and data.history_document(run)["rate"] is None
-    uniform = run.config.override({"evaluation.walks": ["uniform"], "evaluation.silent_below": 1e3}).evaluation
+    uniform = run.config.override(
+        {"evaluation.walks": ["uniform"], "evaluation.silent_below": 1e3}
+    ).evaluation
     gridcode.evaluate(run, config=uniform)
     history = kept_history(run)
     assert history.attrs["walk"] == "uniform" and history["silent"].values.all()
 
 
-def test_what_keeps_maps_over_training_from_being_made_or_kept_costs_nothing_else(tiny, tmp_path, monkeypatch):
+def test_what_keeps_maps_over_training_from_being_made_or_kept_costs_nothing_else(
+    tiny, tmp_path, monkeypatch
+):
     run = gridcode.train(tiny.override({"training.snapshots": 2}), out=tmp_path / "a")
 
     def refuse(*_):
@@ -147,7 +179,10 @@ def test_what_keeps_maps_over_training_from_being_made_or_kept_costs_nothing_els
         with pytest.warns(UserWarning, match="the maps over training are not kept"):
             assert gridcode.map_training(run).sizes["step"] == 3
     run.snapshots()[0][1].write_bytes(b"")
-    with pytest.warns(UserWarning, match=r"the evaluation is saved, but not the maps over training: the snapshot step-00000000"):
+    with pytest.warns(
+        UserWarning,
+        match=r"the evaluation is saved, but not the maps over training: the snapshot step-00000000",
+    ):
         gridcode.evaluate(run)
     assert run.read_summary() is not None and run.read_history() is None
 

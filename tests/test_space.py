@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from gridcode.analysis.navigation.invariance import path_invariance
-from gridcode.analysis.navigation.neural_distance import bin_distances, distance_curve, distance_from_origin, predicted_plateau
+from gridcode.analysis.navigation.neural_distance import (
+    bin_distances,
+    distance_curve,
+    distance_from_origin,
+    predicted_plateau,
+)
 from gridcode.errors import InputError
 
 SCALE_M = 0.2
@@ -21,7 +26,9 @@ class Planted:
 
     def code(self, x):
         angle = x @ self.wave
-        return np.concatenate([np.cos(angle), np.sin(angle)], axis=1) / math.sqrt(self.wave.shape[1])
+        return np.concatenate([np.cos(angle), np.sin(angle)], axis=1) / math.sqrt(
+            self.wave.shape[1]
+        )
 
     def state(self, x):
         return np.concatenate([self.code(x), 1e-6 * x], axis=1)
@@ -36,7 +43,9 @@ def places(rng, count=2000, side=2.0):
 
 
 def curve_of(activity, x, **settings):
-    return distance_curve(x, activity, generator=np.random.default_rng(1), **({"samples": 1500} | settings))
+    return distance_curve(
+        x, activity, generator=np.random.default_rng(1), **({"samples": 1500} | settings)
+    )
 
 
 def test_a_planted_kernel_gives_its_scale_plateau_and_slope(rng):
@@ -51,7 +60,11 @@ def test_a_planted_kernel_gives_its_scale_plateau_and_slope(rng):
     assert found.slope_per_m == pytest.approx(1 / SCALE_M, rel=0.06)
     assert found.same_place < 0.05
     near = found.bins.distance_m < 1
-    np.testing.assert_allclose(found.bins.mean[near], np.sqrt(2 - 2 * np.exp(-(found.bins.distance_m[near] ** 2) / (2 * SCALE_M**2))), atol=0.04)
+    np.testing.assert_allclose(
+        found.bins.mean[near],
+        np.sqrt(2 - 2 * np.exp(-(found.bins.distance_m[near] ** 2) / (2 * SCALE_M**2))),
+        atol=0.04,
+    )
     low, middle, high = found.bins.quartiles
     assert (low <= middle).all() and (middle <= high).all()
 
@@ -69,7 +82,10 @@ def test_rotated_places_and_shuffled_units_give_the_same_curve(rng):
     x = places(rng)
     g = Planted().code(x)
     turn = np.array([[0.6, -0.8], [0.8, 0.6]])
-    a, b = (curve_of(states, places, longest_m=2.0, samples=600) for states, places in ((g, x), (g[:, rng.permutation(g.shape[1])], x @ turn)))
+    a, b = (
+        curve_of(states, places, longest_m=2.0, samples=600)
+        for states, places in ((g, x), (g[:, rng.permutation(g.shape[1])], x @ turn))
+    )
     np.testing.assert_allclose(a.bins.mean, b.bins.mean, rtol=1e-6)
     assert a.decorrelation_m == pytest.approx(b.decorrelation_m, rel=1e-6)
 
@@ -143,7 +159,11 @@ def test_distance_from_the_origin(rng):
     x = places(rng)
     bins = distance_from_origin(x, planted.code(x), planted.start[:-2])
     known = np.isfinite(bins.mean)
-    np.testing.assert_allclose(bins.mean[known], np.sqrt(2 - 2 * np.exp(-(bins.distance_m[known] ** 2) / (2 * SCALE_M**2))), atol=0.07)
+    np.testing.assert_allclose(
+        bins.mean[known],
+        np.sqrt(2 - 2 * np.exp(-(bins.distance_m[known] ** 2) / (2 * SCALE_M**2))),
+        atol=0.07,
+    )
     assert bins.pairs.sum() == len(x)
     with pytest.raises(InputError, match="600 units"):
         distance_from_origin(x, planted.code(x), planted.start)
@@ -170,7 +190,9 @@ def velocities(rng, steps=40, count=24):
 
 
 def invariance_of(planted, v, rng, **settings):
-    return path_invariance(planted.step, planted.start, v, generator=rng, **({"lengths": (5, 10, 20, 40)} | settings))
+    return path_invariance(
+        planted.step, planted.start, v, generator=rng, **({"lengths": (5, 10, 20, 40)} | settings)
+    )
 
 
 def test_a_perfect_integrator_does_not_care_for_the_path(rng):
@@ -195,12 +217,23 @@ def test_path_invariance_equals_the_loop_over_pairs(rng):
     ends = []
 
     def step(states, v):
-        ends.append(states * 0.9 + np.abs(v) @ np.ones((2, states.shape[1])) * np.arange(1, states.shape[1] + 1))
+        ends.append(
+            states * 0.9
+            + np.abs(v) @ np.ones((2, states.shape[1])) * np.arange(1, states.shape[1] + 1)
+        )
         return ends[-1]
 
-    found = path_invariance(step, np.zeros(3), velocities(rng, 6, 4), generator=rng, lengths=(6,), paths=5)
+    found = path_invariance(
+        step, np.zeros(3), velocities(rng, 6, 4), generator=rng, lengths=(6,), paths=5
+    )
     g = ends[-1].reshape(4, 5, 3)
-    pairs = [((g[p, i] - g[p, j]) ** 2).sum() for p in range(4) for i in range(5) for j in range(5) if i != j]
+    pairs = [
+        ((g[p, i] - g[p, j]) ** 2).sum()
+        for p in range(4)
+        for i in range(5)
+        for j in range(5)
+        if i != j
+    ]
     assert found.square[0] == pytest.approx(np.mean(pairs))
 
 
@@ -213,18 +246,36 @@ def test_walkers_end_where_their_velocities_lead(rng):
         seen.append(velocity)
         return states + velocity
 
-    path_invariance(step, np.zeros(2), v, generator=rng, lengths=(12,), paths=4, progress=lambda n: seen.append(n) if n != 24 else None)
-    np.testing.assert_allclose(sum(seen).reshape(6, 4, 2), np.broadcast_to(v.sum(0)[:, None], (6, 4, 2)), atol=1e-12)
+    path_invariance(
+        step,
+        np.zeros(2),
+        v,
+        generator=rng,
+        lengths=(12,),
+        paths=4,
+        progress=lambda n: seen.append(n) if n != 24 else None,
+    )
+    np.testing.assert_allclose(
+        sum(seen).reshape(6, 4, 2), np.broadcast_to(v.sum(0)[:, None], (6, 4, 2)), atol=1e-12
+    )
     assert not np.array_equal(seen[0][::4], seen[0][1::4])
     np.testing.assert_array_equal(v, before)
 
 
 def test_invariance_of_nothing_says_why(rng):
     start = np.ones(5)
-    found = path_invariance(lambda g, _v: g + 0.0, start, velocities(rng), generator=rng, lengths=(5, 40))
+    found = path_invariance(
+        lambda g, _v: g + 0.0, start, velocities(rng), generator=rng, lengths=(5, 40)
+    )
     assert np.isnan(found.fraction).all() and "same" in found.reason
     assert found.square.max() == 0
-    near = path_invariance(lambda g, v: g + v.sum(1, keepdims=True), start, 1e-3 * velocities(rng), generator=rng, lengths=(5,))
+    near = path_invariance(
+        lambda g, v: g + v.sum(1, keepdims=True),
+        start,
+        1e-3 * velocities(rng),
+        generator=rng,
+        lengths=(5,),
+    )
     assert np.isnan(near.fraction).all() and "apart" in near.reason
 
 

@@ -17,8 +17,18 @@ def vectors(spacing_m, orientation_deg=0.0, angle_deg=60.0, ratio=1.0):
 
 def planted(phases, *, spacing_m=0.5, orientation_deg=13.0, angle_deg=60.0, ratio=1.0, arena_m=2.2):
     places = phases @ vectors(spacing_m, orientation_deg, angle_deg, ratio)
-    settings = {"spacing_m": spacing_m, "orientation_deg": orientation_deg, "angle_deg": angle_deg, "ratio": ratio}
-    return np.stack([lattice_cell(bin_centres(arena_m, BIN_M), phase_m=tuple(place), **settings) for place in places])
+    settings = {
+        "spacing_m": spacing_m,
+        "orientation_deg": orientation_deg,
+        "angle_deg": angle_deg,
+        "ratio": ratio,
+    }
+    return np.stack(
+        [
+            lattice_cell(bin_centres(arena_m, BIN_M), phase_m=tuple(place), **settings)
+            for place in places
+        ]
+    )
 
 
 def degrees_apart(first, second):
@@ -48,7 +58,9 @@ def test_power_adds_up_to_the_variance(rng):
 def test_a_plane_wave_is_where_it_should_be():
     positions = bin_centres(2.0, BIN_M)
     wave = np.array([1.3, -2.1])
-    power, wave_numbers = power_spectra(np.cos(2 * np.pi * positions @ wave + 0.4)[None], bin_size_m=BIN_M)
+    power, wave_numbers = power_spectra(
+        np.cos(2 * np.pi * positions @ wave + 0.4)[None], bin_size_m=BIN_M
+    )
     row, column = np.unravel_index(power[0].argmax(), power[0].shape)
     found = np.array([wave_numbers[column], wave_numbers[row]])
     step = wave_numbers[1] - wave_numbers[0]
@@ -87,7 +99,12 @@ def test_phases_are_those_of_the_fields(rng):
     found = module_spectrum(maps, bin_size_m=BIN_M, vectors_m=basis)
     expected = 360 * np.stack([phases[:, 0], phases[:, 1], phases.sum(axis=1)], axis=1)
     assert degrees_apart(found.phase_deg, expected).max() < 3.0
-    assert degrees_apart(found.phase_deg[:, :2], 360 * spatial_phases(maps, bin_size_m=BIN_M, vectors_m=basis)).max() < 3.0
+    assert (
+        degrees_apart(
+            found.phase_deg[:, :2], 360 * spatial_phases(maps, bin_size_m=BIN_M, vectors_m=basis)
+        ).max()
+        < 3.0
+    )
     assert ((found.phase_deg >= 0) & (found.phase_deg < 360)).all()
 
 
@@ -106,7 +123,9 @@ def test_clustered_phases_do_not_tile(rng):
 
 def test_turning_the_maps_turns_the_waves(rng):
     maps = planted(rng.random((5, 2)))
-    first, turned = (module_spectrum(m, bin_size_m=BIN_M) for m in (maps, np.rot90(maps, k=-1, axes=(1, 2))))
+    first, turned = (
+        module_spectrum(m, bin_size_m=BIN_M) for m in (maps, np.rot90(maps, k=-1, axes=(1, 2)))
+    )
     # Rows go up with y: rot90 with k = -1 turns x into y.
     for wave in first.peaks_per_m @ np.array([[0.0, 1.0], [-1.0, 0.0]]):
         assert distance_to_nearest(wave, turned.peaks_per_m) < 1e-6
@@ -134,17 +153,32 @@ def test_unvisited_bins_noise_and_silent_units(rng):
 
 def test_noise_has_no_lattice(rng):
     """Peaks of noise, where there are any, explain little of any cell."""
-    found = module_spectrum(noise_maps(30, 44, correlation_bins=2.0, generator=rng), bin_size_m=BIN_M, vectors_m=vectors(0.5))
+    found = module_spectrum(
+        noise_maps(30, 44, correlation_bins=2.0, generator=rng),
+        bin_size_m=BIN_M,
+        vectors_m=vectors(0.5),
+    )
     assert found.power.sum() == pytest.approx(1.0)
     assert np.mean(found.power_share) < 0.05
 
 
 def test_nothing_to_see():
-    found = module_spectrum(np.stack([np.zeros((20, 20)), np.full((20, 20), np.nan)]), bin_size_m=BIN_M)
-    for values in (found.power, found.peaks_per_m, found.waves_per_m, found.phase_deg, found.tiling_p_value, found.power_share):
+    found = module_spectrum(
+        np.stack([np.zeros((20, 20)), np.full((20, 20), np.nan)]), bin_size_m=BIN_M
+    )
+    for values in (
+        found.power,
+        found.peaks_per_m,
+        found.waves_per_m,
+        found.phase_deg,
+        found.tiling_p_value,
+        found.power_share,
+    ):
         assert np.isnan(values).all()
     # One broad field: no wave has a period in the arena.
-    one = module_spectrum(np.exp(-(bin_centres(1.0, BIN_M) ** 2).sum(-1) / 0.1)[None], bin_size_m=BIN_M)
+    one = module_spectrum(
+        np.exp(-(bin_centres(1.0, BIN_M) ** 2).sum(-1) / 0.1)[None], bin_size_m=BIN_M
+    )
     assert np.isnan(one.phase_deg).all()
     none = module_spectrum(np.empty((0, 20, 20)), bin_size_m=BIN_M, vectors_m=vectors(0.3))
     assert none.phase_deg.shape == (0, 3)

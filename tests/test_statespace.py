@@ -24,7 +24,10 @@ def test_variance_against_singular_values(rng):
     assert found.shuffled_dimension == pytest.approx(own.sum() ** 2 / (own**2).sum())
 
 
-@pytest.mark.parametrize(("spectrum", "dimension"), [([1, 1, 1, 1], 4.0), ([1, 1, 0, 0], 2.0), ([1, 0, 0, 0], 1.0), ([4, 2, 1, 1], 64 / 22)])
+@pytest.mark.parametrize(
+    ("spectrum", "dimension"),
+    [([1, 1, 1, 1], 4.0), ([1, 1, 0, 0], 2.0), ([1, 0, 0, 0], 1.0), ([4, 2, 1, 1], 64 / 22)],
+)
 def test_the_participation_ratio_of_known_spectra(spectrum, dimension, rng):
     # Orthonormal columns without mean, scaled and turned: the spectrum is exact.
     raw = rng.standard_normal((300, 4))
@@ -47,11 +50,15 @@ def test_a_module_fills_six_directions(rng):
 def waves_of(x, units, rng, noise=0.0, vectors_m=VECTORS_M):
     """Units with one of the three waves each, of random phase; and noise, as a share of the wave's amplitude."""
     angle = 2 * np.pi * x @ wave_vectors(vectors_m).T
-    return np.cos(angle[:, np.arange(units) % 3] - rng.uniform(0, 2 * np.pi, units)) + noise * rng.standard_normal((len(x), units))
+    return np.cos(
+        angle[:, np.arange(units) % 3] - rng.uniform(0, 2 * np.pi, units)
+    ) + noise * rng.standard_normal((len(x), units))
 
 
 def rings(states, x, seed=0, **settings):
-    return lattice_rings(states, x, waves_per_m=WAVES, generator=np.random.default_rng(seed), **settings)
+    return lattice_rings(
+        states, x, waves_per_m=WAVES, generator=np.random.default_rng(seed), **settings
+    )
 
 
 def test_a_module_makes_three_rings(rng):
@@ -75,7 +82,9 @@ def test_an_error_of_place_is_the_phase_error(rng):
     for error_m in (0.02, 0.05):
         found = rings(code(x + error_m * rng.standard_normal(x.shape)), x)
         np.testing.assert_allclose(found.phase_error, error_m * np.hypot(*WAVES.T), rtol=0.06)
-        np.testing.assert_allclose(found.correlation, np.exp(-0.5 * (2 * np.pi * found.phase_error) ** 2), rtol=1e-9)
+        np.testing.assert_allclose(
+            found.correlation, np.exp(-0.5 * (2 * np.pi * found.phase_error) ** 2), rtol=1e-9
+        )
 
 
 def test_noise_spreads_the_radius_and_does_not_make_a_ring(rng):
@@ -89,13 +98,18 @@ def test_noise_spreads_the_radius_and_does_not_make_a_ring(rng):
     assert (noise.correlation < noise.chance + 0.15).all()
     assert noise.radius_spread == pytest.approx(0.52, abs=0.12)
     # Noise units beside the module's do not help or harm much.
-    more = rings(np.concatenate([waves_of(x, 48, rng), 0.3 * rng.standard_normal((2000, 200))], axis=1), x)
+    more = rings(
+        np.concatenate([waves_of(x, 48, rng), 0.3 * rng.standard_normal((2000, 200))], axis=1), x
+    )
     assert more.correlation.min() > 0.99
 
 
 def test_a_wrong_lattice_has_no_rings(rng):
     x = rng.uniform(-2, 2, (2000, 2))
-    found = rings(waves_of(x, 30, rng, vectors_m=0.71 * VECTORS_M @ np.array([[0.96, 0.28], [-0.28, 0.96]])), x)
+    found = rings(
+        waves_of(x, 30, rng, vectors_m=0.71 * VECTORS_M @ np.array([[0.96, 0.28], [-0.28, 0.96]])),
+        x,
+    )
     assert found.correlation.max() < 0.15
 
 
@@ -106,14 +120,18 @@ def test_unrelated_states_reach_chance_in_one_of_twenty_cases(slow):
         rng = np.random.default_rng([seed, slow])
         states = rng.standard_normal((600, 8))
         if slow:
-            states, x = gaussian_filter1d(states, 20, axis=0), np.cumsum(0.05 * rng.standard_normal((600, 2)), axis=0)
+            states, x = (
+                gaussian_filter1d(states, 20, axis=0),
+                np.cumsum(0.05 * rng.standard_normal((600, 2)), axis=0),
+            )
         else:
             x = rng.uniform(-2, 2, (600, 2))
         # One wave of each: three of the same states are not independent cases.
         found = lattice_rings(states, x, waves_per_m=WAVES[:1], generator=rng, nulls=99)
         above += int(found.correlation[0] > found.chance[0])
         longest = max(longest, float(found.correlation[0]))
-    # Binomial(60, 0.05) exceeds 8 in 0.3% of cases. With slow states a null that puts places in random order would be exceeded in nearly all of them.
+    # Binomial(60, 0.05) exceeds 8 in 0.3% of cases. With slow states a null that puts places in
+    # random order would be exceeded in nearly all of them.
     assert above <= 8
     assert longest > (0.3 if slow else 0.1)
 
@@ -138,7 +156,13 @@ def test_embeddings_of_odd_states_do_not_warn(method, rng):
     line = np.outer(rng.random(120), np.ones(4))
     few = rng.standard_normal((12, 4))[rng.integers(12, size=120)]
     plane = rng.standard_normal((120, 2)) @ rng.standard_normal((2, 4))
-    for states in (apart, line, few, plane, np.where(np.arange(120)[:, None] < 60, 0.0, rng.standard_normal((120, 4)))):
+    for states in (
+        apart,
+        line,
+        few,
+        plane,
+        np.where(np.arange(120)[:, None] < 60, 0.0, rng.standard_normal((120, 4))),
+    ):
         found = embed(states, generator=np.random.default_rng(0), method=method, neighbours=8)
         assert found.points.shape == (120, 3) and np.isfinite(found.points).all()
         assert np.abs(found.points).max() <= 1 + 1e-9
@@ -205,7 +229,12 @@ def test_places_that_tell_no_waves_apart_are_refused(x, waves, settings, message
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"), [({"method": "tsne"}, "unknown method"), ({"neighbours": 60}, "60 neighbours"), ({"neighbours": 2}, "2 neighbours")]
+    ("settings", "message"),
+    [
+        ({"method": "tsne"}, "unknown method"),
+        ({"neighbours": 60}, "60 neighbours"),
+        ({"neighbours": 2}, "2 neighbours"),
+    ],
 )
 def test_embeddings_that_make_no_sense_are_refused(settings, message):
     with pytest.raises(InputError, match=message):

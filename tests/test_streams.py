@@ -41,7 +41,9 @@ def test_numbers_are_uniform_and_unrelated():
     u = torch.stack([Stream(1, batch).uniform(4000) for batch in range(50)]).double()
     assert u.min() >= 0 and u.max() < 1
     counts = torch.histc(u, 20, 0, 1)
-    assert ((counts - 10_000) ** 2 / 10_000).sum() < 43.8  # chi-squared, 19 degrees of freedom, p = 0.001
+    assert (
+        (counts - 10_000) ** 2 / 10_000
+    ).sum() < 43.8  # chi-squared, 19 degrees of freedom, p = 0.001
     limit = 4 / u.numel() ** 0.5
     for a, b in ((u[:, 1:], u[:, :-1]), (u[1:], u[:-1]), (u[:, 4:], u[:, :-4])):
         assert abs(torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1]) < limit
@@ -69,7 +71,9 @@ def test_a_batch_has_its_networks_in_front():
 
     for kind in ("latin", "permutation", "identity"):
         settings = {"steps": 6, "trajectories": 12, "kind": kind, "distribution": "disc"}
-        both = draw_batch(**settings, max_velocity_m=torch.tensor([0.15, 0.3]).view(2, 1, 1), generator=Several())
+        both = draw_batch(
+            **settings, max_velocity_m=torch.tensor([0.15, 0.3]).view(2, 1, 1), generator=Several()
+        )
         for e, (seed, speed) in enumerate(((3, 0.15), (4, 0.3))):
             one = draw_batch(**settings, max_velocity_m=speed, generator=Stream(seed, 5))
             assert torch.equal(both.orders[e], one.orders)

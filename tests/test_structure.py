@@ -19,13 +19,31 @@ SPACINGS_M = (0.6, 0.426)
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """Fewer landmarks and pictures: a tenth of the time."""
-    monkeypatch.setattr(structure, "measure_topology", lambda states, **settings: measure_topology(states, landmarks=100, **settings))
-    monkeypatch.setattr(structure, "run_controls", lambda *given, **settings: run_controls(*given, landmarks=100, **settings))
+    monkeypatch.setattr(
+        structure,
+        "measure_topology",
+        lambda states, **settings: measure_topology(states, landmarks=100, **settings),
+    )
+    monkeypatch.setattr(
+        structure,
+        "run_controls",
+        lambda *given, **settings: run_controls(*given, landmarks=100, **settings),
+    )
     monkeypatch.setattr(structure, "SHOWN_SAMPLES", 150)
 
 
 def as_module(code, m, units):
-    return Module(np.asarray(units), code.vectors_m[m], SPACINGS_M[m], [0.0, 17.0][m], 1.0, 0.01, 0.5, 0.01, 0.001)
+    return Module(
+        np.asarray(units),
+        code.vectors_m[m],
+        SPACINGS_M[m],
+        [0.0, 17.0][m],
+        1.0,
+        0.01,
+        0.5,
+        0.01,
+        0.001,
+    )
 
 
 def population(rng, samples=SAMPLES, noise=0.1):
@@ -35,18 +53,30 @@ def population(rng, samples=SAMPLES, noise=0.1):
     states = code(x)
     states += noise * states.std() * rng.standard_normal(states.shape)
     states = np.concatenate([states, np.zeros((samples, 1))], axis=1)
-    return states, x, [as_module(code, 0, range(16)), as_module(code, 1, range(16, 32)), as_module(code, 1, range(20, 29))]
+    return (
+        states,
+        x,
+        [
+            as_module(code, 0, range(16)),
+            as_module(code, 1, range(16, 32)),
+            as_module(code, 1, range(20, 29)),
+        ],
+    )
 
 
 def analysed(states, x, modules, **settings):
-    return analyse_state_space(states, x, modules=modules, **({"nulls": 19, "controls": False} | settings))
+    return analyse_state_space(
+        states, x, modules=modules, **({"nulls": 19, "controls": False} | settings)
+    )
 
 
 def test_a_population_of_two_modules(rng):
     states, x, modules = population(rng)
     before = states.copy()
     seen = []
-    found = analysed(states, x, modules, controls=True, progress=lambda done, total: seen.append((done, total)))
+    found = analysed(
+        states, x, modules, controls=True, progress=lambda done, total: seen.append((done, total))
+    )
     np.testing.assert_array_equal(states, before)
     summary = found.summary
     json.dumps(summary, allow_nan=False)
@@ -75,8 +105,20 @@ def test_a_population_of_two_modules(rng):
 
     assert set(found.arrays.children) == {"population", "module_0", "module_1"}
     data = found.arrays["module_0"].to_dataset()
-    for name in ("bars", "null_longest", "landmarks", "landmark_positions_m", "spectral", "isomap", "spectral_positions_m", "isomap_positions_m"):
-        assert np.isfinite(data[name].values[:, :2]).all() and name in found.arrays["population"].to_dataset()
+    for name in (
+        "bars",
+        "null_longest",
+        "landmarks",
+        "landmark_positions_m",
+        "spectral",
+        "isomap",
+        "spectral_positions_m",
+        "isomap_positions_m",
+    ):
+        assert (
+            np.isfinite(data[name].values[:, :2]).all()
+            and name in found.arrays["population"].to_dataset()
+        )
     assert data["landmarks"].shape == (100, 6) and data["toroidal"].shape == (100, 2)
     assert data["rings"].shape == (150, 3, 2) and data["rings_positions_m"].shape == (150, 2)
     assert data["spectral"].shape == (150, 3) and data["null_longest"].shape == (19, 3)
@@ -89,9 +131,16 @@ def test_each_population_has_numbers_of_its_own(rng):
     two = analysed(states, x, modules[:2]).summary["populations"]
     one = analysed(states, x, modules[:1]).summary["populations"]
     assert json.dumps(two[:2]) == json.dumps(one)
-    assert json.dumps(analysed(states, x, modules[:1], seed=1).summary["populations"]) != json.dumps(one)
-    lattice = analysed(states, x, [], whole_vectors_m=modules[0].vectors_m).summary["populations"][0]
-    assert lattice["toroidal"]["matrix"] is None and "not shown to make a torus" in lattice["toroidal"]["reason"]
+    assert json.dumps(
+        analysed(states, x, modules[:1], seed=1).summary["populations"]
+    ) != json.dumps(one)
+    lattice = analysed(states, x, [], whole_vectors_m=modules[0].vectors_m).summary["populations"][
+        0
+    ]
+    assert (
+        lattice["toroidal"]["matrix"] is None
+        and "not shown to make a torus" in lattice["toroidal"]["reason"]
+    )
     assert len(lattice["rings"]["correlation"]) == 3
 
 
@@ -100,16 +149,28 @@ def test_what_cannot_be_measured_is_skipped_with_a_reason(rng):
     states[:, :16] = 0.3
     found = analysed(states, x, modules[:2], controls=True)
     (skipped,) = found.summary["skipped"]
-    assert (skipped["name"] == "module_0" and "vary" in skipped["reason"]) or "alike" in skipped["reason"]
+    assert (skipped["name"] == "module_0" and "vary" in skipped["reason"]) or "alike" in skipped[
+        "reason"
+    ]
     assert "module_0" not in found.arrays.children
     # Few samples, and a walker that never moved: nothing but reasons.
     still = analysed(states[:30], x[:30], modules[:2], controls=True)
     assert still.summary["populations"] == [] == still.summary["controls"]
-    assert {row["name"] for row in still.summary["skipped"]} == {"population", "module_0", "module_1"}
+    assert {row["name"] for row in still.summary["skipped"]} == {
+        "population",
+        "module_0",
+        "module_1",
+    }
     fixed = analysed(states, 0 * x, modules[1:2], controls=True)
     row = fixed.summary["populations"][1]
-    assert [(s["name"], "do not exist" in s["reason"]) for s in fixed.summary["skipped"]] == [("controls", True)]
-    assert row["rings"] is None and "period" in row["rings_reason"] and row["topology"]["landmarks"] > 0
+    assert [(s["name"], "do not exist" in s["reason"]) for s in fixed.summary["skipped"]] == [
+        ("controls", True)
+    ]
+    assert (
+        row["rings"] is None
+        and "period" in row["rings_reason"]
+        and row["topology"]["landmarks"] > 0
+    )
     for result in (found, still, fixed):
         json.dumps(result.summary, allow_nan=False)
 
@@ -150,7 +211,9 @@ def test_maps_in_random_order_keep_their_torus():
     """Row by row a shift moves a map, and moved maps of a module are a module: the null itself would be a torus."""
     rng = np.random.default_rng(0)
     x = bin_centres(2.0, 0.05)
-    code = ideal_grid_code([0.5], units_per_module=32, orientations_deg=[0.0], angle_deg=90.0, generator=rng)
+    code = ideal_grid_code(
+        [0.5], units_per_module=32, orientations_deg=[0.0], angle_deg=90.0, generator=rng
+    )
     rate = code(x.reshape(-1, 2)).T.reshape(32, 40, 40)
     states, _, bins = map_states(rate, bin_size_m=0.05, generator=rng)
     assert measure_topology(states, generator=rng, nulls=19, landmarks=100).torus
@@ -176,12 +239,22 @@ def test_maps_without_states_are_refused(rate, settings, message, rng):
 
 def test_controls_are_what_they_are_called(rng):
     x = rng.uniform(-2, 2, (1500, 2)) + 5.0
-    found = run_controls(rng.standard_normal((1500, 32)), x, spacing_m=0.6, orientation_deg=10.0, generator=rng, nulls=19, landmarks=150)
+    found = run_controls(
+        rng.standard_normal((1500, 32)),
+        x,
+        spacing_m=0.6,
+        orientation_deg=10.0,
+        generator=rng,
+        nulls=19,
+        landmarks=150,
+    )
     assert [c.name for c in found] == list(CONTROLS)
     assert all(c.as_expected for c in found)
     assert [c.topology.betti[1] for c in found] == [2, 0, 0, 1, 0]
     for name in list(CONTROLS)[:-1]:
-        states = control_states(name, x, units=31, spacing_m=0.6, orientation_deg=10.0, generator=rng, noise=0.0)
+        states = control_states(
+            name, x, units=31, spacing_m=0.6, orientation_deg=10.0, generator=rng, noise=0.0
+        )
         assert states.shape == (1500, 31) and states.min() >= 0
         assert (np.ptp(states, axis=0) > 0).all()
 
@@ -203,4 +276,10 @@ def test_controls_are_what_they_are_called(rng):
 )
 def test_controls_that_make_no_sense_are_refused(name, x, settings, message, rng):
     with pytest.raises(InputError, match=message):
-        control_states(name, x, **({"units": 20, "spacing_m": 0.5, "orientation_deg": 0.0, "generator": rng} | settings))
+        control_states(
+            name,
+            x,
+            **(
+                {"units": 20, "spacing_m": 0.5, "orientation_deg": 0.0, "generator": rng} | settings
+            ),
+        )

@@ -9,7 +9,12 @@ from scipy import ndimage
 from gridcode import InputError
 from gridcode.analysis.cells import autocorrelogram
 from gridcode.analysis.cells.autocorrelogram import autocorrelograms, smooth
-from gridcode.analysis.cells.gridness import _bilinear, _rotation_correlations, rotation_correlations, score_maps
+from gridcode.analysis.cells.gridness import (
+    _bilinear,
+    _rotation_correlations,
+    rotation_correlations,
+    score_maps,
+)
 from gridcode.analysis.cells.lattice import MIN_ANGLE_DEG, MIN_PEAK, fit_lattices, peaks
 from gridcode.analysis.synthetic import band_cell, bin_centres, lattice_cell, noise_maps, place_cell
 
@@ -66,26 +71,39 @@ def test_smoothing_of_many_maps_equals_that_of_each(rng):
     shared[:, 4, 5] = np.nan
     own[rng.random(own.shape) < 0.1] = np.nan
     for maps in (shared, own):
-        np.testing.assert_array_equal(smooth(maps, 1.3), np.concatenate([smooth(m, 1.3) for m in maps]))
+        np.testing.assert_array_equal(
+            smooth(maps, 1.3), np.concatenate([smooth(m, 1.3) for m in maps])
+        )
 
 
 def test_samples_between_pixels_equal_those_of_ndimage(rng):
     images = rng.random((3, 9, 7))
     images[1, 2, 3] = images[2, -1, -1] = np.nan
     x, y = rng.uniform(-1, 9, (2, 3, 400))
-    x[:, :9], y[:, :9] = np.repeat([0.0, 3.0, 6.0], 3), np.tile([0.0, 2.0, 8.0], 3)  # on pixels and corners
+    x[:, :9], y[:, :9] = (
+        np.repeat([0.0, 3.0, 6.0], 3),
+        np.tile([0.0, 2.0, 8.0], 3),
+    )  # on pixels and corners
     x[:, 9] = np.nan
     for own in (True, False):
         xs, ys = (x, y) if own else (x[:1], y[:1])
         got = _bilinear(images, xs, ys)
         for u, image in enumerate(images):
             at = [np.nan_to_num(c[u if own else 0], nan=-5.0) for c in (ys, xs)]
-            np.testing.assert_allclose(got[u], ndimage.map_coordinates(image, at, order=1, cval=np.nan, prefilter=False), atol=1e-12)
+            np.testing.assert_allclose(
+                got[u],
+                ndimage.map_coordinates(image, at, order=1, cval=np.nan, prefilter=False),
+                atol=1e-12,
+            )
 
 
 @pytest.mark.parametrize("unknown", [0.0, 0.1])
 def test_rotation_correlations_equal_their_definition(unknown, rng):
-    polar, radii, inner = rng.standard_normal((3, 8, 60)), np.arange(1.0, 9.0), np.array([1.0, 2.0, 4.0])
+    polar, radii, inner = (
+        rng.standard_normal((3, 8, 60)),
+        np.arange(1.0, 9.0),
+        np.array([1.0, 2.0, 4.0]),
+    )
     polar[rng.random(polar.shape) < unknown] = np.nan
     turns = (30, 45, 60, 90, 150)
     together = _rotation_correlations(polar, radii, inner, turns)
@@ -102,11 +120,15 @@ def test_rotation_correlations_equal_their_definition(unknown, rng):
                     continue
                 weight = np.broadcast_to(radii[:, None], both.shape)[both]
                 covariance = np.cov(polar[u][both], turned[u][both], aweights=weight)
-                assert fast[u, outer] == pytest.approx(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]), abs=1e-9)
+                assert fast[u, outer] == pytest.approx(
+                    covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]), abs=1e-9
+                )
 
 
 def naive_peaks(correlogram):
-    filled = ndimage.gaussian_filter(np.where(np.isfinite(correlogram), correlogram, -1.0), 1.0, mode="nearest")
+    filled = ndimage.gaussian_filter(
+        np.where(np.isfinite(correlogram), correlogram, -1.0), 1.0, mode="nearest"
+    )
     highest = ndimage.maximum_filter(filled, size=5, mode="nearest")
     y0, x0 = np.array(filled.shape) // 2
     found = []
@@ -115,7 +137,10 @@ def naive_peaks(correlogram):
             kept = filled[y, x] == highest[y, x] > MIN_PEAK and np.isfinite(correlogram[y, x])
             if kept and (y, x) > (y0, x0):
                 sides = [(filled[y, x - 1], filled[y, x + 1]), (filled[y - 1, x], filled[y + 1, x])]
-                dx, dy = (0.5 * (a - b) / c if (c := a - 2 * filled[y, x] + b) < 0 else 0.0 for a, b in sides)
+                dx, dy = (
+                    0.5 * (a - b) / c if (c := a - 2 * filled[y, x] + b) < 0 else 0.0
+                    for a, b in sides
+                )
                 found.append((x - x0 + dx, y - y0 + dy, filled[y, x]))
     found.sort(key=lambda p: np.hypot(p[0], p[1]))
     return np.array(found).reshape(-1, 3)
@@ -138,7 +163,11 @@ def naive_fit(found):
     strong = height > 0.5 * height[length < 2.5 * length[0]].max()
     position, length = position[strong], length[strong]
     (ax, ay), least = position[0], np.sin(np.radians(MIN_ANGLE_DEG))
-    others = [p for p, n in zip(position, length, strict=True) if abs(ax * p[1] - ay * p[0]) > least * length[0] * n]
+    others = [
+        p
+        for p, n in zip(position, length, strict=True)
+        if abs(ax * p[1] - ay * p[0]) > least * length[0] * n
+    ]
     if not others:
         return None
     basis = naive_reduction(position[0], others[0])
@@ -164,7 +193,15 @@ def maps_of_all_kinds(rng):
         place_cell(ARENA, centre_m=(0.3, -0.5)),
         *noise_maps(2, 80, correlation_bins=4.0, generator=rng),
     ]
-    maps = np.stack([*(np.stack(planted) + noise), noise[0], np.zeros((80, 80)), np.ones((80, 80)), np.full((80, 80), np.nan)])
+    maps = np.stack(
+        [
+            *(np.stack(planted) + noise),
+            noise[0],
+            np.zeros((80, 80)),
+            np.ones((80, 80)),
+            np.full((80, 80), np.nan),
+        ]
+    )
     maps[1, 10:14, 30:60] = maps[5, rng.random((80, 80)) < 0.3] = np.nan
     return maps
 
@@ -208,7 +245,9 @@ def test_no_maps_have_no_scores():
 @pytest.mark.parametrize("spacing", [0.4, 0.7, 1.0])
 @pytest.mark.parametrize("orientation", [-25.0, 0.0, 10.0])
 def test_hexagonal_cell(spacing, orientation, rng):
-    clean = lattice_cell(ARENA, spacing_m=spacing, orientation_deg=orientation, phase_m=(0.13, 0.29))
+    clean = lattice_cell(
+        ARENA, spacing_m=spacing, orientation_deg=orientation, phase_m=(0.13, 0.29)
+    )
     s = score(clean, clean + 0.3 * rng.standard_normal(clean.shape))
     assert (s.minmax > 1.2).all() and (s.mean60 > 1.2).all() and (s.corrected > 1.2).all()
     assert (s.square < 0.5).all()
@@ -229,13 +268,18 @@ def test_sheared_cell_recovers_its_lattice_vectors():
     assert s.corrected[0] > 1.0 and s.corrected[0] > s.minmax[0] + 0.5
     length = np.sort(np.hypot(*s.vectors_m[0].T))
     np.testing.assert_allclose(length, [0.9, 0.99], rtol=0.02)
-    assert np.degrees(np.arccos(s.vectors_m[0, 0] @ s.vectors_m[0, 1] / np.prod(length))) == pytest.approx(75, abs=1)
+    assert np.degrees(
+        np.arccos(s.vectors_m[0, 0] @ s.vectors_m[0, 1] / np.prod(length))
+    ) == pytest.approx(75, abs=1)
     assert s.orientation_deg[0] == pytest.approx(-20, abs=1)
 
 
 def test_band_and_place_cells_are_no_lattices(rng):
     noise = 0.05 * rng.standard_normal((2, *ARENA.shape[:2]))
-    s = score(band_cell(ARENA, spacing_m=0.7, orientation_deg=20) + noise[0], place_cell(ARENA, centre_m=(0.4, -0.3), width_m=0.25) + noise[1])
+    s = score(
+        band_cell(ARENA, spacing_m=0.7, orientation_deg=20) + noise[0],
+        place_cell(ARENA, centre_m=(0.4, -0.3), width_m=0.25) + noise[1],
+    )
     assert s.minmax[0] < 0.5 and s.corrected[0] < 0.5
     assert not s.minmax[1] > 0.5
 
@@ -248,7 +292,9 @@ def test_noise_rarely_passes_the_conventional_threshold(correlation, rng):
 
 
 def test_scores_do_not_depend_on_phase_scale_or_offset():
-    maps = [lattice_cell(ARENA, spacing_m=0.8, phase_m=p) for p in ((0, 0), (0.3, 0.1), (-0.2, 0.35))]
+    maps = [
+        lattice_cell(ARENA, spacing_m=0.8, phase_m=p) for p in ((0, 0), (0.3, 0.1), (-0.2, 0.35))
+    ]
     s = score(*maps, 40 * maps[0] + 7)
     np.testing.assert_allclose(s.minmax, s.minmax[0], atol=0.08)
     assert s.minmax[3] == pytest.approx(s.minmax[0])
@@ -282,7 +328,9 @@ def test_non_square_arena():
     assert s.minmax[0] > 1.0
 
 
-@pytest.mark.parametrize("bad", [np.zeros(5), np.zeros((2, 2, 2, 2)), np.zeros((2, 2)), np.full((5, 5), np.inf)])
+@pytest.mark.parametrize(
+    "bad", [np.zeros(5), np.zeros((2, 2, 2, 2)), np.zeros((2, 2)), np.full((5, 5), np.inf)]
+)
 def test_bad_maps(bad):
     with pytest.raises(InputError):
         score_maps(bad, bin_size_m=BIN)

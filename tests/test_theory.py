@@ -29,15 +29,20 @@ def modules_of(code):
         )
         for m in range(len(code.vectors_m))
     ]  # fmt: skip
-    return Modules(tuple(found), code.label, ("",) * len(code.label), np.zeros((len(code.label), len(found))))
+    return Modules(
+        tuple(found), code.label, ("",) * len(code.label), np.zeros((len(code.label), len(found)))
+    )
 
 
 def analysed(spacings, units, **settings):
-    code = ideal_grid_code(spacings, units_per_module=units, phases="random", generator=np.random.default_rng(3))
+    code = ideal_grid_code(
+        spacings, units_per_module=units, phases="random", generator=np.random.default_rng(3)
+    )
     step, start = code.as_system()
 
     def matrices(velocities):
-        # The system reads and writes phases, which no matrix does; a bump moved by its velocity stands in for one.
+        # The system reads and writes phases, which no matrix does; a bump moved by its velocity
+        # stands in for one.
         shift = velocities @ np.linalg.inv(code.vectors_m[0])
         difference = code.phases[:, None] - code.phases[None] - shift[:, None, None]
         return np.cos(2 * np.pi * difference).sum(-1) / len(code.phases)
@@ -63,17 +68,38 @@ def test_an_ideal_module_is_a_torus_a_perfect_attractor_and_an_ideal_code():
     assert whole["topology"]["torus"] and module["topology"]["torus"]
     assert module["rings"]["correlation"] == pytest.approx([1, 1, 1], abs=1e-6)
     assert min(module["toroidal"]["correlation"]) > 0.98 and module["toroidal"]["unimodular"]
-    assert [c["expected_torus"] for c in summary["state_space"]["controls"]] == [True, False, False, False, False]
+    assert [c["expected_torus"] for c in summary["state_space"]["controls"]] == [
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
     assert all(c["as_expected"] for c in summary["state_space"]["controls"])
     kick = summary["dynamics"]["perturbation"]["rows"][-1]
     assert kick["on"][1] == pytest.approx(1, abs=0.01) and kick["off"][1] < 1e-3
     assert summary["dynamics"]["return_map"]["drift_m"][1] == pytest.approx(0, abs=1e-6)
-    undisturbed = next(row for row in summary["robustness"] if row["kind"] == "state noise" and row["level"] == 0)
+    undisturbed = next(
+        row for row in summary["robustness"] if row["kind"] == "state noise" and row["level"] == 0
+    )
     assert undisturbed["errors"][-1]["tracked_m"][1] < 0.01
     codes = {c["code"]: c["properties"] for c in summary["coding"]["codes"]}
-    assert list(codes) == ["network", "one ideal module", "three ideal modules", "place cells", "random"]
-    assert codes["network"]["capacity"]["headline"] == pytest.approx(codes["one ideal module"]["capacity"]["headline"], abs=0.5)
-    assert codes["network"]["algebraic"]["headline"] > 0.97 > 0.3 > codes["place cells"]["algebraic"]["headline"]
+    assert list(codes) == [
+        "network",
+        "one ideal module",
+        "three ideal modules",
+        "place cells",
+        "random",
+    ]
+    assert codes["network"]["capacity"]["headline"] == pytest.approx(
+        codes["one ideal module"]["capacity"]["headline"], abs=0.5
+    )
+    assert (
+        codes["network"]["algebraic"]["headline"]
+        > 0.97
+        > 0.3
+        > codes["place cells"]["algebraic"]["headline"]
+    )
     profile = summary["mechanism"]["profiles"][0]
     assert profile["slope"] == pytest.approx(1, abs=0.05)
 
@@ -94,25 +120,44 @@ def test_pictures_tables_and_sentences_show_it():
         for figure in (
             statespace.state_space(found.arrays, space["populations"]),
             statespace.topology(found.arrays, space["populations"], space["controls"]),
-            drawn.dynamics(found.summary["dynamics"], found.summary["robustness"], vectors_m=np.eye(2)),
-            drawn.mechanism(found.summary["mechanism"], found.arrays["mechanism"].to_dataset(), [{"vectors_m": [[1.0, 0.0], [0.5, 0.87]]}]),
+            drawn.dynamics(
+                found.summary["dynamics"], found.summary["robustness"], vectors_m=np.eye(2)
+            ),
+            drawn.mechanism(
+                found.summary["mechanism"],
+                found.arrays["mechanism"].to_dataset(),
+                [{"vectors_m": [[1.0, 0.0], [0.5, 0.87]]}],
+            ),
             drawn.coding(found.summary["coding"]["codes"]),
         ):
             assert to_png(figure).startswith(b"\x89PNG")
     said = " ".join(sentences(found.summary))
     assert "no two at the same fixed point" in said and "separate" not in said and "-0%" not in said
-    assert "lie on a torus" in said and "Controls of known shape came out as they should" in said and "not measured" not in said.lower()
+    assert (
+        "lie on a torus" in said
+        and "Controls of known shape came out as they should" in said
+        and "not measured" not in said.lower()
+    )
     table = topology_table(space)
-    assert [row[0] for row in table.rows][:2] == ["all 24 units", "module 0 (24 units)"] and len(table.rows) == 7
+    assert [row[0] for row in table.rows][:2] == ["all 24 units", "module 0 (24 units)"] and len(
+        table.rows
+    ) == 7
     assert len(coding_table(found.summary["coding"]["codes"]).rows) == 5
-    assert {row[0] for row in robustness_table(found.summary["robustness"]).rows} >= {"lesion 0.4", "velocity noise 0.02"}
+    assert {row[0] for row in robustness_table(found.summary["robustness"]).rows} >= {
+        "lesion 0.4",
+        "velocity noise 0.02",
+    }
 
 
 def test_sentences_claim_no_more_than_the_numbers():
     found = copy.deepcopy(one_module()[0].summary)
     kick, rest = found["dynamics"]["perturbation"], found["dynamics"]["return_map"]
     kick["off_half_life_steps"], kick["rows"][-1]["on"][1] = None, -0.002
-    rest |= {"distinct": 1, "estimated": 1.0, "outcomes": {"fixed point": 20, "cycle": 0, "drift": 44}}
+    rest |= {
+        "distinct": 1,
+        "estimated": 1.0,
+        "outcomes": {"fixed point": 20, "cycle": 0, "drift": 44},
+    }
     found["dynamics"]["reason"] = "lyapunov: states grow without bound"
     module = found["state_space"]["populations"][1]
     module["toroidal"] |= {"correlation": [0.1, 0.2], "unimodular": False}
@@ -121,15 +166,24 @@ def test_sentences_claim_no_more_than_the_numbers():
     properties["algebraic"] |= {"headline": 0.2, "null": None}
     said = " ".join(sentences(found))
     assert "halve" not in said and "Of a displacement along the manifold 0% is left" in said
-    assert "20 of 64 states" in said and "all at one fixed point" in said and "continuous attractor" not in said
-    assert "grow without bound" in said and "of 0.10, 0.20, but do not go around its own two loops" in said
+    assert (
+        "20 of 64 states" in said
+        and "all at one fixed point" in said
+        and "continuous attractor" not in said
+    )
+    assert (
+        "grow without bound" in said
+        and "of 0.10, 0.20, but do not go around its own two loops" in said
+    )
     assert "R2 -30.30 (1: exactly)" in said and "0.20 (1: phases add exactly)" in said
     kick["rows"][-1]["on"][1] = None
     module["toroidal"]["correlation"] = [None, 0.5]
     for point in rest["points"]:
         point["position_m"] = None
     at_rest = drawn.dynamics(found["dynamics"], None, vectors_m=None).axes[2]
-    assert [text.get_text() for text in at_rest.texts] == ["no lattice common to all units to place them in"]
+    assert [text.get_text() for text in at_rest.texts] == [
+        "no lattice common to all units to place them in"
+    ]
     said = " ".join(sentences(found))
     assert "displacement along" not in said and "Coordinates" not in said
 
@@ -137,14 +191,23 @@ def test_sentences_claim_no_more_than_the_numbers():
 def test_a_system_that_knows_no_place_is_said_to_be_one():
     modules = Modules((), np.full(12, -1), ("",) * 12, np.zeros((12, 0)))
     start = np.full(12, 12**-0.5)
-    settings = {"max_step_m": 0.15, "arena_m": 2.0, "modules": modules, "phases": np.full((12, 2), np.nan), "independent": 0}
+    settings = {
+        "max_step_m": 0.15,
+        "arena_m": 2.0,
+        "modules": modules,
+        "phases": np.full((12, 2), np.nan),
+        "independent": 0,
+    }
 
     def still(states, _):
         return states
 
     found = analyse_theory(still, start, walk_steps=20, nulls=19, **settings).summary
     json.dumps(found, allow_nan=False)
-    assert found["state_space"]["populations"] == [] and "too much alike" in found["state_space"]["skipped"][0]["reason"]
+    assert (
+        found["state_space"]["populations"] == []
+        and "too much alike" in found["state_space"]["skipped"][0]["reason"]
+    )
     assert found["dynamics"] is None and "double precision" in found["reasons"]["dynamics"]
     assert found["mechanism"] is None and "matrices" in found["reasons"]["mechanism"]
     assert found["coding"]["codes"][0]["properties"]["capacity"]["headline"] is None

@@ -9,8 +9,21 @@ from scipy.spatial.distance import pdist, squareform
 from gridcode.analysis.synthetic import band_cell, ideal_grid_code, place_code, random_code
 from gridcode.analysis.topology import betti as topology
 from gridcode.analysis.topology import persistence as homology
-from gridcode.analysis.topology.betti import LOW_THRESHOLD, MOST_BARS, TORUS, count_by_gap, gap_p_value, measure_topology, shuffled
-from gridcode.analysis.topology.persistence import FIELD, choose_landmarks, persistence, principal_components
+from gridcode.analysis.topology.betti import (
+    LOW_THRESHOLD,
+    MOST_BARS,
+    TORUS,
+    count_by_gap,
+    gap_p_value,
+    measure_topology,
+    shuffled,
+)
+from gridcode.analysis.topology.persistence import (
+    FIELD,
+    choose_landmarks,
+    persistence,
+    principal_components,
+)
 from gridcode.errors import InputError
 
 SAMPLES = 1000
@@ -42,13 +55,22 @@ def flat_torus(rng, count, small=1.0):
 def klein_in_4(rng, count):
     a, b = turns(rng, count, 2)
     return np.stack(
-        [(1 + 0.5 * np.cos(b)) * np.cos(a), (1 + 0.5 * np.cos(b)) * np.sin(a), np.sin(b) * np.cos(a / 2), np.sin(b) * np.sin(a / 2)], axis=1
+        [
+            (1 + 0.5 * np.cos(b)) * np.cos(a),
+            (1 + 0.5 * np.cos(b)) * np.sin(a),
+            np.sin(b) * np.cos(a / 2),
+            np.sin(b) * np.sin(a / 2),
+        ],
+        axis=1,
     )
 
 
 def klein_in_5(rng, count):
     a, b = turns(rng, count, 2)
-    return np.stack([np.cos(a), np.sin(a), np.cos(b), np.sin(b) * np.cos(a / 2), np.sin(b) * np.sin(a / 2)], axis=1)
+    return np.stack(
+        [np.cos(a), np.sin(a), np.cos(b), np.sin(b) * np.cos(a / 2), np.sin(b) * np.sin(a / 2)],
+        axis=1,
+    )
 
 
 def projective_plane(rng, count):
@@ -75,18 +97,28 @@ def module(rng, units, *, noise=0.1, **settings):
 
 
 def two_modules(rng):
-    code = ideal_grid_code([1.0, 0.71], units_per_module=16, orientations_deg=[0, 17], generator=rng)
+    code = ideal_grid_code(
+        [1.0, 0.71], units_per_module=16, orientations_deg=[0, 17], generator=rng
+    )
     return noisy(code(places(rng)), rng)
 
 
 def bands(rng, directions=(0.0,)):
     x = places(rng)
-    cells = [band_cell(x, spacing_m=0.8, orientation_deg=d, phase_m=float(rng.uniform(0, 0.8))) for d in directions for _ in range(16)]
+    cells = [
+        band_cell(x, spacing_m=0.8, orientation_deg=d, phase_m=float(rng.uniform(0, 0.8)))
+        for d in directions
+        for _ in range(16)
+    ]
     return noisy(np.stack(cells, axis=1), rng)
 
 
 def measured(states, seed=0, **settings):
-    return measure_topology(states, generator=np.random.default_rng(seed), **({"nulls": 19, "landmarks": 100} | settings))
+    return measure_topology(
+        states,
+        generator=np.random.default_rng(seed),
+        **({"nulls": 19, "landmarks": 100} | settings),
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,7 +159,9 @@ def test_a_klein_bottle_is_a_torus_only_to_coefficients_mod_2(rng, monkeypatch):
 def test_separate_clusters_are_pieces(rng):
     for pieces in (2, 3):
         centres = rng.standard_normal((pieces, 30))
-        found = measured(centres[rng.integers(pieces, size=SAMPLES)] + 0.1 * rng.standard_normal((SAMPLES, 30)))
+        found = measured(
+            centres[rng.integers(pieces, size=SAMPLES)] + 0.1 * rng.standard_normal((SAMPLES, 30))
+        )
         assert found.betti == (pieces, 0, 0)
     # A gap in one unit alone is in the shuffles too: no finding.
     two = circle(rng, SAMPLES) + np.array([0, 0, 4.0]) * rng.integers(2, size=(SAMPLES, 1))
@@ -136,7 +170,9 @@ def test_separate_clusters_are_pieces(rng):
 
 def test_a_torus_and_something_apart_is_no_torus(rng):
     away = np.array([0, 0, 0, 0, 6.0]) + 0.2 * rng.standard_normal((200, 5))
-    states = np.concatenate([np.pad(flat_torus(rng, SAMPLES), ((0, 0), (0, 1))), away])[rng.permutation(SAMPLES + 200)]
+    states = np.concatenate([np.pad(flat_torus(rng, SAMPLES), ((0, 0), (0, 1))), away])[
+        rng.permutation(SAMPLES + 200)
+    ]
     found = measured(noisy(states, rng, 0.02))
     assert found.betti[1:] == (2, 1)
     assert not found.torus
@@ -195,13 +231,26 @@ def test_what_is_only_seen_of_the_population_does_not_change(rng):
     states = module(rng, 24)
     plain = measured(states)
     turn = np.linalg.qr(rng.standard_normal((24, 24)))[0]
-    for other, factor in ((states[:, rng.permutation(24)], 1.0), (1e-6 * states, 1e-6), (1e6 * states, 1e6), (states + 100.0, 1.0)):
+    for other, factor in (
+        (states[:, rng.permutation(24)], 1.0),
+        (1e-6 * states, 1e-6),
+        (1e6 * states, 1e6),
+        (states + 100.0, 1.0),
+    ):
         found = measured(other)
         assert found.betti == plain.betti
         for dimension in range(3):
-            np.testing.assert_allclose(found.diagram.intervals[dimension], factor * plain.diagram.intervals[dimension], rtol=1e-6, atol=1e-9 * factor)
+            np.testing.assert_allclose(
+                found.diagram.intervals[dimension],
+                factor * plain.diagram.intervals[dimension],
+                rtol=1e-6,
+                atol=1e-9 * factor,
+            )
     # Turned states mix units, so that their shuffles are others; the diagram is the same.
-    a, b = (persistence(choose_landmarks(principal_components(s), count=200)[0]) for s in (states, states @ turn))
+    a, b = (
+        persistence(choose_landmarks(principal_components(s), count=200)[0])
+        for s in (states, states @ turn)
+    )
     for dimension in range(3):
         np.testing.assert_allclose(a.lifetimes(dimension), b.lifetimes(dimension), atol=1e-9)
 
@@ -210,7 +259,9 @@ def test_the_void_of_a_torus_needs_the_highest_dimension_asked_for(rng, monkeypa
     """GUDHI leaves out the homology of the complex's own dimension unless told not to; a collapsed torus may have no tetrahedron."""
     line = 2 * np.pi * np.arange(7) / 7
     a, b = (x.ravel() for x in np.meshgrid(line, line))
-    points = np.stack([np.cos(a), np.sin(a), np.cos(b), np.sin(b)], axis=1) + 1e-3 * rng.standard_normal((49, 4))
+    points = np.stack(
+        [np.cos(a), np.sin(a), np.cos(b), np.sin(b)], axis=1
+    ) + 1e-3 * rng.standard_normal((49, 4))
     assert persistence(points, threshold=0.75).lifetimes(2).max(initial=0.0) > 0.1
     assert persistence(points, threshold=0.75, dimensions=1).lifetimes(1)[:2].min() > 0.3
     collapsed, whole = [], gudhi.SimplexTree.compute_persistence
@@ -226,18 +277,29 @@ def test_the_void_of_a_torus_needs_the_highest_dimension_asked_for(rng, monkeypa
 
 def naive_rips(points, threshold, dimensions=2):
     """All simplices, no collapse, one dimension more than is asked for."""
-    tree = gudhi.RipsComplex(points=points, max_edge_length=threshold).create_simplex_tree(max_dimension=dimensions + 1)
-    tree.compute_persistence(homology_coeff_field=FIELD, min_persistence=0, persistence_dim_max=True)
-    return [np.asarray(tree.persistence_intervals_in_dimension(d)).reshape(-1, 2) for d in range(dimensions + 1)]
+    tree = gudhi.RipsComplex(points=points, max_edge_length=threshold).create_simplex_tree(
+        max_dimension=dimensions + 1
+    )
+    tree.compute_persistence(
+        homology_coeff_field=FIELD, min_persistence=0, persistence_dim_max=True
+    )
+    return [
+        np.asarray(tree.persistence_intervals_in_dimension(d)).reshape(-1, 2)
+        for d in range(dimensions + 1)
+    ]
 
 
-@pytest.mark.parametrize("shape", [flat_torus, klein_in_5, sphere, lambda rng, count: rng.standard_normal((count, 3))])
+@pytest.mark.parametrize(
+    "shape", [flat_torus, klein_in_5, sphere, lambda rng, count: rng.standard_normal((count, 3))]
+)
 def test_edge_collapse_gives_the_bars_of_the_whole_complex(shape, rng):
     for count, threshold in ((12, 2.0), (60, 0.9), (90, 0.75)):
         points = shape(rng, count)
         found = persistence(points, threshold=threshold)
         assert found.scale == pytest.approx(np.median(pdist(points)))
-        for ours, theirs in zip(found.intervals, naive_rips(points, threshold * found.scale), strict=True):
+        for ours, theirs in zip(
+            found.intervals, naive_rips(points, threshold * found.scale), strict=True
+        ):
             order = [x[np.lexsort(x.T)] for x in (ours, theirs)]
             np.testing.assert_allclose(*order, rtol=1e-9)
 
@@ -248,7 +310,9 @@ def test_a_square_has_one_loop_from_side_to_diagonal():
     assert sorted(found.intervals[0][:, 1]) == [1, 1, 1, np.inf]
     np.testing.assert_allclose(found.lifetimes(0), 1)
     octahedron = np.concatenate([np.eye(3), -np.eye(3)])
-    np.testing.assert_allclose(persistence(octahedron, threshold=2.0).intervals[2], [[math.sqrt(2), 2]])
+    np.testing.assert_allclose(
+        persistence(octahedron, threshold=2.0).intervals[2], [[math.sqrt(2), 2]]
+    )
     # What is alive at the threshold is as long as was seen of it.
     cut = persistence(octahedron, threshold=1.2)
     np.testing.assert_allclose(cut.intervals[2], [[math.sqrt(2), np.inf]])
@@ -256,10 +320,13 @@ def test_a_square_has_one_loop_from_side_to_diagonal():
 
 
 def test_many_landmarks_are_cheap(rng):
-    points = choose_landmarks(flat_torus(rng, 6000) + 0.15 * rng.standard_normal((6000, 4)), count=1200)[0]
+    points = choose_landmarks(
+        flat_torus(rng, 6000) + 0.15 * rng.standard_normal((6000, 4)), count=1200
+    )[0]
     assert len(points) == 1200
     distances = squareform(pdist(points))
-    # What is joined and not collapsed decides; without collapse this would be millions of tetrahedra.
+    # What is joined and not collapsed decides; without collapse this would be millions of
+    # tetrahedra.
     assert (distances < LOW_THRESHOLD * np.median(distances)).sum() > 300_000
     found = persistence(points, threshold=LOW_THRESHOLD)
     assert [count_by_gap(found.lifetimes(d))[0] for d in (1, 2)] == [2, 1]
@@ -296,7 +363,8 @@ def test_landmarks_are_denoised_and_leave_outliers_out(rng):
     def off(x):
         return np.hypot(np.hypot(*x[:, :2].T) - 1, x[:, 2])
 
-    # Landmarks are the outermost of the averages: the samples that they stand for are further out than most.
+    # Landmarks are the outermost of the averages: the samples that they stand for are further out
+    # than most.
     assert off(found).mean() < 0.4 * off(points[samples]).mean()
     assert off(found).max() < 0.5 * off(points[samples]).max()
 
@@ -341,7 +409,8 @@ def test_the_largest_gap_against_the_loop(rng):
 
 
 def test_the_p_value_of_a_gap_by_hand():
-    # Gaps of 1 after the 3rd to 6th longest: 3 + 4 + 5 + 6 over four terms; a gap of 5 after the second.
+    # Gaps of 1 after the 3rd to 6th longest: 3 + 4 + 5 + 6 over four terms; a gap of 5 after the
+    # second.
     lifetimes = np.array([10.0, 10.0, 5, 4, 3, 2, 1])
     assert gap_p_value(lifetimes, 2) == pytest.approx(1 - (1 - (1 + 2 * 5 / 18) ** -4) ** 8)
     assert gap_p_value(lifetimes, 0) == 1.0
@@ -355,15 +424,20 @@ def test_the_p_value_of_a_gap_by_hand():
 def test_the_p_value_of_a_gap_keeps_its_level_on_exponential_bars(bars):
     rng = np.random.default_rng(bars)
     trials = 4000
-    # The largest gap is chosen, as in the measurement; also each single gap, uncorrected, is exactly F.
+    # The largest gap is chosen, as in the measurement; also each single gap, uncorrected, is
+    # exactly F.
     p = np.array([gap_p_value(x, count_by_gap(x)[0]) for x in rng.exponential(size=(trials, bars))])
     p = p[p > 0]
     for level in (0.01, 0.05, 0.2):
         assert (p <= level).sum() <= trials * level + 3 * math.sqrt(trials * level)
     if bars >= 12:
-        single = np.array([1 - (1 - gap_p_value(x, 2)) ** (1 / 8) for x in rng.exponential(size=(trials, bars))])
+        single = np.array(
+            [1 - (1 - gap_p_value(x, 2)) ** (1 / 8) for x in rng.exponential(size=(trials, bars))]
+        )
         for level in (0.05, 0.3):
-            assert (single <= level).mean() == pytest.approx(level, abs=3 * math.sqrt(level / trials))
+            assert (single <= level).mean() == pytest.approx(
+                level, abs=3 * math.sqrt(level / trials)
+            )
 
 
 def test_the_p_value_of_a_gap_errs_towards_large_p_on_lighter_tails(rng):
@@ -385,7 +459,8 @@ def test_shuffles_keep_units_and_destroy_their_common_state(rng):
 
 
 def test_shuffled_populations_have_uniform_p_values_or_larger():
-    # Loops and voids of states without a common shape: false rate at 0.05 of 24 populations, two numbers each.
+    # Loops and voids of states without a common shape: false rate at 0.05 of 24 populations, two
+    # numbers each.
     hits = []
     for seed in range(24):
         rng = np.random.default_rng([seed, 3])
@@ -398,7 +473,12 @@ def test_shuffled_populations_have_uniform_p_values_or_larger():
 def test_progress_subset_and_seeds(rng):
     states = module(rng, 16)
     seen = []
-    found = measured(states, landmarks=60, most_samples=300, progress=lambda done, total: seen.append((done, total)))
+    found = measured(
+        states,
+        landmarks=60,
+        most_samples=300,
+        progress=lambda done, total: seen.append((done, total)),
+    )
     assert seen == [(i + 1, 19) for i in range(19)]
     assert found.points.shape == (60, 6)
     assert len(np.unique(found.samples)) == 60 and found.samples.max() > 300
@@ -415,7 +495,10 @@ def test_windows_and_verdicts_follow_from_the_diagram(rng):
     torus = measured(flat_torus(rng, SAMPLES))
     bars = np.concatenate([torus.diagram.intervals[1][:2], torus.diagram.intervals[2][:1]])
     last = torus.diagram.intervals[0][1:, 1].max()
-    assert torus.window == (max(last, bars[:, 0].max()), np.minimum(bars[:, 1], torus.diagram.threshold).min())
+    assert torus.window == (
+        max(last, bars[:, 0].max()),
+        np.minimum(bars[:, 1], torus.diagram.threshold).min(),
+    )
 
 
 def test_a_thin_torus_is_one_while_its_small_loop_shows(rng):
@@ -502,13 +585,17 @@ def test_degenerate_populations_are_measured_without_a_torus(rng):
 def test_every_pair_of_shuffles_and_level_that_is_allowed_can_reach_it():
     for nulls, level in itertools.product((19, 39, 99), (0.05, 0.02)):
         if 1 / (1 + nulls) <= level:
-            assert measured(GOOD, nulls=nulls, level=level, landmarks=20).p_value.min() >= 1 / (1 + nulls)
+            assert measured(GOOD, nulls=nulls, level=level, landmarks=20).p_value.min() >= 1 / (
+                1 + nulls
+            )
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_shuffled_clouds_joined_until_they_close_are_as_joined_to_the_end(seed):
     rng = np.random.default_rng(seed)
-    code = ideal_grid_code([1.0], units_per_module=(64, 12)[seed % 2], phases="random", generator=rng)
+    code = ideal_grid_code(
+        [1.0], units_per_module=(64, 12)[seed % 2], phases="random", generator=rng
+    )
     states = shuffled(code(rng.uniform(-2, 2, (1500, 2))), rng)
     points, _ = choose_landmarks(principal_components(states), count=200)
     early, whole = topology._null_diagram(points, 0.9), persistence(points, threshold=0.9)
@@ -522,6 +609,8 @@ def test_shuffled_clouds_joined_until_they_close_are_as_joined_to_the_end(seed):
 def test_many_landmarks_are_joined_less_far_and_keep_their_torus(rng, monkeypatch):
     monkeypatch.setattr(topology, "MANY_LANDMARKS", 100)
     code = ideal_grid_code([1.0], units_per_module=32, generator=rng)
-    found = measure_topology(code(rng.uniform(-2, 2, (2000, 2))), generator=rng, nulls=19, landmarks=150)
+    found = measure_topology(
+        code(rng.uniform(-2, 2, (2000, 2))), generator=rng, nulls=19, landmarks=150
+    )
     assert found.diagram.threshold == pytest.approx(LOW_THRESHOLD * found.diagram.scale)
     assert found.torus

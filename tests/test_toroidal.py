@@ -15,8 +15,19 @@ from gridcode.analysis.topology.circular_coordinates import (
     match_phases,
     toroidal_coordinates,
 )
-from gridcode.analysis.topology.cocycles import _integer_kernel, cup_product, find_loops, integer_cocycles
-from gridcode.analysis.topology.persistence import Diagram, choose_landmarks, loop_scale, persistence, principal_components
+from gridcode.analysis.topology.cocycles import (
+    _integer_kernel,
+    cup_product,
+    find_loops,
+    integer_cocycles,
+)
+from gridcode.analysis.topology.persistence import (
+    Diagram,
+    choose_landmarks,
+    loop_scale,
+    persistence,
+    principal_components,
+)
 from gridcode.errors import InputError
 
 
@@ -45,15 +56,32 @@ def grid_torus(side, twisted=False):
     return of_triangles([[point(*p) for p in t] for t in steps])
 
 
-# The icosahedron with opposite points made one. Its graph is complete: subdivided, so that only its own triangles are filled.
-SIX_POINTS = [(0, 1, 2), (0, 2, 3), (0, 3, 4), (0, 4, 5), (0, 1, 5), (1, 2, 4), (2, 3, 5), (1, 3, 4), (2, 4, 5), (1, 3, 5)]
+# The icosahedron with opposite points made one. Its graph is complete: subdivided, so that only its
+# own triangles are filled.
+SIX_POINTS = [
+    (0, 1, 2),
+    (0, 2, 3),
+    (0, 3, 4),
+    (0, 4, 5),
+    (0, 1, 5),
+    (1, 2, 4),
+    (2, 3, 5),
+    (1, 3, 4),
+    (2, 4, 5),
+    (1, 3, 5),
+]
 
 
 def subdivided(triangles):
     """Barycentric subdivision: its three-cycles of edges are its triangles alone."""
-    cells = sorted({c for t in triangles for k in (1, 2, 3) for c in itertools.combinations(sorted(t), k)}, key=lambda c: (len(c), c))
+    cells = sorted(
+        {c for t in triangles for k in (1, 2, 3) for c in itertools.combinations(sorted(t), k)},
+        key=lambda c: (len(c), c),
+    )
     number = {c: i for i, c in enumerate(cells)}
-    return len(cells), pairs(*((number[a], number[b]) for a, b in itertools.combinations(cells, 2) if set(a) < set(b)))
+    return len(cells), pairs(
+        *((number[a], number[b]) for a, b in itertools.combinations(cells, 2) if set(a) < set(b))
+    )
 
 
 PLANE_POINTS, PLANE = subdivided(SIX_POINTS)
@@ -70,7 +98,22 @@ PLANE_POINTS, PLANE = subdivided(SIX_POINTS)
         (7, pairs(*cycle(4), (0, 4), (4, 5), (5, 6), (0, 6)), 2),
         (8, pairs(*cycle(4), *cycle(4, 4), (0, 4)), 2),
         (8, pairs(*cycle(4), *cycle(4, 4), *((i, i + 4) for i in range(4))), 5),
-        (6, of_triangles([(0, 2, 4), (0, 2, 5), (0, 3, 4), (0, 3, 5), (1, 2, 4), (1, 2, 5), (1, 3, 4), (1, 3, 5)]), 0),
+        (
+            6,
+            of_triangles(
+                [
+                    (0, 2, 4),
+                    (0, 2, 5),
+                    (0, 3, 4),
+                    (0, 3, 5),
+                    (1, 2, 4),
+                    (1, 2, 5),
+                    (1, 3, 4),
+                    (1, 3, 5),
+                ]
+            ),
+            0,
+        ),
         (49, grid_torus(7), 2),
         (100, grid_torus(10), 2),
         (81, grid_torus(9, twisted=True), 1),
@@ -88,11 +131,15 @@ def test_first_cohomology_of_known_graphs(points, edges, loops, rng):
         for i, j in value:
             for k in near[i] & near[j]:
                 assert not (value[i, j] + value[j, k] - value[i, k]).any()
-        # Independent, and no coboundaries among them: with the differences of points they have full rank.
+        # Independent, and no coboundaries among them: with the differences of points they have full
+        # rank.
         difference = np.zeros((len(edges), points))
         difference[np.arange(len(edges)), renamed[:, 0]] = -1
         difference[np.arange(len(edges)), renamed[:, 1]] = 1
-        assert np.linalg.matrix_rank(np.concatenate([difference, found.T], axis=1)) == points - 1 + loops
+        assert (
+            np.linalg.matrix_rank(np.concatenate([difference, found.T], axis=1))
+            == points - 1 + loops
+        )
 
 
 def test_a_loop_is_counted_once_whatever_its_length():
@@ -134,7 +181,10 @@ def test_integer_kernels_against_all_small_solutions(rng):
         if len(found):
             weights = np.linalg.lstsq(found.T.astype(float), every.T.astype(float), rcond=None)[0]
             np.testing.assert_allclose(weights, np.rint(weights), atol=1e-8)
-    assert _integer_kernel(np.array([[2**40, 3**25], [0, 0]])).tolist() in ([[-(3**25), 2**40]], [[3**25, -(2**40)]])
+    assert _integer_kernel(np.array([[2**40, 3**25], [0, 0]])).tolist() in (
+        [[-(3**25), 2**40]],
+        [[3**25, -(2**40)]],
+    )
 
 
 def test_reduced_bases_are_the_shortest(rng):
@@ -144,21 +194,29 @@ def test_reduced_bases_are_the_shortest(rng):
         basis = _reduced_basis(gram)
         assert abs(round(np.linalg.det(basis))) == 1
         sizes = np.sort(np.diag(basis @ gram @ basis.T))
-        tried = np.array([c for c in itertools.product(range(-12, 13), repeat=2) if math.gcd(*c) == 1])
+        tried = np.array(
+            [c for c in itertools.product(range(-12, 13), repeat=2) if math.gcd(*c) == 1]
+        )
         every = np.sort(np.einsum("ci,ij,cj->c", tried, gram, tried))
         assert sizes[0] == pytest.approx(every[0])
         assert sizes[1] <= every[2] * (1 + 1e-9)
 
 
 def diagram(loops, threshold=10.0):
-    return Diagram((np.zeros((1, 2)), np.array(loops, dtype=float).reshape(-1, 2), np.zeros((0, 2))), threshold, 1.0)
+    return Diagram(
+        (np.zeros((1, 2)), np.array(loops, dtype=float).reshape(-1, 2), np.zeros((0, 2))),
+        threshold,
+        1.0,
+    )
 
 
 def test_the_scale_lies_where_two_loops_are_alone():
     assert loop_scale(diagram([[1, 9], [2, 8]])) == pytest.approx(2 + 0.4 * 6)
     assert loop_scale(diagram([[1, np.inf], [2, np.inf]])) == pytest.approx(2 + 0.4 * 8)
     # Others are alive from 2 to 3 and 4 to 4.5: the widest free stretch is from 4.5 to 8.
-    assert loop_scale(diagram([[1, 9], [2, 8], [1.5, 3], [4, 4.5]])) == pytest.approx(4.5 + 0.4 * 3.5)
+    assert loop_scale(diagram([[1, 9], [2, 8], [1.5, 3], [4, 4.5]])) == pytest.approx(
+        4.5 + 0.4 * 3.5
+    )
     assert loop_scale(diagram([[1, 9]]), loops=1) == pytest.approx(1 + 0.4 * 8)
     for none in ([], [[1, 9]], [[1, 4], [5, 8]], [[1, 5], [5, 8]], [[1, 9], [2, 8], [1.5, 8]]):
         assert math.isnan(loop_scale(diagram(none)))
@@ -175,7 +233,9 @@ def flat_torus(phases, small=1.0):
 
 
 def grid(side):
-    return np.stack(np.meshgrid(np.arange(side) / side, np.arange(side) / side), axis=-1).reshape(-1, 2)
+    return np.stack(np.meshgrid(np.arange(side) / side, np.arange(side) / side), axis=-1).reshape(
+        -1, 2
+    )
 
 
 def test_coordinates_of_a_regular_torus_are_exact():
@@ -216,8 +276,12 @@ def test_coordinates_are_the_phases_of_the_lattice(lattice, seed):
 
 def test_coordinates_belong_to_a_torus_only(rng):
     x = rng.uniform(-2, 2, (1000, 2))
-    cells = np.stack([band_cell(x, spacing_m=0.8, phase_m=float(p)) for p in rng.uniform(0, 0.8, 16)], axis=1)
-    found = measure_topology(cells + 0.05 * rng.standard_normal(cells.shape), generator=rng, nulls=19, landmarks=80)
+    cells = np.stack(
+        [band_cell(x, spacing_m=0.8, phase_m=float(p)) for p in rng.uniform(0, 0.8, 16)], axis=1
+    )
+    found = measure_topology(
+        cells + 0.05 * rng.standard_normal(cells.shape), generator=rng, nulls=19, landmarks=80
+    )
     with pytest.raises(InputError, match="not shown to make a torus"):
         coordinates_of(found)
     code = ideal_grid_code([0.9], units_per_module=24, generator=rng)
@@ -226,7 +290,9 @@ def test_coordinates_belong_to_a_torus_only(rng):
     assert match.unimodular and np.abs(match.correlation).min() > 0.98
 
 
-CIRCLE = np.stack([np.cos(2 * np.pi * np.arange(30) / 30), np.sin(2 * np.pi * np.arange(30) / 30)], axis=1)
+CIRCLE = np.stack(
+    [np.cos(2 * np.pi * np.arange(30) / 30), np.sin(2 * np.pi * np.arange(30) / 30)], axis=1
+)
 
 
 @pytest.mark.parametrize(
@@ -248,11 +314,18 @@ def test_points_that_make_no_torus_are_refused(points, scale, message):
 
 
 def test_uneven_and_repeated_points_do_not_break_the_least_squares(rng):
-    # Two loops of four points with one in common: fewer points than neighbours that weights ask for.
+    # Two loops of four points with one in common: fewer points than neighbours that weights ask
+    # for.
     square = np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]])
     eight = np.concatenate([square, -square[1:]])
     assert np.isfinite(toroidal_coordinates(eight, scale=1.1)).all()
-    phases = np.concatenate([grid(12), np.repeat(grid(12)[:3], 12, axis=0), grid(12)[:40] + 1e-9 * rng.standard_normal((40, 2))])
+    phases = np.concatenate(
+        [
+            grid(12),
+            np.repeat(grid(12)[:3], 12, axis=0),
+            grid(12)[:40] + 1e-9 * rng.standard_normal((40, 2)),
+        ]
+    )
     found = toroidal_coordinates(flat_torus(phases), scale=0.8)
     assert np.abs(match_phases(found, phases).correlation).min() > 0.95
 
@@ -266,9 +339,13 @@ def test_extended_coordinates_agree_with_their_points(rng):
         assert ((found >= 0) & (found < 1)).all()
         off = np.abs(found - at - np.rint(found - at))
         assert np.median(off) < 0.02 and off.max() < 0.08
-    np.testing.assert_allclose(extend_coordinates(points, phases, points[:9], neighbours=1), phases[:9], rtol=1e-12)
+    np.testing.assert_allclose(
+        extend_coordinates(points, phases, points[:9], neighbours=1), phases[:9], rtol=1e-12
+    )
     # Many points at one place: their circular mean.
-    same = extend_coordinates(np.ones((6, 2)), np.array([[0.9, 0.4], [0.1, 0.6]] * 3), np.ones((1, 2)))
+    same = extend_coordinates(
+        np.ones((6, 2)), np.array([[0.9, 0.4], [0.1, 0.6]] * 3), np.ones((1, 2))
+    )
     np.testing.assert_allclose(np.exp(2j * np.pi * same), [[1, -1]], atol=1e-9)
 
 
@@ -298,7 +375,9 @@ def test_circular_correlation_is_that_of_all_pairs(rng):
     for spread in (1.0, 0.1):
         a = spread * rng.random(60)
         for b in (spread * rng.random(60), a + 0.1 * rng.random(60), -a):
-            assert circular_correlation(a, b) == pytest.approx(naive_circular_correlation(a, b), abs=1e-9)
+            assert circular_correlation(a, b) == pytest.approx(
+                naive_circular_correlation(a, b), abs=1e-9
+            )
     assert circular_correlation(a, a + 0.3) == pytest.approx(1)
     assert circular_correlation(a, 5.2 - a) == pytest.approx(-1)
     assert abs(circular_correlation(rng.random(20_000), rng.random(20_000))) < 0.03
@@ -313,10 +392,22 @@ def test_circular_correlation_with_a_constant_is_missing(rng):
     assert math.isnan(circular_correlation(a[:1], a[:1]))
 
 
-@pytest.mark.parametrize("matrix", [[[1, 0], [0, 1]], [[0, -1], [1, 1]], [[1, 1], [1, 2]], [[2, 1], [0, 1]], [[1, 2], [2, -1]], [[1, 1], [1, 1]]])
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        [[1, 0], [0, 1]],
+        [[0, -1], [1, 1]],
+        [[1, 1], [1, 2]],
+        [[2, 1], [0, 1]],
+        [[1, 2], [2, -1]],
+        [[1, 1], [1, 1]],
+    ],
+)
 def test_a_planted_matrix_is_recovered(matrix, rng):
     phases = turns(rng, 400)
-    coordinates = np.mod(phases @ np.array(matrix).T + [0.3, 0.8] + 0.03 * rng.standard_normal((400, 2)), 1)
+    coordinates = np.mod(
+        phases @ np.array(matrix).T + [0.3, 0.8] + 0.03 * rng.standard_normal((400, 2)), 1
+    )
     found = match_phases(coordinates, phases)
     assert found.matrix.tolist() == matrix
     assert found.unimodular == (abs(round(np.linalg.det(matrix))) == 1)
@@ -338,7 +429,8 @@ def test_nothing_is_not_matched(coordinates, phases, message):
 
 
 def test_two_lattices_of_points_have_their_own_loops():
-    # A coarse torus of 49 points: at the scale of one step and its diagonal the graph is the grid with both diagonals.
+    # A coarse torus of 49 points: at the scale of one step and its diagonal the graph is the grid
+    # with both diagonals.
     points = flat_torus(grid(7))
     distances = squareform(pdist(points))
     edges = np.argwhere(np.triu(distances <= 1.3, k=1))
@@ -358,12 +450,18 @@ def sphere_with_two_rings(rng):
 @pytest.mark.parametrize("seed", range(3))
 def test_the_product_of_its_loops_tells_a_torus_from_a_sphere_with_two_rings(seed):
     rng = np.random.default_rng(seed)
-    points, _ = choose_landmarks(sphere_with_two_rings(rng) + 0.01 * rng.standard_normal((4000, 4)), count=200)
+    points, _ = choose_landmarks(
+        sphere_with_two_rings(rng) + 0.01 * rng.standard_normal((4000, 4)), count=200
+    )
     diagram = persistence(points)
-    assert (diagram.lifetimes(1)[:3] > 0.4).tolist() == [True, True, False] and (diagram.lifetimes(2)[:2] > 0.4).tolist() == [True]
+    assert (diagram.lifetimes(1)[:3] > 0.4).tolist() == [True, True, False] and (
+        diagram.lifetimes(2)[:2] > 0.4
+    ).tolist() == [True]
     assert cup_product(find_loops(points, scale=loop_scale(diagram))) < 1e-6
     code = ideal_grid_code([1.0], units_per_module=32, phases="random", generator=rng)
-    points, _ = choose_landmarks(principal_components(code(rng.uniform(-2, 2, (2000, 2)))), count=200)
+    points, _ = choose_landmarks(
+        principal_components(code(rng.uniform(-2, 2, (2000, 2)))), count=200
+    )
     assert cup_product(find_loops(points, scale=loop_scale(persistence(points)))) > 0.3
 
 

@@ -49,14 +49,20 @@ def test_a_step_lowers_the_loss_and_metrics_are_complete(tiny, tmp_path):
     names = "step loss separation invariance capacity isometry gradient_norm learning_rate silent_units zero_states steps_per_second"
     assert set(rows[0]) == set(names.split())
     manifest = run.manifest
-    assert manifest["finished"] and manifest["step"] == 150 and manifest["config_hash"] == run.config.content_hash
+    assert (
+        manifest["finished"]
+        and manifest["step"] == 150
+        and manifest["config_hash"] == run.config.content_hash
+    )
     assert str(tmp_path) not in json.dumps(manifest)
 
 
 @pytest.mark.parametrize("stop", [1, 7, 16])
 @pytest.mark.parametrize("schedule", ["inverse", "plateau"])
 def test_stopped_and_resumed_equals_never_stopped(tiny, tmp_path, stop, schedule):
-    config = tiny.override({"schedule": schedule, "plateau_interval": 2, "plateau_patience": 0, "accumulation": 2})
+    config = tiny.override(
+        {"schedule": schedule, "plateau_interval": 2, "plateau_patience": 0, "accumulation": 2}
+    )
     whole = gridcode.train(config, out=tmp_path / "whole")
     broken = Run.create(tmp_path / "broken", config)
     train_run(broken, stop_at=stop)
@@ -67,10 +73,16 @@ def test_stopped_and_resumed_equals_never_stopped(tiny, tmp_path, stop, schedule
 
 def kill_and_resume(tmp_path, moments, steps):
     command = [sys.executable, "-m", "gridcode", "train"]
-    overrides = [f"--{k.replace('_', '-')}={json.dumps(v)}" for k, v in (TINY | {"training.steps": steps}).items() if not k.startswith("evaluation")]
+    overrides = [
+        f"--{k.replace('_', '-')}={json.dumps(v)}"
+        for k, v in (TINY | {"training.steps": steps}).items()
+        if not k.startswith("evaluation")
+    ]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    subprocess.run([*command, "quick", "--quiet", "--out", str(whole), *overrides], check=True, env=environment)
+    subprocess.run(
+        [*command, "quick", "--quiet", "--out", str(whole), *overrides], check=True, env=environment
+    )
     first = [*command, "quick", "--quiet", "--out", str(broken), *overrides]
     killed = 0
     for moment in moments:
@@ -80,14 +92,20 @@ def kill_and_resume(tmp_path, moments, steps):
         before = marks.stat().st_size if marks.exists() else 0
         deadline = time.monotonic() + 60
         # Imports take most of a second: wait until it trains, then a random moment more.
-        while process.poll() is None and time.monotonic() < deadline and (marks.stat().st_size if marks.exists() else 0) <= before:
+        while (
+            process.poll() is None
+            and time.monotonic() < deadline
+            and (marks.stat().st_size if marks.exists() else 0) <= before
+        ):
             time.sleep(0.002)
         time.sleep(moment)
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
             killed += 1
         process.wait()
-    subprocess.run([*command, "--quiet", str(broken)], check=True, env=environment, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [*command, "--quiet", str(broken)], check=True, env=environment, stdout=subprocess.DEVNULL
+    )
     assert same(weights(Run(whole)), weights(Run(broken)))
     assert untimed(Run(whole).metrics()) == untimed(Run(broken).metrics())
     assert not list((broken / "checkpoints").glob(".*"))
@@ -137,9 +155,13 @@ def test_a_damaged_older_checkpoint_does_not_matter(tiny, tmp_path):
 def test_threads_are_bounded_by_openmps_variable(monkeypatch):
     for told, wanted in (("1", 1), ("4,2", 2), ("", 2), ("nonsense", 2), ("0", 2)):
         monkeypatch.setenv("OMP_NUM_THREADS", told)
-        assert choose_threads(TrainingConfig(), all_pairs=True, sizes=(64,)) == min(wanted, os.cpu_count())
+        assert choose_threads(TrainingConfig(), all_pairs=True, sizes=(64,)) == min(
+            wanted, os.cpu_count()
+        )
     assert choose_threads(TrainingConfig(), all_pairs=False, sizes=(64,)) == 1
-    assert choose_threads(TrainingConfig(), all_pairs=False, sizes=(16, 16)) == min(wanted, os.cpu_count())
+    assert choose_threads(TrainingConfig(), all_pairs=False, sizes=(16, 16)) == min(
+        wanted, os.cpu_count()
+    )
     assert choose_threads(TrainingConfig(threads=5), all_pairs=False, sizes=(64,)) == 5
 
 
@@ -164,7 +186,9 @@ def test_a_changed_configuration_is_not_resumed(tiny, tmp_path):
     run = Run.create(tmp_path / "a", tiny)
     train_run(run, stop_at=7)
     text = (run.folder / "config.toml").read_text()
-    (run.folder / "config.toml").write_text(text.replace("learning_rate = 0.001", "learning_rate = 0.002"))
+    (run.folder / "config.toml").write_text(
+        text.replace("learning_rate = 0.001", "learning_rate = 0.002")
+    )
     with pytest.raises(InputError, match="other settings"):
         gridcode.train(out=run.folder)
     (run.folder / "config.toml").write_text(text.replace("walk_steps = 60", "walk_steps = 61"))
@@ -184,7 +208,9 @@ def test_a_full_disk_is_one_line_and_the_last_checkpoint_survives(tiny, tmp_path
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(TrainingError, match=r"the disk is full; last good checkpoint: step \d+"):
+        with pytest.raises(
+            TrainingError, match=r"the disk is full; last good checkpoint: step \d+"
+        ):
             train_run(run)
     assert not list(run.folder.rglob("*.part"))
     gridcode.train(out=run.folder)
@@ -204,7 +230,10 @@ def test_a_read_only_folder_is_one_line(tiny, tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr("builtins.open", refuse)
-        with pytest.raises(TrainingError, match=r"cannot write to .*: Read-only file system; last good checkpoint: step 7"):
+        with pytest.raises(
+            TrainingError,
+            match=r"cannot write to .*: Read-only file system; last good checkpoint: step 7",
+        ):
             train_run(run)
     assert same(before, weights(run))
 
@@ -216,10 +245,17 @@ def test_a_non_finite_loss_stops_with_step_term_and_checkpoint(tiny, tmp_path, m
 
     def poisoned(self, stream):
         batch = real(self, stream)
-        return dataclasses.replace(batch, velocities=batch.velocities * math.nan) if self.step == 17 else batch
+        return (
+            dataclasses.replace(batch, velocities=batch.velocities * math.nan)
+            if self.step == 17
+            else batch
+        )
 
     monkeypatch.setattr(Trainer, "draw", poisoned)
-    with pytest.raises(TrainingError, match=r"loss term .*invariance.* not finite at step 18; last good checkpoint: step 14"):
+    with pytest.raises(
+        TrainingError,
+        match=r"loss term .*invariance.* not finite at step 18; last good checkpoint: step 14",
+    ):
         gridcode.train(out=run.folder)
 
 
@@ -255,9 +291,18 @@ def test_learning_rate_schedules():
     assert learning_rate(t, 99, Plateau()) == pytest.approx(1.0, abs=0.03)
     assert learning_rate(t, 1000, Plateau()) == pytest.approx(0.05)
     t = TrainingConfig(learning_rate=1.0, schedule="inverse", hold_steps=400, warmup_steps=200)
-    assert [learning_rate(t, s, Plateau()) for s in (99, 300, 400, 800, 4000)] == pytest.approx([0.5, 1.0, 1.0, 0.5, 0.1])
+    assert [learning_rate(t, s, Plateau()) for s in (99, 300, 400, 800, 4000)] == pytest.approx(
+        [0.5, 1.0, 1.0, 0.5, 0.1]
+    )
     p = Plateau()
-    t = TrainingConfig(learning_rate=1.0, schedule="plateau", plateau_interval=1, plateau_patience=2, plateau_factor=0.5, warmup_steps=0)
+    t = TrainingConfig(
+        learning_rate=1.0,
+        schedule="plateau",
+        plateau_interval=1,
+        plateau_patience=2,
+        plateau_factor=0.5,
+        warmup_steps=0,
+    )
     for loss in (-1.0, -1.1, -1.1, -1.1, -1.1):
         p.observe(t, loss)
     assert learning_rate(t, 0, p) == 0.5
@@ -297,7 +342,9 @@ def test_run_folders_are_not_overwritten_and_foreign_folders_refused(tiny, tmp_p
 def test_gpu_trains_like_the_cpu(tiny):
     cpu, gpu = Trainer(tiny, device="cpu"), Trainer(tiny, device="cuda")
     batch = cpu.draw()
-    moved = dataclasses.replace(batch, **{f.name: getattr(batch, f.name).cuda() for f in dataclasses.fields(batch)})
+    moved = dataclasses.replace(
+        batch, **{f.name: getattr(batch, f.name).cuda() for f in dataclasses.fields(batch)}
+    )
     torch.testing.assert_close(gpu.network(moved).cpu(), cpu.network(batch), atol=1e-4, rtol=1e-3)
     for _ in range(5):
         gpu.advance()

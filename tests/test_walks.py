@@ -10,7 +10,10 @@ ALWAYS = ["smooth", "uniform", "slow", "straight"]
 
 
 def draw(name, *, seed=7, **settings):
-    return WALKS[name](**({"arena_m": 2.0, "steps": 200, "walkers": 40, "max_step_m": 0.15} | settings), generator=np.random.default_rng(seed))
+    return WALKS[name](
+        **({"arena_m": 2.0, "steps": 200, "walkers": 40, "max_step_m": 0.15} | settings),
+        generator=np.random.default_rng(seed),
+    )
 
 
 def speeds(walk):
@@ -36,8 +39,22 @@ def test_walks_keep_their_place_in_the_seeds_of_evaluations():
 @pytest.mark.parametrize(
     ("name", "ends"),
     [
-        ("smooth", [[-0.263633882085, -0.501060106232], [-0.684079032865, -0.282283253541], [0.927705388733, -0.030410417161]]),
-        ("uniform", [[-0.605791990949, 0.369744533736], [0.517526705306, -0.025025020035], [0.61439042643, 0.371598246092]]),
+        (
+            "smooth",
+            [
+                [-0.263633882085, -0.501060106232],
+                [-0.684079032865, -0.282283253541],
+                [0.927705388733, -0.030410417161],
+            ],
+        ),
+        (
+            "uniform",
+            [
+                [-0.605791990949, 0.369744533736],
+                [0.517526705306, -0.025025020035],
+                [0.61439042643, 0.371598246092],
+            ],
+        ),
     ],
 )
 def test_the_walks_that_published_numbers_rest_on_stay_as_they_are(name, ends):
@@ -86,7 +103,17 @@ def test_the_extent_of_training_holds_95_percent_of_last_coordinates():
 
 
 @pytest.mark.parametrize("name", [*ALWAYS, "rat"])
-@pytest.mark.parametrize("bad", [{"arena_m": 0.0}, {"steps": 0}, {"walkers": 0}, {"max_step_m": 1.0}, {"max_step_m": 0.0}, {"arena_m": float("nan")}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"arena_m": 0.0},
+        {"steps": 0},
+        {"walkers": 0},
+        {"max_step_m": 1.0},
+        {"max_step_m": 0.0},
+        {"arena_m": float("nan")},
+    ],
+)
 def test_sizes_that_make_no_sense_are_refused(name, bad):
     with pytest.raises(InputError):
         draw(name, **bad)

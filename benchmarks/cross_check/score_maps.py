@@ -2,9 +2,10 @@
 
     python score_maps.py FOLDER TOOL [--deepmind CLONE]
 
-TOOL is gridcode, opexebo, spatial_maps or deepmind; the last is no package: CLONE is a clone of github.com/google-deepmind/grid-cells.
-Writes FOLDER/TOOL.json: per map its scores, spacing_m and orientation_deg, and the CPU-milliseconds a map of each score (median of five
-runs over 20 maps, one thread).
+TOOL is gridcode, opexebo, spatial_maps or deepmind; the last is no package: CLONE is a clone of
+github.com/google-deepmind/grid-cells. Writes FOLDER/TOOL.json: per map its scores, spacing_m and
+orientation_deg, and the CPU-milliseconds a map of each score (median of five runs over 20 maps, one
+thread).
 """
 
 import argparse
@@ -47,8 +48,14 @@ def opexebo_tools() -> dict[str, Tool]:
     import opexebo
 
     def score(rate: np.ndarray, bin_m: float) -> dict[str, float]:
-        value, stats = opexebo.analysis.grid_score(opexebo.analysis.autocorrelation(rate), bin_width=bin_m)
-        return {"opexebo": value, "spacing_m": stats["grid_spacing"], "orientation_deg": stats["grid_orientation"]}
+        value, stats = opexebo.analysis.grid_score(
+            opexebo.analysis.autocorrelation(rate), bin_width=bin_m
+        )
+        return {
+            "opexebo": value,
+            "spacing_m": stats["grid_spacing"],
+            "orientation_deg": stats["grid_orientation"],
+        }
 
     return {"opexebo": each(score)}
 
@@ -62,7 +69,11 @@ def spatial_maps_tools() -> dict[str, Tool]:
         correlogram = autocorrelation(np.nan_to_num(rate), mode="full", normalize=True)
         peaks = find_peaks(correlogram) * bin_m
         spacing, orientation = spacing_and_orientation(peaks, np.array(correlogram.shape) * bin_m)
-        return {"spatial_maps": gridness(rate), "spacing_m": spacing, "orientation_deg": np.degrees(orientation)}
+        return {
+            "spatial_maps": gridness(rate),
+            "spacing_m": spacing,
+            "orientation_deg": np.degrees(orientation),
+        }
 
     return {"spatial_maps": each(score)}
 
@@ -81,8 +92,14 @@ def deepmind_tools(clone: Path) -> dict[str, Tool]:
 
     def tool(min_max: bool) -> Tool:
         def score(rate: np.ndarray, _bin_m: float) -> dict[str, float]:
-            hexagonal, square, *_ = GridScorer(len(rate), None, rings, min_max=min_max).get_scores(rate)
-            return {"deepmind_minmax": hexagonal} if min_max else {"deepmind": hexagonal, "square": square}
+            hexagonal, square, *_ = GridScorer(len(rate), None, rings, min_max=min_max).get_scores(
+                rate
+            )
+            return (
+                {"deepmind_minmax": hexagonal}
+                if min_max
+                else {"deepmind": hexagonal, "square": square}
+            )
 
         return each(score)
 
@@ -95,14 +112,24 @@ def gridcode_tools() -> dict[str, Tool]:
 
     def own(maps: np.ndarray, bin_m: float) -> dict[str, Any]:
         scores = score_maps(maps, bin_size_m=bin_m, smoothing_bins=0)
-        names = {"own_minmax": "minmax", "own_mean60": "mean60", "own_square": "square", "own_corrected": "corrected"}
+        names = {
+            "own_minmax": "minmax",
+            "own_mean60": "mean60",
+            "own_square": "square",
+            "own_corrected": "corrected",
+        }
         columns = {column: getattr(scores, name).tolist() for column, name in names.items()}
-        return columns | {"spacing_m": scores.spacing_m.tolist(), "orientation_deg": scores.orientation_deg.tolist()}
+        return columns | {
+            "spacing_m": scores.spacing_m.tolist(),
+            "orientation_deg": scores.orientation_deg.tolist(),
+        }
 
     def named(definition: str) -> Tool:
         return lambda maps, _bin_m: {definition: grid_score(maps, definition=definition).tolist()}
 
-    return {"own scores and lattice": own} | {name: named(name) for name in DEFINITIONS if name != "minmax"}
+    return {"own scores and lattice": own} | {
+        name: named(name) for name in DEFINITIONS if name != "minmax"
+    }
 
 
 def milliseconds(tool: Tool, maps: np.ndarray, bin_m: float) -> float:
@@ -115,10 +142,14 @@ def milliseconds(tool: Tool, maps: np.ndarray, bin_m: float) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("tool", choices=["gridcode", "opexebo", "spatial_maps", "deepmind"])
-    parser.add_argument("--deepmind", type=Path, help="clone of github.com/google-deepmind/grid-cells")
+    parser.add_argument(
+        "--deepmind", type=Path, help="clone of github.com/google-deepmind/grid-cells"
+    )
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     files = [np.load(options.folder / f"{name}.npz") for name in ("planted", "ratinabox")]
@@ -128,12 +159,25 @@ def main() -> None:
             parser.error("say where the clone is: --deepmind CLONE")
         tools = deepmind_tools(options.deepmind)
     else:
-        tools = {"gridcode": gridcode_tools, "opexebo": opexebo_tools, "spatial_maps": spatial_maps_tools}[options.tool]()
+        tools = {
+            "gridcode": gridcode_tools,
+            "opexebo": opexebo_tools,
+            "spatial_maps": spatial_maps_tools,
+        }[options.tool]()
     columns = {name: value for tool in tools.values() for name, value in tool(maps, bin_m).items()}
-    times = {name: milliseconds(tool, maps[:: len(maps) // 20][:20], bin_m) for name, tool in tools.items()}
+    times = {
+        name: milliseconds(tool, maps[:: len(maps) // 20][:20], bin_m)
+        for name, tool in tools.items()
+    }
     packages = ("gridcode", "opexebo", "spatial-maps", "numpy", "scipy")
-    versions = {p.metadata["Name"].replace("_", "-"): p.version for p in metadata.distributions() if p.metadata["Name"].replace("_", "-") in packages}
-    (options.folder / f"{options.tool}.json").write_text(json.dumps({"versions": versions, "cpu_ms_per_map": times, "maps": columns}, default=float))
+    versions = {
+        p.metadata["Name"].replace("_", "-"): p.version
+        for p in metadata.distributions()
+        if p.metadata["Name"].replace("_", "-") in packages
+    }
+    (options.folder / f"{options.tool}.json").write_text(
+        json.dumps({"versions": versions, "cpu_ms_per_map": times, "maps": columns}, default=float)
+    )
     print(f"{options.tool}: {len(maps)} maps; CPU-ms a map {times}; {versions}")
 
 

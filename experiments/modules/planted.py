@@ -34,12 +34,21 @@ class Planted:
     spacings_m: np.ndarray
 
 
-def sheared_lattice(positions, *, spacing_m, orientation_deg, stretch, along_deg, angle_deg, phase_m, width):
+def sheared_lattice(
+    positions, *, spacing_m, orientation_deg, stretch, along_deg, angle_deg, phase_m, width
+):
     """A lattice stretched by exp(stretch) along one direction and squeezed as much across it."""
     a = np.radians(along_deg)
     turn = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
     back = turn @ np.diag([np.exp(-stretch), np.exp(stretch)]) @ turn.T
-    return lattice_cell(positions @ back, spacing_m=spacing_m, orientation_deg=orientation_deg, angle_deg=angle_deg, phase_m=phase_m, width=width)
+    return lattice_cell(
+        positions @ back,
+        spacing_m=spacing_m,
+        orientation_deg=orientation_deg,
+        angle_deg=angle_deg,
+        phase_m=phase_m,
+        width=width,
+    )
 
 
 def junk_cell(kind, centres, bin_size_m, generator):
@@ -47,11 +56,25 @@ def junk_cell(kind, centres, bin_size_m, generator):
     if kind == "silent":
         return np.zeros(centres.shape[:2])
     if kind == "noise":
-        map_ = noise_maps(1, len(centres), correlation_bins=generator.uniform(0.08, 0.2) / bin_size_m, generator=generator)[0]
+        map_ = noise_maps(
+            1,
+            len(centres),
+            correlation_bins=generator.uniform(0.08, 0.2) / bin_size_m,
+            generator=generator,
+        )[0]
         return map_ / map_.max()
     if kind == "place":
-        return place_cell(centres, centre_m=tuple(generator.uniform(-arena / 2, arena / 2, 2)), width_m=generator.uniform(0.1, 0.3))
-    return band_cell(centres, spacing_m=generator.uniform(0.3, 1.2), orientation_deg=generator.uniform(-90, 90), phase_m=generator.uniform(0, 1))
+        return place_cell(
+            centres,
+            centre_m=tuple(generator.uniform(-arena / 2, arena / 2, 2)),
+            width_m=generator.uniform(0.1, 0.3),
+        )
+    return band_cell(
+        centres,
+        spacing_m=generator.uniform(0.3, 1.2),
+        orientation_deg=generator.uniform(-90, 90),
+        phase_m=generator.uniform(0, 1),
+    )
 
 
 def draw(modules: int, generator: np.random.Generator) -> Planted:
@@ -68,7 +91,9 @@ def draw(modules: int, generator: np.random.Generator) -> Planted:
     maps, module, kind = [], [], []
     for m, spacing in enumerate(spacings):
         orientation, width = generator.uniform(-30, 30), generator.uniform(0.12, 0.2)
-        stretch, along = (generator.uniform(0.0, 0.15), generator.uniform(0, 180)) if sheared else (0.0, 0.0)
+        stretch, along = (
+            (generator.uniform(0.0, 0.15), generator.uniform(0, 180)) if sheared else (0.0, 0.0)
+        )
         square = sheared and generator.random() < 0.2
         for _ in range(generator.integers(10, 21)):
             cell = sheared_lattice(

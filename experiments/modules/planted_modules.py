@@ -1,12 +1,15 @@
 """Is the planted number of modules found, from maps?
 
-    python experiments/modules/planted_modules.py experiments/modules/planted.csv --draws 200
-    python experiments/modules/planted_modules.py experiments/modules/planted_all_pass.csv --draws 200 --candidates all
-    python experiments/modules/planted_modules.py experiments/modules/noise_all_pass.csv --noise --draws 100 --candidates all
+    python experiments/modules/planted_modules.py experiments/modules/planted.csv --draws 200 python
+    experiments/modules/planted_modules.py experiments/modules/planted_all_pass.csv --draws 200
+    --candidates all python experiments/modules/planted_modules.py
+    experiments/modules/noise_all_pass.csv --noise --draws 100 --candidates all
 
-One row per draw, see README.md. Draw i plants 1 + i mod 5 modules (`planted.py`); with `--noise` none: 100 maps of noise of one smoothness,
-or 60 of mixed junk. Candidates are the units with a lattice of any shape that is significant against random-phase maps
-(p <= 0.01), or with `--candidates all` every unit to which any lattice could be fitted: the least favourable mask there is.
+One row per draw, see README.md. Draw i plants 1 + i mod 5 modules (`planted.py`); with `--noise`
+none: 100 maps of noise of one smoothness, or 60 of mixed junk. Candidates are the units with a
+lattice of any shape that is significant against random-phase maps (p <= 0.01), or with
+`--candidates all` every unit to which any lattice could be fitted: the least favourable mask there
+is.
 """
 
 import argparse
@@ -27,7 +30,20 @@ from gridcode.analysis.synthetic import noise_maps
 LEVEL = 0.01
 NULL_MAPS = 199
 COLUMNS = (
-    *("draw", "planted", "found", "arena_m", "bin_size_m", "noise", "sheared", "spacings_m", "units", "junk", "candidates", "junk_candidates"),
+    *(
+        "draw",
+        "planted",
+        "found",
+        "arena_m",
+        "bin_size_m",
+        "noise",
+        "sheared",
+        "spacings_m",
+        "units",
+        "junk",
+        "candidates",
+        "junk_candidates",
+    ),
     *("in_modules", "junk_in_modules", "rand_index", "spacing_error", "largest_p_value", "seconds"),
 )
 
@@ -47,16 +63,25 @@ def noise_draw(index: int, generator: np.random.Generator) -> Planted:
         return draw(0, generator)
     arena, size = generator.choice(ARENAS_M), generator.choice(BINS_M)
     bins = round(arena / size)
-    maps = noise_maps(100, bins, correlation_bins=generator.uniform(0.06, 0.3) / size, generator=generator)
+    maps = noise_maps(
+        100, bins, correlation_bins=generator.uniform(0.06, 0.3) / size, generator=generator
+    )
     none = np.full(100, -1)
-    return Planted(maps, none, np.array(["noise"] * 100), float(arena), float(size), 0.0, False, np.zeros(0))
+    return Planted(
+        maps, none, np.array(["noise"] * 100), float(arena), float(size), 0.0, False, np.zeros(0)
+    )
 
 
 def row(index: int, planted: Planted, mode: str) -> dict[str, object]:
     started = time.perf_counter()
     scores = score_maps(planted.rate_maps, bin_size_m=planted.bin_size_m)
     candidate = candidates(planted, scores.vectors_m, mode, index)
-    modules = find_modules(scores.vectors_m, candidate=candidate, arena_m=planted.arena_m, generator=np.random.default_rng(index))
+    modules = find_modules(
+        scores.vectors_m,
+        candidate=candidate,
+        arena_m=planted.arena_m,
+        generator=np.random.default_rng(index),
+    )
     grid = planted.module >= 0
     inside = modules.label >= 0
     return {
@@ -74,7 +99,9 @@ def row(index: int, planted: Planted, mode: str) -> dict[str, object]:
         "junk_candidates": int((candidate & ~grid).sum()),
         "in_modules": int((inside & grid).sum()),
         "junk_in_modules": int((inside & ~grid).sum()),
-        "rand_index": round(adjusted_rand_index(planted.module[inside & grid], modules.label[inside & grid]), 3),
+        "rand_index": round(
+            adjusted_rand_index(planted.module[inside & grid], modules.label[inside & grid]), 3
+        ),
         "spacing_error": spacing_error(planted, modules),
         "largest_p_value": max((m.p_value for m in modules.modules), default=""),
         "seconds": round(time.perf_counter() - started, 2),
@@ -102,7 +129,9 @@ def main() -> None:
         table.writeheader()
         for index in range(asked.draws):
             generator = np.random.default_rng([11, index])
-            planted = noise_draw(index, generator) if asked.noise else draw(1 + index % 5, generator)
+            planted = (
+                noise_draw(index, generator) if asked.noise else draw(1 + index % 5, generator)
+            )
             one = row(index, planted, asked.candidates)
             table.writerow(one)
             file.flush()

@@ -2,10 +2,11 @@
 
     OMP_NUM_THREADS=1 python experiments/scales/measure.py TABLE.csv RUN [RUN ...]
 
-Maps on the smooth walk in a square arena of `ARENA_M`, with `NULLS` null maps a unit. Path integration: 64 walkers on the smooth walk in a square
-of the side that training covers; place read from the state by the nearest state of a reference map, near where the walker was last
-(`tracked`) or anywhere in the map (`anywhere`); medians in metres. A walker is lost where its tracked place is more than `LOST_M` off:
-half of the smallest spacing that these networks have.
+Maps on the smooth walk in a square arena of `ARENA_M`, with `NULLS` null maps a unit. Path
+integration: 64 walkers on the smooth walk in a square of the side that training covers; place read
+from the state by the nearest state of a reference map, near where the walker was last (`tracked`)
+or anywhere in the map (`anywhere`); medians in metres. A walker is lost where its tracked place is
+more than `LOST_M` off: half of the smallest spacing that these networks have.
 """
 
 import csv
@@ -39,14 +40,24 @@ def measure(network, config, *, arena_m=ARENA_M, nulls=NULLS, paths=True, seed=0
     began = time.process_time()
     step, start = network.as_system()
     fastest = config.world.max_velocity_m
-    data = map_arena(step, start, walk="smooth", arena_m=arena_m, max_step_m=fastest, config=config.evaluation)
+    data = map_arena(
+        step, start, walk="smooth", arena_m=arena_m, max_step_m=fastest, config=config.evaluation
+    )
     if not nulls:
         return {**quick_look(data), "measure_cpu_s": round(time.process_time() - began, 1)}
-    population = analyse_population(data, silent_below=config.evaluation.silent_below, nulls=nulls, workers=1)
-    types, modules, relations = population.data["type"].values, population.modules.modules, population.relations
+    population = analyse_population(
+        data, silent_below=config.evaluation.silent_below, nulls=nulls, workers=1
+    )
+    types, modules, relations = (
+        population.data["type"].values,
+        population.modules.modules,
+        population.relations,
+    )
     active = int((types != "silent").sum())
     on_lattice = np.isin(types, LATTICES)
-    owner = np.repeat(np.arange(len(members_of(network))), [m.transition.units for m in members_of(network)])
+    owner = np.repeat(
+        np.arange(len(members_of(network))), [m.transition.units for m in members_of(network)]
+    )
 
     def listed(values, digits):
         return " ".join(f"{v:.{digits}f}" for v in values)
@@ -63,10 +74,19 @@ def measure(network, config, *, arena_m=ARENA_M, nulls=NULLS, paths=True, seed=0
         "orientation_deg": listed([m.orientation_deg for m in modules], 1),
         "axis_ratio": listed([m.axis_ratio for m in modules], 2),
         "largest_over_smallest": round(max(spacings) / min(spacings), 3) if spacings else "",
-        "verdicts": " ".join(f"{r.first}-{r.second}:{r.verdict.replace(' ', '_')}" for r in relations.pairs),
-        "population_lattice_share": listed([on_lattice[owner == k].mean() for k in range(owner.max() + 1)], 2),
-        "population_type": ", ".join(max(TYPES, key=lambda kind: int((types[owner == k] == kind).sum())) for k in range(owner.max() + 1)),
-        "population_module": " ".join(_mode(population.data["module"].values[owner == k]) for k in range(owner.max() + 1)),
+        "verdicts": " ".join(
+            f"{r.first}-{r.second}:{r.verdict.replace(' ', '_')}" for r in relations.pairs
+        ),
+        "population_lattice_share": listed(
+            [on_lattice[owner == k].mean() for k in range(owner.max() + 1)], 2
+        ),
+        "population_type": ", ".join(
+            max(TYPES, key=lambda kind: int((types[owner == k] == kind).sum()))
+            for k in range(owner.max() + 1)
+        ),
+        "population_module": " ".join(
+            _mode(population.data["module"].values[owner == k]) for k in range(owner.max() + 1)
+        ),
     }
     if paths:
         row |= path_errors(step, start, config, seed=seed)
@@ -78,10 +98,25 @@ def quick_look(data):
     on = data["corrected"].values > 0.5
     hexagonal = float((data["minmax"].values[on] > 0.5).mean()) if on.any() else 0.0
     square = float((data["square"].values[on] > 0.5).mean()) if on.any() else 0.0
-    ratio, spacing = (round(float(np.median(data[name].values[on])), 3) if on.any() else "" for name in ("axis_ratio", "spacing_m"))
-    kind = "none" if on.mean() < 0.5 else "hexagonal" if hexagonal > 0.5 else "square" if square > 0.5 else "sheared"
+    ratio, spacing = (
+        round(float(np.median(data[name].values[on])), 3) if on.any() else ""
+        for name in ("axis_ratio", "spacing_m")
+    )
+    kind = (
+        "none"
+        if on.mean() < 0.5
+        else "hexagonal"
+        if hexagonal > 0.5
+        else "square"
+        if square > 0.5
+        else "sheared"
+    )
     silent = int(data["silent"].values.sum())
-    scores = {"on_lattice": round(float(on.mean()), 3), "hexagonal_share": round(hexagonal, 3), "square_share": round(square, 3)}
+    scores = {
+        "on_lattice": round(float(on.mean()), 3),
+        "hexagonal_share": round(hexagonal, 3),
+        "square_share": round(square, 3),
+    }
     return {"kind": kind, **scores, "axis_ratio": ratio, "spacing_m": spacing, "silent": silent}
 
 
@@ -95,10 +130,14 @@ def path_errors(step, start, config, *, seed=0):
     fastest = config.world.max_velocity_m
     generator = np.random.default_rng([seed, 31])
     extent = training_extent_m(fastest, config.world.longest_steps)
-    reference = grow_reference(step, start, arena_m=extent + 2.0, max_step_m=fastest, generator=generator)
+    reference = grow_reference(
+        step, start, arena_m=extent + 2.0, max_step_m=fastest, generator=generator
+    )
     alike = look_alike_m(reference, generator=generator)
     window = window_for(alike, max_step_m=fastest, bin_size_m=reference.bin_size_m)
-    walk = WALKS["smooth"](arena_m=extent, steps=max(HORIZONS), walkers=64, max_step_m=fastest, generator=generator)
+    walk = WALKS["smooth"](
+        arena_m=extent, steps=max(HORIZONS), walkers=64, max_step_m=fastest, generator=generator
+    )
     errors = integrate_paths(step, start, walk, reference, window_m=window, horizons=HORIZONS)
     found = {}
     for i, steps in enumerate(HORIZONS):
@@ -113,9 +152,16 @@ def _run(folder):
     torch.set_num_threads(1)
     run = gridcode.Run(folder)
     last = run.metrics()[-1]
-    told = {"run": Path(folder).name, "seed": run.config.training.seed, "loss": round(last["loss"], 4)}
+    told = {
+        "run": Path(folder).name,
+        "seed": run.config.training.seed,
+        "loss": round(last["loss"], 4),
+    }
     row = told | measure(gridcode.load_network(run), run.config)
-    return row | {"train_cpu_s": round(run.manifest["cpu_seconds"]), "config_hash": run.config.content_hash}
+    return row | {
+        "train_cpu_s": round(run.manifest["cpu_seconds"]),
+        "config_hash": run.config.content_hash,
+    }
 
 
 def write_rows(path, rows):
@@ -128,7 +174,14 @@ def write_rows(path, rows):
                 table.writeheader()
             table.writerow(row)
             file.flush()
-            print({k: v for k, v in row.items() if v != "" and not (isinstance(v, float) and math.isnan(v))}, flush=True)
+            print(
+                {
+                    k: v
+                    for k, v in row.items()
+                    if v != "" and not (isinstance(v, float) and math.isnan(v))
+                },
+                flush=True,
+            )
 
 
 def main():

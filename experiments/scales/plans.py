@@ -17,19 +17,36 @@ def _lattice(name, seeds=range(20), **settings):
     """One population of 64 units alone, as in the first stage of `modules`: which lattice forms?"""
     base = {**BEFORE, "model.populations": [], "units": 64, "steps": 1000}
     look = {"arena_m": 4.0, "paths": False, "nulls": 0}
-    return {"name": f"one: {name}", "preset": "modules", "set": base | settings, "seeds": seeds, "measure": look}
+    return {
+        "name": f"one: {name}",
+        "preset": "modules",
+        "set": base | settings,
+        "seeds": seeds,
+        "measure": look,
+    }
 
 
 def _modules(name, seeds=range(8), second=None, **settings):
     """The whole preset; `second`: settings of the second stage alone."""
-    return {"name": name, "preset": "modules", "set": {**BEFORE, **settings}, "second": second or {}, "seeds": seeds, "measure": {"arena_m": 4.0}}
+    return {
+        "name": name,
+        "preset": "modules",
+        "set": {**BEFORE, **settings},
+        "second": second or {},
+        "seeds": seeds,
+        "measure": {"arena_m": 4.0},
+    }
 
 
-# Expected: an early and strong isometry favours hexagons, and so does whatever lowers the invariance error fast.
+# Expected: an early and strong isometry favours hexagons, and so does whatever lowers the
+# invariance error fast.
 LATTICE = [
     _lattice("base"),
     *(_lattice(f"isometry {w}", isometry=w) for w in (0.03, 0.1, 1.0, 3.0)),
-    *(_lattice(f"ramp {a}-{b}", isometry_ramp=[a, b]) for a, b in ((0, 300), (100, 300), (200, 400), (300, 1000), (500, 1000))),
+    *(
+        _lattice(f"ramp {a}-{b}", isometry_ramp=[a, b])
+        for a, b in ((0, 300), (100, 300), (200, 400), (300, 1000), (500, 1000))
+    ),
     _lattice("ramp 500-1000, isometry 0.1", isometry_ramp=[500, 1000], isometry=0.1),
     *(_lattice(f"early raw {w}", isometry_early_raw=w) for w in (0.0, 0.003, 0.03)),
     *(_lattice(f"rate {r}", learning_rate=r) for r in (5e-4, 7e-4, 1.5e-3, 2e-3)),
@@ -93,34 +110,62 @@ PRECISE = [
         (80, 80, "", {}),
     )
 ]
-# Short paths first, then long ones: the first stage of every network hexagonal, places told apart over a larger area in the second.
+# Short paths first, then long ones: the first stage of every network hexagonal, places told apart
+# over a larger area in the second.
 SHORT_FIRST = [
     _modules(
         f"T 30 then 60, {name}",
         seeds=seeds,
         steps=steps,
         schedule="cosine",
-        **{"world.steps": 30, "world.trajectories": 90, "joint_steps": 60, "joint_trajectories": 60, "invariance": w, "isometry_of": scope},
+        **{
+            "world.steps": 30,
+            "world.trajectories": 90,
+            "joint_steps": 60,
+            "joint_trajectories": 60,
+            "invariance": w,
+            "isometry_of": scope,
+        },
     )
     for name, seeds, steps, w, scope in (
         ("isometry of the whole, invariance 0.6", range(2), 4000, 0.6, "whole"),
         ("isometry of the whole, invariance 0.3", range(2), 4000, 0.3, "whole"),
-        ("isometry of populations, invariance 0.5, 4000 joint steps", range(2, 4), 5000, 0.5, "populations"),
+        (
+            "isometry of populations, invariance 0.5, 4000 joint steps",
+            range(2, 4),
+            5000,
+            0.5,
+            "populations",
+        ),
     )
 ]
 # Is there a best number of populations for 192 units?
 NUMBER = [
-    _modules(f"{n} populations, T {t}", seeds=range(4), populations=[192 // n] * n, **{"world.steps": t, "world.trajectories": b})
+    _modules(
+        f"{n} populations, T {t}",
+        seeds=range(4),
+        populations=[192 // n] * n,
+        **{"world.steps": t, "world.trajectories": b},
+    )
     for t, b in ((40, 80), (80, 80))
     for n in (1, 2, 3, 4, 6)
 ]
 
+
 def _preset(name, second=None, **settings):
     """The preset `modules` as it is, on ten seeds that nothing was chosen on."""
-    return {"name": name, "preset": "modules", "set": settings, "second": second or {}, "seeds": range(20, 30), "measure": {"arena_m": 6.0}}
+    return {
+        "name": name,
+        "preset": "modules",
+        "set": settings,
+        "second": second or {},
+        "seeds": range(20, 30),
+        "measure": {"arena_m": 6.0},
+    }
 
 
-# What makes the walkers of `modules` lose their way after 1,000 steps, and the coarse population its lattice?
+# What makes the walkers of `modules` lose their way after 1,000 steps, and the coarse population
+# its lattice?
 WHOLE = {"isometry_of": "whole"}
 LOST = [
     _preset("preset"),
@@ -138,7 +183,15 @@ LOST = [
 PLANS = {
     "rehearsal": [
         _lattice("base", seeds=[0, 1], steps=12, hidden_widths=[8]),
-        _modules("base", seeds=[0, 1], second={"capacity": 0.0}, steps=12, separate_steps=6, populations=[16, 17], hidden_widths=[8]),
+        _modules(
+            "base",
+            seeds=[0, 1],
+            second={"capacity": 0.0},
+            steps=12,
+            separate_steps=6,
+            populations=[16, 17],
+            hidden_widths=[8],
+        ),
     ],
     "lattice": LATTICE,
     "recipe": RECIPE,

@@ -2,8 +2,9 @@
 
     python experiments/scales/summary.py experiments/scales/search.csv [...]
 
-Tables of quick looks: how many networks had which lattice, medians over networks. Other tables: counts of networks and medians over networks;
-path errors are tracked medians in metres after 60 and 1,000 steps, `lost` is the mean share of walkers more than 0.3 m off after 1,000.
+Tables of quick looks: how many networks had which lattice, medians over networks. Other tables:
+counts of networks and medians over networks; path errors are tracked medians in metres after 60 and
+1,000 steps, `lost` is the mean share of walkers more than 0.3 m off after 1,000.
 """
 
 import sys
@@ -26,7 +27,13 @@ def quick_looks(table):
 
 def numbers(column):
     """The lowest and the number of the values in a cell such as "0.62 0.64 1.36"."""
-    return column.map(lambda cell: min(map(float, str(cell).split())) if isinstance(cell, str | float) and str(cell) != "nan" else None)
+    return column.map(
+        lambda cell: (
+            min(map(float, str(cell).split()))
+            if isinstance(cell, str | float) and str(cell) != "nan"
+            else None
+        )
+    )
 
 
 def whole(table):
@@ -34,7 +41,9 @@ def whole(table):
     table = table.assign(
         ratio=pd.to_numeric(table.largest_over_smallest, errors="coerce"),
         roundest=numbers(table.axis_ratio),
-        hexagonal_all=table.population_type.map(lambda cell: {t.strip() for t in str(cell).split(",")} == {"hexagonal"}),
+        hexagonal_all=table.population_type.map(
+            lambda cell: {t.strip() for t in str(cell).split(",")} == {"hexagonal"}
+        ),
     )
     groups = table.groupby("variant", sort=False)
     found = pd.DataFrame({"networks": groups.size()})
@@ -61,21 +70,50 @@ def relations(table):
 
     rows = []
     for row in table.itertuples():
-        spacing, angle, ratio = ([float(v) for v in str(cell).split()] for cell in (row.spacing_m, row.orientation_deg, row.axis_ratio))
+        spacing, angle, ratio = (
+            [float(v) for v in str(cell).split()]
+            for cell in (row.spacing_m, row.orientation_deg, row.axis_ratio)
+        )
         hexagonal = {t.strip() for t in str(row.population_type).split(",")} == {"hexagonal"}
         # Two fine modules of nearly one spacing, and all three of round lattices.
-        if hexagonal and len(spacing) == 3 and min(ratio) >= 0.85 and spacing[1] < 1.15 * spacing[0]:
+        if (
+            hexagonal
+            and len(spacing) == 3
+            and min(ratio) >= 0.85
+            and spacing[1] < 1.15 * spacing[0]
+        ):
             coarse = min(turned(angle[2], angle[0]), turned(angle[2], angle[1]))
-            rows.append((spacing[1] / spacing[0], turned(angle[0], angle[1]), 2 * spacing[2] / (spacing[0] + spacing[1]), coarse))
-    names = ["fine pair: ratio", "fine pair: degrees", "coarse over fine", "coarse to nearer fine: degrees"]
+            rows.append(
+                (
+                    spacing[1] / spacing[0],
+                    turned(angle[0], angle[1]),
+                    2 * spacing[2] / (spacing[0] + spacing[1]),
+                    coarse,
+                )
+            )
+    names = [
+        "fine pair: ratio",
+        "fine pair: degrees",
+        "coarse over fine",
+        "coarse to nearer fine: degrees",
+    ]
     return len(rows), pd.DataFrame(rows, columns=names).quantile([0.25, 0.5, 0.75]).T.round(2)
 
 
 def markdown(found):
     """The table as text."""
-    lines = ["| variant | " + " | ".join(map(str, found.columns)) + " |", "| --- " * (len(found.columns) + 1) + "|"]
+    lines = [
+        "| variant | " + " | ".join(map(str, found.columns)) + " |",
+        "| --- " * (len(found.columns) + 1) + "|",
+    ]
     for name, row in found.iterrows():
-        lines.append(f"| {name} | " + " | ".join("" if pd.isna(v) else f"{v:g}" if not isinstance(v, str) else v for v in row) + " |")
+        lines.append(
+            f"| {name} | "
+            + " | ".join(
+                "" if pd.isna(v) else f"{v:g}" if not isinstance(v, str) else v for v in row
+            )
+            + " |"
+        )
     return "\n".join(lines)
 
 
@@ -87,7 +125,9 @@ def main():
         print(f"\n{path}\n\n{markdown(quick_looks(table) if 'kind' in table else whole(table))}")
         if "population_type" in table:
             count, found = relations(table)
-            print(f"\n{count} networks with three hexagonal modules: quartiles and median\n\n{markdown(found)}")
+            print(
+                f"\n{count} networks with three hexagonal modules: quartiles and median\n\n{markdown(found)}"
+            )
 
 
 if __name__ == "__main__":

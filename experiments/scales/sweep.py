@@ -2,8 +2,9 @@
 
     python experiments/scales/sweep.py PLAN OUT.csv [--seconds S] [--weights FOLDER] [--workers N]
 
-On a CUDA device all networks of one shape train as one program while processes on the CPU measure those that are done; without one, each process
-trains and measures a network after the other. After `--seconds` nothing new is begun. `--weights` keeps the packed weights. Plans: plans.py.
+On a CUDA device all networks of one shape train as one program while processes on the CPU measure
+those that are done; without one, each process trains and measures a network after the other. After
+`--seconds` nothing new is begun. `--weights` keeps the packed weights. Plans: plans.py.
 """
 
 import argparse
@@ -50,9 +51,19 @@ def networks_of(plan):
     """Every network."""
     for variant in plan:
         for seed in variant["seeds"]:
-            common = {**EVALUATION, **variant.get("set", {}), "training.snapshots": 0, "training.seed": seed}
+            common = {
+                **EVALUATION,
+                **variant.get("set", {}),
+                "training.snapshots": 0,
+                "training.seed": seed,
+            }
             first = load_config(variant["preset"]).override(common)
-            yield Network(variant["name"], first, first.override(variant.get("second", {})), variant.get("measure", {}))
+            yield Network(
+                variant["name"],
+                first,
+                first.override(variant.get("second", {})),
+                variant.get("measure", {}),
+            )
 
 
 def measured(name, config_text, weights, shown, how, keep):
@@ -61,8 +72,22 @@ def measured(name, config_text, weights, shown, how, keep):
     config = Config.from_toml(config_text)
     network = make_network(config.model, generator=torch.Generator().manual_seed(0))
     network.load_state_dict({k: torch.as_tensor(v) for k, v in weights.items()})
-    row = {"variant": name, "seed": config.training.seed, **shown, **measure(network, config, **how), "config_hash": config.content_hash}
-    packed = pack_weights(weights_of(network), dtype="float16", factors=factor(network, max_velocity_m=config.world.max_velocity_m)) if keep else b""
+    row = {
+        "variant": name,
+        "seed": config.training.seed,
+        **shown,
+        **measure(network, config, **how),
+        "config_hash": config.content_hash,
+    }
+    packed = (
+        pack_weights(
+            weights_of(network),
+            dtype="float16",
+            factors=factor(network, max_velocity_m=config.world.max_velocity_m),
+        )
+        if keep
+        else b""
+    )
     return row, packed
 
 
@@ -82,7 +107,12 @@ def trained_and_measured(name, first_text, config_text, how, keep):
             before, trainer = trainer, Trainer(config)
             trainer.restore(before.snapshot())
         result = trainer.advance()
-    shown = {**result.terms.floats(), **trainer.compared(result), "silent_units": result.silent_units(), "train_s": time.process_time() - began}
+    shown = {
+        **result.terms.floats(),
+        **trainer.compared(result),
+        "silent_units": result.silent_units(),
+        "train_s": time.process_time() - began,
+    }
     return measured(name, config_text, weights_of(trainer.network), rounded(shown), how, keep)
 
 
@@ -90,7 +120,9 @@ def rounded(values):
     """Five digits are enough for a table; losses of the populations in one column."""
     values = {k: float(f"{v:.5g}") for k, v in values.items()}
     own = [v for k, v in values.items() if k.startswith("loss_")]
-    return {k: v for k, v in values.items() if not k[-1].isdigit()} | {"population_losses": " ".join(map(str, own))}
+    return {k: v for k, v in values.items() if not k[-1].isdigit()} | {
+        "population_losses": " ".join(map(str, own))
+    }
 
 
 def train_on_gpu(group, device):
@@ -99,16 +131,24 @@ def train_on_gpu(group, device):
     trainer = BatchedTrainer([one.first for one in group], device=device, kernels=True, graph=True)
     if any(one.first != one.config for one in group):
         trainer.advance_to(group[0].config.training.separate_steps)
-        before, trainer = trainer, BatchedTrainer([one.config for one in group], device=device, kernels=True, graph=True)
+        before, trainer = (
+            trainer,
+            BatchedTrainer([one.config for one in group], device=device, kernels=True, graph=True),
+        )
         trainer.restore(before.snapshots())
     trainer.advance_to(group[0].config.training.steps)
     rows, snapshots = trainer.rows(), trainer.snapshots()
     taken = time.monotonic() - began
     drop = {"step", "gradient_norm", "learning_rate", "zero_states"}
     for (name, _, config, how), row, snapshot in zip(group, rows, snapshots, strict=True):
-        shown = rounded({k: v for k, v in row.items() if k not in drop} | {"train_s": taken / len(group)})
+        shown = rounded(
+            {k: v for k, v in row.items() if k not in drop} | {"train_s": taken / len(group)}
+        )
         yield name, config, how, {k: v.numpy() for k, v in snapshot.weights.items()}, shown
-    print(f"trained {len(group)} networks like {group[0].variant} in {taken:.1f} s, failures {trainer.failures}", flush=True)
+    print(
+        f"trained {len(group)} networks like {group[0].variant} in {taken:.1f} s, failures {trainer.failures}",
+        flush=True,
+    )
 
 
 def main():
@@ -131,7 +171,9 @@ def main():
     if keep:
         options.weights.mkdir(parents=True, exist_ok=True)
     os.environ["OMP_NUM_THREADS"] = "1"
-    with ProcessPoolExecutor(options.workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        options.workers, mp_context=multiprocessing.get_context("spawn")
+    ) as pool:
         jobs = []
         if torch.cuda.is_available():
             groups = {}
@@ -144,9 +186,21 @@ def main():
                         print("no time for", {one.variant for one in group}, flush=True)
                         continue
                     for name, config, how, weights, shown in train_on_gpu(group, "cuda"):
-                        jobs.append(pool.submit(measured, name, config.to_toml(), weights, shown, how, keep))
+                        jobs.append(
+                            pool.submit(measured, name, config.to_toml(), weights, shown, how, keep)
+                        )
         else:
-            jobs = [pool.submit(trained_and_measured, n.variant, n.first.to_toml(), n.config.to_toml(), n.how, keep) for n in todo]
+            jobs = [
+                pool.submit(
+                    trained_and_measured,
+                    n.variant,
+                    n.first.to_toml(),
+                    n.config.to_toml(),
+                    n.how,
+                    keep,
+                )
+                for n in todo
+            ]
         left = options.seconds - (time.monotonic() - began)
         collect(jobs, options.out, options.weights, left)
 

@@ -26,14 +26,22 @@ def main(folders: list[str]) -> None:
                     "seed": run.config.training.seed,
                     "population": population["name"],
                     "units": population["n_units"],
-                    "spacing_m": summary["modules"][module]["spacing_m"] if module is not None else "",
-                    "orientation_deg": summary["modules"][module]["orientation_deg"] if module is not None else "",
+                    "spacing_m": summary["modules"][module]["spacing_m"]
+                    if module is not None
+                    else "",
+                    "orientation_deg": summary["modules"][module]["orientation_deg"]
+                    if module is not None
+                    else "",
                     "betti": " ".join(str(b) for b in population["topology"]["betti"]),
                     "torus": population["topology"]["torus"],
                     "torus_p_value": population["topology"]["torus_p_value"],
-                    "places_told_apart_up_to_this_module": by_units.get(together, "") if module is not None else capacity["arena"]["capacity"],
+                    "places_told_apart_up_to_this_module": by_units.get(together, "")
+                    if module is not None
+                    else capacity["arena"]["capacity"],
                     "slow_exponents": exponents["slow"] if module is None else "",
-                    "controls_as_expected": all(c["as_expected"] for c in theory["state_space"]["controls"]),
+                    "controls_as_expected": all(
+                        c["as_expected"] for c in theory["state_space"]["controls"]
+                    ),
                 }
             )
     with (Path(__file__).parent / "theory.csv").open("w", newline="") as file:

@@ -2,9 +2,10 @@
 
     python experiments/space/space.py RUN [RUN ...] > experiments/space/space.csv
 
-A row for each run, walk and arena; columns as in `gridcode.analysis.navigation.out_of_distribution.generalise`, with a column for each path length and
-horizon. Errors in metres, medians over 64 walkers. The table beside this script: `dense` seeds 0 and 1, `quick` seeds 0 to 4. 20 CPU-s for
-64 units, 47 for 128.
+A row for each run, walk and arena; columns as in
+`gridcode.analysis.navigation.out_of_distribution.generalise`, with a column for each path length
+and horizon. Errors in metres, medians over 64 walkers. The table beside this script: `dense` seeds
+0 and 1, `quick` seeds 0 to 4. 20 CPU-s for 64 units, 47 for 128.
 """
 
 import csv
@@ -23,8 +24,22 @@ HORIZONS = (1, 10, 100, 1_000, 10_000)
 
 def flat(row):
     """A row of `generalise` as one line of a table."""
-    line = {name: row[name] for name in ("walk", "arena_m", "arena_over_training", "plateau", "decorrelation_m", "same_place", "slope_per_m")}
-    line |= {name: row[name] for name in ("look_alike_m", "window_m", "noise_m", "growth_exponent", "unrelated_square")}
+    line = {
+        name: row[name]
+        for name in (
+            "walk",
+            "arena_m",
+            "arena_over_training",
+            "plateau",
+            "decorrelation_m",
+            "same_place",
+            "slope_per_m",
+        )
+    }
+    line |= {
+        name: row[name]
+        for name in ("look_alike_m", "window_m", "noise_m", "growth_exponent", "unrelated_square")
+    }
     line |= {f"invariance_{i['steps']}": i["square"] for i in row["invariance"]}
     line |= {f"invariance_fraction_{i['steps']}": i["fraction"] for i in row["invariance"]}
     at = {d["steps"]: d for d in row["decoding"]}
@@ -44,11 +59,21 @@ def main(folders):
         step, start = gridcode.load_network(folder).as_system()
         longest = config.world.max_velocity_m
         began = time.process_time()
-        rows = generalise(step, start, max_step_m=longest, extent_m=training_extent_m(longest, config.world.steps))
+        rows = generalise(
+            step, start, max_step_m=longest, extent_m=training_extent_m(longest, config.world.steps)
+        )
         seconds = time.process_time() - began
-        predicted = predicted_plateau(sigma_g=config.loss.sigma_g, capacity=config.loss.capacity, separation=config.loss.separation)
+        predicted = predicted_plateau(
+            sigma_g=config.loss.sigma_g,
+            capacity=config.loss.capacity,
+            separation=config.loss.separation,
+        )
         for row in rows:
-            line = {"run": Path(folder).name, "units": config.model.units, "predicted_plateau": round(predicted, 4)} | flat(row)
+            line = {
+                "run": Path(folder).name,
+                "units": config.model.units,
+                "predicted_plateau": round(predicted, 4),
+            } | flat(row)
             if table is None:
                 table = csv.DictWriter(sys.stdout, list(line), lineterminator="\n")
                 table.writeheader()

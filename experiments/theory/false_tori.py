@@ -1,10 +1,12 @@
 """How often is a torus claimed where there is none, and missed where there is one?
 
-    OMP_NUM_THREADS=1 python experiments/theory/false_tori.py experiments/theory/false_tori.csv [--draws 50] [--family NAME ...]
+    OMP_NUM_THREADS=1 python experiments/theory/false_tori.py experiments/theory/false_tori.csv
+    [--draws 50] [--family NAME ...]
 
-Populations of known shape, 4,000 places in an arena of 4 m, each measured with 19 shuffles at the level of 0.05. Shuffles can only take counts
-away from what the largest gaps say, so that draws whose gaps do not look like a torus are not shuffled. Where there is a torus, two fifths of
-the draws are made. `expected` says what the states lie on.
+Populations of known shape, 4,000 places in an arena of 4 m, each measured with 19 shuffles at the
+level of 0.05. Shuffles can only take counts away from what the largest gaps say, so that draws
+whose gaps do not look like a torus are not shuffled. Where there is a torus, two fifths of the
+draws are made. `expected` says what the states lie on.
 """
 
 import argparse
@@ -15,15 +17,27 @@ import time
 import numpy as np
 from scipy import stats
 
-from gridcode.analysis.synthetic import band_cell, ideal_grid_code, lattice_cell, place_code, random_code
+from gridcode.analysis.synthetic import (
+    band_cell,
+    ideal_grid_code,
+    lattice_cell,
+    place_code,
+    random_code,
+)
 from gridcode.analysis.topology.betti import count_by_gap, gap_p_value, measure_topology, shuffled
-from gridcode.analysis.topology.persistence import choose_landmarks, persistence, principal_components
+from gridcode.analysis.topology.persistence import (
+    choose_landmarks,
+    persistence,
+    principal_components,
+)
 
 PLACES, SIDE_M, NULLS = 4000, 4.0, 19
 
 
 def ideal(spacings, units, x, rng, **settings):
-    return ideal_grid_code(spacings, units_per_module=units, phases="random", generator=rng, **settings)(x)
+    return ideal_grid_code(
+        spacings, units_per_module=units, phases="random", generator=rng, **settings
+    )(x)
 
 
 def module(units, noise, **settings):
@@ -36,8 +50,17 @@ def modules(spacings, units, noise=0.1, turns=None):
 
 def bands(directions):
     def make(x, rng):
-        turns, phases = rng.choice(directions, 64) if directions else rng.uniform(0, 180, 64), rng.uniform(0, 1, 64)
-        return np.stack([band_cell(x, spacing_m=1.0, orientation_deg=t, phase_m=p) for t, p in zip(turns, phases, strict=True)], axis=1), 0.1
+        turns, phases = (
+            rng.choice(directions, 64) if directions else rng.uniform(0, 180, 64),
+            rng.uniform(0, 1, 64),
+        )
+        return np.stack(
+            [
+                band_cell(x, spacing_m=1.0, orientation_deg=t, phase_m=p)
+                for t, p in zip(turns, phases, strict=True)
+            ],
+            axis=1,
+        ), 0.1
 
     return make
 
@@ -127,7 +150,10 @@ def main():
     options = parser.parse_args()
     families = options.family or list(FAMILIES)
     # Where there is a torus every draw needs its shuffles, which is slow.
-    draws = {family: max(1, round(options.draws * (0.4 if FAMILIES[family][0] else 1.0))) for family in families}
+    draws = {
+        family: max(1, round(options.draws * (0.4 if FAMILIES[family][0] else 1.0)))
+        for family in families
+    }
     jobs = [(family, seed) for family in families for seed in range(draws[family])]
     began = time.perf_counter()
     rows = {family: [0, 0] for family in families}
@@ -136,14 +162,32 @@ def main():
             rows[family][0] += looks
             rows[family][1] += torus
             if seed == draws[family] - 1:
-                print(f"{time.perf_counter() - began:.0f} s: {family}: {rows[family][1]} of {draws[family]} tori", flush=True)
+                print(
+                    f"{time.perf_counter() - began:.0f} s: {family}: {rows[family][1]} of {draws[family]} tori",
+                    flush=True,
+                )
     with open(options.out, "w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["family", "expected", "draws", "gaps_of_a_torus", "torus", "share", "low_95", "high_95"])
+        writer.writerow(
+            [
+                "family",
+                "expected",
+                "draws",
+                "gaps_of_a_torus",
+                "torus",
+                "share",
+                "low_95",
+                "high_95",
+            ]
+        )
         for family, (looks, torus) in rows.items():
             interval = stats.binomtest(torus, draws[family]).proportion_ci()
             expected = "torus" if FAMILIES[family][0] else "none"
-            shares = [round(torus / draws[family], 3), round(interval.low, 3), round(interval.high, 3)]
+            shares = [
+                round(torus / draws[family], 3),
+                round(interval.low, 3),
+                round(interval.high, 3),
+            ]
             writer.writerow([family, expected, draws[family], looks, torus, *shares])
 
 

@@ -1,8 +1,8 @@
 """State space, dynamics, mechanism and code of trained networks: a row for each module, and the example that pictures and docs use.
 
-    gridcode train quick --seeds 0-7 && gridcode train dense --seeds 0-1
-    for run in runs/quick-seed* runs/dense-seed*; do OMP_NUM_THREADS=1 gridcode evaluate $run; done
-    python experiments/theory/trained.py experiments/theory/trained.csv runs/quick-seed* runs/dense-seed*
+    gridcode train quick --seeds 0-7 && gridcode train dense --seeds 0-1 for run in runs/quick-seed*
+    runs/dense-seed*; do OMP_NUM_THREADS=1 gridcode evaluate $run; done python
+    experiments/theory/trained.py experiments/theory/trained.csv runs/quick-seed* runs/dense-seed*
 
 Reads evaluations that are there; nothing is computed here.
 """
@@ -25,7 +25,9 @@ def rows_of(folder):
     rest, kick, growth = dynamics["return_map"], dynamics["perturbation"], dynamics["lyapunov"]
     code = theory["coding"]["codes"][0]["properties"]
     after = {(r["kind"], r["level"]): r["errors"][-1]["tracked_m"][1] for r in theory["robustness"]}
-    skipped = [f"{s['name']}: {s['reason']}" for s in space["skipped"]] + [f"{k}: {v}" for k, v in theory["reasons"].items()]
+    skipped = [f"{s['name']}: {s['reason']}" for s in space["skipped"]] + [
+        f"{k}: {v}" for k, v in theory["reasons"].items()
+    ]
     shared = {
         "fixed_points_seen": rest["distinct"], "per_unit_cell": rest["per_unit_cell"], "apart_m": rest["spacing_m"], "stop_after_m": rest["way_m"][1],
         "cycles": rest["outcomes"]["cycle"], "still_moving": rest["outcomes"]["drift"], "drift_m_per_step": rest["drift_m"][1],

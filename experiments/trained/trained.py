@@ -1,9 +1,11 @@
 """What trained networks hold, under tests: types, modules, and whether modules are more than one lattice and its sub-lattices.
 
-    gridcode train quick --seeds 0-15 && gridcode train dense --seeds 0-1
-    OMP_NUM_THREADS=1 python experiments/trained/trained.py experiments/trained/types_and_modules.csv runs/quick-seed* runs/dense-seed*
+    gridcode train quick --seeds 0-15 && gridcode train dense --seeds 0-1 OMP_NUM_THREADS=1 python
+    experiments/trained/trained.py experiments/trained/types_and_modules.csv runs/quick-seed*
+    runs/dense-seed*
 
-Evaluates each run (without the test of space, which has a table of its own) and writes a row for each.
+Evaluates each run (without the test of space, which has a table of its own) and writes a row for
+each.
 """
 
 import csv
@@ -17,9 +19,13 @@ from gridcode.analysis.cells.celltypes import TYPES
 
 def row(folder):
     run = gridcode.Run(folder)
-    config = run.config.override({"evaluation.space": False, "evaluation.walks": ["smooth"]}).evaluation
+    config = run.config.override(
+        {"evaluation.space": False, "evaluation.walks": ["smooth"]}
+    ).evaluation
     step, start = gridcode.load_network(run).as_system()
-    summary = gridcode.analysis.evaluate.evaluate_system(step, start, max_step_m=run.config.world.max_velocity_m, config=config).summary
+    summary = gridcode.analysis.evaluate.evaluate_system(
+        step, start, max_step_m=run.config.world.max_velocity_m, config=config
+    ).summary
     head, modules = summary["headline"], summary["modules"]
 
     def listed(name, digits):

@@ -1,8 +1,9 @@
 """What a training step costs on this machine: each part beside its floor, and the whole beside the naive step.
 
-A floor is the larger of two times: the part's floating-point operations at the rate of this core's own matrix product,
-and the bytes it cannot help moving at the rate at which this core reads a block of that size; exponentials are added at
-their own measured rate. All three rates are measured in the same run. CPU times are CPU-seconds, medians.
+A floor is the larger of two times: the part's floating-point operations at the rate of this core's
+own matrix product, and the bytes it cannot help moving at the rate at which this core reads a block
+of that size; exponentials are added at their own measured rate. All three rates are measured in the
+same run. CPU times are CPU-seconds, medians.
 """
 
 import argparse
@@ -35,7 +36,8 @@ from gridcode.training.trainer_choice import why_no_kernels
 from gridcode.world.streams import Stream
 
 PRESETS = ("quick", "dense", "paper")
-# The naive step keeps all matrices of all trajectories and all pairs: below this much free memory it is left out.
+# The naive step keeps all matrices of all trajectories and all pairs: below this much free memory
+# it is left out.
 NAIVE_BYTES = 12e9
 
 
@@ -54,14 +56,24 @@ def machine() -> dict[str, Any]:
     model = platform.processor()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), model)
+        model = next(
+            (line.split(":")[1].strip() for line in lines if line.startswith("model name")), model
+        )
     except OSError:
         pass
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {"cpu": model, "cores": os.cpu_count(), "gpu": gpu, "torch": torch.__version__, "python": platform.python_version()}
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "gpu": gpu,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
 
 
-def _times(step: Callable[[], object], *, clock: Callable[[], float], least: int, seconds: float) -> list[float]:
+def _times(
+    step: Callable[[], object], *, clock: Callable[[], float], least: int, seconds: float
+) -> list[float]:
     """At least so many times, for about so many seconds."""
     taken: list[float] = []
     began = time.perf_counter()
@@ -75,17 +87,31 @@ def _times(step: Callable[[], object], *, clock: Callable[[], float], least: int
 def cpu_rates() -> Rates:
     """Measured on one thread; a few seconds."""
     a, b, out = (torch.randn(1024, 1024) for _ in range(3))
-    gemm = 2 * 1024**3 / statistics.median(_times(lambda: torch.mm(a, b, out=out), clock=time.perf_counter, least=10, seconds=0.5))
+    gemm = (
+        2
+        * 1024**3
+        / statistics.median(
+            _times(lambda: torch.mm(a, b, out=out), clock=time.perf_counter, least=10, seconds=0.5)
+        )
+    )
     x = torch.randn(160_000)
     y = torch.empty_like(x)
-    exp = len(x) / statistics.median(_times(lambda: torch.exp(x, out=y), clock=time.perf_counter, least=50, seconds=0.2))
+    exp = len(x) / statistics.median(
+        _times(lambda: torch.exp(x, out=y), clock=time.perf_counter, least=50, seconds=0.2)
+    )
     known: dict[int, float] = {}
 
     def read(size: float) -> float:
         length = max(256, round(size / 4))
         if length not in known:
             block = torch.randn(length)
-            known[length] = 4 * length / statistics.median(_times(block.sum, clock=time.perf_counter, least=20, seconds=0.1))
+            known[length] = (
+                4
+                * length
+                / statistics.median(
+                    _times(block.sum, clock=time.perf_counter, least=20, seconds=0.1)
+                )
+            )
         return known[length]
 
     return Rates(gemm, exp, read)
@@ -94,20 +120,30 @@ def cpu_rates() -> Rates:
 def floors(config: Config, rates: Rates) -> dict[str, float]:
     """Seconds below which the parts of one batch cannot go on one core.
 
-    matrices: the last layer forward, its weights' and its inputs' gradient; rollout: all matrices read and one product a
-    step, forward; the same and the matrices' gradient backward; pairs: distances and two sums over the upper triangle, and
-    its exponentials; optimiser: weights, gradient and two moments read, all but the gradient written.
+    matrices: the last layer forward, its weights' and its inputs' gradient; rollout: all matrices
+    read and one product a step, forward; the same and the matrices' gradient backward; pairs:
+    distances and two sums over the upper triangle, and its exponentials; optimiser: weights,
+    gradient and two moments read, all but the gradient written.
     """
     n, t, b = config.model.units, config.world.steps, config.world.trajectories
     hidden = config.model.hidden_widths[-1]
-    states = (t + 1) * b if config.loss.pairs == "all" else min(config.loss.sampled_states, (t + 1) * b)
+    states = (
+        (t + 1) * b if config.loss.pairs == "all" else min(config.loss.sampled_states, (t + 1) * b)
+    )
     weights = 4 * hidden * n * n
     matrices = 4 * t * n * n
 
     pairs = 3 * states**2 * n / rates.gemm
     if rates.bf16:
-        # The kernel takes both products over all pairs, of one, two (TF32 runs at half the rate) or six pieces.
-        pairs = 4 * states**2 * n * {"bf16": 1, "tf32": 2, "float32": 6}[config.training.products] / rates.bf16
+        # The kernel takes both products over all pairs, of one, two (TF32 runs at half the rate) or
+        # six pieces.
+        pairs = (
+            4
+            * states**2
+            * n
+            * {"bf16": 1, "tf32": 2, "float32": 6}[config.training.products]
+            / rates.bf16
+        )
 
     def larger(operations: float, moved: float, block: float) -> float:
         return max(operations / rates.gemm, moved / rates.read(block))
@@ -181,10 +217,18 @@ def naive_step(trainer: Trainer) -> None:
         if config.loss.pairs == "sampled":
             compared, x = sample_states(g, x, count=config.loss.sampled_states, generator=stream)
         loss = config.loss
-        total = loss.separation * separation(compared, x, sigma_x=loss.sigma_x_m, sigma_g=loss.sigma_g)
-        total = total + loss.invariance * invariance(compared, x, sigma_x=loss.sigma_x_m) + loss.capacity * capacity(g)
+        total = loss.separation * separation(
+            compared, x, sigma_x=loss.sigma_x_m, sigma_g=loss.sigma_g
+        )
+        total = (
+            total
+            + loss.invariance * invariance(compared, x, sigma_x=loss.sigma_x_m)
+            + loss.capacity * capacity(g)
+        )
         weight, _ = isometry_weights(loss, 10**9)
-        total = total + weight * conformal_isometry(g[:-1], g[1:], v.transpose(0, 1), sigma_x=loss.sigma_x_m, form=loss.isometry_form)
+        total = total + weight * conformal_isometry(
+            g[:-1], g[1:], v.transpose(0, 1), sigma_x=loss.sigma_x_m, form=loss.isometry_form
+        )
         total.backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), config.training.gradient_clip)
     trainer.optimiser.step()
@@ -202,7 +246,10 @@ def _free_bytes() -> float:
 
 
 def _ms(times: list[float]) -> dict[str, float]:
-    return {name: round(1000 * f(times), 2) for name, f in (("median", statistics.median), ("min", min), ("max", max))}
+    return {
+        name: round(1000 * f(times), 2)
+        for name, f in (("median", statistics.median), ("min", min), ("max", max))
+    }
 
 
 def cpu_case(preset: str, *, naive: bool = True, seconds: float = 4.0) -> dict[str, Any]:
@@ -221,42 +268,72 @@ def cpu_case(preset: str, *, naive: bool = True, seconds: float = 4.0) -> dict[s
     for _ in range(3):
         trainer.advance()
     whole = _times(trainer.advance, clock=time.process_time, least=4, seconds=seconds)
-    one = statistics.median(_times(trainer.advance, clock=time.perf_counter, least=4, seconds=seconds / 2))
+    one = statistics.median(
+        _times(trainer.advance, clock=time.perf_counter, least=4, seconds=seconds / 2)
+    )
     result: dict[str, Any] = {
         "preset": preset,
-        "shape": {"units": config.model.units, "steps": config.world.steps, "trajectories": config.world.trajectories},
+        "shape": {
+            "units": config.model.units,
+            "steps": config.world.steps,
+            "trajectories": config.world.trajectories,
+        },
         "pairs": config.loss.pairs if config.loss.pairs == "all" else config.loss.sampled_states,
         "step_cpu_ms": _ms(whole),
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)),
+        "peak_memory_mb": round(
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            / (2**20 if sys.platform == "darwin" else 2**10)
+        ),
     }
     if (os.cpu_count() or 1) > 1:
         torch.set_num_threads(2)
         for _ in range(2):
             trainer.advance()
-        two = statistics.median(_times(trainer.advance, clock=time.perf_counter, least=4, seconds=seconds / 2))
+        two = statistics.median(
+            _times(trainer.advance, clock=time.perf_counter, least=4, seconds=seconds / 2)
+        )
         torch.set_num_threads(1)
         result["two_threads_speedup"] = round(one / two, 2)
     rates = cpu_rates()
     floor = floors(config, rates)
-    measured = {name: statistics.median(times) for name, times in parts(config, seconds=seconds).items()}
+    measured = {
+        name: statistics.median(times) for name, times in parts(config, seconds=seconds).items()
+    }
     # A difference of two timings, which noise can turn below zero where the pairs take nearly all.
     objective_rest = max(0.0, measured.pop("objective") - measured["pair terms"])
     result["parts"] = [
-        {"part": name, "floor_ms": round(1000 * low, 2), "ms": round(1000 * measured[name], 2), "share": round(low / measured[name], 2)}
+        {
+            "part": name,
+            "floor_ms": round(1000 * low, 2),
+            "ms": round(1000 * measured[name], 2),
+            "share": round(low / measured[name], 2),
+        }
         for name, low in floor.items()
     ]
     rest = [("batch", measured["batch"]), ("other terms", objective_rest)]
-    result["parts"] += [{"part": name, "floor_ms": None, "ms": round(1000 * value, 2), "share": None} for name, value in rest]
+    result["parts"] += [
+        {"part": name, "floor_ms": None, "ms": round(1000 * value, 2), "share": None}
+        for name, value in rest
+    ]
     whole_floor = sum(floor.values())
     result["floor_ms"] = round(1000 * whole_floor, 2)
     result["share_of_floor"] = round(whole_floor / statistics.median(whole), 2)
-    result["rates"] = {"gemm_gflops": round(rates.gemm / 1e9, 1), "exp_ns": round(1e9 / rates.exp, 2)}
-    result["rates"]["read_matrices_gb_s"] = round(rates.read(4 * config.world.steps * config.model.units**2) / 1e9, 1)
+    result["rates"] = {
+        "gemm_gflops": round(rates.gemm / 1e9, 1),
+        "exp_ns": round(1e9 / rates.exp, 2),
+    }
+    result["rates"]["read_matrices_gb_s"] = round(
+        rates.read(4 * config.world.steps * config.model.units**2) / 1e9, 1
+    )
     if naive and _free_bytes() > NAIVE_BYTES:
-        slow = _times(lambda: naive_step(trainer), clock=time.process_time, least=1, seconds=seconds / 2)
+        slow = _times(
+            lambda: naive_step(trainer), clock=time.process_time, least=1, seconds=seconds / 2
+        )
         again = _times(trainer.advance, clock=time.process_time, least=3, seconds=seconds / 4)
         result["naive_cpu_ms"] = round(1000 * statistics.median(slow), 1)
-        result["naive_over_fast"] = round(statistics.median(slow) / statistics.median(whole + again), 1)
+        result["naive_over_fast"] = round(
+            statistics.median(slow) / statistics.median(whole + again), 1
+        )
     return result
 
 
@@ -290,7 +367,9 @@ def gpu_rates() -> Rates:
     return Rates(gemm, exp, read, bf16)
 
 
-def gpu_case(preset: str, *, networks: int = 1, seconds: float = 5.0, overrides: dict[str, Any] | None = None) -> dict[str, Any]:
+def gpu_case(
+    preset: str, *, networks: int = 1, seconds: float = 5.0, overrides: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """One preset on the GPU, as training runs it: kernels, CUDA graph, several networks in one program.
 
     Raises:
@@ -301,7 +380,12 @@ def gpu_case(preset: str, *, networks: int = 1, seconds: float = 5.0, overrides:
     if reason:
         raise GridcodeError(f"the GPU kernels do not take this: {reason}")
     torch.cuda.reset_peak_memory_stats()
-    trainer = BatchedTrainer([config.override({"seed": seed}) for seed in range(networks)], device="cuda", kernels=True, graph=True)
+    trainer = BatchedTrainer(
+        [config.override({"seed": seed}) for seed in range(networks)],
+        device="cuda",
+        kernels=True,
+        graph=True,
+    )
     trainer.advance_to(20)
     torch.cuda.synchronize()
     began, first = time.perf_counter(), trainer.step
@@ -312,7 +396,11 @@ def gpu_case(preset: str, *, networks: int = 1, seconds: float = 5.0, overrides:
     floor = networks * sum(floors(config, gpu_rates()).values())
     return {
         "preset": preset,
-        "shape": {"units": config.model.units, "steps": config.world.steps, "trajectories": config.world.trajectories},
+        "shape": {
+            "units": config.model.units,
+            "steps": config.world.steps,
+            "trajectories": config.world.trajectories,
+        },
         "pairs": config.loss.pairs if config.loss.pairs == "all" else config.loss.sampled_states,
         "products": config.training.products,
         "networks": networks,
@@ -338,10 +426,14 @@ def run(*, naive: bool = True) -> Iterator[dict[str, Any]]:
     kinds = ["cpu"] + (["gpu"] if torch.cuda.is_available() else [])
     for kind in kinds:
         for preset in PRESETS:
-            command = [sys.executable, "-m", "gridcode.bench", kind, preset] + ([] if naive else ["--no-naive"])
+            command = [sys.executable, "-m", "gridcode.bench", kind, preset] + (
+                [] if naive else ["--no-naive"]
+            )
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
-                raise GridcodeError(f"the benchmark of {preset} on the {kind} failed: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
+                raise GridcodeError(
+                    f"the benchmark of {preset} on the {kind} failed: {(done.stderr.strip().splitlines() or ['no message'])[-1]}"
+                )
             yield {"device": kind, **json.loads(done.stdout)}
 
 
@@ -352,7 +444,11 @@ def main() -> None:
     parser.add_argument("preset")
     parser.add_argument("--no-naive", action="store_true")
     options = parser.parse_args()
-    result = cpu_case(options.preset, naive=not options.no_naive) if options.kind == "cpu" else gpu_case(options.preset)
+    result = (
+        cpu_case(options.preset, naive=not options.no_naive)
+        if options.kind == "cpu"
+        else gpu_case(options.preset)
+    )
     print(json.dumps(result))
 
 

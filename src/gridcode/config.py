@@ -36,7 +36,11 @@ class Section(BaseModel):
     def _true_is_no_number(cls, data: Any) -> Any:
         # pydantic would read `seed = true` as 1.
         for key, value in data.items() if isinstance(data, dict) else ():
-            if isinstance(value, bool) and key in cls.model_fields and cls.model_fields[key].annotation is not bool:
+            if (
+                isinstance(value, bool)
+                and key in cls.model_fields
+                and cls.model_fields[key].annotation is not bool
+            ):
                 raise ValueError(f"{key}: a number or text is needed, got {value}")
         return data
 
@@ -63,12 +67,18 @@ class WorldConfig(Section):
     def _latin_squares_are_whole(self) -> "WorldConfig":
         for steps, trajectories in (self.stage(joint=False), self.stage(joint=True)):
             if self.orders == "latin" and trajectories % steps:
-                raise ValueError(f"world.trajectories ({trajectories}) must be a multiple of world.steps ({steps}) for world.orders = 'latin'")
+                raise ValueError(
+                    f"world.trajectories ({trajectories}) must be a multiple of world.steps ({steps}) for world.orders = 'latin'"
+                )
         return self
 
     def stage(self, *, joint: bool) -> tuple[int, int]:
         """Steps and trajectories of a batch, in the second stage where `joint`."""
-        return (self.joint_steps or self.steps, self.joint_trajectories or self.trajectories) if joint else (self.steps, self.trajectories)
+        return (
+            (self.joint_steps or self.steps, self.joint_trajectories or self.trajectories)
+            if joint
+            else (self.steps, self.trajectories)
+        )
 
     @property
     def longest_steps(self) -> int:
@@ -100,7 +110,12 @@ class ModelConfig(Section):
     @classmethod
     def _units_of_populations(cls, data: Any) -> Any:
         sizes = data.get("populations") if isinstance(data, dict) else None
-        if sizes and "units" not in data and isinstance(sizes, list | tuple) and all(isinstance(n, int) for n in sizes):
+        if (
+            sizes
+            and "units" not in data
+            and isinstance(sizes, list | tuple)
+            and all(isinstance(n, int) for n in sizes)
+        ):
             return {**data, "units": sum(sizes)}
         return data
 
@@ -153,7 +168,9 @@ class LossConfig(Section):
     @model_validator(mode="after")
     def _ramp_rises(self) -> "LossConfig":
         if self.isometry_ramp[1] < self.isometry_ramp[0]:
-            raise ValueError(f"loss.isometry_ramp must not end before it starts, as in {list(self.isometry_ramp)}")
+            raise ValueError(
+                f"loss.isometry_ramp must not end before it starts, as in {list(self.isometry_ramp)}"
+            )
         return self
 
 
@@ -170,7 +187,10 @@ class TrainingConfig(Section):
     """Peak learning rate of AdamW."""
     joint_learning_rate: Positive = 5e-4
     """Peak learning rate of the second stage; warm-up and schedule start again there."""
-    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.98)
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (
+        0.9,
+        0.98,
+    )
     """Decay rates of AdamW's moments."""
     weight_decay: NotNegative = 0.0
     """Decoupled weight decay."""
@@ -273,16 +293,28 @@ class Config(Section):
     def _stages_fit(self) -> "Config":
         training = self.training
         if training.separate_steps and not self.model.populations:
-            raise ValueError("training.separate_steps needs model.populations, such as [64, 64, 64]")
-        if (self.world.joint_steps or self.world.joint_trajectories) and not training.separate_steps:
-            raise ValueError("world.joint_steps and world.joint_trajectories are for a second stage: set training.separate_steps")
+            raise ValueError(
+                "training.separate_steps needs model.populations, such as [64, 64, 64]"
+            )
+        if (
+            self.world.joint_steps or self.world.joint_trajectories
+        ) and not training.separate_steps:
+            raise ValueError(
+                "world.joint_steps and world.joint_trajectories are for a second stage: set training.separate_steps"
+            )
         if training.separate_steps > training.steps:
-            raise ValueError(f"training.separate_steps ({training.separate_steps}) must not exceed training.steps ({training.steps})")
+            raise ValueError(
+                f"training.separate_steps ({training.separate_steps}) must not exceed training.steps ({training.steps})"
+            )
         return self
 
     def __repr__(self) -> str:
-        sizes = f" ({' + '.join(map(str, self.model.populations))})" if self.model.populations else ""
-        shape = f"{self.model.units} units{sizes}, T={self.world.steps}, B={self.world.trajectories}"
+        sizes = (
+            f" ({' + '.join(map(str, self.model.populations))})" if self.model.populations else ""
+        )
+        shape = (
+            f"{self.model.units} units{sizes}, T={self.world.steps}, B={self.world.trajectories}"
+        )
         return f"Config({shape}, {self.training.steps} steps, seed {self.training.seed}, hash {self.content_hash})"
 
     def __str__(self) -> str:
@@ -290,7 +322,12 @@ class Config(Section):
 
     def _repr_html_(self) -> str:
         default, own = Config().model_dump(mode="json"), self.model_dump(mode="json")
-        changed = {f"{section}.{key}": value for section, part in own.items() for key, value in part.items() if default[section][key] != value}
+        changed = {
+            f"{section}.{key}": value
+            for section, part in own.items()
+            for key, value in part.items()
+            if default[section][key] != value
+        }
         return notebook.table(f"{self!r}; what differs from the defaults:", changed)
 
     @property
@@ -301,7 +338,9 @@ class Config(Section):
     @property
     def training_hash(self) -> str:
         """The same of what determines the weights: without the evaluation, and without how many snapshots are kept on the way."""
-        return _hash(self.model_dump(mode="json", exclude={"evaluation": True, "training": {"snapshots"}}))
+        return _hash(
+            self.model_dump(mode="json", exclude={"evaluation": True, "training": {"snapshots"}})
+        )
 
     def to_toml(self) -> str:
         """The configuration as TOML text that `from_toml` reads back to an equal object."""
@@ -312,7 +351,8 @@ class Config(Section):
         """Parse TOML text; fields left out take their defaults.
 
         Raises:
-            InputError: not TOML, an unknown key, a wrong type, a value out of range; one line that names it.
+            InputError: not TOML, an unknown key, a wrong type, a value out of range; one line that
+                names it.
         """
         try:
             data = tomllib.loads(text)
@@ -324,8 +364,9 @@ class Config(Section):
         """A copy with changed fields.
 
         Args:
-            changes: values by dotted key ("training.steps") or by the field's own name where only one section
-                has it ("units"); text is read as it would be in TOML or on the command line.
+            changes: values by dotted key ("training.steps") or by the field's own name where only
+                one section has it ("units"); text is read as it would be in TOML or on the command
+                line.
 
         Raises:
             InputError: an unknown or ambiguous key, or a bad value.
@@ -337,7 +378,11 @@ class Config(Section):
         if changed.get(("model", "populations")) and ("model", "units") not in changed:
             del data["model"]["units"]  # their sum
         if changed.get(("model", "populations")) == []:  # one population has one stage
-            one = {("training", "separate_steps"): 0, ("world", "joint_steps"): 0, ("world", "joint_trajectories"): 0}
+            one = {
+                ("training", "separate_steps"): 0,
+                ("world", "joint_steps"): 0,
+                ("world", "joint_trajectories"): 0,
+            }
             for (section, field), value in one.items():
                 data[section][field] = changed.get((section, field), value)
         return _validated(type(self), data, "override")
@@ -382,9 +427,17 @@ def _unknown(key: str) -> str:
     known = list(fields())
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     if not near:  # compare the field's own name, for a key in the wrong section or without one
-        names = {k.split(".")[1]: k for k in reversed(known) if k not in ("evaluation.seed", "world.steps")}
-        near = [names[n] for n in difflib.get_close_matches(key.split(".")[-1], names, n=1, cutoff=0.6)]
-    return f"unknown setting '{key}'" + (f"; did you mean '{near[0]}'?" if near else "; `gridcode presets --fields` lists them all")
+        names = {
+            k.split(".")[1]: k
+            for k in reversed(known)
+            if k not in ("evaluation.seed", "world.steps")
+        }
+        near = [
+            names[n] for n in difflib.get_close_matches(key.split(".")[-1], names, n=1, cutoff=0.6)
+        ]
+    return f"unknown setting '{key}'" + (
+        f"; did you mean '{near[0]}'?" if near else "; `gridcode presets --fields` lists them all"
+    )
 
 
 def _parse(value: Any) -> Any:
@@ -413,7 +466,11 @@ def _validated(model: type[ConfigType], data: Mapping[str, Any], source: str) ->
 
 def preset_names() -> list[str]:
     """Names of the presets in the package."""
-    return sorted(p.name.removesuffix(".toml") for p in resources.files("gridcode.presets").iterdir() if p.name.endswith(".toml"))
+    return sorted(
+        p.name.removesuffix(".toml")
+        for p in resources.files("gridcode.presets").iterdir()
+        if p.name.endswith(".toml")
+    )
 
 
 def preset_summary(name: str) -> str:
@@ -431,7 +488,10 @@ def load_config(name: str | os.PathLike[str]) -> Config:
     """
     presets = preset_names()
     if str(name) in presets:
-        return Config.from_toml(resources.files("gridcode.presets").joinpath(f"{name}.toml").read_text(), source=f"preset {name}")
+        return Config.from_toml(
+            resources.files("gridcode.presets").joinpath(f"{name}.toml").read_text(),
+            source=f"preset {name}",
+        )
     path = Path(name)
     if path.is_file():
         try:

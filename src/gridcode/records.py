@@ -1,7 +1,7 @@
 """The frozen records that stages hand to each other, and the one vocabulary of axis names.
 
-Axes: `step` or `time` (network steps), `trajectory` or `walker`, `unit` (a cell), `y`, `x` (metres, bin centres),
-`lag_y`, `lag_x` (metres).
+Axes: `step` or `time` (network steps), `trajectory` or `walker`, `unit` (a cell), `y`, `x` (metres,
+bin centres), `lag_y`, `lag_x` (metres).
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,8 @@ from torch import Tensor
 class Batch:
     """One training batch: every trajectory walks the same velocities, each in its own order, from the same place.
 
-    Several networks that train together each have their own; their batches are stacked on a leading axis.
+    Several networks that train together each have their own; their batches are stacked on a leading
+    axis.
 
     Attributes:
         velocities: (velocity, 2) metres per step.

@@ -24,10 +24,12 @@ from gridcode.errors import InputError
 from gridcode.world.walks import WALKS
 
 WALKERS = 64
-# Coding properties are measured in an arena of this side at most, and beyond it in twice as much: what lattices of 1 to 1.3 m repeat in.
+# Coding properties are measured in an arena of this side at most, and beyond it in twice as much:
+# what lattices of 1 to 1.3 m repeat in.
 LARGEST_CODING_ARENA_M = 4.0
 ROBUSTNESS_HORIZONS = (1, 10, 100)
-# Ideal modules beside the network's own lattice: spacings of rats' successive modules (Stensola et al. 2012) differ by about this factor.
+# Ideal modules beside the network's own lattice: spacings of rats' successive modules (Stensola et
+# al. 2012) differ by about this factor.
 SPACING_RATIO = 1.42
 IDEAL_MODULES = 3
 FEWEST_MODULE_UNITS = 7
@@ -39,8 +41,8 @@ class Theory:
     """What `analyse_theory` found.
 
     Attributes:
-        summary: `state_space`, `dynamics`, `robustness`, `mechanism` and `coding`, ready for JSON; None for what was left out, with a line in
-            `reasons`.
+        summary: `state_space`, `dynamics`, `robustness`, `mechanism` and `coding`, ready for JSON;
+            None for what was left out, with a line in `reasons`.
         arrays: what pictures show: `population`, `module_0`, ... and `mechanism`.
     """
 
@@ -48,7 +50,9 @@ class Theory:
     arrays: xr.DataTree
 
     def __repr__(self) -> str:
-        parts = [name for name, found in self.summary.items() if found is not None and name != "reasons"]
+        parts = [
+            name for name, found in self.summary.items() if found is not None and name != "reasons"
+        ]
         return f"Theory({', '.join(parts)}; not measured: {', '.join(self.summary['reasons']) or 'nothing'})"
 
 
@@ -72,7 +76,8 @@ def analyse_theory(
 ) -> Theory:
     """Everything about a path-integrating system that rate maps do not show.
 
-    Each part has random numbers of its own; a part that cannot be measured is None, with the reason in `reasons`.
+    Each part has random numbers of its own; a part that cannot be measured is None, with the reason
+    in `reasons`.
 
     Args:
         step: one step of the system, (walker, unit) and (walker, 2) to (walker, unit).
@@ -82,7 +87,8 @@ def analyse_theory(
         modules: the modules found in it.
         phases: (unit, 2) phases of the units in their modules, NaN for units in none.
         independent: how many modules are no sub-lattices of one another.
-        precise: (step, start) in double precision, which derivatives need; None leaves the dynamics out.
+        precise: (step, start) in double precision, which derivatives need; None leaves the dynamics
+            out.
         matrices: velocities to the system's matrices W(v); None leaves the mechanism out.
         walk: kind of walk that states are sampled on.
         walk_steps: steps of it.
@@ -103,15 +109,34 @@ def analyse_theory(
 
     if walk not in WALKS:
         raise InputError(f"unknown walk '{walk}': choose {', '.join(WALKS)}")
-    path = WALKS[walk](arena_m=arena_m, steps=walk_steps, walkers=WALKERS, max_step_m=max_step_m, generator=rng(0))
+    path = WALKS[walk](
+        arena_m=arena_m, steps=walk_steps, walkers=WALKERS, max_step_m=max_step_m, generator=rng(0)
+    )
     states = roll(step, start, path)
     # Walker by walker: neighbours in the list are neighbours in time.
-    flat, places = (np.swapaxes(a, 0, 1).reshape(-1, a.shape[-1]).astype(np.float64) for a in (states, path.positions))
+    flat, places = (
+        np.swapaxes(a, 0, 1).reshape(-1, a.shape[-1]).astype(np.float64)
+        for a in (states, path.positions)
+    )
     whole = lattice_of_the_whole(modules.modules, independent)
-    space = analyse_state_space(flat, places, modules=modules.modules, whole_vectors_m=whole, seed=seed, nulls=nulls, progress=report("topology"))
+    space = analyse_state_space(
+        flat,
+        places,
+        modules=modules.modules,
+        whole_vectors_m=whole,
+        seed=seed,
+        nulls=nulls,
+        progress=report("topology"),
+    )
     arrays = {f"/{name}": group.to_dataset() for name, group in space.arrays.children.items()}
 
-    summary: dict[str, Any] = {"state_space": space.summary, "dynamics": None, "robustness": None, "mechanism": None, "coding": None}
+    summary: dict[str, Any] = {
+        "state_space": space.summary,
+        "dynamics": None,
+        "robustness": None,
+        "mechanism": None,
+        "coding": None,
+    }
     reasons: dict[str, str] = {}
 
     def attempt(name: str, part: Callable[[], Any]) -> None:
@@ -125,27 +150,49 @@ def analyse_theory(
     else:
         attempt(
             "dynamics",
-            lambda: describe_dynamics(*precise, max_step_m=max_step_m, generator=rng(1), vectors_m=whole, progress=_counted(report("dynamics"))),
+            lambda: describe_dynamics(
+                *precise,
+                max_step_m=max_step_m,
+                generator=rng(1),
+                vectors_m=whole,
+                progress=_counted(report("dynamics")),
+            ),
         )
         if progress:
             progress("dynamics", DYNAMICS_PARTS, DYNAMICS_PARTS)
     coding_arena = min(arena_m, LARGEST_CODING_ARENA_M)
-    reference = grow_reference(step, start, arena_m=2 * coding_arena + max_step_m, max_step_m=max_step_m, generator=rng(2))
-    attempt("robustness", lambda: _robustness(step, start, reference, walk, coding_arena, max_step_m, rng, report("robustness")))
+    reference = grow_reference(
+        step, start, arena_m=2 * coding_arena + max_step_m, max_step_m=max_step_m, generator=rng(2)
+    )
+    attempt(
+        "robustness",
+        lambda: _robustness(
+            step, start, reference, walk, coding_arena, max_step_m, rng, report("robustness")
+        ),
+    )
     if matrices is None:
         reasons["mechanism"] = "no matrices were given"
     else:
         sample = flat[rng(4).choice(len(flat), size=min(500, len(flat)), replace=False)]
         try:
             found = describe_mechanism(
-                matrices, modules.label, phases, [m.vectors_m for m in modules.modules], max_step_m=max_step_m, generator=rng(5), states=sample
+                matrices,
+                modules.label,
+                phases,
+                [m.vectors_m for m in modules.modules],
+                max_step_m=max_step_m,
+                generator=rng(5),
+                states=sample,
             )
         except InputError as error:
             reasons["mechanism"] = str(error)
         else:
             summary["mechanism"] = found.summary
             arrays["/mechanism"] = _mechanism_arrays(found)
-    attempt("coding", lambda: _coding(reference, coding_arena, modules, sigma_x_m, rng, report("coding")))
+    attempt(
+        "coding",
+        lambda: _coding(reference, coding_arena, modules, sigma_x_m, rng, report("coding")),
+    )
     return Theory(summary | {"reasons": reasons}, xr.DataTree.from_dict(arrays))
 
 
@@ -173,10 +220,25 @@ def _robustness(
     rng: Callable[[int], np.random.Generator],
     progress: Callable[[int, int], None] | None,
 ) -> list[dict[str, Any]]:
-    path = WALKS[walk](arena_m=arena_m, steps=ROBUSTNESS_HORIZONS[-1], walkers=WALKERS, max_step_m=max_step_m, generator=rng(3))
+    path = WALKS[walk](
+        arena_m=arena_m,
+        steps=ROBUSTNESS_HORIZONS[-1],
+        walkers=WALKERS,
+        max_step_m=max_step_m,
+        generator=rng(3),
+    )
     alike = look_alike_m(reference, generator=rng(3))
     window = window_for(alike, max_step_m=max_step_m, bin_size_m=reference.bin_size_m)
-    return noise_robustness(step, start, reference, path, window_m=window, generator=rng(6), horizons=ROBUSTNESS_HORIZONS, progress=progress)
+    return noise_robustness(
+        step,
+        start,
+        reference,
+        path,
+        window_m=window,
+        generator=rng(6),
+        horizons=ROBUSTNESS_HORIZONS,
+        progress=progress,
+    )
 
 
 def _coding(
@@ -192,17 +254,39 @@ def _coding(
     vectors = np.array([m.vectors_m for m in modules.modules]).reshape(-1, 2, 2)
     own = {"labels": modules.label, "vectors_m": vectors} if len(vectors) else {}
     spacing = max((m.spacing_m for m in modules.modules), default=1.0)
-    codes: list[tuple[str, Code, dict[str, Any]]] = [("network", code_from_reference(reference), own)]
-    ideal = {"one ideal module": [spacing], "three ideal modules": [spacing / SPACING_RATIO**k for k in range(IDEAL_MODULES)]}
+    codes: list[tuple[str, Code, dict[str, Any]]] = [
+        ("network", code_from_reference(reference), own)
+    ]
+    ideal = {
+        "one ideal module": [spacing],
+        "three ideal modules": [spacing / SPACING_RATIO**k for k in range(IDEAL_MODULES)],
+    }
     for name, spacings in ideal.items():
         if units // len(spacings) >= FEWEST_MODULE_UNITS:
-            grid = ideal_grid_code(spacings, units_per_module=units // len(spacings), generator=rng(7))
+            grid = ideal_grid_code(
+                spacings, units_per_module=units // len(spacings), generator=rng(7)
+            )
             codes.append((name, grid, {"labels": grid.label, "vectors_m": grid.vectors_m}))
-    codes.append(("place cells", place_code(arena_m=arena_m, units=units, width_m=0.75 * arena_m / np.sqrt(units)), {}))
-    codes.append(("random", random_code(units=units, correlation_m=spacing / 5, generator=rng(8)), {}))
+    codes.append(
+        (
+            "place cells",
+            place_code(arena_m=arena_m, units=units, width_m=0.75 * arena_m / np.sqrt(units)),
+            {},
+        )
+    )
+    codes.append(
+        ("random", random_code(units=units, correlation_m=spacing / 5, generator=rng(8)), {})
+    )
     rows = []
     for number, (name, code, lattice) in enumerate(codes):
-        found = coding_properties(code, arena_m=arena_m, generator=rng(9), sigma_x_m=sigma_x_m, beyond_m=2 * arena_m, **lattice)
+        found = coding_properties(
+            code,
+            arena_m=arena_m,
+            generator=rng(9),
+            sigma_x_m=sigma_x_m,
+            beyond_m=2 * arena_m,
+            **lattice,
+        )
         rows.append({"code": name} | found)
         if progress:
             progress(number + 1, len(codes))
@@ -216,11 +300,20 @@ def _mechanism_arrays(found: Mechanism) -> xr.Dataset:
         {
             "weights": (("to", "from"), found.weights.astype(np.float32)),
             "order": ("to", found.order),
-            "eigenvalues": (("velocity", "eigenvalue", "part"), np.stack([eigenvalues.real, eigenvalues.imag], axis=-1).astype(np.float32)),
+            "eigenvalues": (
+                ("velocity", "eigenvalue", "part"),
+                np.stack([eigenvalues.real, eigenvalues.imag], axis=-1).astype(np.float32),
+            ),
             "velocities_m": (("velocity", "component"), found.spectra.velocities),
         }
     )
     for number, profile in enumerate(found.profiles):
-        data[f"profile_{number}"] = ((f"move_{number}", "phase_1", "phase_2"), profile.mean.astype(np.float32))
-        data[f"profile_{number}_velocities_m"] = ((f"move_{number}", "component"), profile.velocities)
+        data[f"profile_{number}"] = (
+            (f"move_{number}", "phase_1", "phase_2"),
+            profile.mean.astype(np.float32),
+        )
+        data[f"profile_{number}_velocities_m"] = (
+            (f"move_{number}", "component"),
+            profile.velocities,
+        )
     return data

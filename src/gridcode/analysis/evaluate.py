@@ -16,7 +16,14 @@ from gridcode.analysis.dynamics.generators import Matrices
 from gridcode.analysis.modules.detection import find_modules
 from gridcode.analysis.modules.stability import match_modules
 from gridcode.analysis.navigation.out_of_distribution import Condition, generalise
-from gridcode.analysis.population import SCORES, Population, analyse_population, number, population_summary, score_dataset
+from gridcode.analysis.population import (
+    SCORES,
+    Population,
+    analyse_population,
+    number,
+    population_summary,
+    score_dataset,
+)
 from gridcode.analysis.system import Step, roll_rate_maps
 from gridcode.config import EvaluationConfig
 from gridcode.errors import InputError
@@ -29,7 +36,8 @@ if TYPE_CHECKING:
 LARGEST_ARENA_M = 12.0
 # The arena must hold enough periods of this share of the units on lattices.
 WIDEST_SHARE = 0.9
-# 2: p-values, types, modules, space. Shares above a fixed threshold are kept for arenas that are not tested.
+# 2: p-values, types, modules, space. Shares above a fixed threshold are kept for arenas that are
+# not tested.
 SUMMARY_FORMAT = 2
 
 
@@ -39,9 +47,10 @@ class Evaluation:
 
     Attributes:
         summary: scores by arena and by unit, ready for JSON (missing values are None).
-        maps: one group per walk and arena, named like `smooth_4m`, with `rate` (unit, y, x), `occupancy` (y, x),
-            `autocorrelogram` (unit, lag_y, lag_x) and the scores of each unit.
-        theory: what pictures of state space and mechanism show, see `gridcode.analysis.deep_analysis`; None where that was left out.
+        maps: one group per walk and arena, named like `smooth_4m`, with `rate` (unit, y, x),
+            `occupancy` (y, x), `autocorrelogram` (unit, lag_y, lag_x) and the scores of each unit.
+        theory: what pictures of state space and mechanism show, see
+            `gridcode.analysis.deep_analysis`; None where that was left out.
     """
 
     summary: dict[str, Any]
@@ -102,10 +111,14 @@ def map_arena(
         steps=config.walk_steps,
         walkers=walkers,
         max_step_m=max_step_m,
-        generator=np.random.default_rng([config.seed, round(1000 * arena_m), list(WALKS).index(walk)]),
+        generator=np.random.default_rng(
+            [config.seed, round(1000 * arena_m), list(WALKS).index(walk)]
+        ),
     )
     data = roll_rate_maps(step, start, path, bin_size_m=config.bin_size_m, progress=progress)
-    return score_dataset(data, smoothing_bins=config.smoothing_bins, silent_below=config.silent_below)
+    return score_dataset(
+        data, smoothing_bins=config.smoothing_bins, silent_below=config.silent_below
+    )
 
 
 def evaluate_system(
@@ -122,18 +135,23 @@ def evaluate_system(
 ) -> Evaluation:
     """Rate maps and scores in every arena and on every walk; significance, types, modules and theory in one arena; and the test of space.
 
-    Where the largest arena does not hold enough periods of the cells, one that does is added. The headline comes from
-    the first walk and the smallest arena that holds enough periods; a period is the distance between rows of
-    fields. There every unit is compared with null maps of its own and modules are looked for; in other arenas units have scores only.
+    Where the largest arena does not hold enough periods of the cells, one that does is added. The
+    headline comes from the first walk and the smallest arena that holds enough periods; a period is
+    the distance between rows of fields. There every unit is compared with null maps of its own and
+    modules are looked for; in other arenas units have scores only.
 
     Args:
-        step: one step of the system, (walker, unit) states and (walker, 2) metres to (walker, unit) states.
+        step: one step of the system, (walker, unit) states and (walker, 2) metres to (walker, unit)
+            states.
         start: (unit,) state at the origin.
         max_step_m: longest step of the walks.
         config: arenas, walks, bins, levels.
-        extent_m: side of the square that training covered, for the test of space; None leaves it out.
-        precise: the same step and start in double precision, for derivatives; None leaves the dynamics out.
-        matrices: velocities (velocity, 2) to the system's matrices (velocity, unit, unit); None leaves the mechanism out.
+        extent_m: side of the square that training covered, for the test of space; None leaves it
+            out.
+        precise: the same step and start in double precision, for derivatives; None leaves the
+            dynamics out.
+        matrices: velocities (velocity, 2) to the system's matrices (velocity, unit, unit); None
+            leaves the mechanism out.
         sigma_x_m: places this far apart should be told apart, for the coding properties.
         progress: called with (what, done, total) as walks and tests proceed.
 
@@ -142,7 +160,9 @@ def evaluate_system(
     """
     for arena in config.arenas_m:
         if arena < 4 * max_step_m:
-            raise InputError(f"an arena of {arena:g} m is too small for steps of up to {max_step_m:g} m: take {4 * max_step_m:g} m or more")
+            raise InputError(
+                f"an arena of {arena:g} m is too small for steps of up to {max_step_m:g} m: take {4 * max_step_m:g} m or more"
+            )
     groups: dict[str, xr.Dataset] = {}
 
     def report(what: str) -> Callable[[int, int], None] | None:
@@ -158,7 +178,15 @@ def evaluate_system(
             if show:
                 show(done, config.walk_steps)
 
-        groups[name] = map_arena(step, start, walk=walk, arena_m=arena, max_step_m=max_step_m, config=config, progress=tick)
+        groups[name] = map_arena(
+            step,
+            start,
+            walk=walk,
+            arena_m=arena,
+            max_step_m=max_step_m,
+            config=config,
+            progress=tick,
+        )
         return groups[name]
 
     first, *others = config.walks
@@ -194,7 +222,15 @@ def evaluate_system(
             *(Condition(first, float(over), config.space_steps[0]) for over in config.space_arenas),
         ]
         conditions += [Condition(walk, 1.0, config.space_steps[0]) for walk in config.space_walks]
-        space = generalise(step, start, max_step_m=max_step_m, extent_m=extent_m, conditions=conditions, seed=config.seed, progress=report("space"))
+        space = generalise(
+            step,
+            start,
+            max_step_m=max_step_m,
+            extent_m=extent_m,
+            conditions=conditions,
+            seed=config.seed,
+            progress=report("space"),
+        )
     theory = None
     if config.theory and not population.data["silent"].values.all():
         theory = analyse_theory(
@@ -215,7 +251,9 @@ def evaluate_system(
             progress=progress,
         )
     return Evaluation(
-        summary=_summary(groups, headline, population, config, resolved=bool(fits), space=space, theory=theory),
+        summary=_summary(
+            groups, headline, population, config, resolved=bool(fits), space=space, theory=theory
+        ),
         maps=xr.DataTree.from_dict({f"/{k}": v for k, v in groups.items()}),
         theory=theory.arrays if theory else None,
     )
@@ -225,7 +263,8 @@ def _arena_needed(data: xr.Dataset, config: EvaluationConfig) -> float:
     """Side of the arena that holds enough periods of nearly all cells, so that of the largest module too; 0 where no lattice was fitted."""
     spacing = data["spacing_m"].values
     fitted = np.isfinite(spacing) & ~data["silent"].values
-    # A lattice fitted to a band or to noise has any spacing: units that are on one have a say first.
+    # A lattice fitted to a band or to noise has any spacing: units that are on one have a say
+    # first.
     on_lattice = fitted & (np.nan_to_num(data["corrected"].values) > config.score_threshold)
     said = spacing[on_lattice if on_lattice.any() else fitted]
     return config.periods * period_of(float(np.quantile(said, WIDEST_SHARE))) if len(said) else 0.0
@@ -241,13 +280,20 @@ def _summary(
     space: list[dict[str, Any]] | None,
     theory: Theory | None,
 ) -> dict[str, Any]:
-    by_arena = [summarise(data, threshold=config.score_threshold) | {"group": name} for name, data in groups.items()]
+    by_arena = [
+        summarise(data, threshold=config.score_threshold) | {"group": name}
+        for name, data in groups.items()
+    ]
     found = population_summary(population)
     chosen = next(a for a in by_arena if a["group"] == headline)
-    verdict = {name: found[name] for name in ("n_modules", "n_independent_modules", "types", "settings")}
+    verdict = {
+        name: found[name] for name in ("n_modules", "n_independent_modules", "types", "settings")
+    }
     return {
         "format": SUMMARY_FORMAT,
-        "headline": chosen | {"resolved": resolved, "score_threshold": config.score_threshold} | verdict,
+        "headline": chosen
+        | {"resolved": resolved, "score_threshold": config.score_threshold}
+        | verdict,
         "modules": found["modules"],
         "relations": found["relations"],
         "arena_stability": _arena_stability(groups, headline, population, config),
@@ -258,7 +304,9 @@ def _summary(
     }
 
 
-def _arena_stability(groups: dict[str, xr.Dataset], headline: str, population: Population, config: EvaluationConfig) -> list[dict[str, Any]]:
+def _arena_stability(
+    groups: dict[str, xr.Dataset], headline: str, population: Population, config: EvaluationConfig
+) -> list[dict[str, Any]]:
     """Do the headline's cells form the same modules in every other arena and on every other walk?"""
     rows = []
     for name, data in groups.items():
@@ -282,7 +330,13 @@ def _arena_stability(groups: dict[str, xr.Dataset], headline: str, population: P
             for m in same.matches
         ]
         rows.append(
-            {"group": name, "n_modules": len(here), "rand_index": number(same.rand_index), "common_units": same.common_units, "matches": matches}
+            {
+                "group": name,
+                "n_modules": len(here),
+                "rand_index": number(same.rand_index),
+                "common_units": same.common_units,
+                "matches": matches,
+            }
         )
     return rows
 
@@ -294,11 +348,19 @@ def summarise(data: xr.Dataset, *, threshold: float) -> dict[str, Any]:
 
     def share(name: str) -> float | None:
         # A unit whose score cannot be computed is not above the threshold.
-        return float(np.mean(np.nan_to_num(scores[name], nan=-np.inf) > threshold)) if active.any() else None
+        return (
+            float(np.mean(np.nan_to_num(scores[name], nan=-np.inf) > threshold))
+            if active.any()
+            else None
+        )
 
     def quartiles(values: np.ndarray) -> list[float] | None:
         values = values[np.isfinite(values)]
-        return [round(float(q), 4) for q in np.quantile(values, [0.25, 0.5, 0.75])] if len(values) else None
+        return (
+            [round(float(q), 4) for q in np.quantile(values, [0.25, 0.5, 0.75])]
+            if len(values)
+            else None
+        )
 
     return {
         "walk": data.attrs["walk"],

@@ -1,6 +1,7 @@
 """Everything about a population of cells from its rate maps: scores, significance, types, fields, information, modules.
 
-The one path that `gridcode evaluate` and `gridcode score` share; it needs maps and nothing of where they come from.
+The one path that `gridcode evaluate` and `gridcode score` share; it needs maps and nothing of where
+they come from.
 """
 
 from collections import Counter
@@ -44,8 +45,27 @@ NUMBERS = (
         "spatial_p_value",
         "shift_p_value",
     ),
-    *("mean60", "square", "corrected", "spacing_m", "spacing_error_m", "orientation_deg", "orientation_error_deg", "axis_ratio", "ellipse_deg"),
-    *("peaks_used", "field_count", "field_size_m", "peak_rate", "mean_rate", "information_bits", "information_bits_per_s", "sparsity"),
+    *(
+        "mean60",
+        "square",
+        "corrected",
+        "spacing_m",
+        "spacing_error_m",
+        "orientation_deg",
+        "orientation_error_deg",
+        "axis_ratio",
+        "ellipse_deg",
+    ),
+    *(
+        "peaks_used",
+        "field_count",
+        "field_size_m",
+        "peak_rate",
+        "mean_rate",
+        "information_bits",
+        "information_bits_per_s",
+        "sparsity",
+    ),
     *("coherence", "stability"),
 )
 
@@ -56,7 +76,8 @@ def score_dataset(data: xr.Dataset, *, smoothing_bins: float, silent_below: floa
     Args:
         data: `rate` (unit, y, x) with attribute `bin_size_m`, as `rate_maps` makes it.
         smoothing_bins: Gaussian smoothing before scoring, in bins; the stored rate stays as it is.
-        silent_below: units whose activity never exceeds this, of either sign, are silent and get no scores.
+        silent_below: units whose activity never exceeds this, of either sign, are silent and get no
+            scores.
     """
     rate = as_maps(data["rate"].values)
     # Activations may be negative throughout and yet depend on place.
@@ -67,7 +88,9 @@ def score_dataset(data: xr.Dataset, *, smoothing_bins: float, silent_below: floa
     correlograms = autocorrelograms(smooth(scored, smoothing_bins))
     scores = score_correlograms(correlograms, bin_size_m=size, reasons=unscorable(scored))
     lags = [(np.arange(n) - n // 2) * size for n in correlograms.shape[1:]]
-    data = data.assign_coords(lag_y=("lag_y", lags[0], {"units": "m"}), lag_x=("lag_x", lags[1], {"units": "m"}))
+    data = data.assign_coords(
+        lag_y=("lag_y", lags[0], {"units": "m"}), lag_x=("lag_x", lags[1], {"units": "m"})
+    )
     data["autocorrelogram"] = (("unit", "lag_y", "lag_x"), correlograms.astype(np.float32))
     data["silent"] = ("unit", silent)
     for name in (*SCORES, *LATTICE):
@@ -82,10 +105,12 @@ class Population:
     """What is known of a population of cells.
 
     Attributes:
-        data: rate maps, autocorrelograms and every number that a unit has, by `unit`; see docs/metrics.md.
+        data: rate maps, autocorrelograms and every number that a unit has, by `unit`; see
+            docs/metrics.md.
         modules: the modules.
         relations: which pairs of modules are commensurate.
-        phases: for each module (unit of the module, 2) where its cells' fields lie in the unit cell, in [0, 1).
+        phases: for each module (unit of the module, 2) where its cells' fields lie in the unit
+            cell, in [0, 1).
         settings: levels and seeds that the verdicts rest on.
     """
 
@@ -105,7 +130,9 @@ class Population:
         rows = {kind: kinds[kind] for kind in TYPES if kinds[kind]}
         found = {"modules (independent)": f"{len(self.modules)} ({self.relations.independent})"}
         found["spacings"] = notebook.metres(m.spacing_m for m in self.modules.modules)
-        return notebook.table(f"Population of {self.data.sizes['unit']} units", {**rows, **found, **self.settings})
+        return notebook.table(
+            f"Population of {self.data.sizes['unit']} units", {**rows, **found, **self.settings}
+        )
 
 
 def analyse_population(
@@ -127,8 +154,8 @@ def analyse_population(
     """Scores, p-values, types, fields, information and modules of every unit.
 
     Args:
-        data: `rate` (unit, y, x), NaN marks unvisited bins; attribute `bin_size_m`; `occupancy` (y, x) and `stability` (unit,) where known.
-            Scores that are there already are kept.
+        data: `rate` (unit, y, x), NaN marks unvisited bins; attribute `bin_size_m`; `occupancy` (y,
+            x) and `stability` (unit,) where known. Scores that are there already are kept.
         smoothing_bins: Gaussian smoothing before scoring, in bins.
         silent_below: units whose activity never exceeds this, of either sign, are silent.
         nulls: null maps of a unit.
@@ -136,11 +163,13 @@ def analyse_population(
         level: largest p-value of a unit or module that counts as significant.
         false_discovery_rate: largest expected share of false discoveries among the units that do.
         seed: of the null maps.
-        unsmoothed: the maps before any smoothing, for coherence, information and the test of being spatial; None: `rate` as it is.
-        shifted: significance against circular shifts, where there is a path: its information decides whether a unit is spatial.
-            None or NaN: Moran's I of the map does.
-        definitions: grid scores of other tools to compute as well, see `gridcode.analysis.cells.definitions`; missing where they do not exist (some are
-            defined for square maps only).
+        unsmoothed: the maps before any smoothing, for coherence, information and the test of being
+            spatial; None: `rate` as it is.
+        shifted: significance against circular shifts, where there is a path: its information
+            decides whether a unit is spatial. None or NaN: Moran's I of the map does.
+        definitions: grid scores of other tools to compute as well, see
+            `gridcode.analysis.cells.definitions`; missing where they do not exist (some are defined
+            for square maps only).
         workers: threads; as many as there are cores by default.
         progress: called with (units tested, units to test).
 
@@ -149,21 +178,41 @@ def analyse_population(
     """
     check_levels(level, false_discovery_rate)
     if level < LEAST_LEVEL:
-        raise InputError(f"significance must be {LEAST_LEVEL} or more, not {level}: modules are compared with 999 null populations")
+        raise InputError(
+            f"significance must be {LEAST_LEVEL} or more, not {level}: modules are compared with 999 null populations"
+        )
     if nulls < FEWEST_NULLS:
-        raise InputError(f"with {nulls} null maps no unit could be told from chance: take {FEWEST_NULLS} or more")
+        raise InputError(
+            f"with {nulls} null maps no unit could be told from chance: take {FEWEST_NULLS} or more"
+        )
     if unsmoothed is not None and np.shape(unsmoothed) != data["rate"].shape:
-        raise InputError(f"the unsmoothed maps must be {data['rate'].shape} like the maps, not {np.shape(unsmoothed)}")
+        raise InputError(
+            f"the unsmoothed maps must be {data['rate'].shape} like the maps, not {np.shape(unsmoothed)}"
+        )
     if "minmax" not in data:
         data = score_dataset(data, smoothing_bins=smoothing_bins, silent_below=silent_below)
     data = data.copy()
     size = float(data.attrs["bin_size_m"])
     silent = data["silent"].values
-    rate = np.where(silent[:, None, None], 0.0 * data["rate"].values, data["rate"].values).astype(np.float64)
-    raw = rate if unsmoothed is None else np.where(silent[:, None, None], 0.0 * unsmoothed, unsmoothed).astype(np.float64)
+    rate = np.where(silent[:, None, None], 0.0 * data["rate"].values, data["rate"].values).astype(
+        np.float64
+    )
+    raw = (
+        rate
+        if unsmoothed is None
+        else np.where(silent[:, None, None], 0.0 * unsmoothed, unsmoothed).astype(np.float64)
+    )
 
     smoothed = smooth(rate, smoothing_bins)
-    tested = significance(rate, seed=seed, nulls=nulls, smoothing_bins=smoothing_bins, null=null, workers=workers, progress=progress)
+    tested = significance(
+        rate,
+        seed=seed,
+        nulls=nulls,
+        smoothing_bins=smoothing_bins,
+        null=null,
+        workers=workers,
+        progress=progress,
+    )
     fields = find_fields(rate, bin_size_m=size, smoothing_bins=smoothing_bins)
     occupancy = data["occupancy"].values.astype(np.float64) if "occupancy" in data else None
     information = spatial_information(raw, occupancy=occupancy)
@@ -226,7 +275,10 @@ def analyse_population(
     )
     data["module"] = ("unit", modules.label)
     data["module_reason"] = ("unit", np.array(modules.reason, dtype=object))
-    phases = tuple(spatial_phases(rate[m.units], bin_size_m=size, vectors_m=m.vectors_m) for m in modules.modules)
+    phases = tuple(
+        spatial_phases(rate[m.units], bin_size_m=size, vectors_m=m.vectors_m)
+        for m in modules.modules
+    )
     data["phase"] = (("unit", "component"), np.full((len(rate), 2), np.nan))
     for module, phase in zip(modules.modules, phases, strict=True):
         data["phase"].values[module.units] = phase
@@ -265,9 +317,13 @@ def population_summary(population: Population) -> dict[str, Any]:
 def unit_rows(data: xr.Dataset) -> list[dict[str, Any]]:
     """A row of plain numbers for every unit of an analysed dataset."""
     columns = {name: data[name].values for name in NUMBERS}
-    named = {str(name): values.values for name, values in data.items() if str(name).startswith("score_")}
+    named = {
+        str(name): values.values for name, values in data.items() if str(name).startswith("score_")
+    }
     vectors, phase, score = data["vectors_m"].values, data["phase"].values, data["minmax"].values
-    module, kind, evidence, reason = (data[name].values for name in ("module", "type", "evidence", "reason"))
+    module, kind, evidence, reason = (
+        data[name].values for name in ("module", "type", "evidence", "reason")
+    )
     return [
         {
             "unit": name if isinstance(name, str) else int(name),
@@ -279,9 +335,13 @@ def unit_rows(data: xr.Dataset) -> list[dict[str, Any]]:
         }
         | {key: number(values[u]) for key, values in columns.items()}
         | {
-            "vectors_m": [[number(x) for x in vector] for vector in vectors[u]] if np.isfinite(vectors[u]).all() else None,
+            "vectors_m": [[number(x) for x in vector] for vector in vectors[u]]
+            if np.isfinite(vectors[u]).all()
+            else None,
             "phase": [number(x) for x in phase[u]] if np.isfinite(phase[u]).all() else None,
-            "scores": {key.removeprefix("score_"): number(values[u]) for key, values in named.items()},
+            "scores": {
+                key.removeprefix("score_"): number(values[u]) for key, values in named.items()
+            },
             "evidence": str(evidence[u]),
             "reason": str(reason[u]),
         }
@@ -304,8 +364,14 @@ def _module_row(population: Population, index: int) -> dict[str, Any]:
         "orientation_spread_deg": number(module.orientation_spread_deg),
         "p_value": number(module.p_value),
         "ratio_to_next": number(ratios[index]) if index < len(ratios) else None,
-        "phase_uniformity_p": number(phase_uniformity(known, generator=np.random.default_rng(index))) if len(known) > 1 else None,
-        "phase_coverage": number(phase_coverage(known, vectors_m=module.vectors_m)) if len(known) > 1 else None,
+        "phase_uniformity_p": number(
+            phase_uniformity(known, generator=np.random.default_rng(index))
+        )
+        if len(known) > 1
+        else None,
+        "phase_coverage": number(phase_coverage(known, vectors_m=module.vectors_m))
+        if len(known) > 1
+        else None,
         "vectors_m": [[number(x) for x in vector] for vector in module.vectors_m],
         "units": [names[u] for u in module.units],
     }
@@ -331,10 +397,17 @@ def population_verdict(summary: Mapping[str, Any]) -> str:
     types, modules = summary["types"], summary["modules"]
     units, active = len(summary["units"]), len(summary["units"]) - types["silent"]
     named = [f"{types[kind]} {kind}" for kind in TYPES if types[kind] and kind != "silent"]
-    subject = f"{active} of {units} units are active" if units != 1 else f"The unit is {'active' if active else 'silent'}"
+    subject = (
+        f"{active} of {units} units are active"
+        if units != 1
+        else f"The unit is {'active' if active else 'silent'}"
+    )
     text = subject + (f": {', '.join(named)}." if named else ".")
     # Summaries written before do not say.
-    if summary["settings"].get("spatial_test") == "Moran's I" and types["place-like"] + types["other spatial"]:
+    if (
+        summary["settings"].get("spatial_test") == "Moran's I"
+        and types["place-like"] + types["other spatial"]
+    ):
         text += " Spatial means smoother than the same bins in random order; maps smoothed beforehand always are."
     if not modules:
         return text + " No modules: no group of units shares a lattice beyond what chance gives."
@@ -349,7 +422,11 @@ def population_verdict(summary: Mapping[str, Any]) -> str:
         found = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
         independent = summary["n_independent_modules"]
         text += f" Pairs of modules: {found}. "
-        text += "All are one lattice and its sub-lattices." if independent == 1 else f"{independent} lattices are not sub-lattices of one another."
+        text += (
+            "All are one lattice and its sub-lattices."
+            if independent == 1
+            else f"{independent} lattices are not sub-lattices of one another."
+        )
         spacings = [m["spacing_m"] for m in modules]
         text += f" The largest spacing is {max(spacings) / min(spacings):.2f} times the smallest."
     return text

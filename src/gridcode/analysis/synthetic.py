@@ -1,6 +1,7 @@
 """Ground truth: rate maps whose answer is known, to test every score against.
 
-All functions take positions in metres, so the same cells can be drawn on a grid or sampled along a path.
+All functions take positions in metres, so the same cells can be drawn on a grid or sampled along a
+path.
 """
 
 import math
@@ -49,36 +50,48 @@ def lattice_cell(
         width: standard deviation of a field over the spacing.
     """
     angles = np.radians([orientation_deg, orientation_deg + angle_deg])
-    basis = spacing_m * np.stack([np.cos(angles), np.sin(angles)], axis=1) * np.array([[1.0], [ratio]])
+    basis = (
+        spacing_m * np.stack([np.cos(angles), np.sin(angles)], axis=1) * np.array([[1.0], [ratio]])
+    )
     offset = (np.asarray(positions) - np.asarray(phase_m)) @ np.linalg.inv(basis)
     offset -= np.rint(offset)
     rate = np.zeros(offset.shape[:-1])
     for i in (-1, 0, 1):
         for j in (-1, 0, 1):
-            rate += np.exp(-(((offset + (i, j)) @ basis) ** 2).sum(-1) / (2 * (width * spacing_m) ** 2))
+            rate += np.exp(
+                -(((offset + (i, j)) @ basis) ** 2).sum(-1) / (2 * (width * spacing_m) ** 2)
+            )
     return rate
 
 
-def band_cell(positions: Positions, *, spacing_m: float, orientation_deg: float = 0.0, phase_m: float = 0.0) -> Float[np.ndarray, "*points"]:
+def band_cell(
+    positions: Positions, *, spacing_m: float, orientation_deg: float = 0.0, phase_m: float = 0.0
+) -> Float[np.ndarray, "*points"]:
     """A cell that fires in parallel bands across the direction `orientation_deg`, 0 to 1."""
     angle = np.radians(orientation_deg)
     along = np.asarray(positions) @ np.array([np.cos(angle), np.sin(angle)]) - phase_m
     return 0.5 + 0.5 * np.cos(2 * np.pi * along / spacing_m)
 
 
-def place_cell(positions: Positions, *, centre_m: tuple[float, float] = (0.0, 0.0), width_m: float = 0.1) -> Float[np.ndarray, "*points"]:
+def place_cell(
+    positions: Positions, *, centre_m: tuple[float, float] = (0.0, 0.0), width_m: float = 0.1
+) -> Float[np.ndarray, "*points"]:
     """A cell with one Gaussian field, 1 at its centre."""
     return np.exp(-((np.asarray(positions) - np.asarray(centre_m)) ** 2).sum(-1) / (2 * width_m**2))
 
 
-def noise_maps(units: int, bins: int, *, correlation_bins: float, generator: np.random.Generator) -> Float[np.ndarray, "unit y x"]:
+def noise_maps(
+    units: int, bins: int, *, correlation_bins: float, generator: np.random.Generator
+) -> Float[np.ndarray, "unit y x"]:
     """Smoothed white noise, made non-negative: spatially correlated maps with no lattice in them."""
     white = generator.standard_normal((units, bins, bins))
     maps = ndimage.gaussian_filter(white, (0, correlation_bins, correlation_bins), mode="wrap")
     return maps - maps.min(axis=(1, 2), keepdims=True)
 
 
-def scattered_fields(units: int, bins: int, *, fields: int, width_bins: float, generator: np.random.Generator) -> Float[np.ndarray, "unit y x"]:
+def scattered_fields(
+    units: int, bins: int, *, fields: int, width_bins: float, generator: np.random.Generator
+) -> Float[np.ndarray, "unit y x"]:
     """Cells with Gaussian fields of random height at independent random places: many fields and no lattice."""
     centre = generator.uniform(0, bins, (units, fields, 2, 1))
     height = generator.uniform(0.5, 1.5, (units, fields))
@@ -86,11 +99,13 @@ def scattered_fields(units: int, bins: int, *, fields: int, width_bins: float, g
     return np.einsum("uf,ufy,ufx->uyx", height, along[:, :, 0], along[:, :, 1])
 
 
-# Waves along the two reciprocal vectors of a reduced basis and along their sum: the three longest waves of a lattice.
+# Waves along the two reciprocal vectors of a reduced basis and along their sum: the three longest
+# waves of a lattice.
 LONGEST_WAVES = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
 # A mean and three waves of two components each.
 FEWEST_UNITS = 7
-# Shared random waves of the random code: its correlations are those of the kernel to about 1 / sqrt(waves).
+# Shared random waves of the random code: its correlations are those of the kernel to about 1 /
+# sqrt(waves).
 RANDOM_WAVES = 256
 
 
@@ -98,21 +113,26 @@ RANDOM_WAVES = 256
 class IdealGridCode:
     r"""Grid cells of several modules whose rates depend on the place through the phases of their module alone.
 
-    $$ g_u(x) = c_m \left( \tfrac32 + \sum_{j=1}^{3} \cos 2 \pi (k_j \cdot x - w_j \cdot \varphi_u) \right), \quad w = (1, 0), (0, 1), (1, 1) $$
+    $$ g_u(x) = c_m \left( \tfrac32 + \sum_{j=1}^{3} \cos 2 \pi (k_j \cdot x - w_j \cdot \varphi_u)
+    \right), \quad w = (1, 0), (0, 1), (1, 1) $$
 
-    with $k_j$ the three longest waves of the lattice of module m. It is never negative, and it is the tuning for which theory is exact: with phases
-    that tile the unit cell the states of a module have one length and, on a hexagonal lattice, the same slope everywhere and in all
-    directions; and a displacement turns the three waves, so that it acts as one linear operator. With a `width` the rate is
-    $c_m \exp(\kappa (\sum_j \cos - 3))$ instead, a bump with $\kappa = 1 / 8 \pi^2 \mathrm{width}^2$.
+    with $k_j$ the three longest waves of the lattice of module m. It is never negative, and it is
+    the tuning for which theory is exact: with phases that tile the unit cell the states of a module
+    have one length and, on a hexagonal lattice, the same slope everywhere and in all directions;
+    and a displacement turns the three waves, so that it acts as one linear operator. With a `width`
+    the rate is $c_m \exp(\kappa (\sum_j \cos - 3))$ instead, a bump with $\kappa = 1 / 8 \pi^2
+    \mathrm{width}^2$.
 
-    Calling it with (place, 2) positions in metres gives (place, unit) states. Phases are taken modulo 1: the code is as good at 1,000 km.
+    Calling it with (place, 2) positions in metres gives (place, unit) states. Phases are taken
+    modulo 1: the code is as good at 1,000 km.
 
     Attributes:
         vectors_m: (module, 2, 2) lattice vectors (x, y) as rows, metres.
         label: (unit,) module of each unit.
         phases: (unit, 2) place of a field in the unit cell, in shares of the lattice vectors.
         width: standard deviation of a field over the spacing; None: three cosines.
-        scale: (module,) $c_m$: every module's states have length $1 / \sqrt{M}$, as root mean square over the unit cell.
+        scale: (module,) $c_m$: every module's states have length $1 / \sqrt{M}$, as root mean
+            square over the unit cell.
 
     Source: Schaeffer et al. 2023, appendix C; Fiete, Burak & Brookings 2008.
     """
@@ -123,13 +143,19 @@ class IdealGridCode:
     width: float | None
     scale: Float[np.ndarray, " module"]
 
-    def __call__(self, positions_m: Float[np.ndarray, "place 2"]) -> Float[np.ndarray, "place unit"]:
+    def __call__(
+        self, positions_m: Float[np.ndarray, "place 2"]
+    ) -> Float[np.ndarray, "place unit"]:
         """States of (place, 2) positions in metres."""
         return self._rates(self.module_phases(positions_m))
 
-    def module_phases(self, positions_m: Float[np.ndarray, "place 2"]) -> Float[np.ndarray, "place module 2"]:
+    def module_phases(
+        self, positions_m: Float[np.ndarray, "place 2"]
+    ) -> Float[np.ndarray, "place module 2"]:
         """Phase of each place in each module's unit cell, in [-0.5, 0.5]."""
-        phase = np.einsum("pd,mdk->pmk", np.asarray(positions_m, dtype=np.float64), np.linalg.inv(self.vectors_m))
+        phase = np.einsum(
+            "pd,mdk->pmk", np.asarray(positions_m, dtype=np.float64), np.linalg.inv(self.vectors_m)
+        )
         return phase - np.rint(phase)
 
     def _rates(self, phase: Float[np.ndarray, "place module 2"]) -> Float[np.ndarray, "place unit"]:
@@ -148,10 +174,18 @@ class IdealGridCode:
         waves = 2 * np.pi * phase @ LONGEST_WAVES.T
         tuning = _bump(np.cos(waves).sum(-1), self.width)
         # The derivative of the bump by the sum of its cosines is kappa times the bump itself, or 1.
-        by_phase = -2 * np.pi * np.sin(waves) @ LONGEST_WAVES * (1.0 if self.width is None else _kappa(self.width) * tuning[:, None])
+        by_phase = (
+            -2
+            * np.pi
+            * np.sin(waves)
+            @ LONGEST_WAVES
+            * (1.0 if self.width is None else _kappa(self.width) * tuning[:, None])
+        )
         square = by_phase.T @ by_phase / len(phase)
         inverse = np.linalg.inv(self.vectors_m)
-        return (np.bincount(self.label) * self.scale**2)[:, None, None] * (inverse @ square @ inverse.transpose(0, 2, 1))
+        return (np.bincount(self.label) * self.scale**2)[:, None, None] * (
+            inverse @ square @ inverse.transpose(0, 2, 1)
+        )
 
     @property
     def slope_per_m(self) -> Float[np.ndarray, " module"]:
@@ -161,24 +195,32 @@ class IdealGridCode:
     def as_system(self) -> tuple[Step, Float[np.ndarray, " unit"]]:
         """The code as an exact path integrator, (step, start) as for `gridcode.analysis.system`, start at the origin.
 
-        A step reads the phases of every module from the state, by least squares on the components of its three waves, moves them by the velocity
-        and gives the state of the new phases. On the manifold this is exact; a state off it falls onto it within a step, at
-        the phases nearest to it. Modules are read each by itself: a perturbation can move one against another, and it stays.
+        A step reads the phases of every module from the state, by least squares on the components
+        of its three waves, moves them by the velocity and gives the state of the new phases. On the
+        manifold this is exact; a state off it falls onto it within a step, at
+        the phases nearest to it. Modules are read each by itself: a perturbation can move one
+            against another, and it stays.
 
         Raises:
             InputError: a code with a width, whose phases cannot be read exactly by a linear map.
         """
         if self.width is not None:
-            raise InputError("only the code of three cosines (width=None) can be read exactly by a linear map: it alone is a system")
+            raise InputError(
+                "only the code of three cosines (width=None) can be read exactly by a linear map: it alone is a system"
+            )
         read = np.zeros((len(self.label), len(self.vectors_m), 3), dtype=np.complex128)
         for m in range(len(self.vectors_m)):
             own = self.label == m
             angle = 2 * np.pi * self.phases[own] @ LONGEST_WAVES.T
-            inverse = np.linalg.pinv(np.concatenate([np.ones((len(angle), 1)), np.cos(angle), np.sin(angle)], axis=1))
+            inverse = np.linalg.pinv(
+                np.concatenate([np.ones((len(angle), 1)), np.cos(angle), np.sin(angle)], axis=1)
+            )
             read[own, m] = (inverse[1:4] + 1j * inverse[4:]).T
 
         def step(states: np.ndarray, velocities: np.ndarray) -> np.ndarray:
-            angle = np.angle(np.einsum("pu,umj->pmj", np.asarray(states, dtype=np.float64), read)) / (2 * np.pi)
+            angle = np.angle(
+                np.einsum("pu,umj->pmj", np.asarray(states, dtype=np.float64), read)
+            ) / (2 * np.pi)
             # The third wave is the sum of the others: what it disagrees by is shared out evenly.
             excess = angle[..., 2] - angle[..., 0] - angle[..., 1]
             phase = angle[..., :2] + ((excess - np.rint(excess)) / 3)[..., None]
@@ -203,38 +245,66 @@ def ideal_grid_code(
     Args:
         spacings_m: length of the first lattice vector of each module, metres.
         units_per_module: cells of each, 7 or more.
-        generator: draws a common offset of each module's phases, or all phases, and orientations that are not given.
-        orientations_deg: direction of each module's first lattice vector; by default uniformly random.
-        phases: `tiled`, a regular lattice of phases; or `random`, uniform and independent, with which the state's length varies with the place.
+        generator: draws a common offset of each module's phases, or all phases, and orientations
+            that are not given.
+        orientations_deg: direction of each module's first lattice vector; by default uniformly
+            random.
+        phases: `tiled`, a regular lattice of phases; or `random`, uniform and independent, with
+            which the state's length varies with the place.
         angle_deg: angle between the lattice vectors: 60 hexagonal, 90 square, others sheared.
         ratio: length of the second vector over the first.
-        width: standard deviation of a field over the spacing; None: the tuning of three cosines, about 0.2.
+        width: standard deviation of a field over the spacing; None: the tuning of three cosines,
+            about 0.2.
 
     Raises:
-        InputError: no modules, lengths that are not positive, another number of orientations than of spacings, no lattice, or too few units.
+        InputError: no modules, lengths that are not positive, another number of orientations than
+            of spacings, no lattice, or too few units.
 
     Source: Schaeffer et al. 2023, appendix C.
     """
     spacing = np.asarray(spacings_m, dtype=np.float64)
     if spacing.ndim != 1 or len(spacing) == 0 or not ((spacing > 0) & np.isfinite(spacing)).all():
-        raise InputError(f"spacings_m must be one positive length for each module, not {spacings_m}")
+        raise InputError(
+            f"spacings_m must be one positive length for each module, not {spacings_m}"
+        )
     if units_per_module < FEWEST_UNITS:
-        raise InputError(f"a module needs {FEWEST_UNITS} units or more to carry its three waves, not {units_per_module}")
+        raise InputError(
+            f"a module needs {FEWEST_UNITS} units or more to carry its three waves, not {units_per_module}"
+        )
     if phases not in ("tiled", "random"):
         raise InputError(f"phases must be 'tiled' or 'random', not '{phases}'")
-    if not (0 < angle_deg < 180 and 0 < ratio < np.inf) or (width is not None and not 0 < width < np.inf):
-        raise InputError(f"a lattice at {angle_deg} degrees of ratio {ratio}, with fields of width {width}, does not exist")
-    orientation = generator.uniform(0, 360, len(spacing)) if orientations_deg is None else np.asarray(orientations_deg, dtype=np.float64)
+    if not (0 < angle_deg < 180 and 0 < ratio < np.inf) or (
+        width is not None and not 0 < width < np.inf
+    ):
+        raise InputError(
+            f"a lattice at {angle_deg} degrees of ratio {ratio}, with fields of width {width}, does not exist"
+        )
+    orientation = (
+        generator.uniform(0, 360, len(spacing))
+        if orientations_deg is None
+        else np.asarray(orientations_deg, dtype=np.float64)
+    )
     if orientation.shape != spacing.shape or not np.isfinite(orientation).all():
-        raise InputError(f"orientations_deg must be one angle for each of {len(spacing)} modules, not {orientations_deg}")
+        raise InputError(
+            f"orientations_deg must be one angle for each of {len(spacing)} modules, not {orientations_deg}"
+        )
     angle = np.radians(orientation)[:, None] + np.radians([0.0, angle_deg])
-    vectors = spacing[:, None, None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1) * np.array([[1.0], [ratio]])
+    vectors = (
+        spacing[:, None, None]
+        * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+        * np.array([[1.0], [ratio]])
+    )
     modules, n = len(spacing), units_per_module
     if phases == "random":
         phase = generator.random((modules, n, 2))
     else:
-        phase = np.mod(_tiling(n, vectors[0] / spacing[0], LONGEST_WAVES) + generator.random((modules, 1, 2)), 1.0)
-    mean_square = float((_bump(np.cos(2 * np.pi * _unit_cell(64) @ LONGEST_WAVES.T).sum(-1), width) ** 2).mean())
+        phase = np.mod(
+            _tiling(n, vectors[0] / spacing[0], LONGEST_WAVES) + generator.random((modules, 1, 2)),
+            1.0,
+        )
+    mean_square = float(
+        (_bump(np.cos(2 * np.pi * _unit_cell(64) @ LONGEST_WAVES.T).sum(-1), width) ** 2).mean()
+    )
     return IdealGridCode(
         vectors_m=vectors,
         label=np.repeat(np.arange(modules), n),
@@ -251,7 +321,9 @@ def _kappa(width: float) -> float:
 
 def _bump(cosines: np.ndarray, width: float | None) -> np.ndarray:
     """Tuning from the sum of the three cosines, which lies between -3/2 and 3."""
-    return np.maximum(1.5 + cosines, 0.0) if width is None else np.exp(_kappa(width) * (cosines - 3.0))
+    return (
+        np.maximum(1.5 + cosines, 0.0) if width is None else np.exp(_kappa(width) * (cosines - 3.0))
+    )
 
 
 def _unit_cell(side: int) -> Float[np.ndarray, "point 2"]:
@@ -260,10 +332,13 @@ def _unit_cell(side: int) -> Float[np.ndarray, "point 2"]:
     return np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
 
 
-def _tiling(n: int, basis: Float[np.ndarray, "2 2"], waves: Float[np.ndarray, "wave 2"]) -> Float[np.ndarray, "point 2"]:
+def _tiling(
+    n: int, basis: Float[np.ndarray, "2 2"], waves: Float[np.ndarray, "wave 2"]
+) -> Float[np.ndarray, "point 2"]:
     """Any number of points that tile the unit cell like a lattice, as far apart as such points get: i (1, h) / n modulo 1.
 
-    Along `waves` and their opposites the points give the sums of an even cover: no two of them are the same modulo n.
+    Along `waves` and their opposites the points give the sums of an even cover: no two of them are
+    the same modulo n.
     """
     index = np.arange(n)
     around = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1]), axis=-1).reshape(-1, 1, 2)
@@ -283,7 +358,8 @@ def place_code(*, arena_m: float, units: int, width_m: float) -> Code:
 
     $$ g_u(x) = c\, e^{-|x - x_u|^2 / 2 w^2}, \quad c^2 = \frac{A}{n \pi w^2} $$
 
-    States inside the arena have length 1 where fields overlap well, and less within a width of its walls.
+    States inside the arena have length 1 where fields overlap well, and less within a width of its
+    walls.
 
     Args:
         arena_m: side of the arena, metres.
@@ -294,13 +370,20 @@ def place_code(*, arena_m: float, units: int, width_m: float) -> Code:
         InputError: sizes that are not positive.
     """
     if not (0 < arena_m < np.inf and 0 < width_m < np.inf and units >= 1):
-        raise InputError(f"{units} place cells of width {width_m} m in an arena of {arena_m} m do not exist")
+        raise InputError(
+            f"{units} place cells of width {width_m} m in an arena of {arena_m} m do not exist"
+        )
     # The offset puts the points, with the walls as seam, as evenly as in a cell that repeats.
-    centres = (np.mod(_tiling(units, np.eye(2), np.zeros((0, 2))) + 0.5 / units, 1.0) - 0.5) * arena_m
+    centres = (
+        np.mod(_tiling(units, np.eye(2), np.zeros((0, 2))) + 0.5 / units, 1.0) - 0.5
+    ) * arena_m
     height = arena_m / (width_m * np.sqrt(np.pi * units))
 
     def code(positions_m: np.ndarray) -> np.ndarray:
-        return height * np.exp(-cdist(np.asarray(positions_m, dtype=np.float64), centres, "sqeuclidean") / (2 * width_m**2))
+        return height * np.exp(
+            -cdist(np.asarray(positions_m, dtype=np.float64), centres, "sqeuclidean")
+            / (2 * width_m**2)
+        )
 
     return code
 
@@ -317,7 +400,9 @@ def one_hot_code(*, arena_m: float, units: int) -> Code:
     """
     side = math.isqrt(max(units, 0))
     if not 0 < arena_m < np.inf or units < 1 or side**2 != units:
-        raise InputError(f"{units} units are not the squares of an arena of {arena_m} m: take a square number")
+        raise InputError(
+            f"{units} units are not the squares of an arena of {arena_m} m: take a square number"
+        )
 
     def code(positions_m: np.ndarray) -> np.ndarray:
         square = np.floor((np.asarray(positions_m, dtype=np.float64) / arena_m + 0.5) * side)
@@ -333,10 +418,12 @@ def one_hot_code(*, arena_m: float, units: int) -> Code:
 def random_code(*, units: int, correlation_m: float, generator: np.random.Generator) -> Code:
     r"""Units with independent smooth random rates: rectified Gaussian random fields, defined everywhere.
 
-    $$ g_u(x) = \sqrt{2 / n}\, \max(0, f_u(x)), \quad \langle f_u(x) f_u(x') \rangle = e^{-|x - x'|^2 / 2 l^2} $$
+    $$ g_u(x) = \sqrt{2 / n}\, \max(0, f_u(x)), \quad \langle f_u(x) f_u(x') \rangle = e^{-|x -
+    x'|^2 / 2 l^2} $$
 
-    The rectified field is the rate of a threshold-linear cell whose input is a smooth Gaussian field; half of the units are silent at any place,
-    states have root mean square length 1, and the similarity of two places is known (`random_code_similarity`). Fields are sums of random waves.
+    The rectified field is the rate of a threshold-linear cell whose input is a smooth Gaussian
+    field; half of the units are silent at any place, states have root mean square length 1, and the
+    similarity of two places is known (`random_code_similarity`). Fields are sums of random waves.
 
     Args:
         units: number of units.
@@ -349,9 +436,13 @@ def random_code(*, units: int, correlation_m: float, generator: np.random.Genera
     Source: random Fourier features: Rahimi & Recht 2007.
     """
     if units < 1 or not 0 < correlation_m < np.inf:
-        raise InputError(f"{units} random fields of correlation length {correlation_m} m do not exist")
+        raise InputError(
+            f"{units} random fields of correlation length {correlation_m} m do not exist"
+        )
     waves = generator.standard_normal((2, RANDOM_WAVES)) / correlation_m
-    weights = generator.standard_normal((2 * RANDOM_WAVES, units)) * np.sqrt(2 / (units * RANDOM_WAVES))
+    weights = generator.standard_normal((2 * RANDOM_WAVES, units)) * np.sqrt(
+        2 / (units * RANDOM_WAVES)
+    )
 
     def code(positions_m: np.ndarray) -> np.ndarray:
         angle = np.asarray(positions_m, dtype=np.float64) @ waves
@@ -360,10 +451,13 @@ def random_code(*, units: int, correlation_m: float, generator: np.random.Genera
     return code
 
 
-def random_code_similarity(distance_m: Float[np.ndarray, " pair"], *, correlation_m: float) -> Float[np.ndarray, " pair"]:
+def random_code_similarity(
+    distance_m: Float[np.ndarray, " pair"], *, correlation_m: float
+) -> Float[np.ndarray, " pair"]:
     r"""Expected similarity $\langle g(x) \cdot g(x') \rangle$ of the random code, 1 at distance 0 and $1/\pi$ far away.
 
-    $$ \frac{1}{\pi} \left( \sqrt{1 - \rho^2} + \rho (\pi - \arccos \rho) \right), \quad \rho = e^{-d^2 / 2 l^2} $$
+    $$ \frac{1}{\pi} \left( \sqrt{1 - \rho^2} + \rho (\pi - \arccos \rho) \right), \quad \rho =
+    e^{-d^2 / 2 l^2} $$
 
     Source: Cho & Saul 2009, the arc-cosine kernel of order 1.
     """

@@ -10,12 +10,18 @@ from gridcode.analysis.cells.information import split_half_stability
 from gridcode.analysis.cells.ratemaps import RateMapAccumulator
 from gridcode.records import Walk
 
-# One step of a system: states (walker, unit) and velocities (walker, 2) in metres to the next states.
-Step = Callable[[Float[np.ndarray, "walker unit"], Float[np.ndarray, "walker 2"]], Float[np.ndarray, "walker unit"]]
+# One step of a system: states (walker, unit) and velocities (walker, 2) in metres to the next
+# states.
+Step = Callable[
+    [Float[np.ndarray, "walker unit"], Float[np.ndarray, "walker 2"]],
+    Float[np.ndarray, "walker unit"],
+]
 Progress = Callable[[int], None]
 
 
-def roll(step: Step, start: Float[np.ndarray, " unit"], walk: Walk) -> Float[np.ndarray, "time walker unit"]:
+def roll(
+    step: Step, start: Float[np.ndarray, " unit"], walk: Walk
+) -> Float[np.ndarray, "time walker unit"]:
     """States of the system along every walk, the start included.
 
     Args:
@@ -29,13 +35,21 @@ def roll(step: Step, start: Float[np.ndarray, " unit"], walk: Walk) -> Float[np.
     return np.stack(states)
 
 
-def roll_rate_maps(step: Step, start: Float[np.ndarray, " unit"], walk: Walk, *, bin_size_m: float, progress: Progress | None = None) -> xr.Dataset:
+def roll_rate_maps(
+    step: Step,
+    start: Float[np.ndarray, " unit"],
+    walk: Walk,
+    *,
+    bin_size_m: float,
+    progress: Progress | None = None,
+) -> xr.Dataset:
     """Rate maps along walks, without keeping the states.
 
     Arguments as in `roll`; `bin_size_m` in metres; `progress` is called with 1 after each step.
 
     Returns:
-        As `rate_maps`, and the `stability` of each unit: the correlation of the maps of the first and of the second half of the walkers.
+        As `rate_maps`, and the `stability` of each unit: the correlation of the maps of the first
+        and of the second half of the walkers.
     """
     walkers = walk.velocities.shape[1]
     first = RateMapAccumulator(arena_m=walk.arena_m, bin_size_m=bin_size_m, units=len(start))

@@ -20,7 +20,8 @@ class Comparison:
 
     Attributes:
         names: of the runs, each different.
-        settings: values by dotted key, one for each run, of the settings that are not the same in all.
+        settings: values by dotted key, one for each run, of the settings that are not the same in
+            all.
         results: headline numbers of each run, see `gridcode.viewer.overview.run_row`.
         runs: the runs with their summaries.
     """
@@ -49,7 +50,8 @@ def compare(runs: Sequence[Run | str | os.PathLike[str]]) -> Comparison:
         runs: the runs or their folders, two to twelve.
 
     Raises:
-        InputError: fewer or more, the same run twice, no run, or one without an evaluation that this version reads.
+        InputError: fewer or more, the same run twice, no run, or one without an evaluation that
+            this version reads.
     """
     from gridcode.viewer import data  # it needs matplotlib, which is slow to import
 
@@ -64,19 +66,37 @@ def compare(runs: Sequence[Run | str | os.PathLike[str]]) -> Comparison:
     for run in opened:
         summary = data.read_summary(run)
         if summary is None:
-            raise InputError(f"'{run.folder}' has not been evaluated; run `gridcode evaluate {run.folder}`")
+            raise InputError(
+                f"'{run.folder}' has not been evaluated; run `gridcode evaluate {run.folder}`"
+            )
         found.append((run, summary))
-    results = tuple(data.row_document(run, summary=summary, last=next(reversed(run.metrics()), None)) for run, summary in found)
-    return Comparison(tuple(_names(places)), config_differences([run.config for run in opened]), results, tuple(found))
+    results = tuple(
+        data.row_document(run, summary=summary, last=next(reversed(run.metrics()), None))
+        for run, summary in found
+    )
+    return Comparison(
+        tuple(_names(places)),
+        config_differences([run.config for run in opened]),
+        results,
+        tuple(found),
+    )
 
 
 def config_differences(configs: Sequence[Config]) -> dict[str, tuple[Any, ...]]:
     """Values by dotted key, one for each configuration, of the settings that are not the same in all."""
     flat = [
-        {f"{section}.{key}": value for section, fields in config.model_dump(mode="json").items() for key, value in fields.items()}
+        {
+            f"{section}.{key}": value
+            for section, fields in config.model_dump(mode="json").items()
+            for key, value in fields.items()
+        }
         for config in configs
     ]
-    return {key: tuple(values[key] for values in flat) for key in flat[0] if any(values[key] != flat[0][key] for values in flat)}
+    return {
+        key: tuple(values[key] for values in flat)
+        for key in flat[0]
+        if any(values[key] != flat[0][key] for values in flat)
+    }
 
 
 def write_comparison(comparison: Comparison, out: str | os.PathLike[str]) -> Path:
@@ -87,7 +107,12 @@ def write_comparison(comparison: Comparison, out: str | os.PathLike[str]) -> Pat
     """
     from gridcode.viewer.page import comparison_page
 
-    text = comparison_page([(name, run, summary) for name, (run, summary) in zip(comparison.names, comparison.runs, strict=True)])
+    text = comparison_page(
+        [
+            (name, run, summary)
+            for name, (run, summary) in zip(comparison.names, comparison.runs, strict=True)
+        ]
+    )
     try:
         write_atomically(out, text)
     except OSError as error:

@@ -18,7 +18,9 @@ from gridcode.runs.run import Run, writing
 LONGEST_FILM_S = 600.0
 
 
-def write_report(run: Run | str | os.PathLike[str], *, progress: Callable[[str, int, int], None] | None = None) -> Path:
+def write_report(
+    run: Run | str | os.PathLike[str], *, progress: Callable[[str, int, int], None] | None = None
+) -> Path:
     """Write a run's `report.html` and `figures/` (PNG and PDF) from its evaluation and metrics, and return its path.
 
     Args:
@@ -28,7 +30,9 @@ def write_report(run: Run | str | os.PathLike[str], *, progress: Callable[[str, 
     Raises:
         InputError: no run, or not evaluated yet.
     """
-    from gridcode.report import collection  # matplotlib is slow to import, and training does not need it
+    from gridcode.report import (
+        collection,
+    )  # matplotlib is slow to import, and training does not need it
     from gridcode.report.pdf import to_pdf
     from gridcode.viewer.page import run_page
 
@@ -49,7 +53,12 @@ def write_report(run: Run | str | os.PathLike[str], *, progress: Callable[[str, 
 
 
 def write_score_report(
-    population: Population, out: str | os.PathLike[str], *, recording: Recording, title: str, states: StateSpace | None = None
+    population: Population,
+    out: str | os.PathLike[str],
+    *,
+    recording: Recording,
+    title: str,
+    states: StateSpace | None = None,
 ) -> Path:
     """Write the pictures and tables of a scored population, and of its state space where that is given, as one page of HTML; return its path.
 
@@ -60,11 +69,20 @@ def write_score_report(
     from gridcode.viewer.page import PICTURES, population_page
 
     drawn = {} if states is None else collection.state_space_figures(states.summary, states.arrays)
-    pictures = {name: collection.to_png(figure) for name, figure in drawn.items() if name in PICTURES}
+    pictures = {
+        name: collection.to_png(figure) for name, figure in drawn.items() if name in PICTURES
+    }
     source = {"file": title, "units": len(recording.units), "bins": " x ".join(str(n) for n in recording.maps.shape[1:])} | {
         "bin size (m)": recording.bin_size_m, "kind": recording.kind, "group": recording.group or "-", "gridcode": gridcode.__version__
     }  # fmt: skip
-    text = population_page(population, title=title, source=source, notes=recording.notes, figures=pictures, states=states)
+    text = population_page(
+        population,
+        title=title,
+        source=source,
+        notes=recording.notes,
+        figures=pictures,
+        states=states,
+    )
     try:
         write_atomically(out, text)
     except OSError as error:
@@ -72,7 +90,9 @@ def write_score_report(
     return Path(out)
 
 
-def write_score_figures(population: Population, folder: str | os.PathLike[str], *, states: StateSpace | None = None) -> list[Path]:
+def write_score_figures(
+    population: Population, folder: str | os.PathLike[str], *, states: StateSpace | None = None
+) -> list[Path]:
     """Write the figures of a scored population, and of its state space where that is given, as PNG and PDF; return their paths.
 
     Raises:
@@ -116,7 +136,8 @@ def film(
         The file.
 
     Raises:
-        InputError: no run, one without evaluation or snapshots, a format that is not written, or numbers that make no sense.
+        InputError: no run, one without evaluation or snapshots, a format that is not written, or
+            numbers that make no sense.
     """
     from gridcode.report import animation  # matplotlib is slow to import
     from gridcode.report.film import LARGEST, SMALLEST, Film, best_of_each_module
@@ -132,15 +153,22 @@ def film(
     if not SMALLEST <= size <= LARGEST:
         raise InputError(f"size must be {SMALLEST} to {LARGEST} pixels, not {size}")
     if path.is_dir() or not path.absolute().parent.is_dir():
-        raise InputError(f"cannot write '{path}': " + ("it is a folder" if path.is_dir() else f"there is no folder '{path.parent}'"))
+        raise InputError(
+            f"cannot write '{path}': "
+            + ("it is a folder" if path.is_dir() else f"there is no folder '{path.parent}'")
+        )
     summary = run.read_summary()
     if summary is None:
-        raise InputError(f"'{run.folder}' has not been evaluated; run `gridcode evaluate {run.folder}`")
+        raise InputError(
+            f"'{run.folder}' has not been evaluated; run `gridcode evaluate {run.folder}`"
+        )
     check_format(summary)
     data = run.read_maps(summary["headline"]["group"], ["minmax", "silent", "module"])
     history = map_training(run, progress=progress)
     if history.sizes["unit"] != data.sizes["unit"]:
-        raise InputError(f"the evaluation of '{run.folder}' is of another network than its snapshots; run `gridcode evaluate` again")
+        raise InputError(
+            f"the evaluation of '{run.folder}' is of another network than its snapshots; run `gridcode evaluate` again"
+        )
     chosen = best_of_each_module(data, units)
     made = Film(
         history=history,
@@ -148,11 +176,15 @@ def film(
         module=data["module"].values[chosen],
         spacings_m=[row["spacing_m"] for row in summary["modules"]],
         metrics=run.metrics(),
-        title=printable(f"{_preset_of(run) or run.folder.absolute().name}, seed {run.config.training.seed}"),
+        title=printable(
+            f"{_preset_of(run) or run.folder.absolute().name}, seed {run.config.training.seed}"
+        ),
         size=size // 2 * 2,
     )
     durations = made.durations_ms(seconds)
-    drawn = made.frames(None if progress is None else lambda done, total: progress("frames", done, total))
+    drawn = made.frames(
+        None if progress is None else lambda done, total: progress("frames", done, total)
+    )
     content = animation.encode(drawn, made.palette, durations, suffix=suffix)
     try:
         write_atomically(path, content)
@@ -167,5 +199,15 @@ def _preset_of(run: Run) -> str | None:
     if "pretrained" in manifest:
         return str(manifest["pretrained"])
     # Where it ran, and how often it was logged, are no matter of the preset.
-    free = {f"training.{name}": getattr(config.training, name) for name in ("seed", "device", "threads", "log_every", "checkpoint_every", "products")}
-    return next((name for name in preset_names() if load_config(name).override(free).training_hash == config.training_hash), None)
+    free = {
+        f"training.{name}": getattr(config.training, name)
+        for name in ("seed", "device", "threads", "log_every", "checkpoint_every", "products")
+    }
+    return next(
+        (
+            name
+            for name in preset_names()
+            if load_config(name).override(free).training_hash == config.training_hash
+        ),
+        None,
+    )

@@ -20,7 +20,12 @@ from gridcode.analysis.cells.information import split_half_stability
 from gridcode.analysis.cells.significance import shift_significance
 from gridcode.analysis.evaluate import Evaluation, evaluate_system
 from gridcode.analysis.population import Population, analyse_population
-from gridcode.analysis.topology.state_space import StateSpace, analyse_state_space, lattice_of_the_whole, map_states
+from gridcode.analysis.topology.state_space import (
+    StateSpace,
+    analyse_state_space,
+    lattice_of_the_whole,
+    map_states,
+)
 from gridcode.config import Config, EvaluationConfig
 from gridcode.errors import InputError
 from gridcode.models.populations import Network, make_network
@@ -94,7 +99,11 @@ def load_network(run: Run | str | os.PathLike[str]) -> Network:
         InputError: no run, or one without an intact checkpoint.
     """
     run = run if isinstance(run, Run) else Run(run)
-    network = make_network(run.config.model, generator=torch.Generator().manual_seed(0), dtype=getattr(torch, run.config.training.precision))
+    network = make_network(
+        run.config.model,
+        generator=torch.Generator().manual_seed(0),
+        dtype=getattr(torch, run.config.training.precision),
+    )
     for path in run.checkpoints():
         try:
             tensors, _ = checkpoint.read(path)
@@ -103,7 +112,9 @@ def load_network(run: Run | str | os.PathLike[str]) -> Network:
             warnings.warn(f"{str(error).splitlines()[0]}; trying the one before", stacklevel=2)
             continue
         return network
-    raise InputError(f"'{run.folder}' has no intact checkpoint yet; train it with `gridcode train {run.folder}`")
+    raise InputError(
+        f"'{run.folder}' has no intact checkpoint yet; train it with `gridcode train {run.folder}`"
+    )
 
 
 def evaluate(
@@ -141,12 +152,16 @@ def evaluate(
     with writing(run):
         run.write_evaluation(evaluation.summary, evaluation.maps, evaluation.theory)
         if not settings.history:
-            run.history_path.unlink(missing_ok=True)  # maps of an earlier evaluation are none of this one
+            run.history_path.unlink(
+                missing_ok=True
+            )  # maps of an earlier evaluation are none of this one
     if settings.history and run.snapshots():
         try:
             map_training(run, silent_below=settings.silent_below, progress=progress)
         except InputError as error:
-            warnings.warn(f"the evaluation is saved, but not the maps over training: {error}", stacklevel=2)
+            warnings.warn(
+                f"the evaluation is saved, but not the maps over training: {error}", stacklevel=2
+            )
     return evaluation
 
 
@@ -168,35 +183,52 @@ def score(
 
     Args:
         source: a recording, or a file that `gridcode.recordings.recording.load_recording` reads.
-        bin_size_m: side of a bin, where the file does not say it; for a path, the bins to cut the arena into.
+        bin_size_m: side of a bin, where the file does not say it; for a path, the bins to cut the
+            arena into.
         group: group of an .nc file.
-        smoothing_bins: Gaussian smoothing before scoring, in bins. Default: 1 for maps, 0 for maps drawn from a path, which are smoothed already.
+        smoothing_bins: Gaussian smoothing before scoring, in bins. Default: 1 for maps, 0 for maps
+            drawn from a path, which are smoothed already.
         silent_below: units whose activity never exceeds this, of either sign, are silent.
         nulls: null maps of each unit, and circular shifts where there is a path.
         null: `random phase` or `field shuffle`.
         significance: largest p-value that counts.
-        false_discovery_rate: largest expected share of false discoveries among the units that count.
+        false_discovery_rate: largest expected share of false discoveries among the units that
+            count.
         seed: of the nulls.
         progress: called with (what, done, total).
 
     Raises:
         InputError: no such file, nothing in it that can be scored, or settings that make no sense.
     """
-    recording = source if isinstance(source, Recording) else load_recording(source, bin_size_m=bin_size_m, group=group)
+    recording = (
+        source
+        if isinstance(source, Recording)
+        else load_recording(source, bin_size_m=bin_size_m, group=group)
+    )
 
     def report(what: str) -> Callable[[int, int], None] | None:
         return None if progress is None else lambda done, total: progress(what, done, total)
 
-    smoothing = smoothing_bins if smoothing_bins is not None else 1.0 if recording.path is None else 0.0
+    smoothing = (
+        smoothing_bins if smoothing_bins is not None else 1.0 if recording.path is None else 0.0
+    )
     if not 0 <= smoothing <= max(recording.maps.shape[1:]):
-        raise InputError(f"smoothing_bins must be 0 or more, and at most the {max(recording.maps.shape[1:])} bins of the maps, not {smoothing:g}")
+        raise InputError(
+            f"smoothing_bins must be 0 or more, and at most the {max(recording.maps.shape[1:])} bins of the maps, not {smoothing:g}"
+        )
     if math.isnan(silent_below):
         raise InputError("silent_below must be a number, not NaN")
     data = recording.dataset()
     shifted = None
     if recording.path is not None:
         data["stability"] = ("unit", split_half_stability(*split_halves(recording.path)))
-        shifted = shift_significance(recording.path, seed=seed, nulls=nulls, smoothing_bins=smoothing, progress=report("circular shifts"))
+        shifted = shift_significance(
+            recording.path,
+            seed=seed,
+            nulls=nulls,
+            smoothing_bins=smoothing,
+            progress=report("circular shifts"),
+        )
     return analyse_population(
         data,
         smoothing_bins=smoothing,
@@ -214,11 +246,17 @@ def score(
 
 
 def state_space(
-    recording: Recording, population: Population, *, nulls: int = 99, seed: int = 0, progress: Callable[[str, int, int], None] | None = None
+    recording: Recording,
+    population: Population,
+    *,
+    nulls: int = 99,
+    seed: int = 0,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> StateSpace:
     """State space and topology of scored cells: rings, Betti numbers and toroidal coordinates of the population and of every module.
 
-    States are the activity along the path where that was recorded; for spikes and maps the population vectors of the maps' bins, in random order.
+    States are the activity along the path where that was recorded; for spikes and maps the
+    population vectors of the maps' bins, in random order.
 
     Args:
         recording: the cells.
@@ -241,9 +279,19 @@ def state_space(
     else:
         # Silent units may have no rate anywhere; they add nothing to a state.
         maps = np.where(silent[:, None, None], 0.0, recording.maps)
-        states, places, _ = map_states(maps, bin_size_m=recording.bin_size_m, generator=np.random.default_rng([seed, 22]))
+        states, places, _ = map_states(
+            maps, bin_size_m=recording.bin_size_m, generator=np.random.default_rng([seed, 22])
+        )
     states = np.where(silent, 0.0, states)
     modules = population.modules.modules
     whole = lattice_of_the_whole(modules, population.relations.independent)
     tick = None if progress is None else lambda done, total: progress("topology", done, total)
-    return analyse_state_space(states, places, modules=modules, whole_vectors_m=whole, seed=seed, nulls=nulls, progress=tick)
+    return analyse_state_space(
+        states,
+        places,
+        modules=modules,
+        whole_vectors_m=whole,
+        seed=seed,
+        nulls=nulls,
+        progress=tick,
+    )

@@ -1,7 +1,7 @@
 """The command line: parses, calls, prints. Bad input is one line on standard error and exit code 2.
 
-The options are made from the configuration's own fields (argparse), so that help, TOML and the command line never
-disagree and every mistake is reported by the same validation.
+The options are made from the configuration's own fields (argparse), so that help, TOML and the
+command line never disagree and every mistake is reported by the same validation.
 """
 
 import argparse
@@ -59,8 +59,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 1
     except KeyboardInterrupt:
-        goes_on = "; a training goes on from its last checkpoint with `gridcode train RUN`" if parsed.command in ("train", "demo") else ""
-        say("interrupted" + ("; the same command goes on from there" if parsed.command == "ablate" else goes_on))
+        goes_on = (
+            "; a training goes on from its last checkpoint with `gridcode train RUN`"
+            if parsed.command in ("train", "demo")
+            else ""
+        )
+        say(
+            "interrupted"
+            + ("; the same command goes on from there" if parsed.command == "ablate" else goes_on)
+        )
         return 130
 
 

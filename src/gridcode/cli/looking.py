@@ -7,14 +7,7 @@ from typing import Any
 
 import gridcode
 from gridcode import config as configuration
-from gridcode.cli.shared import (
-    ERRORS,
-    counted,
-    number_option,
-    print_json,
-    say,
-    writable,
-)
+from gridcode.cli.shared import ERRORS, counted, number_option, print_json, say, writable
 from gridcode.cli.terminal import print_comparison, wide_console
 from gridcode.errors import InputError
 
@@ -40,10 +33,14 @@ def film(arguments: argparse.Namespace) -> None:
     """Write the film of a training."""
     from gridcode.cli.progress import evaluation_bar
 
-    given = {name: counted(arguments, name) for name in ("units", "size")} | {"seconds": number_option(arguments)("seconds")}
+    given = {name: counted(arguments, name) for name in ("units", "size")} | {
+        "seconds": number_option(arguments)("seconds")
+    }
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     with evaluation_bar(ERRORS, quiet=arguments.quiet, title="film") as progress:
-        out = gridcode.film(gridcode.Run(arguments.run), arguments.out, progress=progress, **options)
+        out = gridcode.film(
+            gridcode.Run(arguments.run), arguments.out, progress=progress, **options
+        )
     if arguments.json:
         print_json({"run": arguments.run, "film": str(out), "bytes": out.stat().st_size})
     else:
@@ -72,9 +69,13 @@ def explore(arguments: argparse.Namespace) -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in ("fastapi", "starlette", "uvicorn"):
             raise
-        raise InputError("the explorer needs two more packages: pip install 'gridcode[explore]'") from None
+        raise InputError(
+            "the explorer needs two more packages: pip install 'gridcode[explore]'"
+        ) from None
 
-    if arguments.port is not None and not (arguments.port.isdecimal() and len(arguments.port) <= 5 and int(arguments.port) <= 65535):
+    if arguments.port is not None and not (
+        arguments.port.isdecimal() and len(arguments.port) <= 5 and int(arguments.port) <= 65535
+    ):
         raise InputError(f"--port must be 0 to 65535, not '{arguments.port}'")
 
     if "" in arguments.runs:
@@ -89,16 +90,30 @@ def explore(arguments: argparse.Namespace) -> None:
     if not serving.is_loopback(arguments.host):
         say(f"anybody who can reach {arguments.host} can look at these runs: there is no password")
     port = int(arguments.port) if arguments.port is not None else None
-    serving.serve(arguments.runs, host=arguments.host, port=port, open_browser=not arguments.no_browser, ready=ready)
+    serving.serve(
+        arguments.runs,
+        host=arguments.host,
+        port=port,
+        open_browser=not arguments.no_browser,
+        ready=ready,
+    )
     serving.leave()
 
 
 def presets(arguments: argparse.Namespace) -> None:
     """List presets and settings."""
     if arguments.fields:
-        rows = [(key, field.get_default(), field.description) for key, field in configuration.fields().items()]
+        rows = [
+            (key, field.get_default(), field.description)
+            for key, field in configuration.fields().items()
+        ]
         if arguments.json:
-            print_json([{"key": key, "default": default, "meaning": meaning} for key, default, meaning in rows])
+            print_json(
+                [
+                    {"key": key, "default": default, "meaning": meaning}
+                    for key, default, meaning in rows
+                ]
+            )
             return
         for key, default, meaning in rows:
             print(f"{key} = {json.dumps(default)}\n    {meaning}")
@@ -109,7 +124,10 @@ def presets(arguments: argparse.Namespace) -> None:
         else:
             print(config.to_toml(), end="")
     else:
-        rows_of = [{"preset": name, "summary": configuration.preset_summary(name)} for name in configuration.preset_names()]
+        rows_of = [
+            {"preset": name, "summary": configuration.preset_summary(name)}
+            for name in configuration.preset_names()
+        ]
         if arguments.json:
             print_json(rows_of)
             return
@@ -124,7 +142,9 @@ def pretrained(arguments: argparse.Namespace) -> None:
 
     if arguments.name is None:
         if arguments.out:
-            raise InputError(f"--out needs the NAME of a network: {', '.join(gridcode.pretrained_names())}")
+            raise InputError(
+                f"--out needs the NAME of a network: {', '.join(gridcode.pretrained_names())}"
+            )
         rows = [table.row(details_of(name)) for name in gridcode.pretrained_names()]
         if arguments.json:
             print_json(rows)

@@ -37,7 +37,9 @@ def evaluate(arguments: argparse.Namespace) -> None:
         print(f"next: gridcode report {run.folder}")
 
 
-def run_evaluation(run: gridcode.Run, config: configuration.EvaluationConfig, *, quiet: bool) -> dict[str, Any]:
+def run_evaluation(
+    run: gridcode.Run, config: configuration.EvaluationConfig, *, quiet: bool
+) -> dict[str, Any]:
     """Evaluate a run, with a bar; its summary."""
     from gridcode.cli.progress import evaluation_bar
 
@@ -55,7 +57,10 @@ def score(arguments: argparse.Namespace) -> None:
 
     number = number_option(arguments)
     out = _report_path(arguments)
-    if arguments.figures is not None and (not arguments.figures or (Path(arguments.figures).exists() and not Path(arguments.figures).is_dir())):
+    if arguments.figures is not None and (
+        not arguments.figures
+        or (Path(arguments.figures).exists() and not Path(arguments.figures).is_dir())
+    ):
         raise InputError(f"--figures must be a folder, not '{arguments.figures}'")
     if arguments.seed is not None and not arguments.seed.isdecimal():
         raise InputError(f"--seed must be a whole number from 0 on, not '{arguments.seed}'")
@@ -68,7 +73,9 @@ def score(arguments: argparse.Namespace) -> None:
     )
     for name in ("arena", "min_speed"):
         if recording.path is None and getattr(arguments, name) is not None:
-            raise InputError(f"--{name.replace('_', '-')} applies to a path, but {Path(arguments.file).name} holds rate maps")
+            raise InputError(
+                f"--{name.replace('_', '-')} applies to a path, but {Path(arguments.file).name} holds rate maps"
+            )
     for note in recording.notes:
         say(note)
     options = {
@@ -84,22 +91,36 @@ def score(arguments: argparse.Namespace) -> None:
     if arguments.shuffles is not None and not arguments.state_space:
         raise InputError("--shuffles applies to --state-space")
     with evaluation_bar(ERRORS, quiet=arguments.quiet, title="score") as progress:
-        population = gridcode.score(recording, progress=progress, **{name: value for name, value in options.items() if value is not None})
+        population = gridcode.score(
+            recording,
+            progress=progress,
+            **{name: value for name, value in options.items() if value is not None},
+        )
         states = None
         if arguments.state_space:
             seed = options["seed"] or 0
-            states = gridcode.state_space(recording, population, nulls=shuffles, seed=seed, progress=progress)
+            states = gridcode.state_space(
+                recording, population, nulls=shuffles, seed=seed, progress=progress
+            )
     summary = population_summary(population)
     say_of_few_nulls(summary["settings"])
     if out is not None:
         with working(ERRORS, quiet=arguments.quiet, title="score", what="report"):
-            gridcode.write_score_report(population, out, recording=recording, title=printable(Path(arguments.file).name), states=states)
+            gridcode.write_score_report(
+                population,
+                out,
+                recording=recording,
+                title=printable(Path(arguments.file).name),
+                states=states,
+            )
     if arguments.figures is not None:
         with working(ERRORS, quiet=arguments.quiet, title="score", what="figures"):
             gridcode.write_score_figures(population, arguments.figures, states=states)
     if arguments.json:
         found = {"state_space": states.summary} if states else {}
-        print_json(summary | found | {"file": Path(arguments.file).name, "notes": list(recording.notes)})
+        print_json(
+            summary | found | {"file": Path(arguments.file).name, "notes": list(recording.notes)}
+        )
         return
     console = wide_console()
     print_units(console, summary)

@@ -29,7 +29,9 @@ def can_redraw(console: Console) -> bool:
 
 
 @contextlib.contextmanager
-def training_bar(console: Console, *, quiet: bool) -> Iterator[Callable[[TrainingProgress], None] | None]:
+def training_bar(
+    console: Console, *, quiet: bool
+) -> Iterator[Callable[[TrainingProgress], None] | None]:
     """A display for `gridcode.train(progress=...)`: step, loss terms, rate and time left."""
     if quiet:
         yield None
@@ -73,17 +75,36 @@ def many_bar(console: Console, *, quiet: bool) -> Iterator[Callable[[ManyProgres
             if p == shown or (now - last < LINES_EVERY_S and p.finished < p.networks):
                 return
             last, shown = now, p
-            left = f"{(now - began) / (p.done - first) * (p.total - p.done):.0f} s left" if p.done > first else "starting"
-            console.print(f"train {p.networks} networks: {p.finished} finished, {p.done}/{p.total} steps  {left}", soft_wrap=True, highlight=False)
+            left = (
+                f"{(now - began) / (p.done - first) * (p.total - p.done):.0f} s left"
+                if p.done > first
+                else "starting"
+            )
+            console.print(
+                f"train {p.networks} networks: {p.finished} finished, {p.done}/{p.total} steps  {left}",
+                soft_wrap=True,
+                highlight=False,
+            )
 
         yield line
         return
-    columns = (TextColumn("train {task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"))
+    columns = (
+        TextColumn("train {task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+    )
     with Progress(*columns, TimeRemainingColumn(), console=console, refresh_per_second=4) as bar:
         task = bar.add_task("", total=None)
 
         def show(p: ManyProgress) -> None:
-            bar.update(task, total=p.total, completed=p.done, description=f"{p.finished} of {p.networks} networks, all steps")
+            bar.update(
+                task,
+                total=p.total,
+                completed=p.done,
+                description=f"{p.finished} of {p.networks} networks, all steps",
+            )
 
         yield show
 
@@ -110,13 +131,19 @@ def _lines(console: Console) -> Callable[[TrainingProgress], None]:
             return
         last = now
         left = (now - began) / (p.step - first) * (p.steps - p.step)
-        console.print(f"train {p.step}/{p.steps}  {left:.0f} s left  {_terms(p)}", soft_wrap=True, highlight=False)
+        console.print(
+            f"train {p.step}/{p.steps}  {left:.0f} s left  {_terms(p)}",
+            soft_wrap=True,
+            highlight=False,
+        )
 
     return show
 
 
 @contextlib.contextmanager
-def evaluation_bar(console: Console, *, quiet: bool, title: str = "evaluate") -> Iterator[Callable[[str, int, int], None] | None]:
+def evaluation_bar(
+    console: Console, *, quiet: bool, title: str = "evaluate"
+) -> Iterator[Callable[[str, int, int], None] | None]:
     """A display for `gridcode.evaluate(progress=...)` and `gridcode.score(progress=...)`: what is in work."""
     if quiet:
         yield None
@@ -125,7 +152,13 @@ def evaluation_bar(console: Console, *, quiet: bool, title: str = "evaluate") ->
         with _told_now_and_then(console, title) as line:
             yield line
         return
-    columns = (SpinnerColumn(), TextColumn(title + " {task.description}"), BarColumn(bar_width=24), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn(title + " {task.description}"),
+        BarColumn(bar_width=24),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, refresh_per_second=4) as bar:
         tasks = {}
 
@@ -169,13 +202,18 @@ def _told_now_and_then(console: Console, title: str) -> Iterator[Callable[[str, 
                 say(f"{what} done")
 
     def watch() -> None:
-        # Looked at four times as often as lines are due, so that none is more than LINES_EVERY_S after the one before.
+        # Looked at four times as often as lines are due, so that none is more than LINES_EVERY_S
+        # after the one before.
         while not over.wait(LINES_EVERY_S / 4):
             with lock:
                 if not over.is_set() and time.monotonic() - last > 0.7 * LINES_EVERY_S:
                     # After the end of one part the next has not said its name yet.
                     known = current and current not in finished
-                    say(f"{current} {f'{percent:.0f}%' if percent else 'at work'}" if known else "at work")
+                    say(
+                        f"{current} {f'{percent:.0f}%' if percent else 'at work'}"
+                        if known
+                        else "at work"
+                    )
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()

@@ -29,7 +29,9 @@ def say_of_few_nulls(settings: Mapping[str, Any]) -> None:
     """A unit's best of three p-values counts three times, and too few scores have no tail to go beyond the highest of them."""
     nulls, level = settings["nulls"], settings["level"]
     if nulls < ENOUGH_NULLS and 3 / (1 + nulls) > level:
-        say(f"with {nulls} null maps a unit by itself may be unable to reach p = {level:g}, and lattices be missed: take {ENOUGH_NULLS} or more")
+        say(
+            f"with {nulls} null maps a unit by itself may be unable to reach p = {level:g}, and lattices be missed: take {ENOUGH_NULLS} or more"
+        )
 
 
 def unknown_option(option: str) -> str:
@@ -37,7 +39,9 @@ def unknown_option(option: str) -> str:
     name = option.split("=")[0]
     if not name.startswith("--"):
         return f"unexpected argument '{option}'"
-    section, field = configuration.locate(name.removeprefix("--"))  # names the nearest setting where there is none
+    section, field = configuration.locate(
+        name.removeprefix("--")
+    )  # names the nearest setting where there is none
     return f"{name} does not apply to this command ({section}.{field} is a setting of the training)"
 
 
@@ -48,7 +52,11 @@ def print_json(data: Any) -> None:
 
 def settings_of(arguments: argparse.Namespace) -> dict[str, str]:
     """Settings that were overridden, as text by dotted key."""
-    return {name.removeprefix("set:"): value for name, value in vars(arguments).items() if name.startswith("set:") and value is not None}
+    return {
+        name.removeprefix("set:"): value
+        for name, value in vars(arguments).items()
+        if name.startswith("set:") and value is not None
+    }
 
 
 def counted(arguments: argparse.Namespace, name: str) -> int | None:
@@ -57,7 +65,9 @@ def counted(arguments: argparse.Namespace, name: str) -> int | None:
     if text is None:
         return None
     if not text.isdecimal() or len(text) > LONGEST_NUMBER or int(text) < 1:
-        raise InputError(f"--{name.replace('_', '-')} must be a whole number from 1 on, not '{text}'")
+        raise InputError(
+            f"--{name.replace('_', '-')} must be a whole number from 1 on, not '{text}'"
+        )
     return int(text)
 
 
@@ -85,7 +95,10 @@ def writable(text: str) -> Path:
     path = Path(text)
     try:
         if not text or path.is_dir() or not path.absolute().parent.is_dir():
-            raise InputError(f"cannot write '{text}': " + ("it is a folder" if path.is_dir() else f"there is no folder '{path.parent}'"))
+            raise InputError(
+                f"cannot write '{text}': "
+                + ("it is a folder" if path.is_dir() else f"there is no folder '{path.parent}'")
+            )
     except OSError as error:
         raise InputError(f"cannot write '{text}': {error.strerror}") from None
     return path
@@ -96,8 +109,14 @@ def seeds_of(text: str) -> list[int]:
     seeds: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()) or int(last or first) < int(first):
-            raise InputError(f"--seeds must be numbers and ranges such as 0-7 or 0,3,5, not '{text}'")
+        if (
+            not first.isdecimal()
+            or (dash and not last.isdecimal())
+            or int(last or first) < int(first)
+        ):
+            raise InputError(
+                f"--seeds must be numbers and ranges such as 0-7 or 0,3,5, not '{text}'"
+            )
         if int(last or first) - int(first) >= MOST_NETWORKS:
             raise InputError(f"--seeds {text} asks for more than {MOST_NETWORKS} networks at once")
         seeds += range(int(first), int(last or first) + 1)

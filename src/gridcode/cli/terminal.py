@@ -30,7 +30,16 @@ def print_summary(summary: dict[str, Any]) -> None:
     from gridcode.report.words import sentences
 
     table = Table(box=None, pad_edge=False)
-    for column in ("walk, arena", "active", "score > 0.5", "any lattice > 0.5", "median score", "spacing (m)", "stability", "visited"):
+    for column in (
+        "walk, arena",
+        "active",
+        "score > 0.5",
+        "any lattice > 0.5",
+        "median score",
+        "spacing (m)",
+        "stability",
+        "visited",
+    ):
         table.add_column(column, justify="left" if column == "walk, arena" else "right")
     for row in summary["arenas"]:
         table.add_row(
@@ -38,7 +47,10 @@ def print_summary(summary: dict[str, Any]) -> None:
             f"{row['active_units']}/{row['units']}",
             _percent(row["hexagonal_share"]),
             _percent(row["lattice_share"]),
-            *(f"{row[name][1]:.2f}" if row[name] else "-" for name in ("minmax_quartiles", "spacing_m_quartiles", "stability_quartiles")),
+            *(
+                f"{row[name][1]:.2f}" if row[name] else "-"
+                for name in ("minmax_quartiles", "spacing_m_quartiles", "stability_quartiles")
+            ),
             _percent(row["visited_share"]),
         )
     console = wide_console()
@@ -71,7 +83,13 @@ def print_units(console: Console, summary: dict[str, Any]) -> None:
             elif key in ("unit", "module", "field_count"):
                 cells.append(f"{value:.0f}")
             else:
-                cells.append(f"{value:.2g}" if key.endswith("p_value") else f"{value:.3f}" if key == "spacing_m" else f"{value:.2f}")
+                cells.append(
+                    f"{value:.2g}"
+                    if key.endswith("p_value")
+                    else f"{value:.3f}"
+                    if key == "spacing_m"
+                    else f"{value:.2f}"
+                )
         table.add_row(*cells)
     console.print(table, highlight=False)
 
@@ -81,29 +99,59 @@ def print_modules(console: Console, summary: dict[str, Any]) -> None:
     if not summary["modules"]:
         return
     table = Table(box=None, pad_edge=False)
-    for column in ("module", "units", "spacing (m)", "orientation (deg)", "axis ratio", "p", "phases uniform, p"):
+    for column in (
+        "module",
+        "units",
+        "spacing (m)",
+        "orientation (deg)",
+        "axis ratio",
+        "p",
+        "phases uniform, p",
+    ):
         table.add_column(column, justify="right")
     for row in summary["modules"]:
-        numbers = (f"{row['spacing_m']:.3f}", f"{row['orientation_deg']:.1f}", f"{row['axis_ratio']:.2f}")
-        table.add_row(str(row["module"]), str(row["n_units"]), *numbers, _short(row["p_value"]), _short(row["phase_uniformity_p"]))
+        numbers = (
+            f"{row['spacing_m']:.3f}",
+            f"{row['orientation_deg']:.1f}",
+            f"{row['axis_ratio']:.2f}",
+        )
+        table.add_row(
+            str(row["module"]),
+            str(row["n_units"]),
+            *numbers,
+            _short(row["p_value"]),
+            _short(row["phase_uniformity_p"]),
+        )
     console.print(table, highlight=False)
 
 
 def print_comparison(comparison: Comparison) -> None:
     """Print what differs between runs: settings first, then headline numbers; a column for each run."""
     results = comparison.results
-    lines: list[tuple[str, list[str]]] = [(key, [_as_setting(value) for value in values]) for key, values in comparison.settings.items()]
+    lines: list[tuple[str, list[str]]] = [
+        (key, [_as_setting(value) for value in values])
+        for key, values in comparison.settings.items()
+    ]
     numbers = {
         "active units": [f"{row['active']}/{row['units']}" for row in results],
         "hexagonal": [f"{row['hexagonal']}" for row in results],
         "on any lattice": [f"{row['lattice']}" for row in results],
         "modules (independent)": [f"{row['modules']} ({row['independent']})" for row in results],
-        "spacings (m)": [", ".join(f"{s:.2f}" for s in row["spacings_m"]) or "-" for row in results],
-        "path error": ["-" if row["path_error_m"] is None else f"{row['path_error_m']:.3f} m, {row['path_steps']} steps" for row in results],
+        "spacings (m)": [
+            ", ".join(f"{s:.2f}" for s in row["spacings_m"]) or "-" for row in results
+        ],
+        "path error": [
+            "-"
+            if row["path_error_m"] is None
+            else f"{row['path_error_m']:.3f} m, {row['path_steps']} steps"
+            for row in results
+        ],
         "loss": ["-" if row["loss"] is None else f"{row['loss']:.4f}" for row in results],
     }
     console = wide_console()
-    console.width = max(console.width, 26 + sum(max(22, len(name) + 2) for name in comparison.names))
+    console.width = max(
+        console.width, 26 + sum(max(22, len(name) + 2) for name in comparison.names)
+    )
     for title, rows in (("settings that differ", lines), ("results", list(numbers.items()))):
         if not rows:
             console.print("all settings are the same", highlight=False)
@@ -128,21 +176,31 @@ def print_case(case: dict[str, Any]) -> None:
     pairs = "all pairs" if case["pairs"] == "all" else f"pairs of {case['pairs']} states"
     title = f"{case['preset']} ({case['device']}): N={shape['units']} T={shape['steps']} B={shape['trajectories']}, {pairs}"
     if case["device"] == "gpu":
-        print(f"\n{title}\n  {case['steps_per_second']} steps/s, {case['step_ms']} ms, floor {case['floor_ms']} ms, {case['peak_memory_mb']} MB")
+        print(
+            f"\n{title}\n  {case['steps_per_second']} steps/s, {case['step_ms']} ms, floor {case['floor_ms']} ms, {case['peak_memory_mb']} MB"
+        )
         return
     step = case["step_cpu_ms"]
     print(
         f"\n{title}\n  step {step['median']} CPU-ms ({step['min']} to {step['max']}), floor {case['floor_ms']} ms, peak {case['peak_memory_mb']} MB"
     )
     if "naive_cpu_ms" in case:
-        print(f"  naive step {case['naive_cpu_ms']} CPU-ms: {case['naive_over_fast']} times as much")
+        print(
+            f"  naive step {case['naive_cpu_ms']} CPU-ms: {case['naive_over_fast']} times as much"
+        )
     if "two_threads_speedup" in case:
         print(f"  two threads: {case['two_threads_speedup']} times as fast as one (wall time)")
     table = Table(box=None, pad_edge=False)
     for column in ("  part", "floor (ms)", "measured (CPU-ms)", "floor / measured"):
         table.add_column(column, justify="left" if column == "  part" else "right")
     for row in case["parts"]:
-        table.add_row(f"  {row['part']}", *("-" if row[key] is None else f"{row[key]:.2f}" for key in ("floor_ms", "ms", "share")))
+        table.add_row(
+            f"  {row['part']}",
+            *(
+                "-" if row[key] is None else f"{row[key]:.2f}"
+                for key in ("floor_ms", "ms", "share")
+            ),
+        )
     Console(soft_wrap=True).print(table, highlight=False)
 
 

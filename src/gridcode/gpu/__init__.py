@@ -5,8 +5,8 @@ This module imports no Triton: the package must load where there is none.
 
 import torch
 
-# With more units, one step's product of the rollout no longer fits the registers of a program together with the tile in
-# flight; the compiled pair terms have not been looked at beyond.
+# With more units, one step's product of the rollout no longer fits the registers of a program
+# together with the tile in flight; the compiled pair terms have not been looked at beyond.
 MOST_UNITS = 512
 
 

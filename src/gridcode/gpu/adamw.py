@@ -1,9 +1,10 @@
 """AdamW (Loshchilov & Hutter 2019) for many networks in one launch, each with its own rate, clipping and fate.
 
-    m = b1 m + (1 - b1) g,   v = b2 v + (1 - b2) g^2,   w = (1 - r d) w - r m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + epsilon)
+    m = b1 m + (1 - b1) g,   v = b2 v + (1 - b2) g^2,   w = (1 - r d) w - r m / (1 - b1^t) / (sqrt(v
+    / (1 - b2^t)) + epsilon)
 
-with g divided by the network's clipping factor first. PyTorch's fused AdamW takes one rate for all; one call for each of
-many small networks would cost more than the rest of their step.
+with g divided by the network's clipping factor first. PyTorch's fused AdamW takes one rate for all;
+one call for each of many small networks would cost more than the rest of their step.
 """
 
 import math
@@ -18,7 +19,8 @@ from torch import Tensor
 BLOCK = 1024
 
 
-# Why `no_type_check`: the tests' import hook wraps every function in a type checker, and Triton needs the bare one.
+# Why `no_type_check`: the tests' import hook wraps every function in a type checker, and Triton
+# needs the bare one.
 @triton.jit(do_not_specialize=["size"])
 @no_type_check
 def _update(

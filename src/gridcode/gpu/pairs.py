@@ -1,20 +1,23 @@
 """Separation and invariance over all pairs of states, and their gradient, with nothing of the size of the pairs in memory.
 
-With A_ij = -2 w_sep E_ij / (sigma_g^2 n_far) for far pairs, E_ij = exp(-|g_i - g_j|^2 / 2 sigma_g^2), and
-A_ij = 4 w_inv / n_near for near ones, the gradient of the weighted terms is (see `gridcode.losses.pairwise`)
+With A_ij = -2 w_sep E_ij / (sigma_g^2 n_far) for far pairs, E_ij = exp(-|g_i - g_j|^2 / 2
+sigma_g^2), and A_ij = 4 w_inv / n_near for near ones, the gradient of the weighted terms is (see
+`gridcode.losses.pairwise`)
 
     dL/dg_i = (sum_j A_ij) g_i - sum_j A_ij g_j.
 
-As in FlashAttention (Dao, Fu, Ermon, Rudra & Re 2022), a program owns a tile of rows i and walks over tiles of columns
-j: one product gives the distances, the tile of A lives in registers, a second product adds up A_ij g_j. A pass over the
-positions alone comes first, because A needs the numbers of pairs. Where few row tiles would leave multiprocessors idle,
-the columns are split among several programs, and torch adds their parts in a fixed order.
+As in FlashAttention (Dao, Fu, Ermon, Rudra & Re 2022), a program owns a tile of rows i and walks
+over tiles of columns j: one product gives the distances, the tile of A lives in registers, a second
+product adds up A_ij g_j. A pass over the positions alone comes first, because A needs the numbers
+of pairs. Where few row tiles would leave multiprocessors idle, the columns are split among several
+programs, and torch adds their parts in a fixed order.
 
-All products run on tensor cores. For float32 each operand is cut into three bfloat16 numbers of 8 binary digits whose
-sum it is (Henry, Tang & Heinecke 2019, "Leveraging the bfloat16 artificial intelligence datatype for higher-precision
-computations"), and six of the nine products are taken. Products that round their operands compute everything of the
-rounded states and the rounded A: distances stay those of real points, zero for equal ones, and the gradient stays a sum
-over A_ij (g_i - g_j) instead of a small difference of large numbers that were rounded differently.
+All products run on tensor cores. For float32 each operand is cut into three bfloat16 numbers of 8
+binary digits whose sum it is (Henry, Tang & Heinecke 2019, "Leveraging the bfloat16 artificial
+intelligence datatype for higher-precision computations"), and six of the nine products are taken.
+Products that round their operands compute everything of the rounded states and the rounded A:
+distances stay those of real points, zero for equal ones, and the gradient stays a sum over A_ij
+(g_i - g_j) instead of a small difference of large numbers that were rounded differently.
 """
 
 from typing import Any, Literal, no_type_check
@@ -33,20 +36,23 @@ from gridcode.losses.terms import Reduction
 Products = Literal["float32", "tf32", "bf16"]
 # Programs to aim for: two on each of the 132 multiprocessors of an H100.
 PROGRAMS = 264
-# Rows and columns of a tile, and units of the gradient that a program adds up: with 4 warps, sums and A just fit the registers
-# and the operands fit the memory of a multiprocessor twice (98 KB at 128 units in float32). The second divides the first.
+# Rows and columns of a tile, and units of the gradient that a program adds up: with 4 warps, sums
+# and A just fit the registers and the operands fit the memory of a multiprocessor twice (98 KB at
+# 128 units in float32). The second divides the first.
 HEIGHT, WIDTH, DEPTH = 64, 32, 128
 # Units multiplied at a time where a tile of all of them would not fit.
 CHUNK = 64
 # More parts than this cost more to add up than they save.
 MOST_PARTS = 8
 
-# Where states are said to be that only fill up the last tile, in metres: columns at -NOWHERE and rows at NOWHERE, far from each
-# other too. Their squared length is infinite, so that they are infinitely far from everything as states. No mask is needed.
+# Where states are said to be that only fill up the last tile, in metres: columns at -NOWHERE and
+# rows at NOWHERE, far from each other too. Their squared length is infinite, so that they are
+# infinitely far from everything as states. No mask is needed.
 NOWHERE = tl.constexpr(1e18)
 
-# Why `no_type_check`: the tests' import hook wraps every function in a type checker, and Triton needs the bare one.
-# Why `do_not_specialize`: numbers of states change nothing in the code, so new ones need no new compilation.
+# Why `no_type_check`: the tests' import hook wraps every function in a type checker, and Triton
+# needs the bare one. Why `do_not_specialize`: numbers of states change nothing in the code, so new
+# ones need no new compilation.
 
 
 @triton.jit
@@ -86,7 +92,8 @@ def _pieces(a, products: tl.constexpr):
 def _dot(a, b, total, interpreted: tl.constexpr):
     """The sum of `total` and a @ b."""
     if interpreted:
-        # Triton's interpreter multiplies the bit patterns of bfloat16. In float32 the products are the same, and exact.
+        # Triton's interpreter multiplies the bit patterns of bfloat16. In float32 the products are
+        # the same, and exact.
         a = a.to(tl.float32)
         b = b.to(tl.float32)
     return tl.dot(a, b, total, input_precision="tf32")
@@ -94,7 +101,17 @@ def _dot(a, b, total, interpreted: tl.constexpr):
 
 @triton.jit
 @no_type_check
-def _product(a, a_second, a_third, b, b_second, b_third, total, products: tl.constexpr, interpreted: tl.constexpr):
+def _product(
+    a,
+    a_second,
+    a_third,
+    b,
+    b_second,
+    b_third,
+    total,
+    products: tl.constexpr,
+    interpreted: tl.constexpr,
+):
     """The same of operands in pieces, small products first; the three left out are beyond the digits of float32."""
     if products == "float32":
         total = _dot(a_third, b, total, interpreted)
@@ -122,8 +139,9 @@ def _load_pieces(source, size, products: tl.constexpr):
 @no_type_check
 def _near(x, y, other_x, other_y, reach):
     """Which places of two lists are closer than the root of `reach`."""
-    # Differences, not |x|^2 + |y|^2 - 2xy: far from the origin that form loses the digits that decide here. The fused
-    # operation is asked for by name, so that both kernels round alike and agree on every pair.
+    # Differences, not |x|^2 + |y|^2 - 2xy: far from the origin that form loses the digits that
+    # decide here. The fused operation is asked for by name, so that both kernels round alike and
+    # agree on every pair.
     across = x[:, None] - other_x[None, :]
     along = y[:, None] - other_y[None, :]
     return tl.fma(along, along, across * across) < reach
@@ -164,9 +182,14 @@ def _prepare(
         columns = start + tl.arange(0, width)
         column_x = tl.load(x + 2 * columns, mask=columns < count, other=-NOWHERE)
         column_y = tl.load(x + 2 * columns + 1, mask=columns < count, other=-NOWHERE)
-        close = _near(row_x, row_y, column_x, column_y, reach * reach) & (columns[None, :] > rows[:, None])
+        close = _near(row_x, row_y, column_x, column_y, reach * reach) & (
+            columns[None, :] > rows[:, None]
+        )
         found += close.to(tl.int32)
-    tl.store(near + (network * tl.num_programs(0) + tile) * parts + part, 2 * tl.sum(tl.sum(found, axis=1), axis=0))
+    tl.store(
+        near + (network * tl.num_programs(0) + tile) * parts + part,
+        2 * tl.sum(tl.sum(found, axis=1), axis=0),
+    )
     if part == 0:
         each = tl.num_programs(2).to(tl.int64) * stored
         unit = tl.arange(0, depth)
@@ -174,7 +197,11 @@ def _prepare(
         square = tl.zeros((height,), dtype=tl.float32)
         for first_unit in range(0, padded, depth):
             real = present[:, None] & (unit < units - first_unit)[None, :]
-            a = tl.load(g + (network * count + row) * units + first_unit + unit[None, :], mask=real, other=0.0)
+            a = tl.load(
+                g + (network * count + row) * units + first_unit + unit[None, :],
+                mask=real,
+                other=0.0,
+            )
             a = _rounded(a, products)
             square += tl.sum(a * a, axis=1)
             first, second, third = _pieces(a, products)
@@ -222,7 +249,8 @@ def _pairs(
     first_unit = tl.program_id(1) % (padded // depth) * depth
     parts = tl.num_programs(1) // (padded // depth)
     network = tl.program_id(2).to(tl.int64)
-    # Numbers of pairs and offsets between networks and pieces are 64-bit; a network's own states are far from needing that.
+    # Numbers of pairs and offsets between networks and pieces are 64-bit; a network's own states
+    # are far from needing that.
     each = tl.num_programs(2).to(tl.int64) * stored
     near_count = tl.load(near + network)
     states = count.to(tl.int64)
@@ -263,15 +291,44 @@ def _pairs(
         theirs = operands + start * padded
         inner = tl.zeros((height, width), dtype=tl.float32)
         if padded == depth:
-            other, other_second, other_third = _load_pieces(theirs + (other_element + unit[None, :]), size, products)
-            inner = _product(own, own_second, own_third, tl.trans(other), tl.trans(other_second), tl.trans(other_third), inner, products, interpreted)
+            other, other_second, other_third = _load_pieces(
+                theirs + (other_element + unit[None, :]), size, products
+            )
+            inner = _product(
+                own,
+                own_second,
+                own_third,
+                tl.trans(other),
+                tl.trans(other_second),
+                tl.trans(other_third),
+                inner,
+                products,
+                interpreted,
+            )
         else:
-            # More units than a multiprocessor holds: chunk by chunk, and those of this program's gradient once more.
+            # More units than a multiprocessor holds: chunk by chunk, and those of this program's
+            # gradient once more.
             for k in range(0, padded, chunk):
-                a, a_second, a_third = _load_pieces(mine + (element + k + few[None, :]), size, products)
-                b, b_second, b_third = _load_pieces(theirs + (other_element + k + few[None, :]), size, products)
-                inner = _product(a, a_second, a_third, tl.trans(b), tl.trans(b_second), tl.trans(b_third), inner, products, interpreted)
-            other, other_second, other_third = _load_pieces(theirs + (other_element + first_unit + unit[None, :]), size, products)
+                a, a_second, a_third = _load_pieces(
+                    mine + (element + k + few[None, :]), size, products
+                )
+                b, b_second, b_third = _load_pieces(
+                    theirs + (other_element + k + few[None, :]), size, products
+                )
+                inner = _product(
+                    a,
+                    a_second,
+                    a_third,
+                    tl.trans(b),
+                    tl.trans(b_second),
+                    tl.trans(b_third),
+                    inner,
+                    products,
+                    interpreted,
+                )
+            other, other_second, other_third = _load_pieces(
+                theirs + (other_element + first_unit + unit[None, :]), size, products
+            )
         columns = start + ahead
         column_x = tl.load(frame + columns)
         column_y = tl.load(frame + each + columns)
@@ -286,13 +343,21 @@ def _pairs(
             a = _rounded(tl.where(close, near_weight, far_weight * e), products)
             row_sum += tl.sum(a, axis=1)
             first, second, third = _pieces(a, products)
-            drawn = _product(first, second, third, other, other_second, other_third, drawn, products, interpreted)
+            drawn = _product(
+                first, second, third, other, other_second, other_third, drawn, products, interpreted
+            )
     if wants_gradient:
         # Loaded again: kept from above, the states would take registers all along.
         real = (rows < count)[:, None] & (unit < units - first_unit)[None, :]
         at = (network * count + rows[:, None]) * units + first_unit + unit[None, :]
-        gradient = row_sum[:, None] * _rounded(tl.load(g + at, mask=real, other=0.0), products) - drawn
-        tl.store(gradients + part * (tl.num_programs(2).to(tl.int64) * count * units) + at, gradient, mask=real)
+        gradient = (
+            row_sum[:, None] * _rounded(tl.load(g + at, mask=real, other=0.0), products) - drawn
+        )
+        tl.store(
+            gradients + part * (tl.num_programs(2).to(tl.int64) * count * units) + at,
+            gradient,
+            mask=real,
+        )
     if first_unit == 0:
         separated = tl.sum(separation, axis=0) * per_far
         spread = tl.sum(invariance, axis=0) * per_near
@@ -313,7 +378,13 @@ def _tiles(units: int) -> dict[str, int]:
 class _FusedPairTerms(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, g: Tensor, x: Tensor, scales: tuple[Tensor, ...], reduction: Reduction, products: Products, wants_gradient: bool
+        ctx: Any,
+        g: Tensor,
+        x: Tensor,
+        scales: tuple[Tensor, ...],
+        reduction: Reduction,
+        products: Products,
+        wants_gradient: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
         networks, count, units = g.shape
         g, x = g.contiguous(), x.contiguous()
@@ -321,14 +392,21 @@ class _FusedPairTerms(torch.autograd.Function):
         tiles = _tiles(units)
         row_tiles, column_tiles = triton.cdiv(count, HEIGHT), triton.cdiv(count, WIDTH)
         stored = row_tiles * HEIGHT
-        # The same for one network as for many, so that a network's numbers do not depend on its neighbours.
+        # The same for one network as for many, so that a network's numbers do not depend on its
+        # neighbours.
         parts = max(1, min(MOST_PARTS, PROGRAMS // row_tiles, column_tiles))
-        pieces, kind = {"float32": (3, torch.bfloat16), "tf32": (1, torch.float32), "bf16": (1, torch.bfloat16)}[products]
+        pieces, kind = {
+            "float32": (3, torch.bfloat16),
+            "tf32": (1, torch.float32),
+            "bf16": (1, torch.bfloat16),
+        }[products]
         operands = g.new_empty(pieces, networks, stored, tiles["padded"], dtype=kind)
         frame = g.new_empty(3, networks, stored)
         near = g.new_empty(networks, row_tiles, MOST_PARTS, dtype=torch.int32)
         common = {**tiles, "products": products, "num_warps": 4, "enable_fp_fusion": True}
-        _prepare[row_tiles, MOST_PARTS, networks](g, x, scales[0], operands, frame, near, count, stored, **common, width=64, num_stages=1)
+        _prepare[row_tiles, MOST_PARTS, networks](
+            g, x, scales[0], operands, frame, near, count, stored, **common, width=64, num_stages=1
+        )
         near_count = near.sum(dim=(1, 2), dtype=torch.int64)
         sums = g.new_empty(3, networks, row_tiles * parts)
         gradients = g.new_empty(parts, networks, count, units) if wants_gradient else g
@@ -353,7 +431,9 @@ class _FusedPairTerms(torch.autograd.Function):
         )
         if wants_gradient:
             ctx.save_for_backward(gradients.sum(dim=0) if parts > 1 else gradients[0])
-        weighted, separation, invariance = sums.sum(dim=2, dtype=torch.float64).to(torch.float32).unbind()
+        weighted, separation, invariance = (
+            sums.sum(dim=2, dtype=torch.float64).to(torch.float32).unbind()
+        )
         ctx.mark_non_differentiable(separation, invariance)
         return weighted, separation, invariance
 
@@ -377,8 +457,9 @@ def fused_pair_terms(
 ) -> tuple[Float[Tensor, " network"], Float[Tensor, " network"], Float[Tensor, " network"]]:
     """`separation` and `invariance` of each network's states, and their weighted sum, which alone carries a gradient.
 
-    Equal to `gridcode.losses.pairwise.pair_terms` of each network. The gradient is computed in the forward pass.
-    Deterministic, and without synchronisation between host and device, so that it can be captured in a CUDA graph.
+    Equal to `gridcode.losses.pairwise.pair_terms` of each network. The gradient is computed in the
+    forward pass. Deterministic, and without synchronisation between host and device, so that it can
+    be captured in a CUDA graph.
 
     Args:
         g: (network, state, units) states of any norm, float32.
@@ -388,14 +469,15 @@ def fused_pair_terms(
         separation_weight: (network,) factor of the separation term in the sum.
         invariance_weight: (network,) factor of the invariance term in the sum.
         reduction: `mean` over each set of ordered pairs, or `sum`.
-        products: precision of the products, `float32`, or operands rounded to nearest in `tf32` (11 binary digits) or
-            `bf16` (8), for speed.
+        products: precision of the products, `float32`, or operands rounded to nearest in `tf32` (11
+            binary digits) or `bf16` (8), for speed.
 
     Returns:
         (network,) weighted sum, separation and invariance.
 
     Raises:
-        InputError: a number of units or a kind of number that the kernel does not take, an unknown reduction or unknown products.
+        InputError: a number of units or a kind of number that the kernel does not take, an unknown
+            reduction or unknown products.
     """
     reason = why_not(g.shape[-1], g.dtype)
     if reason is not None:
@@ -406,5 +488,7 @@ def fused_pair_terms(
         raise InputError(f"unknown products '{products}': choose float32, tf32 or bf16")
     scales = (sigma_x, sigma_g, separation_weight, invariance_weight)
     wants_gradient = torch.is_grad_enabled() and g.requires_grad
-    weighted, separation, invariance = _FusedPairTerms.apply(g, x.to(torch.float32), scales, reduction, products, wants_gradient)
+    weighted, separation, invariance = _FusedPairTerms.apply(
+        g, x.to(torch.float32), scales, reduction, products, wants_gradient
+    )
     return weighted, separation, invariance

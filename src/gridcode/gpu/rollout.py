@@ -1,16 +1,19 @@
 """The recurrence g_t = Norm(ReLU(W(v_t) g_(t-1))) of many trajectories and networks in one kernel launch.
 
-One program follows one trajectory of one network through all its steps. Up to 128 units the state stays in registers, with
-more it goes through the memory of the result; the matrices of a batch (T N^2 numbers, 4 MB at N = 128 and T = 60) are read
-from the second-level cache, where all trajectories of a network share them. Backward is the same walk in reverse, with
+One program follows one trajectory of one network through all its steps. Up to 128 units the state
+stays in registers, with more it goes through the memory of the result; the matrices of a batch (T
+N^2 numbers, 4 MB at N = 128 and T = 60) are read from the second-level cache, where all
+trajectories of a network share them. Backward is the same walk in reverse, with
 
     dh_t = [g_t > 0] (dg_t - g_t (g_t . dg_t)) / |ReLU(h_t)|,      dg_(t-1) += W_t^T dh_t,
 
-after which the gradient of all matrices is one batched product: every velocity is taken exactly once by every
-trajectory, so the kernel writes dh and the step's input to row (velocity, trajectory) and dW[v] = dh[v]^T input[v].
+after which the gradient of all matrices is one batched product: every velocity is taken exactly
+once by every trajectory, so the kernel writes dh and the step's input to row (velocity, trajectory)
+and dW[v] = dh[v]^T input[v].
 
-A product is computed from tiles of at most TILE elements of W, and each tile is asked for while the one before it is
-being used, across steps too: which matrix comes next is known in advance, only the state is not.
+A product is computed from tiles of at most TILE elements of W, and each tile is asked for while the
+one before it is being used, across steps too: which matrix comes next is known in advance, only the
+state is not.
 """
 
 from typing import Any, no_type_check
@@ -26,14 +29,16 @@ from gridcode.errors import InputError
 from gridcode.gpu import why_not
 from gridcode.models.recurrence import SMALLEST_NORM
 
-# Elements of W that a program holds at a time: 64 KB, as much again in flight, of 256 KB of registers.
+# Elements of W that a program holds at a time: 64 KB, as much again in flight, of 256 KB of
+# registers.
 TILE = 16384
 # Consecutive columns of W that a group of eight threads reads: one line of the cache.
 LINE = 32
 
 
-# Why `no_type_check`: the tests' import hook wraps every function in a type checker, and Triton needs the bare one.
-# Why loops over steps do not take `tl.range(num_stages=...)`: pipelining would fetch a state before it is written.
+# Why `no_type_check`: the tests' import hook wraps every function in a type checker, and Triton
+# needs the bare one. Why loops over steps do not take `tl.range(num_stages=...)`: pipelining would
+# fetch a state before it is written.
 
 
 @triton.jit(do_not_specialize=["steps", "trajectories"])
@@ -53,7 +58,8 @@ def _forward(
     norm: tl.constexpr,
     smallest: tl.constexpr,
 ):
-    # Offsets between networks, steps and matrices are 64-bit: matrices of many networks exceed 2^31 elements.
+    # Offsets between networks, steps and matrices are 64-bit: matrices of many networks exceed 2^31
+    # elements.
     trajectory = tl.program_id(0).to(tl.int64)
     network = tl.program_id(1).to(tl.int64)
     matrices += network * steps * units * units
@@ -61,8 +67,8 @@ def _forward(
     states += (network * (steps + 1) * trajectories + trajectory) * units
     lengths += network * steps * trajectories + trajectory
     rows = tl.arange(0, padded)
-    # A tile holds `width` columns of all rows as (column // line, row, column % line): threads lie along rows and within
-    # lines, so that most of the sum over columns happens inside a thread.
+    # A tile holds `width` columns of all rows as (column // line, row, column % line): threads lie
+    # along rows and within lines, so that most of the sum over columns happens inside a thread.
     columns = tl.arange(0, width // line)[:, None, None] * line + tl.arange(0, line)[None, None, :]
     element = rows[None, :, None] * units + columns
     inside = rows[None, :, None] < units
@@ -81,7 +87,9 @@ def _forward(
             last = first + width >= padded
             after = tl.where(last, 0, first + width)
             source = tl.where(last, following, matrix) + after
-            coming = tl.load(matrices + source + element, mask=inside & (columns < units - after), other=0.0)
+            coming = tl.load(
+                matrices + source + element, mask=inside & (columns < units - after), other=0.0
+            )
             if width < padded:
                 part = tl.load(states + first + columns, mask=columns < units - first, other=0.0)
             else:
@@ -148,10 +156,15 @@ def _backward(
     g = tl.load(states + columns, mask=real, other=0.0)
     d = tl.load(d_states + columns, mask=real, other=0.0)
     velocity = tl.load(orders + steps - 1)
-    tile = tl.load(matrices + velocity * (units * units) + element, mask=real[None, :] & (rows < units)[:, None], other=0.0)
+    tile = tl.load(
+        matrices + velocity * (units * units) + element,
+        mask=real[None, :] & (rows < units)[:, None],
+        other=0.0,
+    )
     current = _to_currents(d, g, tl.load(lengths + (steps - 1) * trajectories), norm)
     for back in range(steps):
-        # What the step before this one needs; the first step has none and asks for its own once more, for nobody.
+        # What the step before this one needs; the first step has none and asks for its own once
+        # more, for nobody.
         earlier = tl.maximum(steps - 2 - back, 0)
         before = tl.load(orders + earlier)
         length = tl.load(lengths + earlier * trajectories)
@@ -163,17 +176,24 @@ def _backward(
         tl.store(d_currents + taken + columns, current, mask=real)
         tl.store(inputs + taken + columns, g, mask=real)
         if height < padded:
-            # From here on every thread sees the gradient that all threads of the program have written.
+            # From here on every thread sees the gradient that all threads of the program have
+            # written.
             tl.debug_barrier()
         returned = tl.zeros((padded,), dtype=tl.float32)
         for first in range(0, padded, height):
             last = first + height >= padded
             after = tl.where(last, 0, first + height)
             source = tl.where(last, before, velocity) * (units * units) + after * units
-            coming = tl.load(matrices + source + element, mask=real[None, :] & (rows < units - after)[:, None], other=0.0)
+            coming = tl.load(
+                matrices + source + element,
+                mask=real[None, :] & (rows < units - after)[:, None],
+                other=0.0,
+            )
             part = current
             if height < padded:
-                part = tl.load(d_currents + taken + first + rows, mask=rows < units - first, other=0.0)
+                part = tl.load(
+                    d_currents + taken + first + rows, mask=rows < units - first, other=0.0
+                )
             returned += tl.sum(tile * part[:, None], axis=0)
             tile = coming
         d = own + returned
@@ -189,7 +209,11 @@ def _tiles(units: int) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
     warps = min(max(padded * side // 1024, 4), 16)
     # One stage: pipelining would fetch a part of the state before the program has written it.
     launch = {"num_warps": warps, "num_stages": 1, "enable_fp_fusion": True}
-    return {"padded": padded, "width": side, "line": min(LINE, side)}, {"padded": padded, "height": side}, launch
+    return (
+        {"padded": padded, "width": side, "line": min(LINE, side)},
+        {"padded": padded, "height": side},
+        launch,
+    )
 
 
 class _FusedRollout(torch.autograd.Function):
@@ -197,12 +221,27 @@ class _FusedRollout(torch.autograd.Function):
     def forward(ctx: Any, matrices: Tensor, start: Tensor, orders: Tensor, norm: bool) -> Tensor:
         networks, steps, units, _ = matrices.shape
         trajectories = orders.shape[1]
-        matrices, start, orders = matrices.contiguous(), start.contiguous(), orders.to(torch.int64).contiguous()
+        matrices, start, orders = (
+            matrices.contiguous(),
+            start.contiguous(),
+            orders.to(torch.int64).contiguous(),
+        )
         states = matrices.new_empty(networks, steps + 1, trajectories, units)
         lengths = matrices.new_empty(networks, steps, trajectories)
         tiles, _, launch = _tiles(units)
         _forward[trajectories, networks](
-            matrices, start, orders, states, lengths, steps, trajectories, units=units, norm=norm, smallest=SMALLEST_NORM, **tiles, **launch
+            matrices,
+            start,
+            orders,
+            states,
+            lengths,
+            steps,
+            trajectories,
+            units=units,
+            norm=norm,
+            smallest=SMALLEST_NORM,
+            **tiles,
+            **launch,
         )
         ctx.save_for_backward(matrices, orders, states, lengths)
         ctx.norm = norm
@@ -214,7 +253,8 @@ class _FusedRollout(torch.autograd.Function):
         matrices, orders, states, lengths = ctx.saved_tensors
         networks, steps, units, _ = matrices.shape
         trajectories = orders.shape[1]
-        # Row (velocity, trajectory): the gradient of the currents of the step that takes this velocity, and its input.
+        # Row (velocity, trajectory): the gradient of the currents of the step that takes this
+        # velocity, and its input.
         d_currents = matrices.new_empty(networks * steps, trajectories, units)
         inputs = torch.empty_like(d_currents)
         d_start = matrices.new_empty(networks, trajectories, units)
@@ -235,7 +275,11 @@ class _FusedRollout(torch.autograd.Function):
             **tiles,
             **launch,
         )
-        d_matrices = torch.bmm(d_currents.transpose(1, 2), inputs).view_as(matrices) if ctx.needs_input_grad[0] else None
+        d_matrices = (
+            torch.bmm(d_currents.transpose(1, 2), inputs).view_as(matrices)
+            if ctx.needs_input_grad[0]
+            else None
+        )
         return d_matrices, d_start.sum(dim=1) if ctx.needs_input_grad[1] else None, None, None
 
 
@@ -248,14 +292,16 @@ def fused_rollout(
 ) -> Float[Tensor, "network time trajectory units"]:
     """The recurrence over one training batch of each network: `gridcode.models.recurrence.rollout`, for all of them at once.
 
-    g_t = Norm(ReLU(W[orders[b, t]] g_(t-1))); the gradient is that of the plain loop. Deterministic, and without
-    synchronisation between host and device, so that it can be captured in a CUDA graph.
+    g_t = Norm(ReLU(W[orders[b, t]] g_(t-1))); the gradient is that of the plain loop.
+    Deterministic, and without synchronisation between host and device, so that it can be captured
+    in a CUDA graph.
 
     Args:
         matrices: (network, velocity, units, units) W of each velocity of the batch, float32.
         start: (network, units) the states g_0.
-        orders: (network, trajectory, step) which velocity each trajectory takes. Each row must be a permutation of all
-            velocities, as in every training batch: the gradient of the matrices relies on it, and nothing checks it.
+        orders: (network, trajectory, step) which velocity each trajectory takes. Each row must be a
+            permutation of all velocities, as in every training batch: the gradient of the matrices
+            relies on it, and nothing checks it.
         norm: False leaves out the division by the length (ablation).
 
     Returns:

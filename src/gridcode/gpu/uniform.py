@@ -1,8 +1,9 @@
 """The uniform numbers of `gridcode.world.streams`, bit by bit, computed on the device from seed and batch.
 
-Philox4x32-10 (Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3", SC'11) turns a 128-bit counter
-and a 64-bit key into four 32-bit words: here key = seed and counter = (block, 0, low half, high half of the batch's number),
-lowest words first. The batch's number lives on the device, so that a captured CUDA graph draws new numbers each time.
+Philox4x32-10 (Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3",
+SC'11) turns a 128-bit counter and a 64-bit key into four 32-bit words: here key = seed and counter
+= (block, 0, low half, high half of the batch's number), lowest words first. The batch's number
+lives on the device, so that a captured CUDA graph draws new numbers each time.
 """
 
 from typing import no_type_check
@@ -16,7 +17,8 @@ from torch import Tensor
 # Blocks of four numbers that a program draws.
 BLOCKS = 256
 
-# Why `no_type_check`: the tests' import hook wraps every function in a type checker, and Triton needs the bare one.
+# Why `no_type_check`: the tests' import hook wraps every function in a type checker, and Triton
+# needs the bare one.
 
 
 @triton.jit(do_not_specialize=["count", "first_block"])
@@ -29,7 +31,9 @@ def _draw(seeds, batches, uniforms, count, first_block, blocks: tl.constexpr):
     # As 32-bit words: with 64-bit ones Triton would draw from the other generator, Philox4x64.
     low = nothing + (batch & 0xFFFFFFFF).to(tl.uint32)
     high = nothing + ((batch >> 32) & 0xFFFFFFFF).to(tl.uint32)
-    words = tl.philox(tl.load(seeds + network), (first_block + block).to(tl.uint32), nothing, low, high)
+    words = tl.philox(
+        tl.load(seeds + network), (first_block + block).to(tl.uint32), nothing, low, high
+    )
     uniforms += network * count
     for place in tl.static_range(4):
         # 24 bits are what float32 holds: every number is a multiple of 2^-24 and below 1.
@@ -38,7 +42,11 @@ def _draw(seeds, batches, uniforms, count, first_block, blocks: tl.constexpr):
 
 
 def philox_uniform(
-    seeds: Int[Tensor, " network"], batch: Int[Tensor, " network"], count: int, *, first_block: int = 0
+    seeds: Int[Tensor, " network"],
+    batch: Int[Tensor, " network"],
+    count: int,
+    *,
+    first_block: int = 0,
 ) -> Float[Tensor, "network count"]:
     """Uniform numbers in [0, 1), multiples of 2^-24: what `gridcode.world.streams.Stream(seed, batch)` gives.
 
@@ -55,6 +63,13 @@ def philox_uniform(
     if count:
         programs = triton.cdiv(count, 4 * BLOCKS)
         _draw[programs, len(seeds)](
-            seeds.contiguous(), batch.contiguous(), uniforms, count, first_block, blocks=BLOCKS, num_warps=4, enable_fp_fusion=True
+            seeds.contiguous(),
+            batch.contiguous(),
+            uniforms,
+            count,
+            first_block,
+            blocks=BLOCKS,
+            num_warps=4,
+            enable_fp_fusion=True,
         )
     return uniforms

@@ -1,7 +1,8 @@
 """The objective of several networks at once, each with its own weights and scales, in operations of fixed shape.
 
-Nothing here waits for the device or depends on values for its shapes, so a CUDA graph can hold it: steps too long for the
-isometry loss are masked instead of left out. Equal to `gridcode.losses.objective` for each network alone.
+Nothing here waits for the device or depends on values for its shapes, so a CUDA graph can hold it:
+steps too long for the isometry loss are masked instead of left out. Equal to
+`gridcode.losses.objective` for each network alone.
 """
 
 from collections.abc import Callable
@@ -18,7 +19,8 @@ from gridcode.losses.pairwise import pair_terms
 from gridcode.losses.terms import SHORTEST_STEP, SMALLEST_SQUARE, IsometryForm, Reduction
 from gridcode.records import Batch
 
-# (g, x, *, sigma_x, sigma_g, separation_weight, invariance_weight, reduction) -> (weighted, separation, invariance)
+# (g, x, *, sigma_x, sigma_g, separation_weight, invariance_weight, reduction) -> (weighted,
+# separation, invariance)
 PairTermsOfNetworks = Callable[..., tuple[Tensor, Tensor, Tensor]]
 
 
@@ -34,7 +36,9 @@ class LossSettings:
     isometry_range: Float[Tensor, " network"]
 
     @classmethod
-    def of(cls, configs: list[LossConfig], *, dtype: torch.dtype, device: torch.device | str) -> "LossSettings":
+    def of(
+        cls, configs: list[LossConfig], *, dtype: torch.dtype, device: torch.device | str
+    ) -> "LossSettings":
         """The settings of several configurations."""
 
         def column(name: str) -> Tensor:
@@ -70,23 +74,45 @@ def pair_terms_in_turn(
     reduction: Reduction,
 ) -> tuple[Float[Tensor, " network"], Float[Tensor, " network"], Float[Tensor, " network"]]:
     """`pair_terms` of one network after the other: what runs where the GPU's kernels do not."""
-    settings = zip(*(s.tolist() for s in (sigma_x, sigma_g, separation_weight, invariance_weight)), strict=True)
+    settings = zip(
+        *(s.tolist() for s in (sigma_x, sigma_g, separation_weight, invariance_weight)), strict=True
+    )
     terms = [
-        pair_terms(one, places, sigma_x=a, sigma_g=b, separation_weight=c, invariance_weight=d, reduction=reduction)
+        pair_terms(
+            one,
+            places,
+            sigma_x=a,
+            sigma_g=b,
+            separation_weight=c,
+            invariance_weight=d,
+            reduction=reduction,
+        )
         for one, places, (a, b, c, d) in zip(g, x, settings, strict=True)
     ]
-    return torch.stack([t.weighted for t in terms]), torch.stack([t.separation for t in terms]), torch.stack([t.invariance for t in terms])
+    return (
+        torch.stack([t.weighted for t in terms]),
+        torch.stack([t.separation for t in terms]),
+        torch.stack([t.invariance for t in terms]),
+    )
 
 
 class _Isometry(torch.autograd.Function):
     """Weighted isometry terms of every network: form in use and early raw form, with the gradient in closed form.
 
-    With r = |dg| / |v| over n steps, d Var(r) / dr = 2 (r - mean) / (n - 1) and dr / d(dg) = dg / (|dg| |v|).
+    With r = |dg| / |v| over n steps, d Var(r) / dr = 2 (r - mean) / (n - 1) and dr / d(dg) = dg /
+    (|dg| |v|).
     """
 
     @staticmethod
     def forward(
-        ctx: Any, states: Tensor, speed: Tensor, counts: Tensor, reach: Tensor, form: IsometryForm, weight: Tensor, raw_weight: Tensor
+        ctx: Any,
+        states: Tensor,
+        speed: Tensor,
+        counts: Tensor,
+        reach: Tensor,
+        form: IsometryForm,
+        weight: Tensor,
+        raw_weight: Tensor,
     ) -> tuple[Tensor, Tensor]:
         moved = states[:, 1:] - states[:, :-1]
         length = ((moved * moved).sum(dim=-1) + SMALLEST_SQUARE).sqrt()
@@ -140,7 +166,15 @@ def batched_isometry(
     speed = torch.linalg.vector_norm(batch.velocities, dim=-1)
     speed = speed.gather(1, taken.flatten(1)).view(taken.shape)
     counts = ((speed > 0) & (speed < settings.isometry_range[:, None, None])).to(states.dtype)
-    weighted, shown = _Isometry.apply(states, speed, counts, settings.isometry_range, config.isometry_form, weight, early_raw_weight)
+    weighted, shown = _Isometry.apply(
+        states,
+        speed,
+        counts,
+        settings.isometry_range,
+        config.isometry_form,
+        weight,
+        early_raw_weight,
+    )
     return weighted, shown.detach()
 
 
@@ -168,7 +202,11 @@ def batched_objective(
     g, x = states.flatten(1, 2), batch.positions.flatten(1, 2)
     mean = g.mean(dim=1)
     mean_state = -(mean * mean).sum(dim=1)
-    compared = (g, x) if pick is None else tuple(a.gather(1, pick.unsqueeze(-1).expand(-1, -1, a.shape[-1])) for a in (g, x))
+    compared = (
+        (g, x)
+        if pick is None
+        else tuple(a.gather(1, pick.unsqueeze(-1).expand(-1, -1, a.shape[-1])) for a in (g, x))
+    )
     weighted, separation, invariance = pair_terms_of_networks(
         *compared,
         sigma_x=settings.sigma_x,
@@ -178,4 +216,6 @@ def batched_objective(
         reduction=config.reduction,
     )
     total = weighted + settings.capacity * mean_state + isometry[0]
-    return BatchedTerms(total, separation.detach(), invariance.detach(), mean_state.detach(), isometry[1])
+    return BatchedTerms(
+        total, separation.detach(), invariance.detach(), mean_state.detach(), isometry[1]
+    )

@@ -42,7 +42,8 @@ def mean_terms(terms: Sequence[Terms]) -> Terms:
 def isometry_weights(config: LossConfig, step: int) -> tuple[float, float]:
     """Weights of (the form in use, the early raw form) at a step.
 
-    The early raw form holds until the ramp starts; the form in use then rises linearly to its full weight.
+    The early raw form holds until the ramp starts; the form in use then rises linearly to its full
+    weight.
     """
     begin, end = config.isometry_ramp
     if step < begin:
@@ -56,11 +57,19 @@ class _Objective(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, states: Tensor, batch: Batch, config: LossConfig, pick: Tensor | None, weights: tuple[float, float], sizes: tuple[int, ...]
+        ctx: Any,
+        states: Tensor,
+        batch: Batch,
+        config: LossConfig,
+        pick: Tensor | None,
+        weights: tuple[float, float],
+        sizes: tuple[int, ...],
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         wants = ctx.needs_input_grad[0]
         g, x = flatten(states, batch.positions)
-        compared, places = (g, x) if pick is None else (g.index_select(0, pick), x.index_select(0, pick))
+        compared, places = (
+            (g, x) if pick is None else (g.index_select(0, pick), x.index_select(0, pick))
+        )
         separation, invariance, from_pairs = pair_pass(
             compared,
             places,
@@ -75,9 +84,14 @@ class _Objective(torch.autograd.Function):
         scale = len(sizes) ** 0.5
         parts = states.split(sizes, dim=-1) if len(sizes) > 1 else (states,)
         steps = [_ShortSteps.of(part, batch, config.isometry_range_m, scale) for part in parts]
-        # What is reported is always the form in use, so that a curve does not jump where the early form ends.
+        # What is reported is always the form in use, so that a curve does not jump where the early
+        # form ends.
         isometry = _mean([s.term(config.isometry_form) for s in steps])
-        total = config.separation * separation + config.invariance * invariance + config.capacity * mean_state
+        total = (
+            config.separation * separation
+            + config.invariance * invariance
+            + config.capacity * mean_state
+        )
         for weight, form in zip(weights, (config.isometry_form, "raw"), strict=True):
             if weight:
                 total = total + weight * _mean([s.term(form) for s in steps])
@@ -101,7 +115,9 @@ class _Objective(torch.autograd.Function):
         # Used once: in place saves a pass over all states.
         gradient, ctx.gradient = ctx.gradient, None
         if gradient is None:
-            raise RuntimeError("the gradient of this objective was asked for a second time; call objective(...) again")
+            raise RuntimeError(
+                "the gradient of this objective was asked for a second time; call objective(...) again"
+            )
         (factor, *_) = gradients
         # On a GPU, looking at the factor would wait for the device.
         if factor.device.type != "cpu" or float(factor) != 1.0:
@@ -117,7 +133,8 @@ def _mean(values: list[Tensor]) -> Tensor:
 class _ShortSteps:
     """The steps that enter the isometry loss, about one in ten, gathered; the term and its gradient in closed form.
 
-    With r = |dg| / |v| over n steps, d Var(r) / dr = 2 (r - mean) / (n - 1) and dr / d(dg) = dg / (|dg| |v|).
+    With r = |dg| / |v| over n steps, d Var(r) / dr = 2 (r - mean) / (n - 1) and dr / d(dg) = dg /
+    (|dg| |v|).
     """
 
     before: Int[Tensor, " step"]  # rows of the flattened states
@@ -138,7 +155,13 @@ class _ShortSteps:
         if scale != 1:
             moved *= scale
         length = ((moved * moved).sum(dim=1) + SMALLEST_SQUARE).sqrt()
-        return cls(before, after, moved, length, speed[batch.orders.T[step, trajectory]].clamp_min(SHORTEST_STEP * range_m))
+        return cls(
+            before,
+            after,
+            moved,
+            length,
+            speed[batch.orders.T[step, trajectory]].clamp_min(SHORTEST_STEP * range_m),
+        )
 
     def _variance(self) -> tuple[Tensor, Tensor, Tensor]:
         ratio = self.length / self.speed
@@ -151,7 +174,9 @@ class _ShortSteps:
         _, mean, variance = self._variance()
         return variance if form == "raw" else variance / mean.clamp_min(SMALLEST_SQUARE) ** 2
 
-    def add_gradient(self, gradient: Float[Tensor, "state units"], form: IsometryForm, weight: float) -> None:
+    def add_gradient(
+        self, gradient: Float[Tensor, "state units"], form: IsometryForm, weight: float
+    ) -> None:
         if len(self.length) < 2:
             return
         ratio, mean, _ = self._variance()
@@ -182,7 +207,8 @@ def objective(
         step: the optimiser step, for the isometry ramp.
         generator: draws the states to compare, where pairs are sampled.
         pick: the states to compare, from `choose_states`, instead of drawing them.
-        populations: sizes of the populations joined in the states, where isometry is asked of each: its mean over them, with states of length 1.
+        populations: sizes of the populations joined in the states, where isometry is asked of each:
+            its mean over them, with states of length 1.
 
     Raises:
         InputError: states and positions of different leading shapes.
@@ -190,6 +216,14 @@ def objective(
     """
     if pick is None and config.pairs == "sampled":
         assert generator is not None
-        pick = choose_states(config.sampled_states, of=states.shape[0] * states.shape[1], generator=generator).to(states.device)
-    sizes = tuple(populations) if populations and config.isometry_of == "populations" else (states.shape[-1],)
-    return Terms(*_Objective.apply(states, batch, config, pick, isometry_weights(config, step), sizes))
+        pick = choose_states(
+            config.sampled_states, of=states.shape[0] * states.shape[1], generator=generator
+        ).to(states.device)
+    sizes = (
+        tuple(populations)
+        if populations and config.isometry_of == "populations"
+        else (states.shape[-1],)
+    )
+    return Terms(
+        *_Objective.apply(states, batch, config, pick, isometry_weights(config, step), sizes)
+    )

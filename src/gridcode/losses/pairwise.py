@@ -1,11 +1,12 @@
 """Separation and invariance over all pairs, fast: one pass of small blocks gives values and gradients.
 
-With A_ij = -2 w_sep E_ij / (sigma_g^2 n_far) for far pairs, E_ij = exp(-|g_i - g_j|^2 / 2 sigma_g^2), and
-A_ij = 4 w_inv / n_near for near ones, the gradient of the weighted terms is
+With A_ij = -2 w_sep E_ij / (sigma_g^2 n_far) for far pairs, E_ij = exp(-|g_i - g_j|^2 / 2
+sigma_g^2), and A_ij = 4 w_inv / n_near for near ones, the gradient of the weighted terms is
 
     dL/dg_i = (sum_j A_ij) g_i - sum_j A_ij g_j,
 
-two products with a symmetric matrix of which one block is in cache at a time and only the upper triangle is computed.
+two products with a symmetric matrix of which one block is in cache at a time and only the upper
+triangle is computed.
 """
 
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ from gridcode.world.streams import Source, as_source
 
 # 400 x 400 float32 are 0.6 MB: block and operands stay in a second-level cache of 1 MB.
 BLOCK = 400
-# Columns added to the states in the products: a one and a half squared length, and zeros that keep rows aligned.
+# Columns added to the states in the products: a one and a half squared length, and zeros that keep
+# rows aligned.
 PADDING = 16
 
 
@@ -48,10 +50,13 @@ class _BlockPair:
         return self.rows == self.columns
 
 
-def _block_pairs(x: Float[Tensor, "state 2"], sigma_x: float, block: int) -> tuple[list[_BlockPair], int]:
+def _block_pairs(
+    x: Float[Tensor, "state 2"], sigma_x: float, block: int
+) -> tuple[list[_BlockPair], int]:
     """Upper-triangle blocks, each with its near pairs, and the number of unordered near pairs.
 
-    A tree of places finds the near pairs: a mask over all pairs costs more than all the rest of a sampled step's blocks.
+    A tree of places finds the near pairs: a mask over all pairs costs more than all the rest of a
+        sampled step's blocks.
     """
     # The tree counts pairs at exactly the distance in, the loss does not.
     pairs = cKDTree(x.numpy()).query_pairs(np.nextafter(sigma_x, 0), output_type="ndarray")
@@ -77,7 +82,13 @@ def _block_pairs(x: Float[Tensor, "state 2"], sigma_x: float, block: int) -> tup
         for b in range(a, blocks):
             first, last = bounds[a * blocks + b], bounds[a * blocks + b + 1]
             near = inside_by_block[first:last] if last > first else None
-            found.append(_BlockPair(slice(a * block, min((a + 1) * block, count)), slice(b * block, min((b + 1) * block, count)), near))
+            found.append(
+                _BlockPair(
+                    slice(a * block, min((a + 1) * block, count)),
+                    slice(b * block, min((b + 1) * block, count)),
+                    near,
+                )
+            )
     return found, len(pairs)
 
 
@@ -106,9 +117,9 @@ def pair_pass(
 
     # In these units A is at most about 1, whichever of the two weights is zero or tiny.
     unit = far_weight if abs(far_weight) > 1e-6 * near_weight else near_weight or 1.0
-    # One product of extended states gives the exponent -|g_i - g_j|^2 / 2 sigma_g^2 whole, and one with a column of ones
-    # gives sum_j A_ij beside sum_j A_ij g_j. A is kept in units of far_weight, so that
-    # no pass over the block scales it.
+    # One product of extended states gives the exponent -|g_i - g_j|^2 / 2 sigma_g^2 whole, and one
+    # with a column of ones gives sum_j A_ij beside sum_j A_ij g_j. A is kept in units of
+    # far_weight, so that no pass over the block scales it.
     width = units + PADDING
     half = (g * g).sum(dim=1) / (2 * sigma_g**2)
     right = g.new_zeros(count, width)
@@ -152,11 +163,25 @@ def pair_pass(
 class _PairTerms(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, g: Tensor, x: Tensor, sigma_x: float, sigma_g: float, weights: tuple[float, float], reduction: Reduction, block: int
+        ctx: Any,
+        g: Tensor,
+        x: Tensor,
+        sigma_x: float,
+        sigma_g: float,
+        weights: tuple[float, float],
+        reduction: Reduction,
+        block: int,
     ) -> tuple[Tensor, Tensor, Tensor]:
         wants = ctx.needs_input_grad[0]
         separation, invariance, gradient = pair_pass(
-            g, x, sigma_x=sigma_x, sigma_g=sigma_g, weights=weights, reduction=reduction, block=block, wants_gradient=wants
+            g,
+            x,
+            sigma_x=sigma_x,
+            sigma_g=sigma_g,
+            weights=weights,
+            reduction=reduction,
+            block=block,
+            wants_gradient=wants,
         )
         if wants:
             ctx.save_for_backward(gradient)
@@ -194,7 +219,8 @@ def pair_terms(
         block: states compared at once; the result does not depend on it.
 
     Raises:
-        InputError: shapes that do not match, an unknown reduction, a block below 1, or a scale that is not positive.
+        InputError: shapes that do not match, an unknown reduction, a block below 1, or a scale that
+            is not positive.
     """
     g, x = flatten(g, x)
     if reduction not in ("mean", "sum"):
@@ -207,7 +233,9 @@ def pair_terms(
     return PairTerms(*_PairTerms.apply(g, x, sigma_x, sigma_g, weights, reduction, block))
 
 
-def choose_states(count: int, *, of: int, generator: torch.Generator | Source) -> Int[Tensor, "*network state"]:
+def choose_states(
+    count: int, *, of: int, generator: torch.Generator | Source
+) -> Int[Tensor, "*network state"]:
     """Which states to compare: a random subset without replacement, in no particular order.
 
     Args:
@@ -215,11 +243,20 @@ def choose_states(count: int, *, of: int, generator: torch.Generator | Source) -
         of: number of states.
         generator: source of the draw; its networks are the leading axis.
     """
-    return as_source(generator).uniform(of).topk(min(count, of), dim=-1, largest=False, sorted=False).indices
+    return (
+        as_source(generator)
+        .uniform(of)
+        .topk(min(count, of), dim=-1, largest=False, sorted=False)
+        .indices
+    )
 
 
 def sample_states(
-    g: Float[Tensor, "*states units"], x: Float[Tensor, "*places 2"], *, count: int, generator: torch.Generator | Source
+    g: Float[Tensor, "*states units"],
+    x: Float[Tensor, "*places 2"],
+    *,
+    count: int,
+    generator: torch.Generator | Source,
 ) -> tuple[Float[Tensor, "state units"], Float[Tensor, "state 2"]]:
     """A random subset of states with their positions: its pairs estimate the means over all pairs for a fraction of the cost.
 

@@ -1,7 +1,7 @@
 """The four loss terms as pure functions, written as they are defined (paper, section 5.3).
 
-They compare all pairs and keep the whole matrix of distances: use them on small inputs and as the reference for
-`gridcode.losses.pairwise`, which training uses.
+They compare all pairs and keep the whole matrix of distances: use them on small inputs and as the
+reference for `gridcode.losses.pairwise`, which training uses.
 """
 
 from typing import Literal
@@ -14,26 +14,35 @@ from gridcode.errors import InputError
 
 Reduction = Literal["mean", "sum"]
 IsometryForm = Literal["raw", "scale_free"]
-# Steps shorter than this fraction of sigma_x are treated as this long: the ratio |dg| / |v| explodes at v = 0.
+# Steps shorter than this fraction of sigma_x are treated as this long: the ratio |dg| / |v|
+# explodes at v = 0.
 SHORTEST_STEP = 0.02
-# Keeps the square root's gradient finite where a state did not move, and a mean ratio away from zero.
+# Keeps the square root's gradient finite where a state did not move, and a mean ratio away from
+# zero.
 SMALLEST_SQUARE = 1e-12
 
 
-def flatten(g: Float[Tensor, "*states units"], x: Float[Tensor, "*places 2"]) -> tuple[Float[Tensor, "state units"], Float[Tensor, "state 2"]]:
+def flatten(
+    g: Float[Tensor, "*states units"], x: Float[Tensor, "*places 2"]
+) -> tuple[Float[Tensor, "state units"], Float[Tensor, "state 2"]]:
     """States and positions with all leading axes made one.
 
     Raises:
         InputError: their leading shapes differ, or positions are not pairs.
     """
     if g.shape[:-1] != x.shape[:-1] or x.shape[-1] != 2:
-        raise InputError(f"states {tuple(g.shape)} and positions {tuple(x.shape)} must be (..., units) and (..., 2) with equal leading axes")
+        raise InputError(
+            f"states {tuple(g.shape)} and positions {tuple(x.shape)} must be (..., units) and (..., 2) with equal leading axes"
+        )
     return g.reshape(-1, g.shape[-1]), x.reshape(-1, 2)
 
 
-def near_pairs(x: Float[Tensor, "state 2"], y: Float[Tensor, "other 2"], sigma_x: float) -> Bool[Tensor, "state other"]:
+def near_pairs(
+    x: Float[Tensor, "state 2"], y: Float[Tensor, "other 2"], sigma_x: float
+) -> Bool[Tensor, "state other"]:
     """Whether two places are closer than sigma_x; all quantities in metres."""
-    # Differences, not |x|^2 + |y|^2 - 2xy: far from the origin that form loses the digits that decide here.
+    # Differences, not |x|^2 + |y|^2 - 2xy: far from the origin that form loses the digits that
+    # decide here.
     across = x[:, None, 0] - y[None, :, 0]
     along = x[:, None, 1] - y[None, :, 1]
     return across.mul_(across).addcmul_(along, along) < sigma_x**2
@@ -53,7 +62,12 @@ def _reduce(values: Float[Tensor, " pair"], reduction: Reduction) -> Float[Tenso
 
 
 def separation(
-    g: Float[Tensor, "*states units"], x: Float[Tensor, "*places 2"], *, sigma_x: float, sigma_g: float, reduction: Reduction = "mean"
+    g: Float[Tensor, "*states units"],
+    x: Float[Tensor, "*places 2"],
+    *,
+    sigma_x: float,
+    sigma_g: float,
+    reduction: Reduction = "mean",
 ) -> Float[Tensor, ""]:
     r"""Different places should have different states.
 
@@ -71,11 +85,17 @@ def separation(
     """
     g, x = flatten(g, x)
     far = ~near_pairs(x, x, sigma_x)
-    return _reduce(torch.exp(-_square_distances(g)[far.fill_diagonal_(False)] / (2 * sigma_g**2)), reduction)
+    return _reduce(
+        torch.exp(-_square_distances(g)[far.fill_diagonal_(False)] / (2 * sigma_g**2)), reduction
+    )
 
 
 def invariance(
-    g: Float[Tensor, "*states units"], x: Float[Tensor, "*places 2"], *, sigma_x: float, reduction: Reduction = "mean"
+    g: Float[Tensor, "*states units"],
+    x: Float[Tensor, "*places 2"],
+    *,
+    sigma_x: float,
+    reduction: Reduction = "mean",
 ) -> Float[Tensor, ""]:
     r"""The same place should have the same state, whatever the path to it.
 
@@ -114,8 +134,9 @@ def conformal_isometry(
         g_after: states after it.
         v: the steps' velocities, metres per step.
         sigma_x: metres; longer steps are left out.
-        form: `raw`, the (unbiased) variance, in units of 1 / m^2; `scale_free`, divided by the squared mean, which
-            the gradient takes for constant. Raw variances are huge at first and drive units silent.
+        form: `raw`, the (unbiased) variance, in units of 1 / m^2; `scale_free`, divided by the
+            squared mean, which the gradient takes for constant. Raw variances are huge at first and
+            drive units silent.
 
     Raises:
         InputError: shapes that do not match, or an unknown form.
@@ -124,14 +145,22 @@ def conformal_isometry(
         The term; 0 with fewer than two short steps.
     """
     if g_before.shape != g_after.shape:
-        raise InputError(f"states before {tuple(g_before.shape)} and after {tuple(g_after.shape)} differ in shape")
+        raise InputError(
+            f"states before {tuple(g_before.shape)} and after {tuple(g_after.shape)} differ in shape"
+        )
     moved, v = flatten(g_after - g_before, v)
     speed = torch.linalg.vector_norm(v, dim=1)
     short = (speed > 0) & (speed < sigma_x)
-    ratio = ((moved[short] ** 2).sum(dim=1) + SMALLEST_SQUARE).sqrt() / speed[short].clamp_min(SHORTEST_STEP * sigma_x)
+    ratio = ((moved[short] ** 2).sum(dim=1) + SMALLEST_SQUARE).sqrt() / speed[short].clamp_min(
+        SHORTEST_STEP * sigma_x
+    )
     if form not in ("raw", "scale_free"):
         raise InputError(f"unknown isometry form '{form}': choose raw or scale_free")
     if ratio.numel() < 2:
         return moved.sum() * 0.0
     variance = ratio.var()
-    return variance if form == "raw" else variance / ratio.mean().detach().clamp_min(SMALLEST_SQUARE) ** 2
+    return (
+        variance
+        if form == "raw"
+        else variance / ratio.mean().detach().clamp_min(SMALLEST_SQUARE) ** 2
+    )

@@ -23,14 +23,23 @@ class GridNetwork(nn.Module):
         norm: False leaves out the division by the norm (ablation).
     """
 
-    def __init__(self, transition: VelocityTransition, start: Float[Tensor, " units"], *, train_start: bool = True, norm: bool = True) -> None:
+    def __init__(
+        self,
+        transition: VelocityTransition,
+        start: Float[Tensor, " units"],
+        *,
+        train_start: bool = True,
+        norm: bool = True,
+    ) -> None:
         super().__init__()
         self.transition = transition
         self.start = nn.Parameter(start, requires_grad=train_start)
         self.norm = norm
 
     @classmethod
-    def from_config(cls, config: ModelConfig, *, generator: Generator, dtype: torch.dtype = torch.float32) -> "GridNetwork":
+    def from_config(
+        cls, config: ModelConfig, *, generator: Generator, dtype: torch.dtype = torch.float32
+    ) -> "GridNetwork":
         """A freshly initialised network; weights are drawn on the CPU, so a seed gives the same ones everywhere."""
         transition = VelocityTransition(
             config.units,
@@ -53,17 +62,22 @@ class GridNetwork(nn.Module):
         """States along every trajectory of a training batch."""
         return rollout(self.transition(batch.velocities), self.g0, batch.orders, norm=self.norm)
 
-    def step(self, states: Float[Tensor, "walker units"], velocities: Float[Tensor, "walker 2"]) -> Float[Tensor, "walker units"]:
+    def step(
+        self, states: Float[Tensor, "walker units"], velocities: Float[Tensor, "walker 2"]
+    ) -> Float[Tensor, "walker units"]:
         """One step of each walker, with velocities in metres per step."""
         matrices = self.transition(velocities)
         return norm_relu(torch.bmm(matrices, states.unsqueeze(2)).squeeze(2), norm=self.norm)
 
-    def as_system(self, *, chunk: int = 256) -> tuple[Callable[[np.ndarray, np.ndarray], np.ndarray], np.ndarray]:
+    def as_system(
+        self, *, chunk: int = 256
+    ) -> tuple[Callable[[np.ndarray, np.ndarray], np.ndarray], np.ndarray]:
         """The network as NumPy arrays, (step function, start state), for `gridcode.analysis`.
 
-        Walkers all have velocities of their own, so no matrix serves twice. W g is then computed without W: with the last
-        layer's weights A, (W g)_i = sum_k (sum_j A_ijk g_j) h_k + (b g)_i, as many operations, but one product of many
-        walkers with one array instead of a matrix written and read for each of them (more than twice as fast).
+        Walkers all have velocities of their own, so no matrix serves twice. W g is then computed
+        without W: with the last layer's weights A, (W g)_i = sum_k (sum_j A_ijk g_j) h_k + (b g)_i,
+        as many operations, but one product of many walkers with one array instead of a matrix
+        written and read for each of them (more than twice as fast).
 
         Args:
             chunk: walkers computed at once; 256 x 64 x 64 floats are 4 MB.
@@ -82,12 +96,21 @@ class GridNetwork(nn.Module):
             for layer in hidden_layers:
                 h = layer(h)
             by_hidden = (g @ weight).view(len(g), units, -1)
-            return norm_relu(torch.baddbmm((g @ bias).unsqueeze(2), by_hidden, h.unsqueeze(2)).squeeze(2), norm=self.norm)
+            return norm_relu(
+                torch.baddbmm((g @ bias).unsqueeze(2), by_hidden, h.unsqueeze(2)).squeeze(2),
+                norm=self.norm,
+            )
 
         def step(states: np.ndarray, velocities: np.ndarray) -> np.ndarray:
             g = torch.tensor(states, device=device, dtype=dtype)
             v = torch.tensor(velocities, device=device, dtype=dtype)
-            return torch.cat([chunk_step(*part) for part in zip(g.split(chunk), v.split(chunk), strict=True)]).cpu().numpy()
+            return (
+                torch.cat(
+                    [chunk_step(*part) for part in zip(g.split(chunk), v.split(chunk), strict=True)]
+                )
+                .cpu()
+                .numpy()
+            )
 
         return step, self.g0.detach().cpu().numpy()
 
@@ -100,6 +123,8 @@ class GridNetwork(nn.Module):
 
         @torch.inference_mode()
         def matrices(velocities: np.ndarray) -> np.ndarray:
-            return self.transition(torch.tensor(velocities, device=device, dtype=dtype)).cpu().numpy()
+            return (
+                self.transition(torch.tensor(velocities, device=device, dtype=dtype)).cpu().numpy()
+            )
 
         return matrices

@@ -1,7 +1,8 @@
 """Weights in little room: rounding and low rank, in one safetensors file.
 
-Nearly all numbers of a network are the weights A of the layer that gives W(v) = A h(v) + b, N^2 rows of as many numbers as there are
-hidden units (in each population, where there are several). Only they are rounded or factored; all other tensors stay in float32.
+Nearly all numbers of a network are the weights A of the layer that gives W(v) = A h(v) + b, N^2
+rows of as many numbers as there are hidden units (in each population, where there are several).
+Only they are rounded or factored; all other tensors stay in float32.
 """
 
 import math
@@ -42,13 +43,17 @@ class Factors:
     error: float
 
 
-def factor(network: Network, *, max_velocity_m: float, tolerance: float = FACTOR_TOLERANCE) -> dict[str, Factors]:
+def factor(
+    network: Network, *, max_velocity_m: float, tolerance: float = FACTOR_TOLERANCE
+) -> dict[str, Factors]:
     """The layers behind W(v) in low rank, by the name of their weights; those are left out that this would save less than a tenth of.
 
     Arguments as in `factor_population`, for every population.
     """
     found = {}
-    for member, name in zip(members_of(network), _behind_matrices(network.state_dict()), strict=True):
+    for member, name in zip(
+        members_of(network), _behind_matrices(network.state_dict()), strict=True
+    ):
         factors = factor_population(member, max_velocity_m=max_velocity_m, tolerance=tolerance)
         if factors:
             found[name] = factors
@@ -56,15 +61,19 @@ def factor(network: Network, *, max_velocity_m: float, tolerance: float = FACTOR
 
 
 @torch.no_grad()
-def factor_population(network: GridNetwork, *, max_velocity_m: float, tolerance: float = FACTOR_TOLERANCE) -> Factors | None:
+def factor_population(
+    network: GridNetwork, *, max_velocity_m: float, tolerance: float = FACTOR_TOLERANCE
+) -> Factors | None:
     r"""The layer behind W(v) in the lowest rank that keeps W(v).
 
-    h(v) is a smooth function of two numbers and stays near a space of few dimensions, so A may lose what no velocity excites. With C = E[h h'] over
-    velocities, the best A of rank r is U U'A, where U are the first r left singular vectors of A C^(1/2).
+    h(v) is a smooth function of two numbers and stays near a space of few dimensions, so A may lose
+    what no velocity excites. With C = E[h h'] over velocities, the best A of rank r is U U'A, where
+    U are the first r left singular vectors of A C^(1/2).
 
     Args:
         network: the network.
-        max_velocity_m: W(v) is kept for velocities up to sqrt(2) times this, the corners of the square of training velocities.
+        max_velocity_m: W(v) is kept for velocities up to sqrt(2) times this, the corners of the
+            square of training velocities.
         tolerance: largest `error`.
 
     Returns:
@@ -75,7 +84,10 @@ def factor_population(network: GridNetwork, *, max_velocity_m: float, tolerance:
     generator = torch.Generator().manual_seed(0)
     radius, angle = torch.rand(2, SAMPLES, generator=generator, dtype=torch.float64)
     radius, angle = math.sqrt(2) * max_velocity_m * radius.sqrt(), 2 * math.pi * angle
-    hidden = torch.stack([radius * angle.cos(), radius * angle.sin()], dim=1).to(last.weight.dtype) / network.transition.velocity_scale_m
+    hidden = (
+        torch.stack([radius * angle.cos(), radius * angle.sin()], dim=1).to(last.weight.dtype)
+        / network.transition.velocity_scale_m
+    )
     for layer in hidden_layers:
         hidden = layer(hidden)
     h, weight, bias = hidden.double(), last.weight.double(), last.bias.double()
@@ -86,13 +98,19 @@ def factor_population(network: GridNetwork, *, max_velocity_m: float, tolerance:
     squares, right = squares.flip(0).clamp_min(0), right.flip(1)
     mean = h.mean(dim=0)
     whole = squares.sum() + 2 * bias @ (weight @ mean) + bias @ bias  # E |W(v)|^2
-    lost = torch.cat([squares.flip(0).cumsum(0).flip(0), squares.new_zeros(1)]) / whole  # by the rank that is kept
+    lost = (
+        torch.cat([squares.flip(0).cumsum(0).flip(0), squares.new_zeros(1)]) / whole
+    )  # by the rank that is kept
     rank = max(1, int((lost.sqrt() <= tolerance).nonzero()[0]))
     if rank * (len(weight) + len(gram)) > 0.9 * weight.numel():
         return None
     left = weight @ root @ right[:, :rank] / squares[:rank].sqrt()
     scale = left.abs().amax(dim=0)
-    return Factors((left / scale).float(), (scale[:, None] * (left.T @ weight)).float(), float(lost[rank].sqrt()))
+    return Factors(
+        (left / scale).float(),
+        (scale[:, None] * (left.T @ weight)).float(),
+        float(lost[rank].sqrt()),
+    )
 
 
 def _behind_matrices(weights: Mapping[str, Tensor]) -> list[str]:
@@ -106,24 +124,35 @@ def _behind_matrices(weights: Mapping[str, Tensor]) -> list[str]:
     return list(largest.values())
 
 
-def pack(network: Network, *, dtype: str = "float32", factors: Mapping[str, Factors] | None = None) -> bytes:
+def pack(
+    network: Network, *, dtype: str = "float32", factors: Mapping[str, Factors] | None = None
+) -> bytes:
     """The weights of a network as a safetensors file; arguments as in `pack_weights`."""
     return pack_weights(network.state_dict(), dtype=dtype, factors=factors)
 
 
-def pack_weights(weights: Mapping[str, Tensor], *, dtype: str = "float32", factors: Mapping[str, Factors] | None = None) -> bytes:
+def pack_weights(
+    weights: Mapping[str, Tensor],
+    *,
+    dtype: str = "float32",
+    factors: Mapping[str, Factors] | None = None,
+) -> bytes:
     """Weights as a safetensors file.
 
     Args:
         weights: the network's tensors by name.
         dtype: what the layers behind W(v) are rounded to: `float16` or `float32`.
-        factors: those of these layers that are kept in low rank, from `factor`; all others are kept whole.
+        factors: those of these layers that are kept in low rank, from `factor`; all others are kept
+            whole.
 
     Raises:
         InputError: a weight that this dtype cannot hold.
     """
     tensors = {name: value.detach().cpu() for name, value in weights.items()}
-    tensors = {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+    tensors = {
+        name: value.float() if value.is_floating_point() else value
+        for name, value in tensors.items()
+    }
     rounded: dict[str, Tensor] = {}
     for large in _behind_matrices(tensors):
         whole = tensors.pop(large)
@@ -134,7 +163,9 @@ def pack_weights(weights: Mapping[str, Tensor], *, dtype: str = "float32", facto
             rounded[large] = whole.to(ROUNDED[dtype])
     for name, value in (tensors | rounded).items():
         if value.is_floating_point() and not value.isfinite().all():
-            raise InputError(f"{name} has weights that are not finite in {dtype if name in rounded else 'float32'}")
+            raise InputError(
+                f"{name} has weights that are not finite in {dtype if name in rounded else 'float32'}"
+            )
     packed = tensors | rounded
     return safetensors.torch.save({name: packed[name].contiguous() for name in sorted(packed)})
 
@@ -147,7 +178,10 @@ def unpack(data: bytes) -> dict[str, Tensor]:
     """
     try:
         packed = safetensors.torch.load(data)
-        tensors = {name: value.float() if value.is_floating_point() else value for name, value in packed.items()}
+        tensors = {
+            name: value.float() if value.is_floating_point() else value
+            for name, value in packed.items()
+        }
         for name in [name for name in tensors if name.endswith(LEFT)]:
             whole = name.removesuffix(LEFT)
             tensors[whole] = tensors.pop(name) @ tensors.pop(whole + RIGHT)

@@ -1,9 +1,10 @@
 r"""Populations of units that share the velocity but no connections: W(v) is block diagonal.
 
-$$ g = (g^1, \ldots, g^P) / \sqrt{P}, \qquad g^p_t = \mathrm{Norm}(\mathrm{ReLU}(W^p(v_t) g^p_{t-1})) $$
+$$ g = (g^1, \ldots, g^P) / \sqrt{P}, \qquad g^p_t = \mathrm{Norm}(\mathrm{ReLU}(W^p(v_t)
+g^p_{t-1})) $$
 
-Each population is stored and computed separately: no zeros are stored or multiplied. States of populations have
-length 1, and so has the joint state.
+Each population is stored and computed separately: no zeros are stored or multiplied. States of
+populations have length 1, and so has the joint state.
 """
 
 from collections.abc import Callable, Sequence
@@ -43,13 +44,19 @@ class Populations(nn.Module):
         """Joint states along every trajectory of a training batch."""
         return join([m(batch) for m in self.members])
 
-    def step(self, states: Float[Tensor, "walker units"], velocities: Float[Tensor, "walker 2"]) -> Float[Tensor, "walker units"]:
+    def step(
+        self, states: Float[Tensor, "walker units"], velocities: Float[Tensor, "walker 2"]
+    ) -> Float[Tensor, "walker units"]:
         """One step of each walker, with velocities in metres per step."""
         parts = states.split([m.transition.units for m in self.members], dim=1)
         scale = len(parts) ** 0.5
-        return join([m.step(part * scale, velocities) for m, part in zip(self.members, parts, strict=True)])
+        return join(
+            [m.step(part * scale, velocities) for m, part in zip(self.members, parts, strict=True)]
+        )
 
-    def as_system(self, *, chunk: int = 256) -> tuple[Callable[[np.ndarray, np.ndarray], np.ndarray], np.ndarray]:
+    def as_system(
+        self, *, chunk: int = 256
+    ) -> tuple[Callable[[np.ndarray, np.ndarray], np.ndarray], np.ndarray]:
         """As `GridNetwork.as_system`."""
         systems = [m.as_system(chunk=chunk) for m in self.members]
         scale = len(systems) ** 0.5
@@ -57,7 +64,16 @@ class Populations(nn.Module):
 
         def step(states: np.ndarray, velocities: np.ndarray) -> np.ndarray:
             parts = np.split(states, borders, axis=1)
-            return np.concatenate([own(part * scale, velocities) for (own, _), part in zip(systems, parts, strict=True)], axis=1) / scale
+            return (
+                np.concatenate(
+                    [
+                        own(part * scale, velocities)
+                        for (own, _), part in zip(systems, parts, strict=True)
+                    ],
+                    axis=1,
+                )
+                / scale
+            )
 
         return step, np.concatenate([start for _, start in systems]) / scale
 
@@ -85,12 +101,19 @@ def join(states: Sequence[Float[Tensor, "*batch _"]]) -> Float[Tensor, "*batch u
     return torch.cat(list(states), dim=-1) / len(states) ** 0.5 if len(states) > 1 else states[0]
 
 
-def make_network(config: ModelConfig, *, generator: Generator, dtype: torch.dtype = torch.float32) -> Network:
+def make_network(
+    config: ModelConfig, *, generator: Generator, dtype: torch.dtype = torch.float32
+) -> Network:
     """A freshly initialised network; weights are drawn on the CPU, so a seed gives the same ones everywhere."""
     if not config.populations:
         return GridNetwork.from_config(config, generator=generator, dtype=dtype)
-    alone = [config.model_copy(update={"populations": (), "units": units}) for units in config.populations]
-    return Populations([GridNetwork.from_config(one, generator=generator, dtype=dtype) for one in alone])
+    alone = [
+        config.model_copy(update={"populations": (), "units": units})
+        for units in config.populations
+    ]
+    return Populations(
+        [GridNetwork.from_config(one, generator=generator, dtype=dtype) for one in alone]
+    )
 
 
 def members_of(network: Network) -> tuple[GridNetwork, ...]:

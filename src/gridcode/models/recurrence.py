@@ -1,13 +1,14 @@
 """The recurrence g_t = Norm(ReLU(W(v_t) g_(t-1))): as a plain loop, and fast for training batches.
 
-In a training batch all trajectories share T velocities, so there are T matrices, not B x T. The fast rollout sorts the
-states of each step by the velocity they take next and applies all matrices in one batched product; states move,
-matrices never do.
+In a training batch all trajectories share T velocities, so there are T matrices, not B x T. The
+fast rollout sorts the states of each step by the velocity they take next and applies all matrices
+in one batched product; states move, matrices never do.
 
-Products and ReLU commute with positive factors, so the norm need not be taken at every step: the rollout carries
-states of any length and divides all of them at the end. For the same reason the gradient of a later state has no
-component along an earlier one: it is enough to project each state's own gradient, once, before going back through time,
-which then needs only products with W^T; the gradient of all matrices is one batched product at the end.
+Products and ReLU commute with positive factors, so the norm need not be taken at every step: the
+rollout carries states of any length and divides all of them at the end. For the same reason the
+gradient of a later state has no component along an earlier one: it is enough to project each
+state's own gradient, once, before going back through time, which then needs only products with W^T;
+the gradient of all matrices is one batched product at the end.
 """
 
 import itertools
@@ -22,15 +23,19 @@ from torch.autograd.function import once_differentiable
 
 # Keeps a state without any positive entry at zero instead of dividing zero by zero.
 SMALLEST_NORM = 1e-30
-# Steps between divisions by the length, so that no gain of the matrices overflows or vanishes in between.
+# Steps between divisions by the length, so that no gain of the matrices overflows or vanishes in
+# between.
 RESCALE_EVERY = 4
-# The grouped rollout pads groups to equal size; past this many slots per trajectory padding costs more than it saves.
+# The grouped rollout pads groups to equal size; past this many slots per trajectory padding costs
+# more than it saves.
 MOST_PADDING = 6
 # Bytes of matrices multiplied in one call: half of a second-level cache of 2 MB.
 PART_BYTES = 1_000_000
 
 
-def norm_relu(h: Float[Tensor, "*batch units"], *, norm: bool = True) -> Float[Tensor, "*batch units"]:
+def norm_relu(
+    h: Float[Tensor, "*batch units"], *, norm: bool = True
+) -> Float[Tensor, "*batch units"]:
     """Norm(ReLU(h)): on the positive part of the unit sphere. A state without a positive entry stays zero.
 
     Args:
@@ -40,7 +45,9 @@ def norm_relu(h: Float[Tensor, "*batch units"], *, norm: bool = True) -> Float[T
     rectified = h.relu()
     if not norm:
         return rectified
-    return rectified / torch.linalg.vector_norm(rectified, dim=-1, keepdim=True).clamp_min(SMALLEST_NORM)
+    return rectified / torch.linalg.vector_norm(rectified, dim=-1, keepdim=True).clamp_min(
+        SMALLEST_NORM
+    )
 
 
 def rollout_reference(
@@ -53,7 +60,8 @@ def rollout_reference(
     """The recurrence as it is written, for any velocities; autograd does the rest.
 
     Args:
-        transition: velocities (trajectory, 2) in metres per step to matrices (trajectory, units, units).
+        transition: velocities (trajectory, 2) in metres per step to matrices (trajectory, units,
+            units).
         start: the state g_0, shared by all trajectories.
         velocities: (trajectory, step, 2).
         norm: as in `norm_relu`.
@@ -71,15 +79,17 @@ def rollout_reference(
 class GroupPlan:
     """Where each state sits when states are sorted by the velocity they take, for every step.
 
-    A step has `velocities * size` slots: `size` for each velocity, as many as it is ever taken at one step. Latin orders
-    fill every slot; other orders leave some empty.
+    A step has `velocities * size` slots: `size` for each velocity, as many as it is ever taken at
+    one step. Latin orders fill every slot; other orders leave some empty.
 
     Attributes:
         size: slots for each velocity.
         slots: slots of a step.
         slot: (step, trajectory) the slot in which a trajectory's step is computed.
-        forward: (step, slot) from which slot of the step before the state in a slot comes; any slot at the first.
-        backward: (step - 1, slot) to which slot of the next step it goes; `slots`, one past the last, for empty slots.
+        forward: (step, slot) from which slot of the step before the state in a slot comes; any slot
+            at the first.
+        backward: (step - 1, slot) to which slot of the next step it goes; `slots`, one past the
+            last, for empty slots.
         occupant: (step, slot) the trajectory in a slot; any trajectory in empty slots.
         filled: (step, slot, 1) 1 where there is one, 0 in empty slots; None where all are filled.
     """
@@ -97,7 +107,9 @@ class GroupPlan:
         return (slot + stride * torch.arange(len(slot), device=slot.device).unsqueeze(1)).flatten()
 
 
-def plan_groups(orders: Int[Tensor, "trajectory step"], dtype: torch.dtype = torch.float32) -> GroupPlan:
+def plan_groups(
+    orders: Int[Tensor, "trajectory step"], dtype: torch.dtype = torch.float32
+) -> GroupPlan:
     """Sort the states, of a floating-point type, of every step by velocity."""
     trajectories, steps = orders.shape
     velocity, trajectory = orders.T.sort(dim=1, stable=True)
@@ -110,11 +122,15 @@ def plan_groups(orders: Int[Tensor, "trajectory step"], dtype: torch.dtype = tor
     sorted_slot = velocity * size + rank
     slot = torch.empty_like(sorted_slot).scatter_(1, trajectory, sorted_slot)
     # Empty slots compute what nobody reads: they take trajectory 0's state and pass no gradient on.
-    occupant = torch.zeros(steps, slots, dtype=torch.int64, device=orders.device).scatter_(1, sorted_slot, trajectory)
+    occupant = torch.zeros(steps, slots, dtype=torch.int64, device=orders.device).scatter_(
+        1, sorted_slot, trajectory
+    )
     backward = torch.full((steps - 1, slots), slots, dtype=torch.int64, device=orders.device)
     filled = None
     if slots != trajectories:
-        filled = torch.zeros(steps, slots, 1, dtype=dtype, device=orders.device).scatter_(1, sorted_slot.unsqueeze(2), 1.0)
+        filled = torch.zeros(steps, slots, 1, dtype=dtype, device=orders.device).scatter_(
+            1, sorted_slot.unsqueeze(2), 1.0
+        )
     return GroupPlan(
         size=size,
         slots=slots,
@@ -129,8 +145,9 @@ def plan_groups(orders: Int[Tensor, "trajectory step"], dtype: torch.dtype = tor
 def _parts(matrices: Float[Tensor, "velocity units units"]) -> list[slice]:
     """Groups of matrices to multiply at once.
 
-    Steps go through the groups there and back: the matrices used last in one step are used first in the next, while they
-    are still in the second-level cache. All in one call, each step would read all of them from further away.
+    Steps go through the groups there and back: the matrices used last in one step are used first in
+    the next, while they are still in the second-level cache. All in one call, each step would read
+    all of them from further away.
     """
     velocities = len(matrices)
     parts = min(velocities, round(matrices.numel() * matrices.element_size() / PART_BYTES) or 1)
@@ -143,7 +160,8 @@ class _GroupedRollout(torch.autograd.Function):
     def forward(ctx: Any, matrices: Tensor, start: Tensor, plan: GroupPlan, norm: bool) -> Tensor:
         velocities, units, _ = matrices.shape
         steps, trajectories = plan.slot.shape
-        # Outputs of every step, the start in front: what step t takes in is among the rows of outputs[t].
+        # Outputs of every step, the start in front: what step t takes in is among the rows of
+        # outputs[t].
         outputs = matrices.new_empty(steps + 1, plan.slots, units)
         outputs[0] = start
         rescaled = matrices.new_empty(steps // RESCALE_EVERY, plan.slots, 1)
@@ -152,9 +170,16 @@ class _GroupedRollout(torch.autograd.Function):
         group_input = inputs.view(velocities, plan.size, units)
         group_output = outputs[1:].view(steps, velocities, plan.size, units)
         # Views made once: in the loop they would cost as much as the arithmetic.
-        each_output, sources, forward = outputs[1:].unbind(), outputs[:-1].unbind(), plan.forward.unbind()
+        each_output, sources, forward = (
+            outputs[1:].unbind(),
+            outputs[:-1].unbind(),
+            plan.forward.unbind(),
+        )
         transposed = matrices.transpose(1, 2)
-        there = [(group_input[part], transposed[part], group_output[:, part].unbind()) for part in _parts(matrices)]
+        there = [
+            (group_input[part], transposed[part], group_output[:, part].unbind())
+            for part in _parts(matrices)
+        ]
         there_and_back = (there, there[::-1])
         for t in range(steps):
             torch.index_select(sources[t], 0, forward[t], out=inputs)
@@ -162,7 +187,9 @@ class _GroupedRollout(torch.autograd.Function):
                 torch.bmm(g_in, w, out=h[t])
             each_output[t].relu_()
             if norm and (t + 1) % RESCALE_EVERY == 0:
-                torch.linalg.vector_norm(each_output[t], dim=1, keepdim=True, out=rescaled[t // RESCALE_EVERY])
+                torch.linalg.vector_norm(
+                    each_output[t], dim=1, keepdim=True, out=rescaled[t // RESCALE_EVERY]
+                )
                 each_output[t].div_(rescaled[t // RESCALE_EVERY].clamp_min_(SMALLEST_NORM))
         states = matrices.new_empty(steps + 1, trajectories, units)
         states[0] = start
@@ -171,7 +198,9 @@ class _GroupedRollout(torch.autograd.Function):
         torch.index_select(outputs[1:].view(-1, units), 0, rows, out=g)
         length = None
         if norm:
-            length = torch.linalg.vector_norm(outputs[1:], dim=2, keepdim=True).clamp_min_(SMALLEST_NORM)
+            length = torch.linalg.vector_norm(outputs[1:], dim=2, keepdim=True).clamp_min_(
+                SMALLEST_NORM
+            )
             g.div_(length.view(-1, 1).index_select(0, rows))
         ctx.save_for_backward(matrices, outputs, rescaled, length)
         ctx.plan = plan
@@ -191,9 +220,17 @@ class _GroupedRollout(torch.autograd.Function):
         d_inputs = outputs.new_zeros(plan.slots + 1, units)
         grouped = (velocities, plan.size, units)
         group_input, group_current = d_inputs[:-1].view(grouped), d_currents.unbind(1)
-        there = [(d_currents[part].unbind(1), matrices[part], group_input[part]) for part in _parts(matrices)]
+        there = [
+            (d_currents[part].unbind(1), matrices[part], group_input[part])
+            for part in _parts(matrices)
+        ]
         there_and_back = (there, there[::-1])
-        own_of, u, occupant, back = d_states[1:].unbind(), outputs[1:].unbind(), plan.occupant.unbind(), plan.backward.unbind()
+        own_of, u, occupant, back = (
+            d_states[1:].unbind(),
+            outputs[1:].unbind(),
+            plan.occupant.unbind(),
+            plan.backward.unbind(),
+        )
         lengths = length.unbind() if length is not None else None
         for t in range(steps - 1, -1, -1):
             # All of a step at once, while its rows are in the cache.
@@ -208,15 +245,24 @@ class _GroupedRollout(torch.autograd.Function):
                 d.add_(d_inputs.index_select(0, back[t]))
             if lengths is not None and (t + 1) % RESCALE_EVERY == 0:
                 d.div_(rescaled[t // RESCALE_EVERY])
-            torch.ops.aten.threshold_backward.grad_input(d.view(grouped), u[t].view(grouped), 0, grad_input=group_current[t])
+            torch.ops.aten.threshold_backward.grad_input(
+                d.view(grouped), u[t].view(grouped), 0, grad_input=group_current[t]
+            )
             for dh, w, d_in in there_and_back[t % 2]:
                 torch.bmm(dh[t], w, out=d_in)
         d_start = d_states[0].sum(dim=0) + d_inputs.sum(dim=0)
         # A step's inputs are the outputs of the step before, rearranged.
-        rows = plan.rows(plan.forward, plan.slots).view(steps, velocities, plan.size).transpose(0, 1).flatten()
+        rows = (
+            plan.rows(plan.forward, plan.slots)
+            .view(steps, velocities, plan.size)
+            .transpose(0, 1)
+            .flatten()
+        )
         inputs = outputs.view(-1, units).index_select(0, rows)
         by_velocity = (velocities, steps * plan.size, units)
-        d_matrices = torch.bmm(d_currents.view(by_velocity).transpose(1, 2), inputs.view(by_velocity))
+        d_matrices = torch.bmm(
+            d_currents.view(by_velocity).transpose(1, 2), inputs.view(by_velocity)
+        )
         return d_matrices, d_start, None, None
 
 
@@ -232,20 +278,27 @@ def rollout(
     Args:
         matrices: (velocity, units, units) W of each velocity of the batch.
         start: (units,) the state g_0.
-        orders: (trajectory, step) which velocity each trajectory takes; as many steps as velocities, any orders.
+        orders: (trajectory, step) which velocity each trajectory takes; as many steps as
+            velocities, any orders.
         norm: as in `norm_relu`.
 
     Returns:
-        (step + 1, trajectory, units) states, the start included; equal to `rollout_reference`, gradients included.
+        (step + 1, trajectory, units) states, the start included; equal to `rollout_reference`,
+        gradients included.
     """
     plan = plan_groups(orders, matrices.dtype)
     if plan.slots <= MOST_PADDING * len(orders):
         states: Tensor = _GroupedRollout.apply(matrices, start, plan, norm)
         return states
-    # Orders as uneven as the identity ablation's, where one velocity serves all trajectories at once.
+    # Orders as uneven as the identity ablation's, where one velocity serves all trajectories at
+    # once.
     states_list = [start.expand(len(orders), -1)]
     for t in range(orders.shape[1]):
         taken, which = orders[:, t].unique(return_inverse=True)
-        h = states_list[-1] @ matrices[taken[0]].T if len(taken) == 1 else torch.einsum("bij,bj->bi", matrices[taken][which], states_list[-1])
+        h = (
+            states_list[-1] @ matrices[taken[0]].T
+            if len(taken) == 1
+            else torch.einsum("bij,bj->bi", matrices[taken][which], states_list[-1])
+        )
         states_list.append(norm_relu(h, norm=norm))
     return torch.stack(states_list)

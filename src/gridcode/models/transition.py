@@ -9,7 +9,12 @@ from torch import Generator, Tensor, nn
 
 from gridcode.errors import InputError
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {"silu": nn.SiLU, "gelu": nn.GELU, "relu": nn.ReLU, "tanh": nn.Tanh}
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "silu": nn.SiLU,
+    "gelu": nn.GELU,
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+}
 
 
 class VelocityTransition(nn.Module):
@@ -18,10 +23,12 @@ class VelocityTransition(nn.Module):
     Args:
         units: N.
         hidden_widths: widths of the hidden layers.
-        activation: `silu`, `gelu`, `relu` or `tanh`. Smooth ones integrate paths far better than ReLU.
+        activation: `silu`, `gelu`, `relu` or `tanh`. Smooth ones integrate paths far better than
+            ReLU.
         velocity_scale_m: velocities are divided by this first, metres per step.
-        initialisation: `identity` halves the last layer's weights and sets its bias to the identity, so that
-            the untrained network already keeps its state; `default` leaves PyTorch's initialisation.
+        initialisation: `identity` halves the last layer's weights and sets its bias to the
+            identity, so that the untrained network already keeps its state; `default` leaves
+            PyTorch's initialisation.
         generator: source of the initial weights.
         dtype: floating-point type of the weights.
 
@@ -44,7 +51,9 @@ class VelocityTransition(nn.Module):
         if activation not in ACTIVATIONS:
             raise InputError(f"unknown activation '{activation}': choose {', '.join(ACTIVATIONS)}")
         if initialisation not in ("identity", "default"):
-            raise InputError(f"unknown initialisation '{initialisation}': choose identity or default")
+            raise InputError(
+                f"unknown initialisation '{initialisation}': choose identity or default"
+            )
         self.units = units
         self.velocity_scale_m = velocity_scale_m
         widths = [2, *hidden_widths]
@@ -70,5 +79,8 @@ def _linear(inputs: int, outputs: int, generator: Generator, dtype: torch.dtype)
     bound = inputs**-0.5
     with torch.no_grad():
         for parameter in (layer.weight, layer.bias):
-            parameter.copy_((2 * torch.rand(parameter.shape, generator=generator, dtype=torch.float64) - 1) * bound)
+            parameter.copy_(
+                (2 * torch.rand(parameter.shape, generator=generator, dtype=torch.float64) - 1)
+                * bound
+            )
     return layer

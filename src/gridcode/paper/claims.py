@@ -43,7 +43,9 @@ class Claim:
         if not self.decided:
             return f"{self.text}: not measured"
         missing = len(self.holds) - len(self.decided)
-        return f"{self.text}: {_holds(sum(self.decided), len(self.decided))}" + (f" ({missing} not measured)" if missing else "")
+        return f"{self.text}: {_holds(sum(self.decided), len(self.decided))}" + (
+            f" ({missing} not measured)" if missing else ""
+        )
 
 
 def _holds(yes: int, of: int) -> str:
@@ -55,14 +57,21 @@ def _holds(yes: int, of: int) -> str:
 def judge(claims: Sequence[Claim]) -> str:
     """The verdict that follows from claims.
 
-    `agrees`: every claim holds in every network. `does not agree`: none holds in any, or a central one holds in none. `agrees in part`: all else.
+    `agrees`: every claim holds in every network. `does not agree`: none holds in any, or a central
+    one holds in none. `agrees in part`: all else.
     """
     decided = [held for claim in claims for held in claim.decided]
     if not decided:
         return UNKNOWN
-    if not any(decided) or any(claim.central and claim.decided and not any(claim.decided) for claim in claims):
+    if not any(decided) or any(
+        claim.central and claim.decided and not any(claim.decided) for claim in claims
+    ):
         return NOT
-    return AGREES if all(decided) and all(claim.decided and None not in claim.holds for claim in claims) else IN_PART
+    return (
+        AGREES
+        if all(decided) and all(claim.decided and None not in claim.holds for claim in claims)
+        else IN_PART
+    )
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,8 @@ class Made:
         found: what was measured here, sentences made from numbers.
         claims: what verdict rests on.
         caveats: what to bear in mind, sentences.
-        tables: rows by the name that is added to the file's; "" is the main one. Every number that the figure shows is in one of them.
+        tables: rows by the name that is added to the file's; "" is the main one. Every number that
+            the figure shows is in one of them.
         figure: the picture.
         networks: names of the networks.
     """
@@ -96,8 +106,10 @@ class Reproduction:
 
     Attributes:
         figure: its name.
-        verdict: `agrees`, `agrees in part`, `does not agree`, or `could not be judged` where nothing could be measured.
-        text: one paragraph: what the paper shows, what was found, whether that agrees, what to bear in mind.
+        verdict: `agrees`, `agrees in part`, `does not agree`, or `could not be judged` where
+            nothing could be measured.
+        text: one paragraph: what the paper shows, what was found, whether that agrees, what to bear
+            in mind.
         claims: what the verdict rests on.
         networks: names of the networks that it was made from.
         tables: rows by name.
@@ -119,7 +131,9 @@ class Reproduction:
             "verdict": self.verdict,
             "text": self.text,
             "networks": list(self.networks),
-            "claims": [{"claim": c.text, "holds": list(c.holds), "central": c.central} for c in self.claims],
+            "claims": [
+                {"claim": c.text, "holds": list(c.holds), "central": c.central} for c in self.claims
+            ],
             "files": [str(path) for path in self.files],
         }
 
@@ -129,7 +143,9 @@ def paragraph(figure: str, made: Made) -> str:
     number = figure.removeprefix("fig")
     held = "; ".join(claim.said() for claim in made.claims)
     sentences = [made.paper, *made.found, f"Judged by: {held}." if held else "", *made.caveats]
-    return f"**Figure {number}, {made.title}: {judge(made.claims)}.** " + " ".join(s for s in sentences if s)
+    return f"**Figure {number}, {made.title}: {judge(made.claims)}.** " + " ".join(
+        s for s in sentences if s
+    )
 
 
 def write(figure: str, made: Made, folder: Path) -> Reproduction:
@@ -143,7 +159,9 @@ def write(figure: str, made: Made, folder: Path) -> Reproduction:
     for kind in ("png", "pdf"):
         drawn = io.BytesIO()
         # Without its date the same numbers give the same file.
-        made.figure.savefig(drawn, format=kind, dpi=200, metadata={"CreationDate": None} if kind == "pdf" else None)
+        made.figure.savefig(
+            drawn, format=kind, dpi=200, metadata={"CreationDate": None} if kind == "pdf" else None
+        )
         files[f"{figure}.{kind}"] = drawn.getvalue()
     for name, rows in made.tables.items():
         if not rows:
@@ -156,7 +174,13 @@ def write(figure: str, made: Made, folder: Path) -> Reproduction:
     except OSError as error:
         raise InputError(f"cannot write to '{folder}': {error.strerror or error}") from None
     return Reproduction(
-        figure, judge(made.claims), text, tuple(made.claims), tuple(made.networks), dict(made.tables), tuple(folder / name for name in files)
+        figure,
+        judge(made.claims),
+        text,
+        tuple(made.claims),
+        tuple(made.networks),
+        dict(made.tables),
+        tuple(folder / name for name in files),
     )
 
 

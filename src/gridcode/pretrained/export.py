@@ -18,7 +18,14 @@ from gridcode.errors import InputError
 from gridcode.models.packing import Factors, factor, pack, unpack
 from gridcode.models.populations import Network
 from gridcode.pretrained.networks import FORMAT, PACKAGE
-from gridcode.pretrained.scores import TOLERANCE, changes, headline_scores, measure, measuring, small_scores
+from gridcode.pretrained.scores import (
+    TOLERANCE,
+    changes,
+    headline_scores,
+    measure,
+    measuring,
+    small_scores,
+)
 from gridcode.runs.files import write_atomically
 from gridcode.runs.run import Run
 
@@ -37,8 +44,9 @@ def export(
 ) -> dict[str, Any]:
     """Write NAME.safetensors and NAME.json.
 
-    Weights are rounded to float16 where the file then fits and the scores stay within `TOLERANCE` of those of the run's own weights,
-    measured with the same seeds; else the layer behind W(v) is factored as well; else they stay in float32, whole or factored.
+    Weights are rounded to float16 where the file then fits and the scores stay within `TOLERANCE`
+    of those of the run's own weights, measured with the same seeds; else the layer behind W(v) is
+    factored as well; else they stay in float32, whole or factored.
 
     Args:
         run: an evaluated run.
@@ -57,7 +65,9 @@ def export(
     run = run if isinstance(run, Run) else Run(run)
     folder = Path(folder)
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
-        raise InputError(f"a packaged network's name has lower-case letters, digits and hyphens, unlike '{name}'")
+        raise InputError(
+            f"a packaged network's name has lower-case letters, digits and hyphens, unlike '{name}'"
+        )
     if not folder.is_dir():
         raise InputError(f"there is no folder '{folder}'")
     manifest = run.manifest
@@ -67,7 +77,13 @@ def export(
     evaluation = measuring(run.config.evaluation, run.read_evaluation()[0])
     factors = factor(network, max_velocity_m=run.config.world.max_velocity_m)
     own = measure(network, run.config, evaluation, progress=progress)
-    data, stored, found = _smallest(network, factors, own, lambda n: measure(n, run.config, evaluation, progress=progress), limit_bytes)
+    data, stored, found = _smallest(
+        network,
+        factors,
+        own,
+        lambda n: measure(n, run.config, evaluation, progress=progress),
+        limit_bytes,
+    )
     details = {
         "format": FORMAT,
         "name": name,
@@ -111,7 +127,11 @@ def _smallest(
     ranks = ({}, factors) if factors else ({},)
     for dtype, low_rank in itertools.product(("float16", "float32"), ranks):
         rank = max((f.left.shape[1] for f in low_rank.values()), default=None)
-        form = {"dtype": dtype, "rank": rank, "rank_error": max((f.error for f in low_rank.values()), default=None)}
+        form = {
+            "dtype": dtype,
+            "rank": rank,
+            "rank_error": max((f.error for f in low_rank.values()), default=None),
+        }
         try:
             data = pack(network, dtype=dtype, factors=low_rank)
         except InputError as error:
@@ -126,10 +146,22 @@ def _smallest(
         summary = evaluate(stored)
         apart = changes(own, summary)
         if not apart["too_far"]:
-            return data, stored, form | {"summary": summary, "changes": apart, "not_taken": not_taken}
-        not_taken.append(form | {"reason": f"scores change too much: {', '.join(apart['too_far'])}", "changes": apart})
-    tried = "; ".join(f"{row['dtype']}{' of rank ' + str(row['rank']) if row['rank'] else ''}: {row['reason']}" for row in not_taken)
-    raise InputError(f"the network does not fit in {limit_bytes} bytes with its scores kept ({tried})")
+            return (
+                data,
+                stored,
+                form | {"summary": summary, "changes": apart, "not_taken": not_taken},
+            )
+        not_taken.append(
+            form
+            | {"reason": f"scores change too much: {', '.join(apart['too_far'])}", "changes": apart}
+        )
+    tried = "; ".join(
+        f"{row['dtype']}{' of rank ' + str(row['rank']) if row['rank'] else ''}: {row['reason']}"
+        for row in not_taken
+    )
+    raise InputError(
+        f"the network does not fit in {limit_bytes} bytes with its scores kept ({tried})"
+    )
 
 
 def _loaded(network: Network, data: bytes) -> Network:
@@ -148,7 +180,10 @@ def training_command(config: Config) -> str:
         for section, values in config.model_dump(mode="json", exclude={"evaluation"}).items():
             for field, value in values.items():
                 if value != theirs[section][field] and (section, field) != ("training", "seed"):
-                    words += [_option(section, field), value if isinstance(value, str) else json.dumps(value)]
+                    words += [
+                        _option(section, field),
+                        value if isinstance(value, str) else json.dumps(value),
+                    ]
         commands.append(words)
     shortest: list[str] = min(commands, key=len)
     return shlex.join(shortest)
@@ -180,5 +215,8 @@ def _laid_out(value: Any, depth: int = 1) -> str:
     if not isinstance(value, dict) or not value:
         return json.dumps(value, allow_nan=False)
     indent = " " * depth
-    lines = [f"{indent}{json.dumps(name)}: {_laid_out(entry, depth + 1)}" for name, entry in value.items()]
+    lines = [
+        f"{indent}{json.dumps(name)}: {_laid_out(entry, depth + 1)}"
+        for name, entry in value.items()
+    ]
     return "{\n" + ",\n".join(lines) + "\n" + " " * (depth - 1) + "}"

@@ -9,7 +9,8 @@ from gridcode.models.populations import Network
 from gridcode.world.walks import training_extent_m
 
 SMALL_ARENA_M = 2.0
-# How far scores may move: more than a rounding of weights should do, less than anybody would call another network.
+# How far scores may move: more than a rounding of weights should do, less than anybody would call
+# another network.
 TOLERANCE = {
     "units_of_other_type_share": 0.02,
     "spacing_share": 0.005,
@@ -26,11 +27,19 @@ def measuring(config: EvaluationConfig, summary: Mapping[str, Any]) -> Evaluatio
         "arenas_m": [head["arena_m"]], "adapt_arena": False, "walks": [head["walk"]],
         "space": True, "space_arenas": [], "space_walks": [], "theory": False,
     }  # fmt: skip
-    return Config(evaluation=config).override({f"evaluation.{name}": value for name, value in changes.items()}).evaluation
+    return (
+        Config(evaluation=config)
+        .override({f"evaluation.{name}": value for name, value in changes.items()})
+        .evaluation
+    )
 
 
 def measure(
-    network: Network, config: Config, evaluation: EvaluationConfig, *, progress: Callable[[str, int, int], None] | None = None
+    network: Network,
+    config: Config,
+    evaluation: EvaluationConfig,
+    *,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> dict[str, Any]:
     """The summary of a network's evaluation (`evaluate_system`).
 
@@ -43,7 +52,14 @@ def measure(
     step, start = network.as_system()
     world = config.world
     extent = training_extent_m(world.max_velocity_m, world.longest_steps)
-    return evaluate_system(step, start, max_step_m=world.max_velocity_m, extent_m=extent, config=evaluation, progress=progress).summary
+    return evaluate_system(
+        step,
+        start,
+        max_step_m=world.max_velocity_m,
+        extent_m=extent,
+        config=evaluation,
+        progress=progress,
+    ).summary
 
 
 def headline_scores(summary: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,10 +67,24 @@ def headline_scores(summary: Mapping[str, Any]) -> dict[str, Any]:
     head, space = summary["headline"], summary.get("space")
     module_keys = ("n_units", "spacing_m", "orientation_deg", "axis_ratio", "p_value")
     return {
-        **{key: head[key] for key in ("walk", "arena_m", "units", "active_units", "types", "n_modules", "n_independent_modules")},
+        **{
+            key: head[key]
+            for key in (
+                "walk",
+                "arena_m",
+                "units",
+                "active_units",
+                "types",
+                "n_modules",
+                "n_independent_modules",
+            )
+        },
         "median_grid_score": (head["minmax_quartiles"] or [None, None])[1],
         "modules": [{key: module[key] for key in module_keys} for module in summary["modules"]],
-        "relations": [{key: relation[key] for key in ("modules", "verdict", "index")} for relation in summary["relations"]],
+        "relations": [
+            {key: relation[key] for key in ("modules", "verdict", "index")}
+            for relation in summary["relations"]
+        ],
         "path_integration": _path_integration(space[0]) if space else None,
         "settings": head["settings"],
     }
@@ -62,7 +92,10 @@ def headline_scores(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 def _path_integration(row: Mapping[str, Any]) -> dict[str, Any]:
     """Median errors of the first condition, metres, by the number of steps."""
-    errors = [{"steps": r["steps"], "median_m": r["tracked_m"][1], "lost_share": r["lost_share"]} for r in row["decoding"]]
+    errors = [
+        {"steps": r["steps"], "median_m": r["tracked_m"][1], "lost_share": r["lost_share"]}
+        for r in row["decoding"]
+    ]
     return {"walk": row["walk"], "arena_m": row["arena_m"], "errors": errors}
 
 
@@ -74,8 +107,10 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, An
         after: summary of the other, in the same arena and with the same seeds.
 
     Returns:
-        `units_of_other_type`, `modules`, `independent_modules` (differences in number); `spacing_share`, `orientation_deg`, `path_error_m` (largest
-        differences over modules and horizons; None where there is nothing to compare); `too_far`, the names of those beyond `TOLERANCE`.
+        `units_of_other_type`, `modules`, `independent_modules` (differences in number);
+        `spacing_share`, `orientation_deg`, `path_error_m` (largest differences over modules and
+        horizons; None where there is nothing to compare); `too_far`, the names of those beyond
+        `TOLERANCE`.
     """
     first, second = headline_scores(before), headline_scores(after)
     found: dict[str, Any] = {
@@ -85,20 +120,34 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, An
         "spacing_share": None, "orientation_deg": None, "path_error_m": None,
     }  # fmt: skip
     too_far = [name for name in ("modules", "independent_modules") if found[name]]
-    if found["units_of_other_type"] > max(1, TOLERANCE["units_of_other_type_share"] * first["units"]):
+    if found["units_of_other_type"] > max(
+        1, TOLERANCE["units_of_other_type_share"] * first["units"]
+    ):
         too_far.append("units_of_other_type")
     if first["modules"] and second["modules"]:
-        pairs = [(m, max(after["modules"], key=lambda other: len({*m["units"]} & {*other["units"]}))) for m in before["modules"]]
-        found["spacing_share"] = _short(max(abs(b["spacing_m"] / a["spacing_m"] - 1) for a, b in pairs))
-        found["orientation_deg"] = _short(max(_turn(a["orientation_deg"], b["orientation_deg"]) for a, b in pairs))
-        too_far += [name for name in ("spacing_share", "orientation_deg") if found[name] > TOLERANCE[name]]
+        pairs = [
+            (m, max(after["modules"], key=lambda other: len({*m["units"]} & {*other["units"]})))
+            for m in before["modules"]
+        ]
+        found["spacing_share"] = _short(
+            max(abs(b["spacing_m"] / a["spacing_m"] - 1) for a, b in pairs)
+        )
+        found["orientation_deg"] = _short(
+            max(_turn(a["orientation_deg"], b["orientation_deg"]) for a, b in pairs)
+        )
+        too_far += [
+            name for name in ("spacing_share", "orientation_deg") if found[name] > TOLERANCE[name]
+        ]
     errors = [_errors(scores) for scores in (first, second)]
     if errors[0].keys() != errors[1].keys():
         too_far.append("path_error_m")
     elif errors[0]:
         apart = {steps: abs(errors[1][steps] - error) for steps, error in errors[0].items()}
         found["path_error_m"] = _short(max(apart.values()))
-        if any(d > max(TOLERANCE["path_error_m"], TOLERANCE["path_error_share"] * errors[0][steps]) for steps, d in apart.items()):
+        if any(
+            d > max(TOLERANCE["path_error_m"], TOLERANCE["path_error_share"] * errors[0][steps])
+            for steps, d in apart.items()
+        ):
             too_far.append("path_error_m")
     return found | {"too_far": too_far}
 
@@ -128,7 +177,18 @@ def small_scores(network: Network, config: Config) -> dict[str, Any]:
     longest = config.world.max_velocity_m
     step, start = network.as_system()
     arena, walk = max(SMALL_ARENA_M, 4 * longest), config.evaluation.walks[0]
-    data = map_arena(step, start, walk=walk, arena_m=arena, max_step_m=longest, config=config.evaluation)
+    data = map_arena(
+        step, start, walk=walk, arena_m=arena, max_step_m=longest, config=config.evaluation
+    )
     row = summarise(data, threshold=config.evaluation.score_threshold)
-    names = ("walk", "arena_m", "active_units", "hexagonal_share", "lattice_share", "minmax_quartiles", "spacing_m_quartiles", "stability_quartiles")
+    names = (
+        "walk",
+        "arena_m",
+        "active_units",
+        "hexagonal_share",
+        "lattice_share",
+        "minmax_quartiles",
+        "spacing_m_quartiles",
+        "stability_quartiles",
+    )
     return {name: row[name] for name in names}

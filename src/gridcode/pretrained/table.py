@@ -22,7 +22,18 @@ def row(details: Mapping[str, Any]) -> dict[str, Any]:
 def print_list(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     """Print a line for each packaged network."""
     table = Table(box=None, pad_edge=False)
-    columns = ("name", "units", "active", "modules", "independent", "spacing (m)", "path error (m)", "trained (CPU-s)", "kB", "types")
+    columns = (
+        "name",
+        "units",
+        "active",
+        "modules",
+        "independent",
+        "spacing (m)",
+        "path error (m)",
+        "trained (CPU-s)",
+        "kB",
+        "types",
+    )
     for column in columns:
         table.add_column(column, justify="left" if column in ("name", "types") else "right")
     for each in rows:
@@ -50,16 +61,31 @@ def print_one(console: Console, details: Mapping[str, Any]) -> None:
     made = f"gridcode {manifest['gridcode']}, torch {manifest['torch']}, {manifest['device']}; exported {details['exported']}"
     console.print(escape(f"made by:  {made}"), highlight=False)
     rank = f", layer behind W(v) of rank {details['rank']}" if details["rank"] else ""
-    same = f"{apart['units_of_other_type']} units of another type than with the run's own" if apart else "the run's own"
-    console.print(escape(f"weights:  {details['dtype']}{rank} ({same}); SHA-256 {details['sha256']}"), highlight=False)
+    same = (
+        f"{apart['units_of_other_type']} units of another type than with the run's own"
+        if apart
+        else "the run's own"
+    )
+    console.print(
+        escape(f"weights:  {details['dtype']}{rank} ({same}); SHA-256 {details['sha256']}"),
+        highlight=False,
+    )
 
 
 def types_in_words(types: Mapping[str, int]) -> str:
     """Cell types that occur, most units first."""
-    return ", ".join(f"{count} {kind}" for kind, count in sorted(types.items(), key=lambda item: -item[1]) if count)
+    return ", ".join(
+        f"{count} {kind}"
+        for kind, count in sorted(types.items(), key=lambda item: -item[1])
+        if count
+    )
 
 
 def path_in_words(found: Mapping[str, Any] | None) -> str:
     """Median error after 1,000 steps, or at the longest horizon before that has one."""
-    known = [e for e in (found or {}).get("errors", []) if e["median_m"] is not None and e["steps"] <= 1000]
+    known = [
+        e
+        for e in (found or {}).get("errors", [])
+        if e["median_m"] is not None and e["steps"] <= 1000
+    ]
     return f"{known[-1]['median_m']:.3f} after {known[-1]['steps']:,} steps" if known else "-"

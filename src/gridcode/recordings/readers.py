@@ -23,7 +23,9 @@ def check_size(shape: Sequence[int], name: str) -> None:
     """Refuse an array that would not leave room to work on it; InputError."""
     size = 8 * math.prod(shape) / 1e9
     if size > LARGEST_GB:
-        raise InputError(f"{name} {tuple(shape)} would take {size:.3g} GB; up to {LARGEST_GB:g} GB are read: score the units in parts")
+        raise InputError(
+            f"{name} {tuple(shape)} would take {size:.3g} GB; up to {LARGEST_GB:g} GB are read: score the units in parts"
+        )
 
 
 def read_npy(path: Path) -> np.ndarray:
@@ -36,25 +38,34 @@ def read_npy(path: Path) -> np.ndarray:
         # np.load would also open an archive under this name.
         return np.lib.format.open_memmap(path, mode="r")
     except BAD_FILE as error:
-        raise InputError(f"{path.name} is not a readable .npy array of numbers: {_line(error)}") from error
+        raise InputError(
+            f"{path.name} is not a readable .npy array of numbers: {_line(error)}"
+        ) from error
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     """The arrays of an .npz file that are needed, after a look at the headers of all.
 
     Raises:
-        InputError: not a readable archive, no complete set of arrays, pickled objects, or too large.
+        InputError: not a readable archive, no complete set of arrays, pickled objects, or too
+            large.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            headers = {name[:-4]: _header(archive, name) for name in archive.namelist() if name.endswith(".npy")}
+            headers = {
+                name[:-4]: _header(archive, name)
+                for name in archive.namelist()
+                if name.endswith(".npy")
+            }
     except BAD_FILE as error:
         raise InputError(f"{path.name} is not a readable .npz archive: {_line(error)}") from error
     wanted = _wanted(path.name, headers)
     for key in wanted:
         shape, dtype = headers[key]
         if dtype.hasobject:
-            raise InputError(f"{key} in {path.name} holds pickled Python objects, which are not read: save plain numbers")
+            raise InputError(
+                f"{key} in {path.name} holds pickled Python objects, which are not read: save plain numbers"
+            )
         check_size(shape, f"{key} in {path.name}")
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -66,7 +77,11 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
 def _header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
     with archive.open(name) as file:
         version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        read = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
         shape, _, dtype = read(file)
     return shape, dtype
 
@@ -76,15 +91,25 @@ def _wanted(name: str, keys: dict[str, Any]) -> list[str]:
     extra = [key for key in ("bin_size_m", "units") if key in keys]
     if "rate_maps" in keys:
         if {"positions_m", "time_s"} <= set(keys) and {"activity", "spike_times_s"} & set(keys):
-            raise InputError(f"{name} holds both rate_maps and a path: keep one, so that it is clear what is scored")
+            raise InputError(
+                f"{name} holds both rate_maps and a path: keep one, so that it is clear what is scored"
+            )
         return ["rate_maps", *extra, *(key for key in ("x", "y", "occupancy") if key in keys)]
     if {"activity", "spike_times_s"} <= set(keys):
-        raise InputError(f"{name} holds both activity and spike_times_s: keep one, so that it is clear what is scored")
-    given = [key for key in ("positions_m", "time_s", "activity", "spike_times_s", "spike_units") if key in keys]
+        raise InputError(
+            f"{name} holds both activity and spike_times_s: keep one, so that it is clear what is scored"
+        )
+    given = [
+        key
+        for key in ("positions_m", "time_s", "activity", "spike_times_s", "spike_units")
+        if key in keys
+    ]
     if {"positions_m", "time_s"} <= set(given) and {"activity", "spike_times_s"} & set(given):
         return [*given, *extra]
     shown = ", ".join(sorted(keys)[:12]) or "no arrays"
-    raise InputError(f"{name} holds {shown}{', ...' if len(keys) > 12 else ''}; needed are {ACCEPTED}")
+    raise InputError(
+        f"{name} holds {shown}{', ...' if len(keys) > 12 else ''}; needed are {ACCEPTED}"
+    )
 
 
 def read_netcdf(path: Path, group: str | None) -> tuple[str, dict[str, Any]]:
@@ -92,22 +117,29 @@ def read_netcdf(path: Path, group: str | None) -> tuple[str, dict[str, Any]]:
 
     Args:
         path: the file.
-        group: which group; None: that of the headline in the summary.json beside the file, else the largest arena on the smooth walk.
+        group: which group; None: that of the headline in the summary.json beside the file, else the
+            largest arena on the smooth walk.
 
     Returns:
-        The group's name and its `rate` (unit, y, x), with `occupancy` (y, x), `silent` (unit,), `x`, `y`, `unit` and `bin_size_m` where
-        it has them.
+        The group's name and its `rate` (unit, y, x), with `occupancy` (y, x), `silent` (unit,),
+        `x`, `y`, `unit` and `bin_size_m` where it has them.
 
     Raises:
         InputError: not a readable file, no such group, no rate maps in it, or too large.
     """
     try:
         with xr.open_datatree(path, engine="h5netcdf") as tree:
-            groups = {node.path.strip("/"): node.to_dataset() for node in tree.subtree if "rate" in node.data_vars}
+            groups = {
+                node.path.strip("/"): node.to_dataset()
+                for node in tree.subtree
+                if "rate" in node.data_vars
+            }
             name = _group(path, groups, group)
             data = groups[name]
             if set(data["rate"].dims) != {"unit", "y", "x"}:
-                raise InputError(f"rate in {path.name} has dimensions {', '.join(map(str, data['rate'].dims))}; needed are unit, y, x")
+                raise InputError(
+                    f"rate in {path.name} has dimensions {', '.join(map(str, data['rate'].dims))}; needed are unit, y, x"
+                )
             check_size(data["rate"].shape, f"rate in {path.name}")
             found = {"rate": data["rate"].transpose("unit", "y", "x").values}
             found |= {axis: data[axis].values for axis in ("x", "y", "unit") if axis in data.coords}
@@ -129,10 +161,14 @@ def _group(path: Path, groups: dict[str, xr.Dataset], group: str | None) -> str:
         raise InputError(f"{path.name} has no variable rate (unit, y, x) in any of its groups")
     if group is not None:
         if group.strip("/") not in groups:
-            raise InputError(f"{path.name} has no group {group} with rate maps; there are {', '.join(groups)}")
+            raise InputError(
+                f"{path.name} has no group {group} with rate maps; there are {', '.join(groups)}"
+            )
         return group.strip("/")
     try:
-        headline = json.loads((path.parent / "summary.json").read_text(encoding="utf-8"))["headline"]["group"]
+        headline = json.loads((path.parent / "summary.json").read_text(encoding="utf-8"))[
+            "headline"
+        ]["group"]
     except (OSError, ValueError, KeyError, TypeError):
         headline = None
     if isinstance(headline, str) and headline in groups:

@@ -1,10 +1,10 @@
 """Anybody's maps: rate maps from a file, or binned from the path and the spikes or activity in it.
 
-    maps.npz       rate_maps (unit, y, x), bin_size_m                          optional: x, y, occupancy, units
-    path.npz       positions_m (time, 2), time_s, activity (time, unit)        optional: bin_size_m, units
-    path.npz       positions_m (time, 2), time_s, spike_times_s, spike_units   optional: bin_size_m, units
-    maps.npy       (unit, y, x) or (y, x), with the bin size given
-    ratemaps.nc    as `gridcode evaluate` writes it, one group of it
+    maps.npz       rate_maps (unit, y, x), bin_size_m                          optional: x, y,
+    occupancy, units path.npz       positions_m (time, 2), time_s, activity (time, unit)
+    optional: bin_size_m, units path.npz       positions_m (time, 2), time_s, spike_times_s,
+    spike_units   optional: bin_size_m, units maps.npy       (unit, y, x) or (y, x), with the bin
+    size given ratemaps.nc    as `gridcode evaluate` writes it, one group of it
 
 No file is trusted: pickled objects are refused, and sizes are read before data.
 """
@@ -21,7 +21,13 @@ from jaxtyping import Float
 
 from gridcode import describe as notebook
 from gridcode.analysis.cells.autocorrelogram import as_maps
-from gridcode.analysis.cells.binning import BinnedPath, bin_path, check_bin_size, rebin, without_extremes
+from gridcode.analysis.cells.binning import (
+    BinnedPath,
+    bin_path,
+    check_bin_size,
+    rebin,
+    without_extremes,
+)
 from gridcode.errors import InputError
 from gridcode.recordings.readers import check_size, read_netcdf, read_npy, read_npz
 
@@ -37,12 +43,15 @@ class Recording:
     """Rate maps of some units, with the path they come from where it is known.
 
     Attributes:
-        maps: (unit, y, x); spikes per second for spikes, else in the unit of what was recorded. NaN marks unvisited bins.
+        maps: (unit, y, x); spikes per second for spikes, else in the unit of what was recorded. NaN
+            marks unvisited bins.
         bin_size_m: side of a bin, metres.
         units: name of each unit, as in the file.
         kind: `maps`, or binned here from `activity` or `spikes`.
-        centre_m: (x, y) of the maps' centre in the recording's own coordinates; (0, 0) where not known.
-        occupancy: (y, x) time in each bin, None where not known: seconds for a path, whatever the file holds for maps.
+        centre_m: (x, y) of the maps' centre in the recording's own coordinates; (0, 0) where not
+            known.
+        occupancy: (y, x) time in each bin, None where not known: seconds for a path, whatever the
+            file holds for maps.
         path: what `rebin` and `split_halves` need; None for maps.
         group: group of an .nc file.
         notes: what was left out or looks odd, each in one line.
@@ -62,7 +71,10 @@ class Recording:
         return f"Recording({self._shape()}, {self.kind})"
 
     def _repr_html_(self) -> str:
-        return notebook.table(f"Recording of {self._shape()}", {"kind": self.kind, "group": self.group or "-", "notes": "; ".join(self.notes) or "-"})
+        return notebook.table(
+            f"Recording of {self._shape()}",
+            {"kind": self.kind, "group": self.group or "-", "notes": "; ".join(self.notes) or "-"},
+        )
 
     def _shape(self) -> str:
         rows, columns = self.maps.shape[1:]
@@ -71,10 +83,17 @@ class Recording:
     def dataset(self) -> xr.Dataset:
         """The maps as a labelled dataset, as `gridcode.analysis.population.analyse_population` takes it."""
         rows, columns = self.maps.shape[1:]
-        x, y = ((np.arange(n) + 0.5 - n / 2) * self.bin_size_m + c for n, c in ((columns, self.centre_m[0]), (rows, self.centre_m[1])))
+        x, y = (
+            (np.arange(n) + 0.5 - n / 2) * self.bin_size_m + c
+            for n, c in ((columns, self.centre_m[0]), (rows, self.centre_m[1]))
+        )
         data = xr.Dataset(
             {"rate": (("unit", "y", "x"), self.maps)},
-            coords={"unit": np.array(self.units, dtype=object), "y": ("y", y, {"units": "m"}), "x": ("x", x, {"units": "m"})},
+            coords={
+                "unit": np.array(self.units, dtype=object),
+                "y": ("y", y, {"units": "m"}),
+                "x": ("x", x, {"units": "m"}),
+            },
             attrs={"bin_size_m": self.bin_size_m},
         )
         if self.occupancy is not None:
@@ -100,11 +119,13 @@ def load_recording(
 
     Args:
         file: .npz, .npy or .nc, see the top of this file.
-        bin_size_m: side of a bin. For maps it must agree with the file's own, if there is one; for a path it is the one to cut
-            the arena with (default: the file's, else 0.025).
-        group: group of an .nc file, such as `smooth_4m`. Default: the one that the headline of the `summary.json` beside the file comes
-            from, else that of the largest arena on the smooth walk.
-        arena_m: for a path: side of a square arena, (width, height) or (x_min, x_max, y_min, y_max); default, the box that the path fills.
+        bin_size_m: side of a bin. For maps it must agree with the file's own, if there is one; for
+            a path it is the one to cut the arena with (default: the file's, else 0.025).
+        group: group of an .nc file, such as `smooth_4m`. Default: the one that the headline of the
+            `summary.json` beside the file comes from, else that of the largest arena on the smooth
+            walk.
+        arena_m: for a path: side of a square arena, (width, height) or (x_min, x_max, y_min,
+            y_max); default, the box that the path fills.
         smoothing_bins: for a path: Gaussian that sums and time are smoothed with, in bins.
         min_occupancy_s: for a path: bins with less time are NaN, like those without any.
         min_speed_m_s: for a path: slower samples are left out.
@@ -119,7 +140,9 @@ def load_recording(
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     if folder:
         inner = path / "evaluation" / "ratemaps.nc"
-        raise InputError(f"{path} is a folder; give a file" + (f", such as {inner}" if inner.is_file() else ""))
+        raise InputError(
+            f"{path} is a folder; give a file" + (f", such as {inner}" if inner.is_file() else "")
+        )
     if not exists:
         raise InputError(f"there is no file {path}")
     if group is not None and path.suffix.lower() != ".nc":
@@ -129,9 +152,13 @@ def load_recording(
     if path.suffix.lower() == ".nc":
         return _from_netcdf(path, bin_size_m, group)
     if path.suffix.lower() != ".npz":
-        raise InputError(f"{path.name}: .npz, .npy and .nc files are read, not {path.suffix or 'files without an ending'}")
+        raise InputError(
+            f"{path.name}: .npz, .npy and .nc files are read, not {path.suffix or 'files without an ending'}"
+        )
     arrays = read_npz(path)
-    own_size = None if arrays.get("bin_size_m") is None else _scalar(arrays["bin_size_m"], "bin_size_m")
+    own_size = (
+        None if arrays.get("bin_size_m") is None else _scalar(arrays["bin_size_m"], "bin_size_m")
+    )
     if "rate_maps" in arrays:
         coordinates = {name: arrays.get(name) for name in ("x", "y", "occupancy", "units")}
         size = _agreed(own_size, bin_size_m, "bin_size_m")
@@ -143,7 +170,11 @@ def load_recording(
         spike_times_s=arrays.get("spike_times_s"),
         spike_units=arrays.get("spike_units"),
         units=arrays.get("units"),
-        bin_size_m=bin_size_m if bin_size_m is not None else own_size if own_size is not None else DEFAULT_BIN_SIZE_M,
+        bin_size_m=bin_size_m
+        if bin_size_m is not None
+        else own_size
+        if own_size is not None
+        else DEFAULT_BIN_SIZE_M,
         arena_m=arena_m,
         smoothing_bins=smoothing_bins,
         min_occupancy_s=min_occupancy_s,
@@ -163,9 +194,11 @@ def recording_from_maps(
     """A recording of which only the maps are known.
 
     Args:
-        rate_maps: (unit, y, x) or (y, x), real numbers; NaN, or the mask of a masked array, marks unvisited bins. Not changed.
+        rate_maps: (unit, y, x) or (y, x), real numbers; NaN, or the mask of a masked array, marks
+            unvisited bins. Not changed.
         bin_size_m: side of a bin; not needed where x and y are given.
-        x: centres of the columns, or their edges, metres. Must be evenly spaced; a falling axis is turned round.
+        x: centres of the columns, or their edges, metres. Must be evenly spaced; a falling axis is
+            turned round.
         y: the same for the rows.
         occupancy: (y, x) time in each bin, any unit.
         units: name of each unit, default 0, 1, ...
@@ -177,7 +210,11 @@ def recording_from_maps(
     if array.dtype.kind not in "fiub":
         raise InputError(f"rate maps must be real numbers, not {array.dtype}")
     check_size(array.shape, "rate_maps")
-    maps = as_maps(np.ma.filled(array.astype(np.float64), np.nan) if np.ma.isMaskedArray(array) else np.asarray(array))
+    maps = as_maps(
+        np.ma.filled(array.astype(np.float64), np.nan)
+        if np.ma.isMaskedArray(array)
+        else np.asarray(array)
+    )
     if not len(maps):
         raise InputError("rate maps hold no units")
     if not np.isfinite(maps).any():
@@ -199,7 +236,9 @@ def recording_from_maps(
         raise InputError(f"bins are {steps[0]:g} x {steps[1]:g} m; only square bins can be scored")
     size = _agreed(steps[0] if steps else None, bin_size_m, "the spacing of the bins")
     if size is None:
-        raise InputError("the bin size is not known: give bin_size_m (--bin-size on the command line), in metres")
+        raise InputError(
+            "the bin size is not known: give bin_size_m (--bin-size on the command line), in metres"
+        )
     check_bin_size(size)
     notes += _wide(size, maps.shape[1:], "bin_size_m")
     return Recording(
@@ -233,10 +272,13 @@ def recording_from_path(
         time_s: (time,) seconds.
         activity: (time, unit). Give this, or spikes.
         spike_times_s: (spike,) seconds, of all units together, in any order.
-        spike_units: (spike,) unit of each spike: whole numbers or names. Left out: all are of one unit.
-        units: names of the units; for spikes all that may occur, silent ones among them (default: those that have spikes, in order).
+        spike_units: (spike,) unit of each spike: whole numbers or names. Left out: all are of one
+            unit.
+        units: names of the units; for spikes all that may occur, silent ones among them (default:
+            those that have spikes, in order).
         bin_size_m: side of a bin, metres.
-        arena_m: side of a square arena, (width, height) or (x_min, x_max, y_min, y_max); default, the box that the path fills.
+        arena_m: side of a square arena, (width, height) or (x_min, x_max, y_min, y_max); default,
+            the box that the path fills.
         smoothing_bins: Gaussian that sums and time are smoothed with, in bins.
         min_occupancy_s: bins with less time are NaN, like those without any.
         min_speed_m_s: slower samples are left out.
@@ -268,7 +310,9 @@ def recording_from_path(
     if visited == 0:
         raise InputError(f"no bin was visited for {min_occupancy_s:g} s")
     if visited < 0.5:
-        notes.append(f"only {visited:.0%} of the bins were visited: take larger bins than {bin_size_m:g} m")
+        notes.append(
+            f"only {visited:.0%} of the bins were visited: take larger bins than {bin_size_m:g} m"
+        )
     recording = Recording(
         maps=maps,
         bin_size_m=bin_size_m,
@@ -278,18 +322,27 @@ def recording_from_path(
         occupancy=path.occupancy_s,
         path=path,
     )
-    return replace(recording, notes=(*notes, *path.notes, *_wide(bin_size_m, path.shape, "positions_m")))
+    return replace(
+        recording, notes=(*notes, *path.notes, *_wide(bin_size_m, path.shape, "positions_m"))
+    )
 
 
 def _by_unit(
-    spike_times_s: np.ndarray, spike_units: np.ndarray | None, units: np.ndarray | Sequence[Unit] | None, notes: list[str]
+    spike_times_s: np.ndarray,
+    spike_units: np.ndarray | None,
+    units: np.ndarray | Sequence[Unit] | None,
+    notes: list[str],
 ) -> tuple[list[np.ndarray], tuple[Unit, ...]]:
     """The spike times of each unit, and the units' names."""
     times = np.asarray(spike_times_s)
     if times.dtype.kind not in "fiu":
         raise InputError(f"spike_times_s must be real numbers, not {times.dtype}")
     times = times.reshape(-1)
-    of = np.zeros(len(times), dtype=np.int64) if spike_units is None else _labels(np.asarray(spike_units).reshape(-1), "spike_units")
+    of = (
+        np.zeros(len(times), dtype=np.int64)
+        if spike_units is None
+        else _labels(np.asarray(spike_units).reshape(-1), "spike_units")
+    )
     if len(of) != len(times):
         raise InputError(f"spike_times_s has {len(times)} spikes but spike_units has {len(of)}")
     finite = np.isfinite(times)
@@ -315,7 +368,10 @@ def _labels(values: np.ndarray, name: str) -> np.ndarray:
     if values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.rint(values)).all():
         return values.astype(np.int64)
     if values.dtype.kind not in "iuU":
-        raise InputError(f"{name} must be whole numbers or strings" + ("" if values.dtype.kind == "f" else f", not {values.dtype}"))
+        raise InputError(
+            f"{name} must be whole numbers or strings"
+            + ("" if values.dtype.kind == "f" else f", not {values.dtype}")
+        )
     return values
 
 
@@ -364,11 +420,17 @@ def _step(values: np.ndarray, bins: int, name: str) -> tuple[float, float]:
     """Distance between bins along one axis (negative where it falls), and its middle."""
     line = np.asarray(values)
     if line.dtype.kind not in "fiu" or line.ndim != 1 or len(line) not in (bins, bins + 1):
-        raise InputError(f"{name} must hold {bins} centres or {bins + 1} edges of bins, not {line.dtype} {line.shape}")
+        raise InputError(
+            f"{name} must hold {bins} centres or {bins + 1} edges of bins, not {line.dtype} {line.shape}"
+        )
     steps = np.diff(line.astype(np.float64))
     step = float(steps.mean())
-    if not (np.isfinite(steps).all() and step != 0 and np.abs(steps - step).max() <= 0.01 * abs(step)):
-        raise InputError(f"the bins along {name} are not evenly spaced ({steps.min():g} to {steps.max():g} m): bin again on even ones")
+    if not (
+        np.isfinite(steps).all() and step != 0 and np.abs(steps - step).max() <= 0.01 * abs(step)
+    ):
+        raise InputError(
+            f"the bins along {name} are not evenly spaced ({steps.min():g} to {steps.max():g} m): bin again on even ones"
+        )
     return step, float(line[0] + line[-1]) / 2
 
 
@@ -376,11 +438,15 @@ def _from_netcdf(path: Path, bin_size_m: float | None, group: str | None) -> Rec
     name, data = read_netcdf(path, group)
     silent, units = data.pop("silent", None), data.pop("unit", None)
     if "bin_size_m" in data:
-        bin_size_m = _agreed(_scalar(data.pop("bin_size_m"), "bin_size_m"), bin_size_m, "bin_size_m")
+        bin_size_m = _agreed(
+            _scalar(data.pop("bin_size_m"), "bin_size_m"), bin_size_m, "bin_size_m"
+        )
     recording = recording_from_maps(data.pop("rate"), bin_size_m=bin_size_m, units=units, **data)
     if silent is None or not silent.any():
         return replace(recording, group=name or None)
     # What the evaluation found too weak to be activity must not be scored here either.
     maps = np.where(silent[:, None, None], 0.0 * recording.maps, recording.maps)
-    note = f"{int(silent.sum())} of {len(silent)} units are silent by the evaluation's own threshold"
+    note = (
+        f"{int(silent.sum())} of {len(silent)} units are silent by the evaluation's own threshold"
+    )
     return replace(recording, maps=maps, group=name or None, notes=(*recording.notes, note))

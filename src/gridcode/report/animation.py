@@ -27,11 +27,15 @@ def check_suffix(out: str | os.PathLike[str]) -> str:
     if suffix not in SUFFIXES:
         raise InputError(f"'{out}' must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
     if suffix == ".mp4" and shutil.which("ffmpeg") is None:
-        raise InputError(f"MP4 needs ffmpeg, which is not on the PATH; write a .gif instead of '{out}'")
+        raise InputError(
+            f"MP4 needs ffmpeg, which is not on the PATH; write a .gif instead of '{out}'"
+        )
     return suffix
 
 
-def encode(frames: Iterable[np.ndarray], palette: np.ndarray, durations_ms: Sequence[int], *, suffix: str) -> bytes:
+def encode(
+    frames: Iterable[np.ndarray], palette: np.ndarray, durations_ms: Sequence[int], *, suffix: str
+) -> bytes:
     """A film as the bytes of its file; GIF and WebP loop forever.
 
     Args:
@@ -57,10 +61,28 @@ def encode(frames: Iterable[np.ndarray], palette: np.ndarray, durations_ms: Sequ
     out = io.BytesIO()
     if suffix == ".gif":
         # Not optimised: every frame keeps the one palette of the file.
-        pictures[0].save(out, "GIF", save_all=True, append_images=pictures[1:], duration=list(durations_ms), loop=0, optimize=False, disposal=1)
+        pictures[0].save(
+            out,
+            "GIF",
+            save_all=True,
+            append_images=pictures[1:],
+            duration=list(durations_ms),
+            loop=0,
+            optimize=False,
+            disposal=1,
+        )
     else:
         whole = [picture.convert("RGB") for picture in pictures]
-        whole[0].save(out, "WEBP", save_all=True, append_images=whole[1:], duration=list(durations_ms), loop=0, quality=88, method=3)
+        whole[0].save(
+            out,
+            "WEBP",
+            save_all=True,
+            append_images=whole[1:],
+            duration=list(durations_ms),
+            loop=0,
+            quality=88,
+            method=3,
+        )
     return out.getvalue()
 
 
@@ -74,10 +96,44 @@ def _mp4(frames: Iterable[np.ndarray], palette: np.ndarray, durations_ms: Sequen
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "film.mp4"
         command = [
-            *("ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"),
-            *("-r", str(MP4_FRAMES_PER_S), "-i", "-", "-an", "-c:v", "libx264", "-preset", "medium", "-crf", "18", "-pix_fmt", "yuv420p"),
-            # Odd sizes do not exist in yuv420p; players start before all is loaded; no time of encoding in the file.
-            *("-vf", "scale=trunc(iw/2)*2:trunc(ih/2)*2:out_color_matrix=bt709", "-colorspace", "bt709", "-color_primaries", "bt709"),
+            *(
+                "ffmpeg",
+                "-nostdin",
+                "-loglevel",
+                "error",
+                "-y",
+                "-f",
+                "rawvideo",
+                "-pix_fmt",
+                "rgb24",
+                "-s",
+                f"{width}x{height}",
+            ),
+            *(
+                "-r",
+                str(MP4_FRAMES_PER_S),
+                "-i",
+                "-",
+                "-an",
+                "-c:v",
+                "libx264",
+                "-preset",
+                "medium",
+                "-crf",
+                "18",
+                "-pix_fmt",
+                "yuv420p",
+            ),
+            # Odd sizes do not exist in yuv420p; players start before all is loaded; no time of
+            # encoding in the file.
+            *(
+                "-vf",
+                "scale=trunc(iw/2)*2:trunc(ih/2)*2:out_color_matrix=bt709",
+                "-colorspace",
+                "bt709",
+                "-color_primaries",
+                "bt709",
+            ),
             *("-color_trc", "bt709", "-movflags", "+faststart", "-fflags", "+bitexact", str(out)),
         ]
         with tempfile.TemporaryFile() as errors:
@@ -92,7 +148,9 @@ def _mp4(frames: Iterable[np.ndarray], palette: np.ndarray, durations_ms: Sequen
             errors.seek(0)
             said = errors.read().decode(errors="replace").strip().splitlines()
         if with_problem or not out.is_file():
-            raise GridcodeError(f"ffmpeg could not write the film ({said[-1] if said else 'no message'}); write a .gif instead")
+            raise GridcodeError(
+                f"ffmpeg could not write the film ({said[-1] if said else 'no message'}); write a .gif instead"
+            )
         return out.read_bytes()
 
 

@@ -38,7 +38,8 @@ def run_figures(
         metrics: its logged lines.
         summary: its evaluation.
         maps: the maps of the evaluation.
-        config: the run's configuration, for what its losses predict; None leaves the predictions out.
+        config: the run's configuration, for what its losses predict; None leaves the predictions
+            out.
         arrays: of its state space and mechanism; None leaves their pictures out.
 
     Raises:
@@ -50,7 +51,11 @@ def run_figures(
         drawn = _shared_figures(data, found)
         if summary["space"]:
             loss = config.loss if config else None
-            drawn["space"] = space(summary["space"], sigma_x_m=loss.sigma_x_m if loss else None, predicted_plateau=plateau(loss) if loss else None)
+            drawn["space"] = space(
+                summary["space"],
+                sigma_x_m=loss.sigma_x_m if loss else None,
+                predicted_plateau=plateau(loss) if loss else None,
+            )
         if summary.get("theory") and arrays is not None:
             check_arrays(summary["theory"], arrays)
             drawn |= _theory_figures(summary, arrays)
@@ -60,7 +65,9 @@ def run_figures(
     return drawn
 
 
-def population_figures(population: Population, states: StateSpace | None = None) -> dict[str, Figure]:
+def population_figures(
+    population: Population, states: StateSpace | None = None
+) -> dict[str, Figure]:
     """The figures of any population of cells, and of its state space where that is given, by name."""
     with mpl.rc_context(STYLE):
         drawn = _shared_figures(population.data, population_summary(population))
@@ -80,7 +87,11 @@ def _shared_figures(data: xr.Dataset, found: Mapping[str, Any]) -> dict[str, Fig
         rate, module = data["rate"].values.astype(np.float64), data["module"].values
         size = float(data.attrs["bin_size_m"])
         spectra = [
-            module_spectrum(rate[module == row["module"]], bin_size_m=size, vectors_m=np.array(row["vectors_m"], dtype=np.float64))
+            module_spectrum(
+                rate[module == row["module"]],
+                bin_size_m=size,
+                vectors_m=np.array(row["vectors_m"], dtype=np.float64),
+            )
             for row in found["modules"][: modules.MOST_SPECTRA]
         ]
         drawn["spectra"] = modules.spectra(data, found["modules"], spectra)
@@ -93,10 +104,18 @@ def check_arrays(found: Mapping[str, Any], arrays: xr.DataTree) -> None:
     Raises:
         InputError: arrays of another evaluation.
     """
-    needed = {row["name"]: row["topology"]["landmarks"] for row in found["state_space"]["populations"]}
-    held = {name: group.sizes.get("landmark") for name, group in arrays.children.items() if name != "mechanism"}
+    needed = {
+        row["name"]: row["topology"]["landmarks"] for row in found["state_space"]["populations"]
+    }
+    held = {
+        name: group.sizes.get("landmark")
+        for name, group in arrays.children.items()
+        if name != "mechanism"
+    }
     if held != needed or ("mechanism" in arrays.children) != bool(found["mechanism"]):
-        raise InputError("theory.nc and summary.json are of different evaluations; run `gridcode evaluate` again")
+        raise InputError(
+            "theory.nc and summary.json are of different evaluations; run `gridcode evaluate` again"
+        )
 
 
 def _theory_figures(summary: Mapping[str, Any], arrays: xr.DataTree) -> dict[str, Figure]:
@@ -105,9 +124,13 @@ def _theory_figures(summary: Mapping[str, Any], arrays: xr.DataTree) -> dict[str
     if found["dynamics"]:
         whole = found["state_space"].get("whole_vectors_m")
         vectors = None if whole is None else np.array(whole, dtype=np.float64)
-        drawn["dynamics"] = theory.dynamics(found["dynamics"], found["robustness"], vectors_m=vectors)
+        drawn["dynamics"] = theory.dynamics(
+            found["dynamics"], found["robustness"], vectors_m=vectors
+        )
     if found["mechanism"]:
-        drawn["mechanism"] = theory.mechanism(found["mechanism"], arrays["mechanism"].to_dataset(), summary["modules"])
+        drawn["mechanism"] = theory.mechanism(
+            found["mechanism"], arrays["mechanism"].to_dataset(), summary["modules"]
+        )
     if found["coding"]:
         drawn["coding"] = theory.coding(found["coding"]["codes"])
     return drawn
@@ -135,6 +158,8 @@ def to_png(figure: Figure) -> bytes:
     with mpl.rc_context(STYLE):
         figure.savefig(drawn, format="png")
     with Image.open(drawn) as image:
-        palette = image.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        palette = image.convert("RGB").quantize(
+            256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+        )
     palette.save(reduced, format="png", optimize=True)
     return reduced.getvalue()

@@ -1,7 +1,7 @@
 """The film of a training: rate maps of the best units, step after step, with what grows below them.
 
-Every frame is drawn as indices into one palette, so that all formats show the same picture and a GIF needs no dithering. A frame shows one
-snapshot's measured maps and nothing in between.
+Every frame is drawn as indices into one palette, so that all formats show the same picture and a
+GIF needs no dithering. A frame shows one snapshot's measured maps and nothing in between.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,7 +38,8 @@ class Film:
     """A film, ready to be drawn frame by frame.
 
     Attributes:
-        history: `rate` (step, unit, y, x), `minmax` (step, unit), `silent` (step, unit); as `gridcode.runs.map_history` gives them.
+        history: `rate` (step, unit, y, x), `minmax` (step, unit), `silent` (step, unit); as
+            `gridcode.runs.map_history` gives them.
         units: places of the units to show, in order.
         module: (unit,) module of each of these, -1 for none.
         spacings_m: spacing of each module.
@@ -79,20 +80,26 @@ class Film:
         above = np.nan_to_num(self.history["minmax"].values, nan=-np.inf) > self.threshold
         return (above & ~self.history["silent"].values.astype(bool)).sum(axis=1)
 
-    def frames(self, progress: Callable[[int, int], None] | None = None) -> Iterator[UInt8[np.ndarray, "y x"]]:
+    def frames(
+        self, progress: Callable[[int, int], None] | None = None
+    ) -> Iterator[UInt8[np.ndarray, "y x"]]:
         """The pictures, one for each snapshot, as indices into the palette.
 
         Args:
             progress: called with (done, total).
         """
-        places = _places(len(self.units), self.size, self.history.sizes["y"] / self.history.sizes["x"])
+        places = _places(
+            len(self.units), self.size, self.history.sizes["y"] / self.history.sizes["x"]
+        )
         still = self._indices(self._still(places))
         low = self.size - self._u(BOTTOM)
         for number in range(len(self.steps)):
             picture = still.copy()
             picture[low:] = self._indices(self._below(number))
             for unit, (left, top, width, height) in zip(self.units, places, strict=True):
-                picture[top : top + height, left : left + width] = _levels(self.history["rate"].values[number, unit], width, height)
+                picture[top : top + height, left : left + width] = _levels(
+                    self.history["rate"].values[number, unit], width, height
+                )
             yield picture
             if progress:
                 progress(number + 1, len(self.steps))
@@ -106,7 +113,9 @@ class Film:
         number = len(self.steps)
         hold = int(100 * (seconds - HOLD_S) / number + 1e-6)
         if hold < 100 * FASTEST_S:
-            raise InputError(f"a film of {number} snapshots needs {HOLD_S + FASTEST_S * number:g} s or more, not {seconds:g}")
+            raise InputError(
+                f"a film of {number} snapshots needs {HOLD_S + FASTEST_S * number:g} s or more, not {seconds:g}"
+            )
         return [10 * hold] * (number - 1) + [round(1000 * seconds) - 10 * hold * (number - 1)]
 
     def _u(self, length: float) -> int:
@@ -114,11 +123,16 @@ class Film:
 
     def _font(self, points: float, *, bold: bool = False) -> ImageFont.FreeTypeFont:
         name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-        return ImageFont.truetype(str(mpl.get_data_path()) + f"/fonts/ttf/{name}", round(points * FINE * self.size / 720))
+        return ImageFont.truetype(
+            str(mpl.get_data_path()) + f"/fonts/ttf/{name}", round(points * FINE * self.size / 720)
+        )
 
     def _indices(self, picture: Image.Image) -> UInt8[np.ndarray, "y x"]:
         """A drawing reduced to its final size, in the palette's nearest colours besides those of maps."""
-        small = np.asarray(picture.resize((picture.width // FINE, picture.height // FINE), Image.Resampling.BOX), dtype=np.int32)
+        small = np.asarray(
+            picture.resize((picture.width // FINE, picture.height // FINE), Image.Resampling.BOX),
+            dtype=np.int32,
+        )
         code = small[..., 0] << 16 | small[..., 1] << 8 | small[..., 2]
         found, place = np.unique(code, return_inverse=True)
         colours = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1)
@@ -131,13 +145,20 @@ class Film:
         picture = Image.new("RGB", (FINE * self.size, FINE * self.size), BACKGROUND)
         draw = ImageDraw.Draw(picture)
         edge, total = FINE * self._u(MARGIN), self.history.sizes["unit"]
-        draw.text((edge, FINE * self._u(24)), self.title, TEXT, self._font(24, bold=True), anchor="lt")
+        draw.text(
+            (edge, FINE * self._u(24)), self.title, TEXT, self._font(24, bold=True), anchor="lt"
+        )
         x, y = float(edge), FINE * self._u(64)
         small = self._font(13)
-        shown = f"{len(self.units)} of {total} units" if len(self.units) < total else f"{total} unit{'s' if total != 1 else ''}"
+        shown = (
+            f"{len(self.units)} of {total} units"
+            if len(self.units) < total
+            else f"{total} unit{'s' if total != 1 else ''}"
+        )
         draw.text((x, y), shown, FAINT, small, anchor="lt")
         x += draw.textlength(shown, small) + FINE * self._u(20)
-        # Spacings alone: with the arena's size on the same line there is room for no more than four of them.
+        # Spacings alone: with the arena's size on the same line there is room for no more than four
+        # of them.
         for number in sorted({int(m) for m in self.module if m >= 0})[:4]:
             side = FINE * self._u(11)
             draw.rectangle((x, y, x + side, y + side), fill=INK[number % len(INK)])
@@ -146,9 +167,19 @@ class Film:
             x += side + draw.textlength(words, small) + FINE * self._u(25)
         self._scale(draw, places[0][2])
         for module, (left, top, width, height) in zip(self.module, places, strict=True):
-            colour, line = (INK[int(module) % len(INK)], self._u(3)) if module >= 0 else (FAINT, max(1, self._u(1)))
+            colour, line = (
+                (INK[int(module) % len(INK)], self._u(3))
+                if module >= 0
+                else (FAINT, max(1, self._u(1)))
+            )
             draw.rectangle(
-                (FINE * (left - line), FINE * (top - line), FINE * (left + width + line) - 1, FINE * (top + height + line) - 1), fill=colour
+                (
+                    FINE * (left - line),
+                    FINE * (top - line),
+                    FINE * (left + width + line) - 1,
+                    FINE * (top + height + line) - 1,
+                ),
+                fill=colour,
             )
         return picture
 
@@ -159,8 +190,20 @@ class Film:
         right, y = FINE * (self.size - self._u(MARGIN)), FINE * self._u(36)
         left = right - FINE * round(width * length / side)
         draw.rectangle((left, y - FINE * self._u(2), right, y + FINE * self._u(2)), fill=TEXT)
-        draw.text(((left + right) / 2, y - FINE * self._u(8)), f"{length:g} m", TEXT, self._font(13), anchor="mb")
-        draw.text((right, FINE * self._u(64)), f"square arena, {side:g} m", FAINT, self._font(13), anchor="rt")
+        draw.text(
+            ((left + right) / 2, y - FINE * self._u(8)),
+            f"{length:g} m",
+            TEXT,
+            self._font(13),
+            anchor="mb",
+        )
+        draw.text(
+            (right, FINE * self._u(64)),
+            f"square arena, {side:g} m",
+            FAINT,
+            self._font(13),
+            anchor="rt",
+        )
 
     def _below(self, number: int) -> Image.Image:
         """Step, number of hexagonal units, loss: as words on the left, as growing curves on the right."""
@@ -170,21 +213,58 @@ class Film:
         step, last, total = self.steps[number], max(self.steps[-1], 1), self.history.sizes["unit"]
         draw.text((u(MARGIN), u(10)), "training step", FAINT, self._font(13), anchor="lt")
         draw.text((u(MARGIN), u(30)), f"{step:,}", TEXT, self._font(34, bold=True), anchor="lt")
-        draw.text((u(MARGIN), u(80)), f"{self.counts[number]} of {total} units", COUNT, self._font(15, bold=True), anchor="lt")
-        draw.text((u(MARGIN), u(100)), f"hexagonal score > {self.threshold:g}", FAINT, self._font(12), anchor="lt")
+        draw.text(
+            (u(MARGIN), u(80)),
+            f"{self.counts[number]} of {total} units",
+            COUNT,
+            self._font(15, bold=True),
+            anchor="lt",
+        )
+        draw.text(
+            (u(MARGIN), u(100)),
+            f"hexagonal score > {self.threshold:g}",
+            FAINT,
+            self._font(12),
+            anchor="lt",
+        )
         known = [row for row in self.metrics if row.get("loss") is not None and row["step"] <= last]
-        logged = [(int(row["step"]), float(row["loss"])) for row in known if np.isfinite(row["loss"])]
+        logged = [
+            (int(row["step"]), float(row["loss"])) for row in known if np.isfinite(row["loss"])
+        ]
         loss = [(s, value) for s, value in logged if s <= step]
-        counted = list(zip(self.steps[: number + 1], self.counts[: number + 1].tolist(), strict=True))
+        counted = list(
+            zip(self.steps[: number + 1], self.counts[: number + 1].tolist(), strict=True)
+        )
         values = [value for _, value in logged]
         draw_at = self._curve
-        draw_at(draw, 222, f"units, score > {self.threshold:g}", counted, (0.0, float(max(total, 1))), COUNT, last, f"{total}", "0", steps=True)
+        draw_at(
+            draw,
+            222,
+            f"units, score > {self.threshold:g}",
+            counted,
+            (0.0, float(max(total, 1))),
+            COUNT,
+            last,
+            f"{total}",
+            "0",
+            steps=True,
+        )
         if values:
             # Losses start high: the few largest would flatten the rest.
             low, high = min(values), float(np.quantile(values, 0.98))
             pad = 0.06 * max(high - low, 1e-6)
             now = f": {loss[-1][1]:.3f}" if loss else ""
-            draw_at(draw, 470, f"loss{now}", loss, (low - pad, high + pad), LOSS, last, f"{high:.2f}", f"{low:.2f}")
+            draw_at(
+                draw,
+                470,
+                f"loss{now}",
+                loss,
+                (low - pad, high + pad),
+                LOSS,
+                last,
+                f"{high:.2f}",
+                f"{low:.2f}",
+            )
         return picture
 
     def _curve(
@@ -229,7 +309,11 @@ def best_of_each_module(data: xr.Dataset, count: int) -> np.ndarray:
         data: an evaluation's headline: `minmax`, `silent` and `module` of every unit.
         count: how many; all where there are fewer.
     """
-    score = np.where(np.isfinite(data["minmax"].values) & ~data["silent"].values.astype(bool), data["minmax"].values, -9.0)
+    score = np.where(
+        np.isfinite(data["minmax"].values) & ~data["silent"].values.astype(bool),
+        data["minmax"].values,
+        -9.0,
+    )
     module = data["module"].values
     order = np.argsort(-score, kind="stable")
     queues = [order[module[order] == m] for m in sorted({int(m) for m in module if m >= 0})]
@@ -258,17 +342,29 @@ def _places(count: int, size: int, aspect: float) -> list[tuple[int, int, int, i
     rows = -(-count // columns)
     left = round((size - columns * wide - (columns - 1) * gap) / 2)
     top = round(TOP * unit + max(0.0, (height - rows * tall - (rows - 1) * gap) / 2))
-    return [(left + round((k % columns) * (wide + gap)), top + round((k // columns) * (tall + gap)), wide, tall) for k in range(count)]
+    return [
+        (
+            left + round((k % columns) * (wide + gap)),
+            top + round((k // columns) * (tall + gap)),
+            wide,
+            tall,
+        )
+        for k in range(count)
+    ]
 
 
-def _levels(rate: Float[np.ndarray, "y x"], width: int, height: int) -> UInt8[np.ndarray, "height width"]:
+def _levels(
+    rate: Float[np.ndarray, "y x"], width: int, height: int
+) -> UInt8[np.ndarray, "height width"]:
     """A map as indices into the palette, coloured from 0 to its own peak; linear between the middles of bins, grey where never visited."""
     known = np.isfinite(rate)
     peak = float(rate[known].max()) if known.any() else 0.0
     rows, columns = _between(rate.shape[0], height), _between(rate.shape[1], width)
     values = rows @ np.where(known, rate, 0.0) @ columns.T
     weight = rows @ known.astype(np.float64) @ columns.T
-    level = np.rint((LEVELS - 1) * np.clip(values / np.maximum(weight, 1e-9) / max(peak, 1e-12), 0, 1))
+    level = np.rint(
+        (LEVELS - 1) * np.clip(values / np.maximum(weight, 1e-9) / max(peak, 1e-12), 0, 1)
+    )
     # Upwards in the arena is upwards in the picture.
     return np.where(weight < 0.5, LEVELS, level)[::-1].astype(np.uint8)
 

@@ -11,8 +11,28 @@ from gridcode.errors import InputError
 from gridcode.report import words
 
 Row = Mapping[str, Any]
-PARTS = {"headline", "modules", "relations", "arena_stability", "arenas", "space", "theory", "units"}
-HEADLINE = {"types", "settings", "n_modules", "n_independent_modules", "group", "walk", "arena_m", "units", "active_units", "score_threshold"}
+PARTS = {
+    "headline",
+    "modules",
+    "relations",
+    "arena_stability",
+    "arenas",
+    "space",
+    "theory",
+    "units",
+}
+HEADLINE = {
+    "types",
+    "settings",
+    "n_modules",
+    "n_independent_modules",
+    "group",
+    "walk",
+    "arena_m",
+    "units",
+    "active_units",
+    "score_threshold",
+}
 
 
 def check_format(summary: Row) -> None:
@@ -24,9 +44,13 @@ def check_format(summary: Row) -> None:
     known = summary.get("format", 0)
     if known != SUMMARY_FORMAT:
         earlier = not isinstance(known, int) or known < SUMMARY_FORMAT
-        raise InputError(f"evaluated by {'an earlier' if earlier else 'a later'} version; run `gridcode evaluate` again")
+        raise InputError(
+            f"evaluated by {'an earlier' if earlier else 'a later'} version; run `gridcode evaluate` again"
+        )
     if not set(summary) >= PARTS or not set(summary["headline"] or ()) >= HEADLINE:
-        raise InputError("evaluation/summary.json is damaged (it lacks parts); run `gridcode evaluate` again")
+        raise InputError(
+            "evaluation/summary.json is damaged (it lacks parts); run `gridcode evaluate` again"
+        )
 
 
 def findings(summary: Row) -> dict[str, Any]:
@@ -37,9 +61,9 @@ def findings(summary: Row) -> dict[str, Any]:
     """
     check_format(summary)
     h = summary["headline"]
-    return {name: h[name] for name in ("n_modules", "n_independent_modules", "types", "settings")} | {
-        name: summary[name] for name in ("modules", "relations", "units")
-    }
+    return {
+        name: h[name] for name in ("n_modules", "n_independent_modules", "types", "settings")
+    } | {name: summary[name] for name in ("modules", "relations", "units")}
 
 
 def verdict(summary: Row) -> str:
@@ -65,4 +89,6 @@ def details(summary: Row) -> str:
 
 def plateau(loss: LossConfig) -> float:
     """Neural distance at which separation and capacity of this loss balance."""
-    return predicted_plateau(sigma_g=loss.sigma_g, capacity=loss.capacity, separation=loss.separation)
+    return predicted_plateau(
+        sigma_g=loss.sigma_g, capacity=loss.capacity, separation=loss.separation
+    )

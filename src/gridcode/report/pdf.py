@@ -11,9 +11,16 @@ from matplotlib.image import AxesImage
 
 from gridcode.report.style import STYLE
 
-# Letters stay letters that can be searched and edited; maps that lie side by side stay images of their own.
-PDF_STYLE: Any = {"pdf.fonttype": 42, "pdf.compression": 6, "image.composite_image": False, "savefig.dpi": 300}
-# Clouds of more points than this are put in as an image: as vectors they take megabytes and seconds.
+# Letters stay letters that can be searched and edited; maps that lie side by side stay images of
+# their own.
+PDF_STYLE: Any = {
+    "pdf.fonttype": 42,
+    "pdf.compression": 6,
+    "image.composite_image": False,
+    "savefig.dpi": 300,
+}
+# Clouds of more points than this are put in as an image: as vectors they take megabytes and
+# seconds.
 MOST_POINTS = 600
 
 
@@ -26,7 +33,9 @@ def to_pdf(figure: Figure) -> bytes:
             collection.set_rasterized(len(np.asarray(collection.get_offsets())) > MOST_POINTS)
     for image in figure.findobj(AxesImage):
         assert isinstance(image, AxesImage)
-        image.set_interpolation("none")  # else a map would be blown up to the resolution of the page
+        image.set_interpolation(
+            "none"
+        )  # else a map would be blown up to the resolution of the page
     with mpl.rc_context({**STYLE, **PDF_STYLE}):
         if figure.get_layout_engine() is not None:
             figure.set_layout_engine("none")

@@ -19,15 +19,7 @@ from gridcode.report import distance_figures as space
 from gridcode.report import figures
 from gridcode.report import module_figures as modules
 from gridcode.report import state_space_figures as statespace
-from gridcode.report.style import (
-    STYLE,
-    draw_correlogram,
-    draw_map,
-    frame,
-    number,
-    p_text,
-    plain,
-)
+from gridcode.report.style import STYLE, draw_correlogram, draw_map, frame, number, p_text, plain
 
 Row = Mapping[str, Any]
 Found = tuple[dict[str, Any], xr.DataTree, xr.DataTree | None]
@@ -37,11 +29,13 @@ NOT_IN_A_ROW = {"step"}
 class RunPlot:
     """The plots of a run or an evaluation.
 
-    Every method draws into `ax`, or into a new figure of pyplot's where that is None, which a notebook shows by itself; and returns the axes.
-    A unit is given by its name (its number, in a network), a module by its number, an arena by its side in metres or as `uniform_4m`.
+    Every method draws into `ax`, or into a new figure of pyplot's where that is None, which a
+    notebook shows by itself; and returns the axes. A unit is given by its name (its number, in a
+    network), a module by its number, an arena by its side in metres or as `uniform_4m`.
 
     Args:
-        evaluation: gives summary, rate maps, and arrays of state space (None where those were not measured); called with the first plot.
+        evaluation: gives summary, rate maps, and arrays of state space (None where those were not
+            measured); called with the first plot.
         metrics: gives the logged lines of the training; None: there are none.
         loss: settings of the losses, for what they predict; None leaves the predictions out.
         name: what error messages call the run.
@@ -63,12 +57,15 @@ class RunPlot:
 
     # -- units ---------------------------------------------------------------------------------------------
 
-    def rate_map(self, unit: int | str, arena: float | str | None = None, *, ax: Axes | None = None) -> Axes:
+    def rate_map(
+        self, unit: int | str, arena: float | str | None = None, *, ax: Axes | None = None
+    ) -> Axes:
         """Rate map of a unit, from 0 to its own peak, with its type and scores.
 
         Args:
             unit: its name.
-            arena: side in metres on the walk of the headline, or a group such as `uniform_4m`; None: where the headline comes from.
+            arena: side in metres on the walk of the headline, or a group such as `uniform_4m`;
+                None: where the headline comes from.
             ax: where to draw.
 
         Raises:
@@ -81,7 +78,9 @@ class RunPlot:
             if "module" in here:
                 frame(ax, int(here["module"]))
             second = f"score {number(float(here['minmax']))}, spacing {number(float(here['spacing_m']))} m"
-            ax.set_title(f"unit {plain(here['unit'].item())}{': ' + here['type'].item() if 'type' in here else ''}\n{second}")
+            ax.set_title(
+                f"unit {plain(here['unit'].item())}{': ' + here['type'].item() if 'type' in here else ''}\n{second}"
+            )
             return ax
 
     def autocorrelogram(self, unit: int | str, *, ax: Axes | None = None) -> Axes:
@@ -93,9 +92,16 @@ class RunPlot:
         data = self._group(None)
         here = data.isel(unit=self._place(data, unit))
         with self._style():
-            ax = draw_correlogram(_axes(ax, (3.0, 3.3)), here["autocorrelogram"], here["vectors_m"].values, scale_bar=True)
+            ax = draw_correlogram(
+                _axes(ax, (3.0, 3.3)),
+                here["autocorrelogram"],
+                here["vectors_m"].values,
+                scale_bar=True,
+            )
             p = p_text(float(here["any_lattice_p_value"]))
-            ax.set_title(f"unit {plain(here['unit'].item())}: autocorrelogram\naxis ratio {number(float(here['axis_ratio']))}, lattice p {p}")
+            ax.set_title(
+                f"unit {plain(here['unit'].item())}: autocorrelogram\naxis ratio {number(float(here['axis_ratio']))}, lattice p {p}"
+            )
             return ax
 
     def gallery(self, count: int = 24, *, columns: int = 8, ax: Axes | None = None) -> Axes:
@@ -135,7 +141,11 @@ class RunPlot:
         """
         row, data = self._module(module), self._group(None)
         rate = data["rate"].values[data["module"].values == module].astype(np.float64)
-        found = module_spectrum(rate, bin_size_m=float(data.attrs["bin_size_m"]), vectors_m=np.array(row["vectors_m"], dtype=np.float64))
+        found = module_spectrum(
+            rate,
+            bin_size_m=float(data.attrs["bin_size_m"]),
+            vectors_m=np.array(row["vectors_m"], dtype=np.float64),
+        )
         with self._style():
             ax = _axes(ax, (3.3, 3.5))
             modules.draw_power(ax, row, found)
@@ -205,11 +215,19 @@ class RunPlot:
             InputError: not evaluated, or without the test of space.
         """
         loss = self._loss
-        predicted = predicted_plateau(sigma_g=loss.sigma_g, capacity=loss.capacity, separation=loss.separation) if loss else None
+        predicted = (
+            predicted_plateau(
+                sigma_g=loss.sigma_g, capacity=loss.capacity, separation=loss.separation
+            )
+            if loss
+            else None
+        )
         with self._style():
             rows = self._space()
             ax = _axes(ax, (4.6, 3.4))
-            space.draw_neural_distance(ax, rows[0], sigma_x_m=loss.sigma_x_m if loss else None, predicted_plateau=predicted)
+            space.draw_neural_distance(
+                ax, rows[0], sigma_x_m=loss.sigma_x_m if loss else None, predicted_plateau=predicted
+            )
             return ax
 
     def path_error(self, *, ax: Axes | None = None) -> Axes:
@@ -263,12 +281,15 @@ class RunPlot:
             ax: axes with projection `3d`.
 
         Raises:
-            InputError: no such module or phase, axes of two dimensions, or state space was not measured.
+            InputError: no such module or phase, axes of two dimensions, or state space was not
+                measured.
         """
         if phase not in (0, 1):
             raise InputError(f"phase must be 0 or 1, not {phase}")
         if ax is not None and ax.name != "3d":
-            raise InputError("a torus needs axes of three dimensions: plt.subplots(subplot_kw={'projection': '3d'})")
+            raise InputError(
+                "a torus needs axes of three dimensions: plt.subplots(subplot_kw={'projection': '3d'})"
+            )
         row, data = self._states(module)
         with self._style():
             ax = _axes(ax, (4.0, 4.0), projection="3d")
@@ -297,13 +318,17 @@ class RunPlot:
         if arena is not None:
             name = arena if isinstance(arena, str) else f"{headline['walk']}_{arena:g}m"
         if name not in maps.children:
-            raise InputError(f"there are no maps '{name}' in {self._who()}; there are {', '.join(maps.children)}")
+            raise InputError(
+                f"there are no maps '{name}' in {self._who()}; there are {', '.join(maps.children)}"
+            )
         return maps[name].to_dataset()
 
     def _place(self, data: xr.Dataset, unit: int | str) -> int:
         names = data["unit"].values.tolist()
         if unit not in names:
-            raise InputError(f"there is no unit {unit!r} in {self._who()}; there are {len(names)}, from {names[0]!r} to {names[-1]!r}")
+            raise InputError(
+                f"there is no unit {unit!r} in {self._who()}; there are {len(names)}, from {names[0]!r} to {names[-1]!r}"
+            )
         return names.index(unit)
 
     def _module(self, module: int) -> Row:
@@ -311,12 +336,18 @@ class RunPlot:
         for row in rows:
             if row["module"] == module:
                 return dict(row)
-        there = f"there are {', '.join(str(row['module']) for row in rows)}" if rows else "there is none"
+        there = (
+            f"there are {', '.join(str(row['module']) for row in rows)}"
+            if rows
+            else "there is none"
+        )
         raise InputError(f"there is no module {module!r} in {self._who()}; {there}")
 
     def _space(self) -> list[Row]:
         if not self._summary.get("space"):
-            raise InputError(f"{self._who()} was evaluated without the test of space (setting evaluation.space)")
+            raise InputError(
+                f"{self._who()} was evaluated without the test of space (setting evaluation.space)"
+            )
         return list(self._summary["space"])
 
     def _states(self, module: int | None) -> tuple[Row, xr.Dataset]:
@@ -325,18 +356,29 @@ class RunPlot:
             self._module(module)
         theory, arrays = self._summary.get("theory"), self._found[2]
         if not theory or arrays is None:
-            raise InputError(f"{self._who()} was evaluated without state space and topology (setting evaluation.theory)")
+            raise InputError(
+                f"{self._who()} was evaluated without state space and topology (setting evaluation.theory)"
+            )
         found = theory["state_space"]
         for row in found["populations"]:
             if row["module"] == module and row["name"] in arrays.children:
                 return row, arrays[row["name"]].to_dataset()
         who = "all units" if module is None else f"module {module}"
-        why = next((row["reason"] for row in found["skipped"] if row["name"] in (f"module_{module}", "population" if module is None else "")), "")
+        why = next(
+            (
+                row["reason"]
+                for row in found["skipped"]
+                if row["name"] in (f"module_{module}", "population" if module is None else "")
+            ),
+            "",
+        )
         raise InputError(f"the state space of {who} was not measured{': ' + why if why else ''}")
 
 
 def _axes(ax: Axes | None, size: tuple[float, float], *, projection: str | None = None) -> Axes:
     if ax is not None:
         return ax
-    made: Axes = plt.subplots(figsize=size, subplot_kw={"projection": projection} if projection else None)[1]
+    made: Axes = plt.subplots(
+        figsize=size, subplot_kw={"projection": projection} if projection else None
+    )[1]
     return made

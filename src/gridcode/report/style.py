@@ -23,7 +23,8 @@ STYLE: Any = {
 }
 RATE_COLOURS = mpl.colormaps["viridis"].with_extremes(bad="0.75")
 CORRELATION_COLOURS = mpl.colormaps["RdBu_r"].with_extremes(bad="0.75")
-# Okabe and Ito's palette without its yellow, which is faint on white: told apart by colour-blind readers.
+# Okabe and Ito's palette without its yellow, which is faint on white: told apart by colour-blind
+# readers.
 INK = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 GREY = "0.6"
 LONGEST_NAME = 14
@@ -78,7 +79,15 @@ def draw_map(ax: Axes, rate: xr.DataArray, *, scale_bar: bool = True) -> Axes:
     values = rate.values.astype(np.float64)
     peak = np.nanmax(values) if np.isfinite(values).any() else 0.0
     left, right, bottom, top = extent_m(rate, "x", "y")
-    ax.imshow(values, origin="lower", extent=(left, right, bottom, top), cmap=RATE_COLOURS, vmin=0, vmax=max(peak, 1e-12), interpolation="nearest")
+    ax.imshow(
+        values,
+        origin="lower",
+        extent=(left, right, bottom, top),
+        cmap=RATE_COLOURS,
+        vmin=0,
+        vmax=max(peak, 1e-12),
+        interpolation="nearest",
+    )
     ax.set_axis_off()
     if scale_bar:
         draw_scale_bar(ax, (left, right, bottom, top))
@@ -91,16 +100,43 @@ def draw_scale_bar(ax: Axes, limits: tuple[float, float, float, float]) -> None:
     length = next((b for b in BARS_M if b <= 0.3 * (right - left)), BARS_M[-1])
     x, y = left + 0.05 * (right - left), bottom + 0.06 * (top - bottom)
     outline = [patheffects.withStroke(linewidth=4, foreground="black")]
-    ax.plot([x, x + length], [y, y], color="white", linewidth=2, solid_capstyle="butt", path_effects=outline)
+    ax.plot(
+        [x, x + length],
+        [y, y],
+        color="white",
+        linewidth=2,
+        solid_capstyle="butt",
+        path_effects=outline,
+    )
     outline = [patheffects.withStroke(linewidth=1.5, foreground="black")]
-    ax.annotate(f"{length:g} m", (x, y), (0, 3), textcoords="offset points", color="white", fontsize=6, ha="left", va="bottom", path_effects=outline)
+    ax.annotate(
+        f"{length:g} m",
+        (x, y),
+        (0, 3),
+        textcoords="offset points",
+        color="white",
+        fontsize=6,
+        ha="left",
+        va="bottom",
+        path_effects=outline,
+    )
     ax.set(xlim=(left, right), ylim=(bottom, top))
 
 
-def draw_correlogram(ax: Axes, correlogram: xr.DataArray, vectors_m: np.ndarray, *, scale_bar: bool = False) -> Axes:
+def draw_correlogram(
+    ax: Axes, correlogram: xr.DataArray, vectors_m: np.ndarray, *, scale_bar: bool = False
+) -> Axes:
     """One autocorrelogram (lag_y, lag_x), blue to red from -1 to 1, with the fitted lattice vectors where there are any."""
     limits = extent_m(correlogram, "lag_x", "lag_y")
-    ax.imshow(correlogram, origin="lower", extent=limits, cmap=CORRELATION_COLOURS, vmin=-1, vmax=1, interpolation="nearest")
+    ax.imshow(
+        correlogram,
+        origin="lower",
+        extent=limits,
+        cmap=CORRELATION_COLOURS,
+        vmin=-1,
+        vmax=1,
+        interpolation="nearest",
+    )
     if np.isfinite(vectors_m).all():
         for x, y in neighbours(vectors_m):
             ax.plot([0, x], [0, y], color="black", linewidth=0.8)
@@ -128,14 +164,31 @@ def frame(ax: Axes, module: int) -> None:
     for spine in ax.spines.values():
         spine.set(visible=True, color=module_colour(module), linewidth=2.2 if module >= 0 else 0.6)
     if module >= 0:
-        box = {"boxstyle": "square,pad=0.15", "facecolor": module_colour(module), "edgecolor": "none"}
-        ax.text(0.98, 0.98, str(module), transform=ax.transAxes, ha="right", va="top", fontsize=6, color="white", weight="bold", bbox=box)
+        box = {
+            "boxstyle": "square,pad=0.15",
+            "facecolor": module_colour(module),
+            "edgecolor": "none",
+        }
+        ax.text(
+            0.98,
+            0.98,
+            str(module),
+            transform=ax.transAxes,
+            ha="right",
+            va="top",
+            fontsize=6,
+            color="white",
+            weight="bold",
+            bbox=box,
+        )
 
 
 def metres_on_log_axis(axis: Any) -> None:
     """Ticks at plain numbers on a logarithmic axis, however narrow its range."""
     write: Callable[..., str] = lambda value, _: f"{value:g}"  # noqa: E731 (a formatter is a function of two arguments)
-    axis.set_major_locator(ticker.LogLocator(subs=(1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.5, 8.0)))
+    axis.set_major_locator(
+        ticker.LogLocator(subs=(1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.5, 8.0))
+    )
     axis.set_major_formatter(ticker.FuncFormatter(write))
     axis.set_minor_formatter(ticker.NullFormatter())
     axis.set_minor_locator(ticker.NullLocator())

@@ -26,7 +26,10 @@ class Table:
 
 def unit_table(units: Sequence[Row]) -> Table:
     """Every unit, best hexagonal score first, silent ones last."""
-    ordered = sorted(units, key=lambda u: (u["type"] == "silent", -(u["minmax"] if u["minmax"] is not None else -9.0)))
+    ordered = sorted(
+        units,
+        key=lambda u: (u["type"] == "silent", -(u["minmax"] if u["minmax"] is not None else -9.0)),
+    )
     return _table(
         ordered,
         {
@@ -68,7 +71,9 @@ def module_table(modules: Sequence[Row], relations: Sequence[Row]) -> Table:
             "units": _plain("n_units"),
             "p": _p("p_value"),
             "spacing (m)": _fixed("spacing_m", 3),
-            "spread": lambda m: MISSING if m["spacing_spread"] is None else f"{m['spacing_spread']:.1%}",
+            "spread": lambda m: (
+                MISSING if m["spacing_spread"] is None else f"{m['spacing_spread']:.1%}"
+            ),
             "orientation (deg)": _fixed("orientation_deg", 1),
             "spread (deg)": _fixed("orientation_spread_deg", 1),
             "axis ratio": _fixed("axis_ratio"),
@@ -89,11 +94,17 @@ def relation_in_words(relation: Row) -> str:
     chance = MISSING if relation["chance_p_value"] is None else p_text(relation["chance_p_value"])
     index = relation["index"]
     if relation["verdict"] == "independent":
-        nearest = "" if relation["error"] is None else f"; the nearest misses by {relation['error']:.1%}"
+        nearest = (
+            "" if relation["error"] is None else f"; the nearest misses by {relation['error']:.1%}"
+        )
         return f"{text} No lattice of a few of their cells is common to both{nearest}."
     if not index:
         return text
-    common = "They are the same lattice" if index == 1 else f"A lattice with cells of up to {index} of theirs is common to both"
+    common = (
+        "They are the same lattice"
+        if index == 1
+        else f"A lattice with cells of up to {index} of theirs is common to both"
+    )
     return f"{text} {common}{within}; unrelated lattices have one as good with p = {chance}."
 
 
@@ -110,7 +121,11 @@ def space_table(rows: Sequence[Row]) -> Table:
         return lambda row: _metres((at(row, "decoding", steps).get(name) or [None] * 3)[1])
 
     def invariance(steps: int) -> Cell:
-        return lambda row: MISSING if (value := at(row, "invariance", steps).get("fraction")) is None else f"{value:.2%}"
+        return lambda row: (
+            MISSING
+            if (value := at(row, "invariance", steps).get("fraction")) is None
+            else f"{value:.2%}"
+        )
 
     cells: dict[str, Cell] = {
         "walk, arena": lambda row: f"{condition(row)} ({row['arena_m']:.3g} m)",
@@ -121,11 +136,16 @@ def space_table(rows: Sequence[Row]) -> Table:
     }
     cells |= {f"other path, {n} steps": invariance(n) for n in shown}
     for n in horizons:
-        cells |= {f"error after {n:,}": error("tracked_m", n), f"dead reckoning {n:,}": error("dead_reckoning_m", n)}
+        cells |= {
+            f"error after {n:,}": error("tracked_m", n),
+            f"dead reckoning {n:,}": error("dead_reckoning_m", n),
+        }
     cells |= {
         "error grows as steps to the": _fixed("growth_exponent"),
         "looks alike after (m)": _fixed("look_alike_m"),
-        "missing": lambda row: "; ".join(f"{name}: {why}" for name, why in row["reasons"].items()) or MISSING,
+        "missing": lambda row: (
+            "; ".join(f"{name}: {why}" for name, why in row["reasons"].items()) or MISSING
+        ),
     }
     return _table(rows, cells, text={"walk, arena", "missing"})
 
@@ -134,10 +154,19 @@ def topology_table(space: Row) -> Table:
     """Every population and control: Betti numbers, lifetimes, p-values, rings and toroidal coordinates."""
     rows = [
         *(
-            {"who": population_name(row), "rings": row["rings"], "toroidal": row["toroidal"], "dimension": row["dimension"]} | row["topology"]
+            {
+                "who": population_name(row),
+                "rings": row["rings"],
+                "toroidal": row["toroidal"],
+                "dimension": row["dimension"],
+            }
+            | row["topology"]
             for row in space["populations"]
         ),
-        *({"who": f"control: {c['name']}", "rings": None, "toroidal": None, "dimension": None} | c for c in space["controls"]),
+        *(
+            {"who": f"control: {c['name']}", "rings": None, "toroidal": None, "dimension": None} | c
+            for c in space["controls"]
+        ),
     ]
 
     def longest(dimension: int) -> Cell:
@@ -145,7 +174,9 @@ def topology_table(space: Row) -> Table:
 
     def several(part: str, name: str, digits: int = 2) -> Cell:
         return lambda row: (
-            MISSING if not row[part] or not row[part][name] else ", ".join(MISSING if v is None else f"{v:.{digits}f}" for v in row[part][name])
+            MISSING
+            if not row[part] or not row[part][name]
+            else ", ".join(MISSING if v is None else f"{v:.{digits}f}" for v in row[part][name])
         )
 
     return _table(
@@ -184,7 +215,10 @@ def coding_table(codes: Sequence[Row]) -> Table:
 
     units = {name: codes[0]["properties"][name]["unit"] for name in PROPERTIES}
     cells: dict[str, Cell] = {"code": lambda code: code["code"]}
-    cells |= {title if name == "capacity" else f"{title} ({units[name]})": cell(name) for name, title in PROPERTIES.items()}
+    cells |= {
+        title if name == "capacity" else f"{title} ({units[name]})": cell(name)
+        for name, title in PROPERTIES.items()
+    }
     return _table(codes, cells, text={"code"})
 
 
@@ -198,13 +232,21 @@ def robustness_table(rows: Sequence[Row]) -> Table:
             if found is None:
                 return MISSING
             perfect = found["perfect_m"][1] if found["perfect_m"] else None
-            return _metres(found["tracked_m"][1]) + ("" if perfect is None else f" ({_metres(perfect)})")
+            return _metres(found["tracked_m"][1]) + (
+                "" if perfect is None else f" ({_metres(perfect)})"
+            )
 
         return write
 
     cells: dict[str, Cell] = {"disturbance": lambda row: f"{row['kind']} {row['level']:g}"}
-    cells |= {f"error after {n:,}" + (" step (m)" if n == 1 else " steps (m)"): error(n) for n in horizons}
-    return _table(rows, cells | {"missing": lambda row: row["reason"] or MISSING}, text={"disturbance", "missing"})
+    cells |= {
+        f"error after {n:,}" + (" step (m)" if n == 1 else " steps (m)"): error(n) for n in horizons
+    }
+    return _table(
+        rows,
+        cells | {"missing": lambda row: row["reason"] or MISSING},
+        text={"disturbance", "missing"},
+    )
 
 
 def arena_table(arenas: Sequence[Row]) -> Table:

@@ -31,13 +31,21 @@ def verdict_sentence(summary: Row, *, units: int, active: int) -> str:
     found = summary.get("headline", summary)
     types, settings, modules = found["types"], found["settings"], summary["modules"]
     if not active:
-        return f"None of the {units} units fires anywhere." if units != 1 else "The unit fires nowhere."
+        return (
+            f"None of the {units} units fires anywhere."
+            if units != 1
+            else "The unit fires nowhere."
+        )
     lattices = sum(types[kind] for kind in LATTICES)
     others = [f"{types[kind]} {kind}" for kind in LATTICES[1:] if types[kind]]
     cells = f"{types['hexagonal']} {'is a grid cell' if types['hexagonal'] == 1 else 'are grid cells'} (hexagonal"
     cells += f", beside {' and '.join(others)}" if others and lattices > types["hexagonal"] else ""
     cells += f"; each p \u2264 {settings['level']:g}, false-discovery rate {100 * settings['false_discovery_rate']:g}%)"
-    said = [f"{active} of {units} units {'is' if active == 1 else 'are'} active", cells, _modules_in_short(modules, found["n_independent_modules"])]
+    said = [
+        f"{active} of {units} units {'is' if active == 1 else 'are'} active",
+        cells,
+        _modules_in_short(modules, found["n_independent_modules"]),
+    ]
     if summary.get("space") and (error := _path_error_in_short(summary["space"][0]["decoding"])):
         said.append(error)
     return f"{'; '.join(said)}."
@@ -50,23 +58,40 @@ def _modules_in_short(modules: Sequence[Row], independent: int) -> str:
     if len(modules) == 1:
         return f"{modules[0]['n_units']} units form one module with a spacing of {spacings} m"
     ratios = ", ".join(f"{m['ratio_to_next']:.2f}" for m in modules[:-1])
-    how = {1: "which are one lattice and its sub-lattices", len(modules): "independent of one another"}.get(
-        independent, f"{independent} of them independent of one another"
-    )
+    how = {
+        1: "which are one lattice and its sub-lattices",
+        len(modules): "independent of one another",
+    }.get(independent, f"{independent} of them independent of one another")
     together = sum(m["n_units"] for m in modules)
     return f"{together} units form {len(modules)} modules, {how}, with spacings of {spacings} m (ratio{'s' if len(modules) > 2 else ''} {ratios})"
 
 
 def _path_error_in_short(decoding: Sequence[Row]) -> str:
     """Median errors of the place read from the state after about a hundred and a thousand steps."""
-    shown = [row for row in decoding if row["steps"] in (100, 1000) and row["tracked_m"][1] is not None] or list(decoding[-1:])
-    errors = [f"{_length(row['tracked_m'][1])} after {row['steps']:,} steps" for row in shown if row["tracked_m"][1] is not None]
+    shown = [
+        row for row in decoding if row["steps"] in (100, 1000) and row["tracked_m"][1] is not None
+    ] or list(decoding[-1:])
+    errors = [
+        f"{_length(row['tracked_m'][1])} after {row['steps']:,} steps"
+        for row in shown
+        if row["tracked_m"][1] is not None
+    ]
     median = "medians" if len(errors) > 1 else "median"
-    return f"place read from the state alone is off by {' and '.join(errors)} ({median})" if errors else ""
+    return (
+        f"place read from the state alone is off by {' and '.join(errors)} ({median})"
+        if errors
+        else ""
+    )
 
 
 def _length(metres: float) -> str:
-    return f"{100 * metres:.1f} cm" if metres < 0.1 else f"{100 * metres:.0f} cm" if metres < 1 else f"{metres:.1f} m"
+    return (
+        f"{100 * metres:.1f} cm"
+        if metres < 0.1
+        else f"{100 * metres:.0f} cm"
+        if metres < 1
+        else f"{metres:.1f} m"
+    )
 
 
 def sentences(found: Row) -> list[str]:
@@ -76,7 +101,15 @@ def sentences(found: Row) -> list[str]:
         found: `theory` of the summary.
     """
     said = state_space_sentences(found["state_space"])
-    said += [text for text in (_dynamics_sentence(found["dynamics"]), _rest_sentence(found["dynamics"]), _coding_sentence(found["coding"])) if text]
+    said += [
+        text
+        for text in (
+            _dynamics_sentence(found["dynamics"]),
+            _rest_sentence(found["dynamics"]),
+            _coding_sentence(found["coding"]),
+        )
+        if text
+    ]
     said += [f"Not measured: {name} ({reason})." for name, reason in found["reasons"].items()]
     if found["dynamics"] and found["dynamics"]["reason"]:
         said.append(f"Dynamics not measured as a whole: {found['dynamics']['reason']}.")
@@ -89,7 +122,11 @@ def state_space_sentences(space: Row) -> list[str]:
     Args:
         space: `state_space` of the summary.
     """
-    said = [_topology_sentence(row) for row in space["populations"] if row["module"] is not None or len(space["populations"]) == 1]
+    said = [
+        _topology_sentence(row)
+        for row in space["populations"]
+        if row["module"] is not None or len(space["populations"]) == 1
+    ]
     wrong = [c["name"] for c in space["controls"] if not c["as_expected"]]
     if space["controls"]:
         said.append(
@@ -97,21 +134,33 @@ def state_space_sentences(space: Row) -> list[str]:
             if not wrong
             else f"Controls that did not come out as they should: {', '.join(wrong)}. Trust no torus here."
         )
-    said += [f"Not measured: {row['name'].replace('_', ' ')} ({row['reason']})." for row in space["skipped"]]
+    said += [
+        f"Not measured: {row['name'].replace('_', ' ')} ({row['reason']})."
+        for row in space["skipped"]
+    ]
     return said
 
 
 def _topology_sentence(row: Row) -> str:
-    shape, who = row["topology"], f"{'all' if row['module'] is None else ''} {row['n_units']} units".strip()
+    shape, who = (
+        row["topology"],
+        f"{'all' if row['module'] is None else ''} {row['n_units']} units".strip(),
+    )
     who = f"module {row['module']} ({who})" if row["module"] is not None else who
     betti = ", ".join(str(b) for b in shape["betti"])
     if not shape["torus"]:
         return f"The states of {who} were not shown to lie on a torus: Betti numbers {betti}."
     text = f"The states of {who} lie on a torus: Betti numbers {betti}, p = {p_of(shape['torus_p_value'])} against shuffles and shorter bars."
-    if row["toroidal"] and row["toroidal"]["correlation"] and None not in row["toroidal"]["correlation"]:
+    if (
+        row["toroidal"]
+        and row["toroidal"]["correlation"]
+        and None not in row["toroidal"]["correlation"]
+    ):
         agree = ", ".join(f"{c:.2f}" for c in row["toroidal"]["correlation"])
         text += f" Coordinates found on it without any position agree with the lattice's phases to a circular correlation of {agree}"
-        text += "." if row["toroidal"]["unimodular"] else ", but do not go around its own two loops."
+        text += (
+            "." if row["toroidal"]["unimodular"] else ", but do not go around its own two loops."
+        )
     return text
 
 
@@ -124,7 +173,9 @@ def _dynamics_sentence(found: Row | None) -> str:
     said = [] if half is None else [f"Kicks off the manifold halve in {half:.1f} steps."]
     if left is not None:
         beside = "" if off is None else f", of a kick off it {round(100 * off)}%"
-        said.append(f"Of a displacement along the manifold {round(100 * left)}% is left after {last['steps']} steps{beside} (medians).")
+        said.append(
+            f"Of a displacement along the manifold {round(100 * left)}% is left after {last['steps']} steps{beside} (medians)."
+        )
     return " ".join(said)
 
 
@@ -139,7 +190,11 @@ def _rest_sentence(found: Row | None) -> str:
         return f"{text}, all at one fixed point: it keeps no place."
     if rest["estimated"] is None:
         return f"{text}, no two at the same fixed point: on a sheet of them, as on a continuous attractor, or on more than can be counted."
-    cell = "" if rest["per_unit_cell"] is None else f", about {rest['per_unit_cell']:.0f} in a unit cell"
+    cell = (
+        ""
+        if rest["per_unit_cell"] is None
+        else f", about {rest['per_unit_cell']:.0f} in a unit cell"
+    )
     apart = "" if rest["spacing_m"] is None else f" and {100 * rest['spacing_m']:.0f} cm apart"
     return f"{text}, at separate fixed points: {rest['distinct']} seen{cell}{apart}. On a continuous attractor they would stay where they are."
 
@@ -157,7 +212,11 @@ def _coding_sentence(found: Row | None) -> str:
     text += "." if independent is None else f" and acts as {independent:.1f} independent modules."
     update, phases = p["update"], p["algebraic"]
     if update["headline"] is not None:
-        still = "" if update["null"] is None else f", {headline(update['null'])} if the state is left as it is"
+        still = (
+            ""
+            if update["null"] is None
+            else f", {headline(update['null'])} if the state is left as it is"
+        )
         text += f" One linear operator for each displacement, wherever it is made: R2 {update['headline']:.2f} (1: exactly{still})."
     if phases["headline"] is not None:
         chance = "" if phases["null"] is None else f", {headline(phases['null'])}: chance"

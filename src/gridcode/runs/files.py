@@ -10,7 +10,8 @@ def write_atomically(path: str | os.PathLike[str], data: bytes | str) -> None:
     """Write a file beside its place, flush it to disk, and rename it there.
 
     Raises:
-        OSError: it could not be written; a file that was there before is untouched and nothing is left behind.
+        OSError: it could not be written; a file that was there before is untouched and nothing is
+            left behind.
     """
     path = Path(path)
     raw = data.encode() if isinstance(data, str) else data

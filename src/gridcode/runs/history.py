@@ -49,23 +49,30 @@ def kept_history(run: Run) -> xr.Dataset | None:
     steps, place = [step for step, _ in run.snapshots()], place_of(run)
     # A run that was mailed without its snapshots is shown with the maps it has.
     same_steps = not steps or history["step"].values.tolist() == steps
-    same_place = history.attrs.get("arena_m") == place.arena_m and history.attrs.get("walk") == place.walk
+    same_place = (
+        history.attrs.get("arena_m") == place.arena_m and history.attrs.get("walk") == place.walk
+    )
     return history if same_steps and same_place else None
 
 
 def map_training(
-    run: Run | str | os.PathLike[str], *, silent_below: float | None = None, progress: Callable[[str, int, int], None] | None = None
+    run: Run | str | os.PathLike[str],
+    *,
+    silent_below: float | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> xr.Dataset:
     """Coarse rate maps of every unit at every snapshot of a training; kept in the run, so that they are computed once.
 
     Args:
         run: the run or its folder.
-        silent_below: units whose activity never exceeds this are silent; None takes the setting of the run. Maps that are kept stay as they are.
+        silent_below: units whose activity never exceeds this are silent; None takes the setting of
+            the run. Maps that are kept stay as they are.
         progress: called with (what, done, total).
 
     Returns:
-        `rate` (step, unit, y, x), `minmax` (step, unit) the hexagonal score, `silent` (step, unit); see `gridcode.runs.map_history`. Arena and walk
-        are those of the headline of the evaluation, else the middle arena and the first walk of the settings.
+        `rate` (step, unit, y, x), `minmax` (step, unit) the hexagonal score, `silent` (step, unit);
+        see `gridcode.runs.map_history`. Arena and walk are those of the headline of the evaluation,
+        else the middle arena and the first walk of the settings.
 
     Raises:
         InputError: no run, one without snapshots, or a snapshot that is damaged.
@@ -73,7 +80,9 @@ def map_training(
     run = run if isinstance(run, Run) else Run(run)
     found = run.snapshots()
     if not found:
-        raise InputError(f"'{run.folder}' has no snapshots: its training kept none (setting training.snapshots)")
+        raise InputError(
+            f"'{run.folder}' has no snapshots: its training kept none (setting training.snapshots)"
+        )
     try:
         kept = kept_history(run)
     except InputError:

@@ -11,7 +11,8 @@ from gridcode.analysis.population import score_dataset
 from gridcode.analysis.system import Step, roll_rate_maps
 from gridcode.world.walks import WALKS
 
-# 40 bins of 0.1 m show a lattice of 0.4 m and take a quarter of the time of an evaluation's bins of half that side.
+# 40 bins of 0.1 m show a lattice of 0.4 m and take a quarter of the time of an evaluation's bins of
+# half that side.
 BINS = 40
 SAMPLES_PER_BIN = 8.0
 WALK_STEPS = 250
@@ -51,7 +52,9 @@ def map_snapshot(
         generator=np.random.default_rng([seed, round(1000 * arena_m)]),
     )
     data = roll_rate_maps(step, start, path, bin_size_m=arena_m / BINS)
-    return score_dataset(data, smoothing_bins=1.0, silent_below=silent_below)[["rate", "minmax", "silent"]]
+    return score_dataset(data, smoothing_bins=1.0, silent_below=silent_below)[
+        ["rate", "minmax", "silent"]
+    ]
 
 
 def map_history(
@@ -67,7 +70,8 @@ def map_history(
     """The maps of `map_snapshot` of one network at several steps of its training.
 
     Args:
-        systems: training step, step function and start state of each snapshot, in order; at least one.
+        systems: training step, step function and start state of each snapshot, in order; at least
+            one.
         arena_m: as in `map_snapshot`, like the following.
         max_step_m: longest step of the walk, metres.
         walk: which walk.
@@ -76,11 +80,20 @@ def map_history(
         progress: called after each snapshot.
 
     Returns:
-        `rate` (step, unit, y, x), `minmax` and `silent` (step, unit), with the training step as coordinate `step`.
+        `rate` (step, unit, y, x), `minmax` and `silent` (step, unit), with the training step as
+        coordinate `step`.
     """
     steps, maps = [], []
     for number, step, start in systems:
-        found = map_snapshot(step, start, arena_m=arena_m, max_step_m=max_step_m, walk=walk, silent_below=silent_below, seed=seed)
+        found = map_snapshot(
+            step,
+            start,
+            arena_m=arena_m,
+            max_step_m=max_step_m,
+            walk=walk,
+            silent_below=silent_below,
+            seed=seed,
+        )
         steps.append(number)
         maps.append(found)
         if progress:

@@ -4,14 +4,12 @@
     manifest.json            version, hash, seed, machine, times
     metrics.jsonl            a line per logged step
     checkpoints/             the last two, safetensors
-    snapshots/               weights alone, rounded, at two dozen steps of the training: what its film is made of
-    evaluation/summary.json  scores
-    evaluation/ratemaps.nc   rate maps and autocorrelograms, a group per walk and arena
-    evaluation/theory.nc     what pictures of state space and mechanism show
-    evaluation/history.nc    rate maps of the snapshots
-    report.html              all that was found on one self-contained page
-    figures/                 the same as pictures, PNG and PDF
-    film.gif                 the film of the training, where it was asked for
+    snapshots/               weights alone, rounded, at two dozen steps of the training: what its
+    film is made of evaluation/summary.json  scores evaluation/ratemaps.nc   rate maps and
+    autocorrelograms, a group per walk and arena evaluation/theory.nc     what pictures of state
+    space and mechanism show evaluation/history.nc    rate maps of the snapshots report.html
+    all that was found on one self-contained page figures/                 the same as pictures, PNG
+    and PDF film.gif                 the film of the training, where it was asked for
 
 A run can be moved, zipped and mailed: nothing in it is an absolute path.
 """
@@ -47,10 +45,18 @@ CHECKPOINTS_KEPT = 2
 LEFT_OVER_S = 3600.0
 # In figures/: the SHA-256 of the summary that they show.
 STAMP = "evaluation.sha256"
-# Correlations need four digits, not seven: as scaled 16-bit integers the file is a fifth of the size.
+# Correlations need four digits, not seven: as scaled 16-bit integers the file is a fifth of the
+# size.
 ENCODING: dict[str, dict[str, Any]] = {
     "rate": {"zlib": True, "complevel": 4, "shuffle": True},
-    "autocorrelogram": {"dtype": "int16", "scale_factor": 1 / 32000, "_FillValue": -32768, "zlib": True, "complevel": 4, "shuffle": True},
+    "autocorrelogram": {
+        "dtype": "int16",
+        "scale_factor": 1 / 32000,
+        "_FillValue": -32768,
+        "zlib": True,
+        "complevel": 4,
+        "shuffle": True,
+    },
 }
 
 
@@ -82,19 +88,34 @@ class Run:
 
     def __repr__(self) -> str:
         step, steps = self.manifest.get("step", 0), self.config.training.steps
-        state = "evaluated" if self.summary_path.is_file() else "trained" if step >= steps else f"step {step} of {steps}"
+        state = (
+            "evaluated"
+            if self.summary_path.is_file()
+            else "trained"
+            if step >= steps
+            else f"step {step} of {steps}"
+        )
         return f"Run('{self.folder}': {self.config.model.units} units, seed {self.config.training.seed}, {state})"
 
     def _repr_html_(self) -> str:
         manifest, rows = self.manifest, self.metrics()
-        shown: dict[str, object] = {"folder": self.folder, "step": f"{manifest.get('step', 0)} of {self.config.training.steps}"}
+        shown: dict[str, object] = {
+            "folder": self.folder,
+            "step": f"{manifest.get('step', 0)} of {self.config.training.steps}",
+        }
         if rows and "loss" in rows[-1]:
             shown["loss"] = f"{rows[-1]['loss']:.4f}"
         try:
-            shown |= notebook.summary_rows(json.loads(self.summary_path.read_text(encoding="utf-8")))
+            shown |= notebook.summary_rows(
+                json.loads(self.summary_path.read_text(encoding="utf-8"))
+            )
         except (OSError, ValueError, KeyError, TypeError):
-            shown["evaluation"] = "none that can be read" if self.summary_path.is_file() else "not evaluated yet"
-        return notebook.table(f"Run, {self.config.model.units} units, seed {self.config.training.seed}", shown)
+            shown["evaluation"] = (
+                "none that can be read" if self.summary_path.is_file() else "not evaluated yet"
+            )
+        return notebook.table(
+            f"Run, {self.config.model.units} units, seed {self.config.training.seed}", shown
+        )
 
     @property
     def plot(self) -> "RunPlot":
@@ -103,7 +124,10 @@ class Run:
         stamp = self.summary_path.stat().st_mtime_ns if self.summary_path.is_file() else None
         if self._plot is None or self._plot[0] != stamp:
             drawn = notebook.plot(
-                lambda: (*self.read_evaluation(), self.read_theory()), metrics=self.metrics, loss=self.config.loss, name=str(self.folder)
+                lambda: (*self.read_evaluation(), self.read_theory()),
+                metrics=self.metrics,
+                loss=self.config.loss,
+                name=str(self.folder),
             )
             self._plot = (stamp, drawn)
         return self._plot[1]
@@ -117,8 +141,14 @@ class Run:
         """
         folder = Path(folder)
         try:
-            if folder.exists() and (not folder.is_dir() or any(not _left_over(p) for p in folder.iterdir())):
-                hint = f"resume it with `gridcode train {folder}`" if (folder / "config.toml").is_file() else "it is not empty"
+            if folder.exists() and (
+                not folder.is_dir() or any(not _left_over(p) for p in folder.iterdir())
+            ):
+                hint = (
+                    f"resume it with `gridcode train {folder}`"
+                    if (folder / "config.toml").is_file()
+                    else "it is not empty"
+                )
                 raise InputError(f"'{folder}' exists already ({hint}); choose another --out")
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "checkpoints").mkdir(exist_ok=True)
@@ -133,12 +163,16 @@ class Run:
     def manifest(self) -> dict[str, Any]:
         """What is known about how the run was made; empty before the first checkpoint."""
         try:
-            data: dict[str, Any] = json.loads((self.folder / "manifest.json").read_text(encoding="utf-8"))
+            data: dict[str, Any] = json.loads(
+                (self.folder / "manifest.json").read_text(encoding="utf-8")
+            )
         except (OSError, ValueError):
             return {}
         return data if isinstance(data, dict) else {}
 
-    def write_manifest(self, *, device: str, step: int, wall_seconds: float, cpu_seconds: float, together: int = 1) -> None:
+    def write_manifest(
+        self, *, device: str, step: int, wall_seconds: float, cpu_seconds: float, together: int = 1
+    ) -> None:
         """Record provenance and progress; times are those of all the networks that trained together."""
         data = {
             "gridcode": gridcode.__version__,
@@ -163,7 +197,11 @@ class Run:
     def checkpoints(self) -> list[Path]:
         """Checkpoint files, newest first."""
         found = (self.folder / "checkpoints").glob("step-*.safetensors")
-        return sorted((p for p in found if re.fullmatch(r"step-\d+\.safetensors", p.name)), key=checkpoint_step, reverse=True)
+        return sorted(
+            (p for p in found if re.fullmatch(r"step-\d+\.safetensors", p.name)),
+            key=checkpoint_step,
+            reverse=True,
+        )
 
     def checkpoint_path(self, step: int) -> Path:
         """Where the checkpoint of a step belongs."""
@@ -181,7 +219,10 @@ class Run:
 
     def snapshots(self) -> list[tuple[int, Path]]:
         """Steps whose weights were kept, with their files, from the first to the last."""
-        found = ((re.fullmatch(r"step-(\d+)\.safetensors", p.name), p) for p in (self.folder / "snapshots").glob("step-*.safetensors"))
+        found = (
+            (re.fullmatch(r"step-(\d+)\.safetensors", p.name), p)
+            for p in (self.folder / "snapshots").glob("step-*.safetensors")
+        )
         return sorted((int(match[1]), path) for match, path in found if match)
 
     def snapshot_path(self, step: int) -> Path:
@@ -217,7 +258,9 @@ class Run:
 
     # -- evaluation ----------------------------------------------------------------------------------------
 
-    def write_evaluation(self, summary: dict[str, Any], maps: xr.DataTree, theory: xr.DataTree | None = None) -> None:
+    def write_evaluation(
+        self, summary: dict[str, Any], maps: xr.DataTree, theory: xr.DataTree | None = None
+    ) -> None:
         """Save an evaluation; each file is replaced as a whole, the summary last."""
         (self.folder / "evaluation").mkdir(exist_ok=True)
         _write_tree(self.ratemaps_path, maps)
@@ -243,9 +286,13 @@ class Run:
         try:
             summary: dict[str, Any] = json.loads(self.summary_path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise InputError(f"evaluation/summary.json is damaged ({error}); run `gridcode evaluate` again") from None
+            raise InputError(
+                f"evaluation/summary.json is damaged ({error}); run `gridcode evaluate` again"
+            ) from None
         if not isinstance(summary, dict):
-            raise InputError("evaluation/summary.json is damaged (it lacks parts); run `gridcode evaluate` again")
+            raise InputError(
+                "evaluation/summary.json is damaged (it lacks parts); run `gridcode evaluate` again"
+            )
         return summary
 
     @property
@@ -270,7 +317,9 @@ class Run:
             with xr.open_datatree(self.theory_path, engine="h5netcdf") as tree:
                 return tree.load()
         except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"{self.theory_path} is damaged ({error}); run `gridcode evaluate` again") from None
+            raise InputError(
+                f"{self.theory_path} is damaged ({error}); run `gridcode evaluate` again"
+            ) from None
 
     @property
     def history_path(self) -> Path:
@@ -292,11 +341,15 @@ class Run:
             return None
         try:
             with xr.open_dataset(self.history_path, group="history", engine="h5netcdf") as data:
-                if "arena_m" not in data.attrs or not {"step", "rate", "minmax", "silent"} <= set(data.variables):
+                if "arena_m" not in data.attrs or not {"step", "rate", "minmax", "silent"} <= set(
+                    data.variables
+                ):
                     raise ValueError("it lacks parts")
                 return data.load()
         except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"{self.history_path} is damaged ({error}); run `gridcode evaluate` again") from None
+            raise InputError(
+                f"{self.history_path} is damaged ({error}); run `gridcode evaluate` again"
+            ) from None
 
     def read_maps(self, group: str, names: Sequence[str] | None = None) -> xr.Dataset:
         """One group of rate maps, without reading the others.
@@ -309,12 +362,16 @@ class Run:
             InputError: not evaluated, no such group, or damaged.
         """
         if not self.ratemaps_path.is_file():
-            raise InputError(f"'{self.folder}' has not been evaluated; run `gridcode evaluate {self.folder}`")
+            raise InputError(
+                f"'{self.folder}' has not been evaluated; run `gridcode evaluate {self.folder}`"
+            )
         try:
             with xr.open_dataset(self.ratemaps_path, group=group, engine="h5netcdf") as data:
                 return (data if names is None else data[list(names)]).load()
         except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"no maps '{group}' in {self.ratemaps_path} ({str(error).splitlines()[0]})") from None
+            raise InputError(
+                f"no maps '{group}' in {self.ratemaps_path} ({str(error).splitlines()[0]})"
+            ) from None
 
     def read_evaluation(self) -> tuple[dict[str, Any], xr.DataTree]:
         """Scores and maps as `write_evaluation` saved them.
@@ -323,13 +380,17 @@ class Run:
             InputError: the run has not been evaluated, or its files are damaged.
         """
         if not self.summary_path.is_file() or not self.ratemaps_path.is_file():
-            raise InputError(f"'{self.folder}' has not been evaluated; run `gridcode evaluate {self.folder}`")
+            raise InputError(
+                f"'{self.folder}' has not been evaluated; run `gridcode evaluate {self.folder}`"
+            )
         try:
             summary: dict[str, Any] = json.loads(self.summary_path.read_text(encoding="utf-8"))
             with xr.open_datatree(self.ratemaps_path, engine="h5netcdf") as tree:
                 return summary, tree.load()
         except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"the evaluation of '{self.folder}' is damaged ({error}); run `gridcode evaluate` again") from None
+            raise InputError(
+                f"the evaluation of '{self.folder}' is damaged ({error}); run `gridcode evaluate` again"
+            ) from None
 
     @property
     def film_path(self) -> Path:
@@ -341,7 +402,9 @@ class Run:
         """The page."""
         return self.folder / "report.html"
 
-    def write_report(self, page: str, pictures: Mapping[str, bytes], documents: Mapping[str, bytes] | None = None) -> None:
+    def write_report(
+        self, page: str, pictures: Mapping[str, bytes], documents: Mapping[str, bytes] | None = None
+    ) -> None:
         """Save the page and its pictures (PNG bytes by name, and PDF bytes where there are any), each replaced as a whole."""
         folder = self.folder / "figures"
         folder.mkdir(exist_ok=True)
@@ -355,7 +418,9 @@ class Run:
     def figures_are_current(self) -> bool:
         """Whether the pictures are of the evaluation that the run has now, wherever the folder was copied since."""
         try:
-            return (self.folder / "figures" / STAMP).read_text(encoding="utf-8").strip() == self._summary_digest()
+            return (self.folder / "figures" / STAMP).read_text(
+                encoding="utf-8"
+            ).strip() == self._summary_digest()
         except (OSError, UnicodeDecodeError):
             return False
 
@@ -373,11 +438,14 @@ class Run:
         """
         try:
             import fcntl
-        except ImportError:  # Windows has no flock; two trainings of one folder are then the user's to avoid.
+        except (
+            ImportError
+        ):  # Windows has no flock; two trainings of one folder are then the user's to avoid.
             yield
             return
         with open(self.folder / ".lock", "w") as file:
-            # The explorer looks at the lock for some microseconds to see who trains; that must not pass for a training.
+            # The explorer looks at the lock for some microseconds to see who trains; that must not
+            # pass for a training.
             for left in (2, 1, 0):
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -400,19 +468,28 @@ def writing(run: Run) -> Iterator[None]:
         yield
     except OSError as error:
         # HDF5 tells of a full disk in the middle of a long text.
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT) or f"errno = {errno.ENOSPC}" in str(error)
-        raise InputError(f"cannot write to '{run.folder}': {'the disk is full' if full else error.strerror or str(error).splitlines()[0]}") from None
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT) or f"errno = {errno.ENOSPC}" in str(
+            error
+        )
+        raise InputError(
+            f"cannot write to '{run.folder}': {'the disk is full' if full else error.strerror or str(error).splitlines()[0]}"
+        ) from None
 
 
 def _write_tree(path: Path, tree: xr.DataTree) -> None:
-    # Two processes may write the same file, one after the other: each has a temporary one of its own.
+    # Two processes may write the same file, one after the other: each has a temporary one of its
+    # own.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     for left in path.parent.glob(f".{path.name}.*.part"):
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > LEFT_OVER_S:
                 left.unlink()
     try:
-        encoding = {group: {name: ENCODING[name] for name in ENCODING if name in tree[group]} for group in tree.groups if group != "/"}
+        encoding = {
+            group: {name: ENCODING[name] for name in ENCODING if name in tree[group]}
+            for group in tree.groups
+            if group != "/"
+        }
         tree.to_netcdf(temporary, engine="h5netcdf", format="NETCDF4", encoding=encoding)
         os.replace(temporary, path)
     finally:
@@ -421,7 +498,9 @@ def _write_tree(path: Path, tree: xr.DataTree) -> None:
 
 def _left_over(path: Path) -> bool:
     """Whether a file is what a run killed while it was being made has left."""
-    return path.name.endswith(".part") or (path.name == "checkpoints" and path.is_dir() and not any(path.iterdir()))
+    return path.name.endswith(".part") or (
+        path.name == "checkpoints" and path.is_dir() and not any(path.iterdir())
+    )
 
 
 def checkpoint_step(path: Path) -> int:
@@ -434,9 +513,18 @@ def _git_commit() -> str | None:
     """Commit of the source tree the package runs from, None for an installed one."""
     source = Path(__file__).parent
     try:
-        done = subprocess.run(["git", "-C", source, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True)
+        done = subprocess.run(
+            ["git", "-C", source, "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
         tracked = subprocess.run(
-            ["git", "-C", source, "ls-files", "--error-unmatch", Path(__file__).name], capture_output=True, timeout=5, check=False
+            ["git", "-C", source, "ls-files", "--error-unmatch", Path(__file__).name],
+            capture_output=True,
+            timeout=5,
+            check=False,
         )
     except (OSError, subprocess.SubprocessError):
         return None

@@ -23,13 +23,22 @@ def steps_kept(steps: int, count: int, *, first_stage: int = 0) -> list[int]:
     Args:
         steps: S, steps of the training.
         count: K, how many are kept beside step 0; 0 keeps none at all.
-        first_stage: length of the first of two stages; each gets half of the snapshots, spread in the same way.
+        first_stage: length of the first of two stages; each gets half of the snapshots, spread in
+            the same way.
     """
     if not count:
         return []
     if 0 < first_stage < steps and count > 1:
         early = steps_kept(first_stage, count // 2)
-        return sorted({*early, *(first_stage + step for step in steps_kept(steps - first_stage, count - count // 2))})
+        return sorted(
+            {
+                *early,
+                *(
+                    first_stage + step
+                    for step in steps_kept(steps - first_stage, count - count // 2)
+                ),
+            }
+        )
     return sorted({round(steps * (k / count) ** 2) for k in range(count + 1)})
 
 
@@ -62,10 +71,13 @@ def load_network(path: str | os.PathLike[str], config: Config) -> Network:
     """
     try:
         weights = unpack(Path(path).read_bytes())
-        # Weights are loaded over whatever the network starts with, so take what is quickest to make.
+        # Weights are loaded over whatever the network starts with, so take what is quickest to
+        # make.
         start = config.model.model_copy(update={"initialisation": "default"})
         network = make_network(start, generator=torch.Generator().manual_seed(0))
         network.load_state_dict(weights)
     except (OSError, RuntimeError, InputError) as error:
-        raise InputError(f"the snapshot {Path(path).name} cannot be read ({str(error).splitlines()[0]})") from None
+        raise InputError(
+            f"the snapshot {Path(path).name} cannot be read ({str(error).splitlines()[0]})"
+        ) from None
     return network

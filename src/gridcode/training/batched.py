@@ -1,9 +1,10 @@
 """Many networks, one program: the training step of E independent networks as one graph of operations on the GPU.
 
-Every tensor has the network's axis in front. Each network has its own seed, batches, learning rate and loss weights, and
-comes out as it would alone. On a CUDA device the whole step, random numbers included, is captured once as a CUDA graph:
-between logged steps Python does nothing but launch it. On the CPU the same program runs operation by operation, but only
-the tests use it there: several networks are faster in turn (docs/performance.md).
+Every tensor has the network's axis in front. Each network has its own seed, batches, learning rate
+and loss weights, and comes out as it would alone. On a CUDA device the whole step, random numbers
+included, is captured once as a CUDA graph: between logged steps Python does nothing but launch it.
+On the CPU the same program runs operation by operation, but only the tests use it there: several
+networks are faster in turn (docs/performance.md).
 """
 
 import math
@@ -17,7 +18,13 @@ from torch import Generator, Tensor
 from gridcode.config import Config
 from gridcode.errors import InputError
 from gridcode.gpu.cuda_graph import no_collection, rounded_products, side_stream
-from gridcode.losses.batched_terms import BatchedTerms, LossSettings, batched_isometry, batched_objective, pair_terms_in_turn
+from gridcode.losses.batched_terms import (
+    BatchedTerms,
+    LossSettings,
+    batched_isometry,
+    batched_objective,
+    pair_terms_in_turn,
+)
 from gridcode.losses.objective import isometry_weights
 from gridcode.losses.pairwise import choose_states
 from gridcode.models.populations import join, make_network, members_of
@@ -36,7 +43,14 @@ VARIABLE = {
         *("isometry", "isometry_range_m", "isometry_ramp", "isometry_early_raw"),
     },
     "training": {
-        *("seed", "learning_rate", "joint_learning_rate", "gradient_clip", "hold_steps", "warmup_steps"),
+        *(
+            "seed",
+            "learning_rate",
+            "joint_learning_rate",
+            "gradient_clip",
+            "hold_steps",
+            "warmup_steps",
+        ),
         *("final_fraction", "plateau_factor", "plateau_patience"),
     },
 }
@@ -51,7 +65,12 @@ TERMS = ("loss", "separation", "invariance", "capacity", "isometry")
 def shape_of(config: Config) -> str:
     """What networks must have in common to train as one program, as text to compare."""
     data = config.model_dump(mode="json", exclude={"evaluation"})
-    return repr({section: {k: v for k, v in values.items() if k not in VARIABLE.get(section, ())} for section, values in data.items()})
+    return repr(
+        {
+            section: {k: v for k, v in values.items() if k not in VARIABLE.get(section, ())}
+            for section, values in data.items()
+        }
+    )
 
 
 class _StreamsInTurn:
@@ -85,7 +104,8 @@ class BatchedTrainer:
     """Networks with their optimisers, schedules and random streams, trained together.
 
     Args:
-        configs: a configuration for each network; they may differ in the settings of `VARIABLE` only.
+        configs: a configuration for each network; they may differ in the settings of `VARIABLE`
+            only.
         device: where to compute.
         kernels: use the Triton kernels for rollout, pair terms, random numbers and AdamW.
         graph: capture the step as a CUDA graph; needs a CUDA device and the kernels.
@@ -93,7 +113,8 @@ class BatchedTrainer:
     Attributes:
         pace: steps that `advance_to` is best asked for at once; None for as many as one likes.
         step: optimiser steps done.
-        failures: what went wrong, by index of the network; its weights are as they were before that step.
+        failures: what went wrong, by index of the network; its weights are as they were before that
+            step.
 
     Raises:
         InputError: configurations that differ in other settings, or a graph without what it needs.
@@ -101,9 +122,18 @@ class BatchedTrainer:
 
     pace: int | None = None
 
-    def __init__(self, configs: Sequence[Config], *, device: torch.device | str = "cpu", kernels: bool = False, graph: bool = False) -> None:
+    def __init__(
+        self,
+        configs: Sequence[Config],
+        *,
+        device: torch.device | str = "cpu",
+        kernels: bool = False,
+        graph: bool = False,
+    ) -> None:
         if len({shape_of(c) for c in configs}) != 1:
-            raise InputError("networks trained together may differ only in seed, learning rate, loss weights and scales")
+            raise InputError(
+                "networks trained together may differ only in seed, learning rate, loss weights and scales"
+            )
         self.device = torch.device(device)
         if graph and not (kernels and self.device.type == "cuda"):
             raise InputError("a CUDA graph needs a CUDA device and the kernels")
@@ -114,17 +144,35 @@ class BatchedTrainer:
         self._graph: torch.cuda.CUDAGraph | None = None
         config = configs[0]
         self._dtype = getattr(torch, config.training.precision)
-        networks = [make_network(c.model, generator=Generator().manual_seed(c.training.seed), dtype=self._dtype) for c in configs]
-        self._stacks = stack_populations([members_of(n) for n in networks], config, device=self.device, kernels=kernels)
+        networks = [
+            make_network(
+                c.model, generator=Generator().manual_seed(c.training.seed), dtype=self._dtype
+            )
+            for c in configs
+        ]
+        self._stacks = stack_populations(
+            [members_of(n) for n in networks], config, device=self.device, kernels=kernels
+        )
         # Learning rate and the two isometry weights.
-        self._rows = torch.zeros(TABLE_STEPS, 3, len(configs), dtype=torch.float64, device=self.device)
+        self._rows = torch.zeros(
+            TABLE_STEPS, 3, len(configs), dtype=torch.float64, device=self.device
+        )
         self._rates = torch.zeros_like(self._rows[0])
-        self._table: tuple[int, list[float]] = (-TABLE_STEPS, [])  # its first step, and the plateaus' factors it was made with
-        self._settings = LossSettings.of([c.loss for c in configs], dtype=self._dtype, device=self.device)
+        self._table: tuple[int, list[float]] = (
+            -TABLE_STEPS,
+            [],
+        )  # its first step, and the plateaus' factors it was made with
+        self._settings = LossSettings.of(
+            [c.loss for c in configs], dtype=self._dtype, device=self.device
+        )
         self._clip = self._column([c.training.gradient_clip or math.inf for c in configs])
         # Batches are drawn in float32 whatever the network's precision.
-        self._max_velocity = self._column([c.world.max_velocity_m for c in configs]).to(torch.float32).view(-1, 1, 1)
-        self._seeds = torch.tensor([c.training.seed for c in configs], dtype=torch.int64, device=self.device)
+        self._max_velocity = (
+            self._column([c.world.max_velocity_m for c in configs]).to(torch.float32).view(-1, 1, 1)
+        )
+        self._seeds = torch.tensor(
+            [c.training.seed for c in configs], dtype=torch.int64, device=self.device
+        )
         # What the captured step counts for itself.
         self._row = torch.zeros((), dtype=torch.int64, device=self.device)
         self._batch = torch.zeros(len(configs), dtype=torch.int64, device=self.device)
@@ -134,7 +182,9 @@ class BatchedTrainer:
         self._loss_sum = torch.zeros(len(configs), dtype=torch.float64, device=self.device)
         self._shown = torch.zeros(7, len(configs), dtype=torch.float64, device=self.device)
         self._plateaus = [Plateau() for _ in configs]
-        self._last: tuple[list[Tensor], Batch] | None = None  # states of each population and batch of the newest step
+        self._last: tuple[list[Tensor], Batch] | None = (
+            None  # states of each population and batch of the newest step
+        )
 
     def _column(self, values: list[float]) -> Tensor:
         return torch.tensor(values, dtype=self._dtype, device=self.device)
@@ -155,18 +205,33 @@ class BatchedTrainer:
 
     def _choose(self, states: Tensor, stream: Any) -> Tensor | None:
         loss = self.configs[0].loss
-        return choose_states(loss.sampled_states, of=states.shape[1] * states.shape[2], generator=stream) if loss.pairs == "sampled" else None
+        return (
+            choose_states(
+                loss.sampled_states, of=states.shape[1] * states.shape[2], generator=stream
+            )
+            if loss.pairs == "sampled"
+            else None
+        )
 
-    def _isometry(self, stack: PopulationStack | None, states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _isometry(
+        self, stack: PopulationStack | None, states: Tensor, batch: Batch
+    ) -> tuple[Tensor, Tensor]:
         def each(values: Tensor) -> Tensor:
             return stack.each(values) if stack else values
 
         weight, early = (each(self._rates[row].to(self._dtype)) for row in (1, 2))
         loss = self.configs[0].loss
-        return batched_isometry(states, batch, loss, self._settings.map(each), weight=weight, early_raw_weight=early)
+        return batched_isometry(
+            states, batch, loss, self._settings.map(each), weight=weight, early_raw_weight=early
+        )
 
     def _objective(
-        self, stack: PopulationStack | None, states: Tensor, batch: Batch, pick: Tensor | None, isometry: tuple[Tensor, Tensor]
+        self,
+        stack: PopulationStack | None,
+        states: Tensor,
+        batch: Batch,
+        pick: Tensor | None,
+        isometry: tuple[Tensor, Tensor],
     ) -> BatchedTerms:
         config = self.configs[0]
         pairs: Any = pair_terms_in_turn
@@ -179,25 +244,51 @@ class BatchedTrainer:
         settings = self._settings
         if stack:
             settings, pick = settings.map(stack.each), None if pick is None else stack.each(pick)
-        return batched_objective(states, batch, config.loss, settings, pick=pick, isometry=isometry, pair_terms_of_networks=pairs)
+        return batched_objective(
+            states,
+            batch,
+            config.loss,
+            settings,
+            pick=pick,
+            isometry=isometry,
+            pair_terms_of_networks=pairs,
+        )
 
-    def _terms_of_each(self, by_stack: Sequence[Tensor], batch: Batch, pick: Tensor | None) -> list[BatchedTerms]:
+    def _terms_of_each(
+        self, by_stack: Sequence[Tensor], batch: Batch, pick: Tensor | None
+    ) -> list[BatchedTerms]:
         """The objective of every population by itself, one record for each place among a network's populations."""
         found = []
         for stack, states in zip(self._stacks, by_stack, strict=True):
             own = stack.batch(batch)
-            found.append(self._objective(stack, states, own, pick, self._isometry(stack, states, own)))
-        columns = {name: self._in_order([getattr(terms, name) for terms in found]) for name in vars(found[0])}
-        return [BatchedTerms(**dict(zip(columns, values, strict=True))) for values in zip(*columns.values(), strict=True)]
+            found.append(
+                self._objective(stack, states, own, pick, self._isometry(stack, states, own))
+            )
+        columns = {
+            name: self._in_order([getattr(terms, name) for terms in found])
+            for name in vars(found[0])
+        }
+        return [
+            BatchedTerms(**dict(zip(columns, values, strict=True)))
+            for values in zip(*columns.values(), strict=True)
+        ]
 
-    def _terms_of_whole(self, by_stack: Sequence[Tensor], batch: Batch, pick: Tensor | None) -> BatchedTerms:
+    def _terms_of_whole(
+        self, by_stack: Sequence[Tensor], batch: Batch, pick: Tensor | None
+    ) -> BatchedTerms:
         """The objective of all units together; isometry of the whole or, as configured, the mean over populations."""
         states = join(self._in_order(by_stack))
         if self.configs[0].loss.isometry_of == "whole" or len(self.configs[0].model.sizes) == 1:
             isometry = self._isometry(None, states, batch)
         else:
-            parts = [self._isometry(stack, own, stack.batch(batch)) for stack, own in zip(self._stacks, by_stack, strict=True)]
-            weighted, shown = (torch.stack(self._in_order(values)).mean(dim=0) for values in zip(*parts, strict=True))
+            parts = [
+                self._isometry(stack, own, stack.batch(batch))
+                for stack, own in zip(self._stacks, by_stack, strict=True)
+            ]
+            weighted, shown = (
+                torch.stack(self._in_order(values)).mean(dim=0)
+                for values in zip(*parts, strict=True)
+            )
             isometry = weighted, shown
         return self._objective(None, states, batch, pick, isometry)
 
@@ -213,7 +304,9 @@ class BatchedTrainer:
                 stream: Any = _StreamsOnDevice(self._seeds, self._batch)
             else:
                 number = self.step * config.training.accumulation + part
-                stream = _StreamsInTurn([c.training.seed for c in self.configs], number, self.device)
+                stream = _StreamsInTurn(
+                    [c.training.seed for c in self.configs], number, self.device
+                )
             batch = draw_batch(
                 steps=steps,
                 trajectories=trajectories,
@@ -227,7 +320,12 @@ class BatchedTrainer:
             pick = self._choose(by_stack[0], stream)
             if self._separate:
                 each = self._terms_of_each(by_stack, batch, pick)
-                terms = BatchedTerms(**{name: torch.stack([getattr(t, name) for t in each]).mean(dim=0) for name in vars(each[0])})
+                terms = BatchedTerms(
+                    **{
+                        name: torch.stack([getattr(t, name) for t in each]).mean(dim=0)
+                        for name in vars(each[0])
+                    }
+                )
             else:
                 terms = self._terms_of_whole(by_stack, batch, pick)
             (terms.total.sum() / config.training.accumulation).backward()
@@ -237,15 +335,32 @@ class BatchedTrainer:
             zero = [(states.amax(dim=-1) <= 0).sum(dim=(1, 2)) for states in by_stack]
             self._zero_states += torch.stack(self._in_order(zero)).sum(dim=0) * (self._failed == 0)
         gradients = [stack.gradient() for stack in self._stacks]
-        norms = self._in_order([torch.linalg.vector_norm(gradient, dim=1) for gradient in gradients])
+        norms = self._in_order(
+            [torch.linalg.vector_norm(gradient, dim=1) for gradient in gradients]
+        )
         norm = norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms), dim=0)
         total = terms.total.detach()
         broken = ~torch.isfinite(total + norm)
-        self._failed_at.copy_(torch.where(broken & (self._failed == 0), self._batch, self._failed_at))
+        self._failed_at.copy_(
+            torch.where(broken & (self._failed == 0), self._batch, self._failed_at)
+        )
         going = self._failed == 0
         quiet = [(states.amax(dim=(1, 2)) <= SILENT_BELOW).sum(dim=-1) for states in by_stack]
         silent = torch.stack(self._in_order(quiet)).sum(dim=0)
-        shown = torch.stack([v.double() for v in (total, terms.separation, terms.invariance, terms.capacity, terms.isometry, norm, silent)])
+        shown = torch.stack(
+            [
+                v.double()
+                for v in (
+                    total,
+                    terms.separation,
+                    terms.invariance,
+                    terms.capacity,
+                    terms.isometry,
+                    norm,
+                    silent,
+                )
+            ]
+        )
         self._shown.copy_(torch.where(going, shown, self._shown))
         self._failed.copy_(torch.maximum(self._failed, broken.float()))
         self._loss_sum += torch.where(broken, 0.0, total.double())
@@ -268,7 +383,10 @@ class BatchedTrainer:
                 self._graph = None  # another stage is another program
             plateau = self.configs[0].training.schedule == "plateau"
             if plateau:
-                stop = min(stop, self.step + self.configs[0].training.plateau_interval - self._plateaus[0].seen)
+                stop = min(
+                    stop,
+                    self.step + self.configs[0].training.plateau_interval - self._plateaus[0].seen,
+                )
             began = self.step
             while self.step < stop:
                 self._launch()
@@ -276,7 +394,9 @@ class BatchedTrainer:
             if plateau:
                 self._observe(stop - began)
             if self.step == border:
-                self._plateaus = [Plateau() for _ in self.configs]  # the second stage minimises something else
+                self._plateaus = [
+                    Plateau() for _ in self.configs
+                ]  # the second stage minimises something else
         self._collect_failures()
 
     def _launch(self) -> None:
@@ -304,7 +424,8 @@ class BatchedTrainer:
             with torch.cuda.graph(graph, stream=side):
                 self._one_step()
         here.wait_stream(side)
-        # The warm-up took real steps: put everything back. Optimiser tensors that it made go back to zero.
+        # The warm-up took real steps: put everything back. Optimiser tensors that it made go back
+        # to zero.
         with torch.no_grad():
             for tensor, before in zip(kept, saved, strict=True):
                 tensor.copy_(before)
@@ -314,8 +435,21 @@ class BatchedTrainer:
 
     def _everything(self) -> list[Tensor]:
         """All tensors that a step changes; the optimiser's own last, for they may come to be in the first step."""
-        counters = [self._rates, self._row, self._batch, self._zero_states, self._failed, self._failed_at, self._loss_sum, self._shown]
-        return [*(s.weights for s in self._stacks), *counters, *(t for s in self._stacks for t in s.tensors())]
+        counters = [
+            self._rates,
+            self._row,
+            self._batch,
+            self._zero_states,
+            self._failed,
+            self._failed_at,
+            self._loss_sum,
+            self._shown,
+        ]
+        return [
+            *(s.weights for s in self._stacks),
+            *counters,
+            *(t for s in self._stacks for t in s.tensors()),
+        ]
 
     def _fill_table(self) -> None:
         """Rates and isometry weights of the coming steps; worked out anew where a plateau has lowered its rate."""
@@ -328,7 +462,10 @@ class BatchedTrainer:
         for c, plateau in zip(self.configs, self._plateaus, strict=True):
             key = f"{c.training.model_copy(update={'seed': 0})!r} {c.loss!r} {plateau.factor}"
             if key not in made:
-                rows = [[learning_rate(c.training, s, plateau), *isometry_weights(c.loss, s)] for s in steps]
+                rows = [
+                    [learning_rate(c.training, s, plateau), *isometry_weights(c.loss, s)]
+                    for s in steps
+                ]
                 made[key] = torch.tensor(rows, dtype=self._rows.dtype)
             columns.append(made[key])
         self._rows.copy_(torch.stack(columns, dim=2))
@@ -337,7 +474,9 @@ class BatchedTrainer:
         self._table = (self.step, factors)
 
     def _observe(self, steps: int) -> None:
-        for config, plateau, loss in zip(self.configs, self._plateaus, self._loss_sum.tolist(), strict=True):
+        for config, plateau, loss in zip(
+            self.configs, self._plateaus, self._loss_sum.tolist(), strict=True
+        ):
             plateau.observe(config.training, loss, steps)
         self._loss_sum.zero_()
 
@@ -367,7 +506,9 @@ class BatchedTrainer:
                 "silent_units": int(values[6]),
                 "zero_states": count,
             }
-            for values, compared, rate, count in zip(shown, self._compared(), rates, zero, strict=True)
+            for values, compared, rate, count in zip(
+                shown, self._compared(), rates, zero, strict=True
+            )
         ]
 
     @torch.no_grad()
@@ -376,14 +517,25 @@ class BatchedTrainer:
         if len(self.configs[0].model.sizes) == 1 or self._last is None:
             return [{} for _ in self.configs]
         by_stack, batch = self._last
-        stream = _StreamsInTurn([c.training.seed for c in self.configs], COMPARED + self.step, self.device)
+        stream = _StreamsInTurn(
+            [c.training.seed for c in self.configs], COMPARED + self.step, self.device
+        )
         pick = self._choose(by_stack[0], stream)
         with rounded_products(self.configs[0].training.products):
             found = {"": self._terms_of_whole(by_stack, batch, pick)}
-            found |= {f"_{k}": terms for k, terms in enumerate(self._terms_of_each(by_stack, batch, pick), start=1)}
+            found |= {
+                f"_{k}": terms
+                for k, terms in enumerate(self._terms_of_each(by_stack, batch, pick), start=1)
+            }
         names = {"total": "loss"} | {name: name for name in TERMS[1:]}
-        values = {f"{names[key]}{end}": value.tolist() for end, terms in found.items() for key, value in vars(terms).items()}
-        return [dict(zip(values, column, strict=True)) for column in zip(*values.values(), strict=True)]
+        values = {
+            f"{names[key]}{end}": value.tolist()
+            for end, terms in found.items()
+            for key, value in vars(terms).items()
+        }
+        return [
+            dict(zip(values, column, strict=True)) for column in zip(*values.values(), strict=True)
+        ]
 
     def snapshots(self) -> list[Snapshot]:
         """The present state of each network, on the CPU."""
@@ -392,11 +544,17 @@ class BatchedTrainer:
         for e, config in enumerate(self.configs):
             weights: dict[str, Tensor] = {}
             optimiser: dict[str, Tensor] = {}
-            for place, own, moments in sorted((part for s in self._stacks for part in s.snapshot(e)), key=lambda part: part[0]):
+            for place, own, moments in sorted(
+                (part for s in self._stacks for part in s.snapshot(e)), key=lambda part: part[0]
+            ):
                 prefix = population_prefix(config.model, place)
                 weights |= {prefix + name: value for name, value in own.items()}
                 optimiser |= {prefix + name: value for name, value in moments.items()}
-            found.append(Snapshot(weights, optimiser, self.step, zero[e], self._plateaus[e], config.training_hash))
+            found.append(
+                Snapshot(
+                    weights, optimiser, self.step, zero[e], self._plateaus[e], config.training_hash
+                )
+            )
         return found
 
     def restore(self, snapshots: Sequence[Snapshot]) -> None:
@@ -413,7 +571,11 @@ class BatchedTrainer:
                 for place in stack.which:
                     prefix = population_prefix(self.configs[0].model, place)
                     own = [
-                        {name.removeprefix(prefix): value for name, value in part.items() if name.startswith(prefix)}
+                        {
+                            name.removeprefix(prefix): value
+                            for name, value in part.items()
+                            if name.startswith(prefix)
+                        }
                         for part in (snapshot.weights, snapshot.optimiser)
                     ]
                     stack.restore(e, place, *own)

@@ -1,7 +1,7 @@
 """Checkpoints: everything a training needs to go on as if it had never stopped, in one safetensors file.
 
-A file is written beside its place, flushed to disk and renamed, so that a reader never sees half of it; its digest tells
-a damaged one. Loading never runs code from the file.
+A file is written beside its place, flushed to disk and renamed, so that a reader never sees half of
+it; its digest tells a damaged one. Loading never runs code from the file.
 """
 
 import dataclasses
@@ -38,7 +38,9 @@ def _digest(tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:
     return digest.hexdigest()
 
 
-def save(snapshot: Snapshot, path: str | os.PathLike[str], *, extra: dict[str, Any] | None = None) -> None:
+def save(
+    snapshot: Snapshot, path: str | os.PathLike[str], *, extra: dict[str, Any] | None = None
+) -> None:
     """Write the whole state of a training.
 
     Args:
@@ -81,13 +83,19 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str
     if metadata.get("format") != FORMAT:
         raise DamagedCheckpointError(f"checkpoint {name} is not one of gridcode's")
     if _digest(tensors, metadata) != expected:
-        raise DamagedCheckpointError(f"checkpoint {name} is damaged (its contents do not match its checksum)")
+        raise DamagedCheckpointError(
+            f"checkpoint {name} is damaged (its contents do not match its checksum)"
+        )
     return tensors, metadata
 
 
 def network_weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """The network's part of a checkpoint's tensors."""
-    return {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
+    return {
+        name.removeprefix("network."): value
+        for name, value in tensors.items()
+        if name.startswith("network.")
+    }
 
 
 def load(path: str | os.PathLike[str], training_hash: str) -> tuple[Snapshot, dict[str, Any]]:
@@ -103,11 +111,17 @@ def load(path: str | os.PathLike[str], training_hash: str) -> tuple[Snapshot, di
     """
     tensors, metadata = read(path)
     if metadata.get("training_hash") != training_hash:
-        raise InputError(f"checkpoint {Path(path).name} was made with other settings than this configuration; train into another folder")
+        raise InputError(
+            f"checkpoint {Path(path).name} was made with other settings than this configuration; train into another folder"
+        )
     try:
         snapshot = Snapshot(
             weights=network_weights(tensors),
-            optimiser={name.removeprefix("optimiser."): value for name, value in tensors.items() if name.startswith("optimiser.")},
+            optimiser={
+                name.removeprefix("optimiser."): value
+                for name, value in tensors.items()
+                if name.startswith("optimiser.")
+            },
             step=int(metadata["step"]),
             zero_states=int(metadata["zero_states"]),
             plateau=Plateau(**json.loads(metadata["plateau"])),
@@ -115,7 +129,9 @@ def load(path: str | os.PathLike[str], training_hash: str) -> tuple[Snapshot, di
         )
         extra: dict[str, Any] = json.loads(metadata["extra"])
     except (KeyError, ValueError, TypeError) as error:
-        raise DamagedCheckpointError(f"checkpoint {Path(path).name} is incomplete ({error})") from None
+        raise DamagedCheckpointError(
+            f"checkpoint {Path(path).name} is incomplete ({error})"
+        ) from None
     return snapshot, extra
 
 
@@ -133,5 +149,7 @@ def restore(trainer: Trainer, path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         trainer.restore(snapshot)
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise DamagedCheckpointError(f"checkpoint {Path(path).name} does not fit this run ({str(error).splitlines()[0]})") from None
+        raise DamagedCheckpointError(
+            f"checkpoint {Path(path).name} does not fit this run ({str(error).splitlines()[0]})"
+        ) from None
     return extra

@@ -56,10 +56,14 @@ def choose_threads(training: TrainingConfig, *, all_pairs: bool, sizes: Sequence
     # OpenMP takes lists too, one number for each level.
     told = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     allowed = min(2, os.cpu_count() or 1, int(told) if told.isdecimal() and int(told) else 2)
-    return training.threads or (allowed if all_pairs or len(sizes) > 1 or sizes[0] >= TWO_THREADS_FROM_UNITS else 1)
+    return training.threads or (
+        allowed if all_pairs or len(sizes) > 1 or sizes[0] >= TWO_THREADS_FROM_UNITS else 1
+    )
 
 
-def train_run(run: Run, *, progress: Callable[[Progress], None] | None = None, stop_at: int | None = None) -> None:
+def train_run(
+    run: Run, *, progress: Callable[[Progress], None] | None = None, stop_at: int | None = None
+) -> None:
     """Train a run to its end, from its newest intact checkpoint where there is one.
 
     Args:
@@ -69,28 +73,40 @@ def train_run(run: Run, *, progress: Callable[[Progress], None] | None = None, s
 
     Raises:
         InputError: the device is not there, or another process trains this run.
-        TrainingError: a loss is not finite, memory or disk is full, or no checkpoint of the run is intact.
+        TrainingError: a loss is not finite, memory or disk is full, or no checkpoint of the run is
+            intact.
     """
     train_together([run], progress=progress, stop_at=stop_at)
 
 
-def train_together(runs: Sequence[Run], *, progress: Callable[[Progress], None] | None = None, stop_at: int | None = None) -> None:
+def train_together(
+    runs: Sequence[Run],
+    *,
+    progress: Callable[[Progress], None] | None = None,
+    stop_at: int | None = None,
+) -> None:
     """Train runs as one program on a GPU (`BatchedTrainer`); each folder comes out as if trained alone.
 
     Args:
-        runs: one run on the CPU; on a GPU as many as have the same `shape_of` their configurations and are at the same step.
+        runs: one run on the CPU; on a GPU as many as have the same `shape_of` their configurations
+            and are at the same step.
         progress: called after every step, on a GPU after every few.
         stop_at: stop (with a checkpoint) at this step instead of the configured one.
 
     Raises:
-        InputError: the device is not there, another process trains one of the runs, or they cannot train together.
-        TrainingError: as in `train_run`; where a loss of some runs is not finite, the others are trained to their end first.
+        InputError: the device is not there, another process trains one of the runs, or they cannot
+            train together.
+        TrainingError: as in `train_run`; where a loss of some runs is not finite, the others are
+            trained to their end first.
     """
     config = runs[0].config
     device = choose_device(config.training.device)
     keep_freed_memory()
-    threads = choose_threads(config.training, all_pairs=config.loss.pairs == "all", sizes=config.model.sizes)
-    # Threads go to populations, which need not wait for each other, rather than into each operation.
+    threads = choose_threads(
+        config.training, all_pairs=config.loss.pairs == "all", sizes=config.model.sizes
+    )
+    # Threads go to populations, which need not wait for each other, rather than into each
+    # operation.
     several = threads > 1 and len(config.model.sizes) > 1 and device.type == "cpu"
     last = min(config.training.steps, stop_at or config.training.steps)
     engine: Engine | None = None
@@ -102,17 +118,25 @@ def train_together(runs: Sequence[Run], *, progress: Callable[[Progress], None] 
             workers = stack.enter_context(ThreadPoolExecutor(threads)) if several else None
             engine = make_engine([run.config for run in runs], device, workers=workers)
             if isinstance(engine, OneNetwork) and len(runs) > 1:
-                raise InputError("several networks train as one program only on a GPU, with its kernels; train them one by one")
+                raise InputError(
+                    "several networks train as one program only on a GPU, with its kernels; train them one by one"
+                )
             clock = _Clock(_resume(runs, engine))
-            logs = [stack.enter_context(open(run.metrics_path, "a", encoding="utf-8")) for run in runs]
+            logs = [
+                stack.enter_context(open(run.metrics_path, "a", encoding="utf-8")) for run in runs
+            ]
             _loop(runs, engine, logs, clock, last, progress)
     except OSError as error:
-        raise TrainingError(f"cannot write to '{runs[0].folder}'{_at(engine)}: {_what(error)}; last good checkpoint: {_kept(runs[0])}") from error
+        raise TrainingError(
+            f"cannot write to '{runs[0].folder}'{_at(engine)}: {_what(error)}; last good checkpoint: {_kept(runs[0])}"
+        ) from error
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
         where = f"out of memory{_at(engine)} ({device.type})"
-        raise TrainingError(f"{where}: {what_to_lower(config, len(runs))}; last good checkpoint: {_kept(runs[0])}") from None
+        raise TrainingError(
+            f"{where}: {what_to_lower(config, len(runs))}; last good checkpoint: {_kept(runs[0])}"
+        ) from None
 
 
 def _at(engine: Engine | None) -> str:
@@ -120,7 +144,11 @@ def _at(engine: Engine | None) -> str:
 
 
 def _what(error: OSError) -> str:
-    return "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error.strerror or error)
+    return (
+        "the disk is full"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT)
+        else str(error.strerror or error)
+    )
 
 
 def _kept(run: Run) -> str:
@@ -136,7 +164,10 @@ class _Clock:
         self._cpu = before.get("cpu_seconds", 0.0) - time.process_time()
 
     def read(self) -> dict[str, float]:
-        return {"wall_seconds": self._wall + time.monotonic(), "cpu_seconds": self._cpu + time.process_time()}
+        return {
+            "wall_seconds": self._wall + time.monotonic(),
+            "cpu_seconds": self._cpu + time.process_time(),
+        }
 
 
 def newest_intact(run: Run) -> Iterator[tuple[Snapshot, dict[str, Any]]]:
@@ -156,7 +187,9 @@ def newest_intact(run: Run) -> Iterator[tuple[Snapshot, dict[str, Any]]]:
         intact += 1
         yield loaded
     if found and not intact:
-        raise TrainingError(f"none of the {len(found)} checkpoints in '{run.folder}' is intact; train again into another folder")
+        raise TrainingError(
+            f"none of the {len(found)} checkpoints in '{run.folder}' is intact; train again into another folder"
+        )
 
 
 def _resume(runs: Sequence[Run], engine: Engine) -> dict[str, float]:
@@ -165,10 +198,15 @@ def _resume(runs: Sequence[Run], engine: Engine) -> dict[str, float]:
     if len({found and found[0].step for found in newest}) == 1:
         choices = [{found[0].step: found} if found else {} for found in newest]
     else:  # a kill came between the checkpoints of one step
-        choices = [{snapshot.step: (snapshot, times) for snapshot, times in newest_intact(run)} for run in runs]
+        choices = [
+            {snapshot.step: (snapshot, times) for snapshot, times in newest_intact(run)}
+            for run in runs
+        ]
     common = set.intersection(*(set(c) for c in choices))
     if not common and any(choices):
-        raise InputError("runs that train together must have a checkpoint of the same step; train them one by one")
+        raise InputError(
+            "runs that train together must have a checkpoint of the same step; train them one by one"
+        )
     times: dict[str, float] = {}
     if common:
         step = max(common)
@@ -177,18 +215,23 @@ def _resume(runs: Sequence[Run], engine: Engine) -> dict[str, float]:
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
             if out_of_memory(error):
                 raise
-            raise TrainingError(f"the checkpoints of step {step} do not fit their run ({str(error).splitlines()[0]})") from None
+            raise TrainingError(
+                f"the checkpoints of step {step} do not fit their run ({str(error).splitlines()[0]})"
+            ) from None
         times = choices[0][step][1]
     for run in runs:
         run.rewind_metrics(engine.step)
     return times
 
 
-def _save(runs: Sequence[Run], engine: Engine, logs: Sequence[Any], clock: _Clock, device: str) -> None:
+def _save(
+    runs: Sequence[Run], engine: Engine, logs: Sequence[Any], clock: _Clock, device: str
+) -> None:
     for number, (run, log, snapshot) in enumerate(zip(runs, logs, engine.snapshots(), strict=True)):
         if number in engine.failures:
             continue
-        # The metrics up to a checkpoint must be on disk before it: a resumed run only writes what comes after.
+        # The metrics up to a checkpoint must be on disk before it: a resumed run only writes what
+        # comes after.
         log.flush()
         os.fsync(log.fileno())
         checkpoint.save(snapshot, run.checkpoint_path(snapshot.step), extra=clock.read())
@@ -203,16 +246,33 @@ def _keep_weights(runs: Sequence[Run], engine: Engine) -> None:
             snapshots.save(run.snapshot_path(snapshot.step), snapshot.weights)
 
 
-def _loop(runs: Sequence[Run], engine: Engine, logs: Sequence[Any], clock: _Clock, last: int, progress: Callable[[Progress], None] | None) -> None:
+def _loop(
+    runs: Sequence[Run],
+    engine: Engine,
+    logs: Sequence[Any],
+    clock: _Clock,
+    last: int,
+    progress: Callable[[Progress], None] | None,
+) -> None:
     training = runs[0].config.training
-    device = torch.cuda.get_device_name() if choose_device(training.device).type == "cuda" else "cpu"
+    device = (
+        torch.cuda.get_device_name() if choose_device(training.device).type == "cuda" else "cpu"
+    )
     row: dict[str, Any] | None = None
     mark = (engine.step, time.monotonic())
-    kept = snapshots.steps_kept(training.steps, training.snapshots, first_stage=training.separate_steps)
+    kept = snapshots.steps_kept(
+        training.steps, training.snapshots, first_stage=training.separate_steps
+    )
     if engine.step == 0 and kept:
         _keep_weights(runs, engine)
     while engine.step < last:
-        stop = min(last, *((engine.step // every + 1) * every for every in (training.log_every, training.checkpoint_every)))
+        stop = min(
+            last,
+            *(
+                (engine.step // every + 1) * every
+                for every in (training.log_every, training.checkpoint_every)
+            ),
+        )
         stop = min([stop, *(step for step in kept if step > engine.step)])
         engine.advance_to(min(stop, engine.step + engine.pace) if engine.pace else stop)
         if len(engine.failures) == len(runs):
@@ -232,5 +292,12 @@ def _loop(runs: Sequence[Run], engine: Engine, logs: Sequence[Any], clock: _Cloc
         if progress:
             progress(Progress(step=engine.step, steps=last, metrics=row))
     if engine.failures:
-        named = {i: f"{runs[i].folder}: {text}" if len(runs) > 1 else text for i, text in engine.failures.items()}
-        raise TrainingError("; ".join(f"{text}; last good checkpoint: {_kept(runs[i])}" for i, text in named.items()))
+        named = {
+            i: f"{runs[i].folder}: {text}" if len(runs) > 1 else text
+            for i, text in engine.failures.items()
+        }
+        raise TrainingError(
+            "; ".join(
+                f"{text}; last good checkpoint: {_kept(runs[i])}" for i, text in named.items()
+            )
+        )

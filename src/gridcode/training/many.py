@@ -1,8 +1,9 @@
 """Many networks: as one program on a GPU, side by side in processes on a CPU. Each leaves an ordinary run folder.
 
-On a CPU every network is an ordinary `gridcode train` in a process of its own, one thread each, as many at a time as there
-are cores: their matrices would push each other out of the cache in one program (docs/performance.md). They end with the
-command, by Ctrl-C or SIGTERM; a command killed outright (SIGKILL) leaves them to go on to their end.
+On a CPU every network is an ordinary `gridcode train` in a process of its own, one thread each, as
+many at a time as there are cores: their matrices would push each other out of the cache in one
+program (docs/performance.md). They end with the command, by Ctrl-C or SIGTERM; a command killed
+outright (SIGKILL) leaves them to go on to their end.
 """
 
 import itertools
@@ -47,17 +48,25 @@ class ManyProgress:
     networks: int
 
 
-def variants(config: Config, *, name: str, seeds: Sequence[int], vary: Mapping[str, Sequence[Any]] | None = None) -> dict[str, Config]:
+def variants(
+    config: Config,
+    *,
+    name: str,
+    seeds: Sequence[int],
+    vary: Mapping[str, Sequence[Any]] | None = None,
+) -> dict[str, Config]:
     """Configurations of many networks by the name of their run: every seed with every combination of values.
 
     Args:
         config: what they share.
         name: beginning of each name.
         seeds: their seeds.
-        vary: values by setting, such as {"loss.sigma_g": [0.3, 0.4]}; text is read as on the command line.
+        vary: values by setting, such as {"loss.sigma_g": [0.3, 0.4]}; text is read as on the
+            command line.
 
     Raises:
-        InputError: an unknown setting, a bad value, a setting that cannot be varied, no seeds, or the same network twice.
+        InputError: an unknown setting, a bad value, a setting that cannot be varied, no seeds, or
+            the same network twice.
     """
     seeds = [int(seed) for seed in seeds]
     values_of: dict[str, list[Any]] = {}
@@ -66,12 +75,21 @@ def variants(config: Config, *, name: str, seeds: Sequence[int], vary: Mapping[s
         if isinstance(values, str | int | float):
             raise InputError(f"{key} is varied over a list of values, not '{values}'")
         if key == "training.seed" or key.startswith("evaluation."):
-            raise InputError(f"{key} cannot be varied: " + ("give the seeds" if key == "training.seed" else "it does not change the training"))
+            raise InputError(
+                f"{key} cannot be varied: "
+                + (
+                    "give the seeds"
+                    if key == "training.seed"
+                    else "it does not change the training"
+                )
+            )
         if key in values_of:
             raise InputError(f"{key} is varied twice; list all its values once")
         values_of[key] = list(values)
     if not seeds or not all(values_of.values()):
-        raise InputError("no networks to train: give at least one seed, and at least one value of every varied setting")
+        raise InputError(
+            "no networks to train: give at least one seed, and at least one value of every varied setting"
+        )
     found: dict[str, Config] = {}
     for combination in itertools.product(*values_of.values()):
         changes = dict(zip(values_of, combination, strict=True))
@@ -90,38 +108,52 @@ def open_runs(configs: Mapping[str, Config], out: str | os.PathLike[str]) -> lis
     """The runs of many networks in one folder, new or to be gone on with.
 
     Raises:
-        InputError: a folder is there already that holds something else, a device is not there, or a name is too long;
-            nothing is created then.
+        InputError: a folder is there already that holds something else, a device is not there, or a
+            name is too long; nothing is created then.
     """
     out = Path(out)
     for name, config in configs.items():
         choose_device(config.training.device)
         if len(os.fsencode(name)) > LONGEST_NAME:
-            raise InputError(f"the name of the run '{name[:40]}...' is too long for a folder; vary fewer settings at once")
+            raise InputError(
+                f"the name of the run '{name[:40]}...' is too long for a folder; vary fewer settings at once"
+            )
     there = {name: Run(out / name) for name in configs if (out / name / "config.toml").exists()}
     for name, run in there.items():
         if run.config != configs[name]:
             theirs, ours = (c.model_dump() for c in (run.config, configs[name]))
-            other = [f"{section}.{key}" for section in ours for key in ours[section] if ours[section][key] != theirs[section][key]]
-            raise InputError(f"'{run.folder}' exists already, with other settings ({', '.join(other)}); choose another --out")
+            other = [
+                f"{section}.{key}"
+                for section in ours
+                for key in ours[section]
+                if ours[section][key] != theirs[section][key]
+            ]
+            raise InputError(
+                f"'{run.folder}' exists already, with other settings ({', '.join(other)}); choose another --out"
+            )
     return [there.get(name) or Run.create(out / name, config) for name, config in configs.items()]
 
 
 def train_many(
-    runs: Sequence[Run], *, jobs: int | None = None, at_once: int | None = None, progress: Callable[[ManyProgress], None] | None = None
+    runs: Sequence[Run],
+    *,
+    jobs: int | None = None,
+    at_once: int | None = None,
+    progress: Callable[[ManyProgress], None] | None = None,
 ) -> None:
     """Train runs to their end; those that are finished already are left alone.
 
     Args:
-        runs: any runs. On a GPU those whose configurations have the same `shape_of` train as one program.
+        runs: any runs. On a GPU those whose configurations have the same `shape_of` train as one
+            program.
         jobs: on a CPU, networks that train side by side; as many as there are cores by default.
         at_once: on a GPU, networks in one program; all by default.
         progress: called now and then.
 
     Raises:
         InputError: a device that is not there, or fewer than one at a time.
-        TrainingError: some runs failed (a loss that is not finite, a run that another process trains, ...), each is named;
-            all others are trained to their end first.
+        TrainingError: some runs failed (a loss that is not finite, a run that another process
+            trains, ...), each is named; all others are trained to their end first.
     """
     for argument, value in (("jobs", jobs), ("at_once", at_once)):
         if value is not None and value < 1:
@@ -132,7 +164,11 @@ def train_many(
     watch = _Watch(runs, progress)
     devices = {choose_device(run.config.training.device).type for run in todo}
     on_cpu = devices == {"cpu"}
-    failed = _side_by_side(todo, jobs or os.cpu_count() or 1, watch) if on_cpu else _one_program(todo, at_once or len(todo), watch)
+    failed = (
+        _side_by_side(todo, jobs or os.cpu_count() or 1, watch)
+        if on_cpu
+        else _one_program(todo, at_once or len(todo), watch)
+    )
     watch.tell()
     if failed:
         raise TrainingError(f"{len(failed)} of {len(runs)} networks failed: " + "; ".join(failed))
@@ -141,7 +177,9 @@ def train_many(
 class _Watch:
     """Adds up the steps of all runs for the display."""
 
-    def __init__(self, runs: Sequence[Run], progress: Callable[[ManyProgress], None] | None) -> None:
+    def __init__(
+        self, runs: Sequence[Run], progress: Callable[[ManyProgress], None] | None
+    ) -> None:
         self._runs, self._progress = runs, progress
         self._total = sum(run.config.training.steps for run in runs)
         self._steps = {run.folder: int(run.manifest.get("step", 0)) for run in runs}
@@ -155,8 +193,12 @@ class _Watch:
 
     def tell(self) -> None:
         if self._progress:
-            finished = sum(self._steps[run.folder] >= run.config.training.steps for run in self._runs)
-            self._progress(ManyProgress(sum(self._steps.values()), self._total, finished, len(self._runs)))
+            finished = sum(
+                self._steps[run.folder] >= run.config.training.steps for run in self._runs
+            )
+            self._progress(
+                ManyProgress(sum(self._steps.values()), self._total, finished, len(self._runs))
+            )
 
 
 def _side_by_side(runs: Sequence[Run], jobs: int, watch: _Watch) -> list[str]:
@@ -168,10 +210,25 @@ def _side_by_side(runs: Sequence[Run], jobs: int, watch: _Watch) -> list[str]:
         while waiting or running:
             while waiting and len(running) < jobs:
                 run = waiting.pop(0)
-                # An absolute path is not taken for a preset or an option; -P keeps the user's folder out of the imports.
-                command = [sys.executable, "-P", "-m", "gridcode", "train", str(run.folder.absolute()), "--quiet"]
+                # An absolute path is not taken for a preset or an option; -P keeps the user's
+                # folder out of the imports.
+                command = [
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "gridcode",
+                    "train",
+                    str(run.folder.absolute()),
+                    "--quiet",
+                ]
                 errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as its process; a pipe could fill up
-                process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors)
+                process = subprocess.Popen(
+                    command,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=errors,
+                )
                 running.append((run, process, errors))
             time.sleep(POLL_S)
             for run, process, errors in list(running):
@@ -181,7 +238,9 @@ def _side_by_side(runs: Sequence[Run], jobs: int, watch: _Watch) -> list[str]:
                 running.remove((run, process, errors))
                 told = [line.removeprefix("gridcode: ") for line in _all_of(errors)]
                 if process.returncode:
-                    failed.append(f"{run.folder.name}: {told[-1] if told else f'exit code {process.returncode}'}")
+                    failed.append(
+                        f"{run.folder.name}: {told[-1] if told else f'exit code {process.returncode}'}"
+                    )
                 else:
                     watch.note(run, run.config.training.steps)
                     for line in told:
@@ -223,7 +282,8 @@ def _one_program(runs: Sequence[Run], at_once: int, watch: _Watch) -> list[str]:
     groups: dict[tuple[Any, ...], list[Run]] = {}
     for run in runs:
         config = run.config
-        # Networks that a kill left at different steps train in programs of their own, and so do shapes without kernels.
+        # Networks that a kill left at different steps train in programs of their own, and so do
+        # shapes without kernels.
         found = run.checkpoints()
         steps = tuple(checkpoint_step(path) for path in found)
         alone = run.folder if why_no_kernels(config) else None

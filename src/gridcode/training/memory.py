@@ -15,14 +15,17 @@ _NEVER_TRIM, _LARGEST_MMAP_THRESHOLD = 2**31 - 1, 2**25
 def keep_freed_memory() -> bool:
     """Tell the C library not to hand freed memory back to the system; whether it took the advice.
 
-    Every step allocates and frees the same few megabytes. Returned to the system, they come back as thousands of page
-    faults a step: 10 of 70 CPU-ms at 128 units. The process keeps what it used at its peak. Only glibc has this knob;
-    elsewhere nothing happens.
+    Every step allocates and frees the same few megabytes. Returned to the system, they come back as
+    thousands of page
+    faults a step: 10 of 70 CPU-ms at 128 units. The process keeps what it used at its peak. Only
+    glibc has this knob; elsewhere nothing happens.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
     libc = ctypes.CDLL(None)
-    return bool(libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)) and bool(libc.mallopt(_M_TRIM_THRESHOLD, _NEVER_TRIM))
+    return bool(libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)) and bool(
+        libc.mallopt(_M_TRIM_THRESHOLD, _NEVER_TRIM)
+    )
 
 
 def out_of_memory(error: BaseException | None) -> bool:
@@ -30,7 +33,9 @@ def out_of_memory(error: BaseException | None) -> bool:
     while error is not None:
         told = str(error).lower()
         words = ("not enough memory", "can't allocate memory", "out of memory", "alloc_failed")
-        if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(w in told for w in words):
+        if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
+            w in told for w in words
+        ):
             return True
         error = error.__context__
     return False
@@ -39,12 +44,16 @@ def out_of_memory(error: BaseException | None) -> bool:
 def step_bytes(config: Config) -> dict[str, int]:
     """About how much a training step holds at once for one network, by the setting that governs it.
 
-    The MLP's last layer (weights, gradient, two moments), the matrices with their gradient, the states with what the
-    backward pass keeps of them, and the block or subset of pairs; measured peaks are in docs/performance.md.
+    The MLP's last layer (weights, gradient, two moments), the matrices with their gradient, the
+    states with what the backward pass keeps of them, and the block or subset of pairs; measured
+    peaks are in docs/performance.md.
     """
     size = 8 if config.training.precision == "float64" else 4
     square = sum(n**2 for n in config.model.sizes)
-    steps, trajectories = (max(both) for both in zip(*(config.world.stage(joint=joint) for joint in (False, True)), strict=True))
+    steps, trajectories = (
+        max(both)
+        for both in zip(*(config.world.stage(joint=joint) for joint in (False, True)), strict=True)
+    )
     return {
         "model.units": size * square * (4 * (config.model.hidden_widths[-1] + 1) + 3 * steps),
         "world.trajectories": size * (steps + 1) * trajectories * config.model.units * 6,

@@ -14,7 +14,9 @@ def warmup(training: TrainingConfig, step: int) -> float:
 def cosine(training: TrainingConfig, step: int, steps: int) -> float:
     """Factor of the cosine from 1 at the start of a stage of `steps` to `final_fraction` at its end."""
     done = min(1.0, step / steps)
-    return training.final_fraction + (1 - training.final_fraction) * 0.5 * (1 + math.cos(math.pi * done))
+    return training.final_fraction + (1 - training.final_fraction) * 0.5 * (
+        1 + math.cos(math.pi * done)
+    )
 
 
 def inverse(training: TrainingConfig, step: int) -> float:
@@ -26,9 +28,10 @@ def inverse(training: TrainingConfig, step: int) -> float:
 class Plateau:
     """Lowers the rate when the loss has stopped falling: PyTorch's ReduceLROnPlateau, fed with means over intervals.
 
-    The loss of a single batch is noisy, so one observation is the mean of `plateau_interval` steps. A better loss is one
-    that is lower by a ten-thousandth of itself (PyTorch's relative threshold, written so that it also fits negative
-    losses, for which PyTorch's own form accepts a slightly higher loss as better).
+    The loss of a single batch is noisy, so one observation is the mean of `plateau_interval` steps.
+    A better loss is one that is lower by a ten-thousandth of itself (PyTorch's relative threshold,
+    written so that it also fits negative losses, for which PyTorch's own form accepts a slightly
+    higher loss as better).
 
     Attributes:
         factor: what the rate has come down to, relative to the peak.

@@ -28,7 +28,11 @@ class _Linear(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         (d,) = gradients
-        return torch.bmm(d, weight) if ctx.needs_input_grad[0] else None, torch.bmm(d.transpose(1, 2), x), d.sum(dim=1)
+        return (
+            torch.bmm(d, weight) if ctx.needs_input_grad[0] else None,
+            torch.bmm(d.transpose(1, 2), x),
+            d.sum(dim=1),
+        )
 
 
 class PopulationStack:
@@ -46,13 +50,23 @@ class PopulationStack:
         weights: all trained weights, (row, weight).
     """
 
-    def __init__(self, members: Sequence[GridNetwork], which: Sequence[int], config: Config, *, device: torch.device, kernels: bool) -> None:
+    def __init__(
+        self,
+        members: Sequence[GridNetwork],
+        which: Sequence[int],
+        config: Config,
+        *,
+        device: torch.device,
+        kernels: bool,
+    ) -> None:
         self.which = list(which)
         self._config, self._kernels = config.model, kernels
         self._layers = members[0].transition.mlp
         self._units = members[0].transition.units
         self._stacked, self.weights, self._places = stack_parameters(members, device)
-        self._update = (FusedUpdate if kernels else UpdateInTurn)(self.weights, self._places, config.training)
+        self._update = (FusedUpdate if kernels else UpdateInTurn)(
+            self.weights, self._places, config.training
+        )
 
     def each(self, values: Tensor) -> Tensor:
         """Something of every network, (network, ...), as (row, ...)."""
@@ -64,9 +78,13 @@ class PopulationStack:
 
     def batch(self, batch: Batch) -> Batch:
         """The networks' batches, one for each row."""
-        return Batch(self.each(batch.velocities), self.each(batch.orders), self.each(batch.positions))
+        return Batch(
+            self.each(batch.velocities), self.each(batch.orders), self.each(batch.positions)
+        )
 
-    def _matrices(self, velocities: Float[Tensor, "row velocity 2"]) -> Float[Tensor, "row velocity units units"]:
+    def _matrices(
+        self, velocities: Float[Tensor, "row velocity 2"]
+    ) -> Float[Tensor, "row velocity units units"]:
         x = velocities / self._config.velocity_scale_m
         for place, layer in enumerate(self._layers):
             if isinstance(layer, nn.Linear):
@@ -84,7 +102,12 @@ class PopulationStack:
             from gridcode.gpu.rollout import fused_rollout
 
             return fused_rollout(matrices, start, batch.orders, norm=norm)
-        return torch.stack([rollout(w, g, orders, norm=norm) for w, g, orders in zip(matrices, start, batch.orders, strict=True)])
+        return torch.stack(
+            [
+                rollout(w, g, orders, norm=norm)
+                for w, g, orders in zip(matrices, start, batch.orders, strict=True)
+            ]
+        )
 
     # -- optimisation --------------------------------------------------------------------------------------
 
@@ -97,9 +120,18 @@ class PopulationStack:
         """Gradients of all weights."""
         return gather_gradients(self._stacked, self._places)
 
-    def update(self, gradient: Float[Tensor, "row weight"], *, rates: Tensor, scales: Tensor, failed: Tensor) -> None:
+    def update(
+        self,
+        gradient: Float[Tensor, "row weight"],
+        *,
+        rates: Tensor,
+        scales: Tensor,
+        failed: Tensor,
+    ) -> None:
         """One step of AdamW; rates, factors of clipping and failures are (network,)."""
-        self._update(gradient, rates=self.each(rates), scales=self.each(scales), failed=self.each(failed))
+        self._update(
+            gradient, rates=self.each(rates), scales=self.each(scales), failed=self.each(failed)
+        )
 
     def tensors(self) -> list[Tensor]:
         """What a step changes besides the weights; AdamW's may come to be in the first step."""
@@ -111,11 +143,19 @@ class PopulationStack:
         for number, place in enumerate(self.which):
             row = network * len(self.which) + number
             weights = {name: value.detach()[row].cpu() for name, value in self._stacked.items()}
-            found.append((place, weights, {name: value.detach().cpu() for name, value in self._update.state(row).items()}))
+            found.append(
+                (
+                    place,
+                    weights,
+                    {name: value.detach().cpu() for name, value in self._update.state(row).items()},
+                )
+            )
         return found
 
     @torch.no_grad()
-    def restore(self, network: int, place: int, weights: dict[str, Tensor], optimiser: dict[str, Tensor]) -> None:
+    def restore(
+        self, network: int, place: int, weights: dict[str, Tensor], optimiser: dict[str, Tensor]
+    ) -> None:
         """Put one population where `snapshot` found it."""
         row = network * len(self.which) + self.which.index(place)
         for name, stacked in self._stacked.items():
@@ -123,7 +163,13 @@ class PopulationStack:
         self._update.restore(row, optimiser)
 
 
-def stack_populations(networks: Sequence[Sequence[GridNetwork]], config: Config, *, device: torch.device, kernels: bool) -> list[PopulationStack]:
+def stack_populations(
+    networks: Sequence[Sequence[GridNetwork]],
+    config: Config,
+    *,
+    device: torch.device,
+    kernels: bool,
+) -> list[PopulationStack]:
     """A stack for each size of population.
 
     Args:
@@ -136,5 +182,13 @@ def stack_populations(networks: Sequence[Sequence[GridNetwork]], config: Config,
     stacks = []
     for size in dict.fromkeys(sizes):
         which = [k for k, own in enumerate(sizes) if own == size]
-        stacks.append(PopulationStack([members[k] for members in networks for k in which], which, config, device=device, kernels=kernels))
+        stacks.append(
+            PopulationStack(
+                [members[k] for members in networks for k in which],
+                which,
+                config,
+                device=device,
+                kernels=kernels,
+            )
+        )
     return stacks

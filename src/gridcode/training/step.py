@@ -101,9 +101,11 @@ class Trainer:
 
     Attributes:
         network: the network.
-        workers: threads in which populations are computed side by side; None computes one after the other, with the same result.
+        workers: threads in which populations are computed side by side; None computes one after the
+            other, with the same result.
         step: optimiser steps done.
-        zero_states: states without any active unit seen so far; the recurrence cannot leave such a state.
+        zero_states: states without any active unit seen so far; the recurrence cannot leave such a
+            state.
     """
 
     def __init__(self, config: Config, *, device: torch.device | str = "cpu") -> None:
@@ -148,17 +150,34 @@ class Trainer:
         loss = self.config.loss
         pick = None
         if loss.pairs == "sampled":
-            pick = choose_states(loss.sampled_states, of=states[0].shape[0] * states[0].shape[1], generator=stream).to(states[0].device)
+            pick = choose_states(
+                loss.sampled_states, of=states[0].shape[0] * states[0].shape[1], generator=stream
+            ).to(states[0].device)
         if self.separate:
             # Gradients are computed with the terms, so this is nearly all of the work.
-            return mean_terms(self._side_by_side([functools.partial(objective, own, batch, loss, step=self.step, pick=pick) for own in states]))
-        return objective(join(states), batch, loss, step=self.step, pick=pick, populations=self.config.model.sizes)
+            return mean_terms(
+                self._side_by_side(
+                    [
+                        functools.partial(objective, own, batch, loss, step=self.step, pick=pick)
+                        for own in states
+                    ]
+                )
+            )
+        return objective(
+            join(states),
+            batch,
+            loss,
+            step=self.step,
+            pick=pick,
+            populations=self.config.model.sizes,
+        )
 
     def advance(self) -> StepResult:
         """One optimiser step.
 
         Raises:
-            TrainingError: a term or the gradient is not finite; the weights are as they were before the step.
+            TrainingError: a term or the gradient is not finite; the weights are as they were before
+                the step.
         """
         training = self.config.training
         rate = self.learning_rate()
@@ -170,19 +189,28 @@ class Trainer:
         for part in range(training.accumulation):
             stream = Stream(training.seed, self.step * training.accumulation + part)
             batch = self.draw(stream)
-            # The objective is cut off from the rollouts, so that populations go forward and back side by side.
+            # The objective is cut off from the rollouts, so that populations go forward and back
+            # side by side.
             rolled = self._side_by_side([functools.partial(member, batch) for member in members])
             states = [own.detach().requires_grad_() for own in rolled]
             terms = self._terms(states, batch, stream)
             (terms.total / training.accumulation).backward()
-            self._side_by_side([functools.partial(torch.autograd.backward, own, cut.grad) for own, cut in zip(rolled, states, strict=True)])
+            self._side_by_side(
+                [
+                    functools.partial(torch.autograd.backward, own, cut.grad)
+                    for own, cut in zip(rolled, states, strict=True)
+                ]
+            )
             zero += sum(_zero_states(own.detach()) for own in states)
-        gradient_norm = torch.nn.utils.get_total_norm([p.grad for p in self.network.parameters() if p.grad is not None])
+        gradient_norm = torch.nn.utils.get_total_norm(
+            [p.grad for p in self.network.parameters() if p.grad is not None]
+        )
         if not torch.isfinite(terms.total + gradient_norm):
             raise TrainingError(not_finite(terms.floats(), self.step + 1))
         scale = (gradient_norm / (training.gradient_clip or float("inf"))).clamp_min(1.0)
         if scale.dtype == torch.float32:
-            # Clipping: the fused optimiser divides by this as it reads the gradients, which saves a pass over them.
+            # Clipping: the fused optimiser divides by this as it reads the gradients, which saves a
+            # pass over them.
             self.optimiser.grad_scale = scale  # type: ignore[attr-defined]
         else:  # it takes float32 only
             for parameter in self.network.parameters():
@@ -195,7 +223,12 @@ class Trainer:
             self.plateau.observe(training, float(terms.total.detach()))
         if self.step == training.separate_steps:
             self.plateau = Plateau()  # the second stage minimises something else
-        return StepResult(terms=terms, gradient_norm=gradient_norm, states=[own.detach() for own in states], batch=batch)
+        return StepResult(
+            terms=terms,
+            gradient_norm=gradient_norm,
+            states=[own.detach() for own in states],
+            batch=batch,
+        )
 
     def _side_by_side(self, tasks: Sequence[Callable[[], Any]]) -> list[Any]:
         """Run what does not depend on each other, in threads where the training has several and there are several populations."""
@@ -207,7 +240,8 @@ class Trainer:
         """Terms of the whole and of each population on the batch of the last step, both for either stage; empty with one population.
 
         Returns:
-            `loss`, `separation`, ... of the whole, and the same of population k as `loss_k`, ..., counted from 1.
+            `loss`, `separation`, ... of the whole, and the same of population k as `loss_k`, ...,
+            counted from 1.
         """
         if len(result.states) == 1:
             return {}
@@ -216,18 +250,38 @@ class Trainer:
         pick = None
         if loss.pairs == "sampled":
             times, trajectories, _ = result.states[0].shape
-            pick = choose_states(loss.sampled_states, of=times * trajectories, generator=Stream(self.config.training.seed, COMPARED + self.step))
+            pick = choose_states(
+                loss.sampled_states,
+                of=times * trajectories,
+                generator=Stream(self.config.training.seed, COMPARED + self.step),
+            )
             pick = pick.to(result.states[0].device)
         step = self.step - 1  # of which these are the states
-        values = objective(join(result.states), result.batch, loss, step=step, pick=pick, populations=self.config.model.sizes).floats()
+        values = objective(
+            join(result.states),
+            result.batch,
+            loss,
+            step=step,
+            pick=pick,
+            populations=self.config.model.sizes,
+        ).floats()
         for k, own in enumerate(result.states, start=1):
-            values |= {f"{name}_{k}": value for name, value in objective(own, result.batch, loss, step=step, pick=pick).floats().items()}
+            values |= {
+                f"{name}_{k}": value
+                for name, value in objective(own, result.batch, loss, step=step, pick=pick)
+                .floats()
+                .items()
+            }
         return values
 
     def snapshot(self) -> Snapshot:
         """The present state; its tensors are the trainer's own, not copies."""
         names = {id(p): name for name, p in self.network.named_parameters()}
-        optimiser = {f"{names[id(parameter)]}.{key}": value for parameter, state in self.optimiser.state.items() for key, value in state.items()}
+        optimiser = {
+            f"{names[id(parameter)]}.{key}": value
+            for parameter, state in self.optimiser.state.items()
+            for key, value in state.items()
+        }
         return Snapshot(
             weights=dict(self.network.state_dict()),
             optimiser=optimiser,
@@ -246,10 +300,16 @@ class Trainer:
         self.network.load_state_dict(snapshot.weights)
         for name, parameter in self.network.named_parameters():
             prefix = f"{name}."
-            state = {key.removeprefix(prefix): value for key, value in snapshot.optimiser.items() if key.startswith(prefix)}
+            state = {
+                key.removeprefix(prefix): value
+                for key, value in snapshot.optimiser.items()
+                if key.startswith(prefix)
+            }
             if state:
                 # AdamW keeps its step counter where the parameter is when fused.
-                self.optimiser.state[parameter] = {key: value.to(parameter.device, copy=True) for key, value in state.items()}
+                self.optimiser.state[parameter] = {
+                    key: value.to(parameter.device, copy=True) for key, value in state.items()
+                }
         self.plateau = dataclasses.replace(snapshot.plateau)
         self.step = snapshot.step
         self.zero_states = snapshot.zero_states

@@ -22,7 +22,9 @@ def choose_device(name: str) -> torch.device:
         InputError: CUDA is asked for and not there.
     """
     if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("training.device = 'cuda', but this PyTorch sees no CUDA device; use 'auto' or 'cpu'")
+        raise InputError(
+            "training.device = 'cuda', but this PyTorch sees no CUDA device; use 'auto' or 'cpu'"
+        )
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
@@ -33,7 +35,9 @@ class OneNetwork:
 
     pace: int | None = 1
 
-    def __init__(self, config: Config, device: torch.device, *, workers: Executor | None = None) -> None:
+    def __init__(
+        self, config: Config, device: torch.device, *, workers: Executor | None = None
+    ) -> None:
         self.trainer = Trainer(config, device=device)
         self.trainer.workers = workers
         self.failures: dict[int, str] = {}
@@ -88,17 +92,22 @@ def why_no_kernels(config: Config) -> str | None:
     return why_not(config.model.units, getattr(torch, config.training.precision))
 
 
-def make_engine(configs: Sequence[Config], device: torch.device, *, workers: Executor | None = None) -> Engine:
+def make_engine(
+    configs: Sequence[Config], device: torch.device, *, workers: Executor | None = None
+) -> Engine:
     """What trains these configurations on this device; says in one warning why it is not the kernels on a GPU.
 
     Args:
         configs: one for each network.
         device: where to compute.
-        workers: threads for the populations of one network on a CPU; None computes one after the other.
+        workers: threads for the populations of one network on a CPU; None computes one after the
+            other.
     """
     if device.type == "cuda":
         reason = why_no_kernels(configs[0])
         if reason is None:
             return BatchedTrainer(configs, device=device, kernels=True, graph=True)
-        warnings.warn(f"training without the GPU kernels, many times slower: {reason}", stacklevel=2)
+        warnings.warn(
+            f"training without the GPU kernels, many times slower: {reason}", stacklevel=2
+        )
     return OneNetwork(configs[0], device, workers=workers if device.type == "cpu" else None)

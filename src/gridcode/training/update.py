@@ -11,7 +11,8 @@ from torch.optim import AdamW
 from gridcode.config import TrainingConfig
 from gridcode.models.network import GridNetwork
 
-# Every parameter begins at a multiple of so many numbers (256 bytes), as if it had memory of its own.
+# Every parameter begins at a multiple of so many numbers (256 bytes), as if it had memory of its
+# own.
 ALIGNED = 64
 
 
@@ -39,7 +40,8 @@ def stack_parameters(
         device: where the result lies.
 
     Returns:
-        All parameters by name (trained ones require gradients), the array of the trained ones, and their places in it.
+        All parameters by name (trained ones require gradients), the array of the trained ones, and
+        their places in it.
     """
     places: dict[str, Place] = {}
     end = 0
@@ -52,11 +54,15 @@ def stack_parameters(
     stacked = {}
     for name, _ in networks[0].named_parameters():
         values = torch.stack([n.get_parameter(name).detach() for n in networks]).to(device)
-        stacked[name] = places[name].of(weights).copy_(values).requires_grad_() if name in places else values
+        stacked[name] = (
+            places[name].of(weights).copy_(values).requires_grad_() if name in places else values
+        )
     return stacked, weights, places
 
 
-def gather_gradients(stacked: dict[str, Tensor], places: dict[str, Place]) -> Float[Tensor, "network weight"]:
+def gather_gradients(
+    stacked: dict[str, Tensor], places: dict[str, Place]
+) -> Float[Tensor, "network weight"]:
     """The parameters' gradients as rows like those of the weights."""
     rows = []
     for name, place in places.items():
@@ -77,7 +83,12 @@ class FusedUpdate:
         training: decay rates and weight decay.
     """
 
-    def __init__(self, weights: Float[Tensor, "network weight"], places: dict[str, Place], training: TrainingConfig) -> None:
+    def __init__(
+        self,
+        weights: Float[Tensor, "network weight"],
+        places: dict[str, Place],
+        training: TrainingConfig,
+    ) -> None:
         self._weights, self._places, self._training = weights, places, training
         self._moments = [torch.zeros_like(weights) for _ in range(2)]
         self._steps = torch.zeros(len(weights), dtype=torch.float32, device=weights.device)
@@ -108,7 +119,11 @@ class FusedUpdate:
         found: dict[str, Tensor] = {}
         for name, place in self._places.items():
             mean, square = (place.of(m[network]) for m in self._moments)
-            found |= {f"{name}.step": self._steps[network], f"{name}.exp_avg": mean, f"{name}.exp_avg_sq": square}
+            found |= {
+                f"{name}.step": self._steps[network],
+                f"{name}.exp_avg": mean,
+                f"{name}.exp_avg_sq": square,
+            }
         return found
 
     def restore(self, network: int, state: dict[str, Tensor]) -> None:
@@ -126,17 +141,32 @@ class UpdateInTurn:
     Arguments and methods as in `FusedUpdate`.
     """
 
-    def __init__(self, weights: Float[Tensor, "network weight"], places: dict[str, Place], training: TrainingConfig) -> None:
-        self._parameters = [{name: nn.Parameter(place.of(row)) for name, place in places.items()} for row in weights]
+    def __init__(
+        self,
+        weights: Float[Tensor, "network weight"],
+        places: dict[str, Place],
+        training: TrainingConfig,
+    ) -> None:
+        self._parameters = [
+            {name: nn.Parameter(place.of(row)) for name, place in places.items()} for row in weights
+        ]
         self._places = places
         self._optimisers = [
-            AdamW(own.values(), lr=training.learning_rate, betas=training.betas, weight_decay=training.weight_decay, fused=True)
+            AdamW(
+                own.values(),
+                lr=training.learning_rate,
+                betas=training.betas,
+                weight_decay=training.weight_decay,
+                fused=True,
+            )
             for own in self._parameters
         ]
 
     def __call__(self, gradients: Tensor, *, rates: Tensor, scales: Tensor, failed: Tensor) -> None:
         """As in `FusedUpdate`."""
-        for own, optimiser, row, rate, scale, bad in zip(self._parameters, self._optimisers, gradients, rates, scales, failed, strict=True):
+        for own, optimiser, row, rate, scale, bad in zip(
+            self._parameters, self._optimisers, gradients, rates, scales, failed, strict=True
+        ):
             if bad:
                 continue
             in_float32 = row.dtype == torch.float32
@@ -149,16 +179,31 @@ class UpdateInTurn:
 
     def tensors(self) -> list[Tensor]:
         """As in `FusedUpdate`; empty before the first step."""
-        return [value for o in self._optimisers for state in o.state.values() for value in state.values()]
+        return [
+            value
+            for o in self._optimisers
+            for state in o.state.values()
+            for value in state.values()
+        ]
 
     def state(self, network: int) -> dict[str, Tensor]:
         """As in `FusedUpdate`."""
         optimiser = self._optimisers[network]
-        return {f"{name}.{key}": v for name, p in self._parameters[network].items() for key, v in optimiser.state.get(p, {}).items()}
+        return {
+            f"{name}.{key}": v
+            for name, p in self._parameters[network].items()
+            for key, v in optimiser.state.get(p, {}).items()
+        }
 
     def restore(self, network: int, state: dict[str, Tensor]) -> None:
         """As in `FusedUpdate`."""
         for name, parameter in self._parameters[network].items():
-            own = {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")}
+            own = {
+                key.removeprefix(f"{name}."): value
+                for key, value in state.items()
+                if key.startswith(f"{name}.")
+            }
             if own:
-                self._optimisers[network].state[parameter] = {k: v.to(parameter.device, copy=True) for k, v in own.items()}
+                self._optimisers[network].state[parameter] = {
+                    k: v.to(parameter.device, copy=True) for k, v in own.items()
+                }

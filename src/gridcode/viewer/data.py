@@ -17,15 +17,30 @@ Document = dict[str, Any]
 FIGURES: dict[str, tuple[str, str]] = {
     "best_units": ("Best units", "Rate maps and autocorrelograms of the best units"),
     "gallery": ("Every unit", "Rate maps of all units with scores, types and modules"),
-    "scores": ("Types, scores and p-values", "Counts of types, histograms of scores and p-values, and scores against their nulls"),
-    "modules": ("Modules", "Spacing against orientation and axis ratio of every unit, and the lattice of each module"),
-    "spectra": ("Spectra and phases", "Power spectrum of each module and phases of its cells in the unit cell"),
+    "scores": (
+        "Types, scores and p-values",
+        "Counts of types, histograms of scores and p-values, and scores against their nulls",
+    ),
+    "modules": (
+        "Modules",
+        "Spacing against orientation and axis ratio of every unit, and the lattice of each module",
+    ),
+    "spectra": (
+        "Spectra and phases",
+        "Power spectrum of each module and phases of its cells in the unit cell",
+    ),
     "space": (
         "Space",
         "Neural against physical distance, path invariance, and path-integration error against steps, in several arenas and on several walks",
     ),
-    "state_space": ("Shape of the states", "States in three dimensions, rings along three lattice directions, and variance by principal component"),
-    "topology": ("Persistence", "Persistence diagrams, and longest loops and voids of populations and controls"),
+    "state_space": (
+        "Shape of the states",
+        "States in three dimensions, rings along three lattice directions, and variance by principal component",
+    ),
+    "topology": (
+        "Persistence",
+        "Persistence diagrams, and longest loops and voids of populations and controls",
+    ),
     "dynamics": (
         "Dynamics",
         "Decay of perturbations, Lyapunov exponents, fixed points, and path-integration error under state noise, lesions and velocity noise",
@@ -34,9 +49,18 @@ FIGURES: dict[str, tuple[str, str]] = {
         "What was learnt",
         "Eigenvalues of W, W sorted by module and phase, weights against phase difference at rest and moving, how moves compose",
     ),
-    "coding": ("Properties of the code", "Eight properties of five codes with their nulls, capacity against area, and wrong readings against noise"),
-    "arenas": ("The same units in every arena", "Rate maps of the best units in each arena and on each walk"),
-    "training": ("Training", "Loss terms, gradient norm and silent units against the training step"),
+    "coding": (
+        "Properties of the code",
+        "Eight properties of five codes with their nulls, capacity against area, and wrong readings against noise",
+    ),
+    "arenas": (
+        "The same units in every arena",
+        "Rate maps of the best units in each arena and on each walk",
+    ),
+    "training": (
+        "Training",
+        "Loss terms, gradient norm and silent units against the training step",
+    ),
 }
 
 
@@ -52,7 +76,15 @@ def read_summary(run: Run) -> dict[str, Any] | None:
     return summary
 
 
-def run_document(run: Run, *, name: str, identity: str, state: str, problem: str | None = None, summary: Mapping[str, Any] | None = None) -> Document:
+def run_document(
+    run: Run,
+    *,
+    name: str,
+    identity: str,
+    state: str,
+    problem: str | None = None,
+    summary: Mapping[str, Any] | None = None,
+) -> Document:
     """The overview of a run: `runs/ID/run`.
 
     Args:
@@ -72,7 +104,9 @@ def run_document(run: Run, *, name: str, identity: str, state: str, problem: str
     has_maps = bool(summary) and run.ratemaps_path.is_file()
     theory = summary.get("theory") if summary else None
     has_states = bool(theory and theory["state_space"]["populations"]) and run.theory_path.is_file()
-    return overview.run_overview(config=run.config, manifest=run.manifest, metrics=metrics, summary=summary) | {
+    return overview.run_overview(
+        config=run.config, manifest=run.manifest, metrics=metrics, summary=summary
+    ) | {
         "id": identity,
         "name": name,
         "title": name,
@@ -90,7 +124,9 @@ def run_document(run: Run, *, name: str, identity: str, state: str, problem: str
     }
 
 
-def row_document(run: Run, *, summary: Mapping[str, Any] | None, last: Mapping[str, Any] | None) -> Document:
+def row_document(
+    run: Run, *, summary: Mapping[str, Any] | None, last: Mapping[str, Any] | None
+) -> Document:
     """What a list of runs says of one, without its state: see `gridcode.viewer.overview.run_row`."""
     return overview.run_row(config=run.config, manifest=run.manifest, last=last, summary=summary)
 
@@ -101,7 +137,9 @@ def maps_document(run: Run, group: str, *, most_bins: int | None = None) -> Docu
     Raises:
         InputError: not evaluated, no such group, or damaged.
     """
-    return pictures.maps_document(run.read_maps(group, ["rate", "minmax"]), group, most_bins=most_bins)
+    return pictures.maps_document(
+        run.read_maps(group, ["rate", "minmax"]), group, most_bins=most_bins
+    )
 
 
 def correlograms_document(run: Run, group: str) -> Document:
@@ -112,7 +150,9 @@ def correlograms_document(run: Run, group: str) -> Document:
 def spectra_document(run: Run, summary: Mapping[str, Any]) -> Document:
     """Power spectra of the headline's arena: `runs/ID/spectra`; errors as in `maps_document`."""
     names = ["rate", "silent", "spacing_m", "module"]
-    return pictures.spectra_document(run.read_maps(summary["headline"]["group"], names), summary["modules"])
+    return pictures.spectra_document(
+        run.read_maps(summary["headline"]["group"], names), summary["modules"]
+    )
 
 
 def states_document(run: Run, summary: Mapping[str, Any]) -> Document | None:
@@ -146,7 +186,15 @@ def history_document(run: Run) -> Document | None:
         return pictures.history_document(history, complete=complete)
     if not steps:
         return None
-    return {"steps": steps, "arena_m": None, "bin_size_m": None, "rate": None, "minmax": None, "hexagonal_share": None, "complete": complete}
+    return {
+        "steps": steps,
+        "arena_m": None,
+        "bin_size_m": None,
+        "rate": None,
+        "minmax": None,
+        "hexagonal_share": None,
+        "complete": complete,
+    }
 
 
 def figure_names(run: Run, summary: Mapping[str, Any] | None) -> list[str]:
@@ -175,4 +223,8 @@ def figures_document(names: Sequence[str], urls: Mapping[str, str]) -> list[Docu
         names: which.
         urls: where each is.
     """
-    return [{"name": name, "title": FIGURES[name][0], "text": FIGURES[name][1], "url": urls[name]} for name in names if name in urls]
+    return [
+        {"name": name, "title": FIGURES[name][0], "text": FIGURES[name][1], "url": urls[name]}
+        for name in names
+        if name in urls
+    ]

@@ -27,7 +27,16 @@ MOST_BYTES = 256 * 2**20
 # A run that is being written is read again, this often and after so long.
 TRIES, PAUSE_S = 3, 0.1
 # What reading or digesting a file raises when it is damaged or half written.
-UNREADABLE = (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError, EOFError)
+UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    EOFError,
+)
 BUSY = "this cannot be read just now: the run is being written, or a file of it is damaged"
 
 
@@ -79,7 +88,8 @@ class Answers:
 class Documents:
     """The documents of the runs of a library.
 
-    Every method raises HTTPException: 404 where there is no such thing, 409 where it cannot be read.
+    Every method raises HTTPException: 404 where there is no such thing, 409 where it cannot be
+        read.
     """
 
     def __init__(self, library: Library) -> None:
@@ -96,7 +106,9 @@ class Documents:
         def build(entry: Entry, run: Run, now: Condition) -> Document:
             if now.problem is not None:
                 run = _Unevaluated(run.folder)
-            document = data.run_document(run, name=entry.name, identity=entry.id, state=now.state, problem=now.problem)
+            document = data.run_document(
+                run, name=entry.name, identity=entry.id, state=now.state, problem=now.problem
+            )
             return document | {"notes": [*document["notes"], *_next_steps(entry, now)]}
 
         return self._answer(run_id, "run", build)
@@ -111,15 +123,23 @@ class Documents:
 
     def spectra(self, run_id: str) -> Answer:
         """`runs/ID/spectra`."""
-        return self._answer(run_id, "spectra", lambda _entry, run, _now: data.spectra_document(run, _summary(run)))
+        return self._answer(
+            run_id, "spectra", lambda _entry, run, _now: data.spectra_document(run, _summary(run))
+        )
 
     def states(self, run_id: str) -> Answer:
         """`runs/ID/states`."""
-        return self._answer(run_id, "states", lambda _entry, run, _now: data.states_document(run, _summary(run)))
+        return self._answer(
+            run_id, "states", lambda _entry, run, _now: data.states_document(run, _summary(run))
+        )
 
     def metrics(self, run_id: str, after: int) -> Answer:
         """`runs/ID/metrics`, lines of later steps only."""
-        return self._answer(run_id, f"metrics {after}", lambda _entry, run, _now: data.metrics_document(run, after=after))
+        return self._answer(
+            run_id,
+            f"metrics {after}",
+            lambda _entry, run, _now: data.metrics_document(run, after=after),
+        )
 
     def history(self, run_id: str) -> Answer:
         """`runs/ID/history`."""
@@ -127,14 +147,18 @@ class Documents:
 
     def snapshot(self, run_id: str, step: int) -> Answer:
         """`runs/ID/history/STEP`."""
-        return self._answer(run_id, f"history {step}", lambda _entry, run, _now: self._snapshots.document(run, step))
+        return self._answer(
+            run_id, f"history {step}", lambda _entry, run, _now: self._snapshots.document(run, step)
+        )
 
     def figures(self, run_id: str) -> Answer:
         """`runs/ID/figures`."""
 
         def build(_entry: Entry, run: Run, _now: Condition) -> Any:
             names = data.figure_names(run, data.read_summary(run))
-            return data.figures_document(names, {name: f"api/runs/{run_id}/figures/{name}.png" for name in names})
+            return data.figures_document(
+                names, {name: f"api/runs/{run_id}/figures/{name}.png" for name in names}
+            )
 
         return self._answer(run_id, "figures", build)
 
@@ -147,17 +171,32 @@ class Documents:
         def build(entry: Entry, run: Run, _now: Condition) -> bytes | None:
             if name not in data.figure_names(run, data.read_summary(run)):
                 return None
-            return self._drawings.picture(entry, run, name, kind, (str(entry.path), signatures(entry)))
+            return self._drawings.picture(
+                entry, run, name, kind, (str(entry.path), signatures(entry))
+            )
 
         return self._answer(run_id, f"figure {file}", build, media=MEDIA[kind])
 
-    def _of_group(self, run_id: str, group: str, what: str, document: Callable[[Run, str], Document]) -> Answer:
+    def _of_group(
+        self, run_id: str, group: str, what: str, document: Callable[[Run, str], Document]
+    ) -> Answer:
         def build(_entry: Entry, run: Run, _now: Condition) -> Document | None:
-            return document(run, group) if group in {row["group"] for row in _summary(run)["arenas"]} else None
+            return (
+                document(run, group)
+                if group in {row["group"] for row in _summary(run)["arenas"]}
+                else None
+            )
 
         return self._answer(run_id, f"{what} {group}", build)
 
-    def _answer(self, run_id: str, what: str, build: Callable[[Entry, Run, Condition], Any], *, media: str = "application/json") -> Answer:
+    def _answer(
+        self,
+        run_id: str,
+        what: str,
+        build: Callable[[Entry, Run, Condition], Any],
+        *,
+        media: str = "application/json",
+    ) -> Answer:
         """What `build` makes of a run; again where the run was written meanwhile."""
         error = HTTPException(409, BUSY)
         for attempt in range(TRIES):
@@ -223,9 +262,15 @@ def _next_steps(entry: Entry, now: Condition) -> list[str]:
     """What can be done with a run that has no maps yet."""
     folder, step, steps = shlex.quote(entry.folder), now.row["step"] or 0, now.row["steps"]
     if now.state == "training":
-        return [f"The training is at step {step:,} of {steps:,}. When it has ended, `gridcode evaluate {folder}` draws maps and scores."]
+        return [
+            f"The training is at step {step:,} of {steps:,}. When it has ended, `gridcode evaluate {folder}` draws maps and scores."
+        ]
     if now.state == "stopped":
-        return [f"The training stopped at step {step:,} of {steps:,}; `gridcode train {folder}` goes on with it."]
+        return [
+            f"The training stopped at step {step:,} of {steps:,}; `gridcode train {folder}` goes on with it."
+        ]
     if now.state == "trained" and now.problem is None:
-        return [f"Trained, but not evaluated yet: `gridcode evaluate {folder}` draws maps and scores."]
+        return [
+            f"Trained, but not evaluated yet: `gridcode evaluate {folder}` draws maps and scores."
+        ]
     return []

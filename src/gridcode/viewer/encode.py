@@ -1,7 +1,7 @@
 """Arrays small enough for a page: a byte a value, compressed, as text.
 
-A value is low + (high - low) byte / 254, off by 1/508 of the range at worst; byte 255 is a value that is missing. The browser undoes this in
-`static/decode.js`.
+A value is low + (high - low) byte / 254, off by 1/508 of the range at worst; byte 255 is a value
+that is missing. The browser undoes this in `static/decode.js`.
 """
 
 import base64
@@ -17,19 +17,25 @@ LEVELS, MISSING = 254, 255
 COMPRESSION = 1
 
 
-def encode_array(values: np.ndarray, *, lead: int = 0, low: float | None = None, high: float | None = None) -> dict[str, Any]:
+def encode_array(
+    values: np.ndarray, *, lead: int = 0, low: float | None = None, high: float | None = None
+) -> dict[str, Any]:
     """An array of numbers as a small dictionary, ready for JSON.
 
     Args:
         values: any shape; NaN is missing.
-        lead: how many leading axes have a range of their own for each index, such as 1 for maps (unit, y, x) that are scaled one by one.
+        lead: how many leading axes have a range of their own for each index, such as 1 for maps
+            (unit, y, x) that are scaled one by one.
         low: lower end of every range; None takes the smallest value.
         high: upper end; None takes the largest. Values beyond the ends are cut to them.
 
     Returns:
-        `shape`, `lead`, `low` and `high` (a number for each index of the leading axes, 0 where all is missing), `bytes`.
+        `shape`, `lead`, `low` and `high` (a number for each index of the leading axes, 0 where all
+        is missing), `bytes`.
     """
-    flat = np.asarray(values, dtype=np.float32).reshape(math.prod(values.shape[:lead]), math.prod(values.shape[lead:]))
+    flat = np.asarray(values, dtype=np.float32).reshape(
+        math.prod(values.shape[:lead]), math.prod(values.shape[lead:])
+    )
     known = np.isfinite(flat)
     lows = _ends(np.where(known, flat, np.inf).min(axis=1, initial=np.inf), low)
     highs = _ends(np.where(known, flat, -np.inf).max(axis=1, initial=-np.inf), high)
@@ -52,11 +58,17 @@ def decode_array(coded: dict[str, Any]) -> np.ndarray:
     raw = np.frombuffer(gzip.decompress(base64.b64decode(coded["bytes"])), dtype=np.uint8)
     raw = raw.reshape(len(coded["low"]), math.prod(coded["shape"][lead:]))
     low, high = np.array(coded["low"])[:, None], np.array(coded["high"])[:, None]
-    return np.where(raw == MISSING, np.nan, low + (high - low) * raw / LEVELS).reshape(coded["shape"])
+    return np.where(raw == MISSING, np.nan, low + (high - low) * raw / LEVELS).reshape(
+        coded["shape"]
+    )
 
 
 def _ends(found: np.ndarray, given: float | None) -> np.ndarray:
-    return np.full(len(found), given, dtype=np.float64) if given is not None else np.where(np.isfinite(found), found, 0.0).astype(np.float64)
+    return (
+        np.full(len(found), given, dtype=np.float64)
+        if given is not None
+        else np.where(np.isfinite(found), found, 0.0).astype(np.float64)
+    )
 
 
 def _short(value: float) -> float:

@@ -44,7 +44,8 @@ class Drawings:
             figures = self._figures(run, key)
             if name not in figures:
                 return None
-            # The PNG comes first and is kept: it lays the figure out, and a PDF leaves the figure other than it was.
+            # The PNG comes first and is kept: it lays the figure out, and a PDF leaves the figure
+            # other than it was.
             if (key, name) not in self._pngs:
                 self._pngs[key, name] = collection.to_png(figures[name])
             return self._pngs[key, name] if kind == "png" else to_pdf(figures[name])
@@ -54,7 +55,9 @@ class Drawings:
             self._kept.move_to_end(key)
             return self._kept[key]
         summary, maps = run.read_evaluation()
-        figures = collection.run_figures(run.metrics(), summary, maps, config=run.config, arrays=run.read_theory())
+        figures = collection.run_figures(
+            run.metrics(), summary, maps, config=run.config, arrays=run.read_theory()
+        )
         self._kept[key] = figures
         while len(self._kept) > KEPT:
             gone, _ = self._kept.popitem(last=False)

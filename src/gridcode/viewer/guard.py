@@ -24,8 +24,9 @@ LOG = logging.getLogger("gridcode.viewer")
 class Guard:
     """Wraps an ASGI application.
 
-    Refused are methods other than GET and HEAD (405), names of the host that are not this machine's (400: a page of
-    another site whose name is made to lead here must not read what is served), overlong paths and ones with NUL (404).
+    Refused are methods other than GET and HEAD (405), names of the host that are not this machine's
+    (400: a page of another site whose name is made to lead here must not read what is served),
+    overlong paths and ones with NUL (404).
 
     Args:
         app: what is wrapped.
@@ -36,7 +37,11 @@ class Guard:
     def __init__(self, app: App, *, host: str, policy: str) -> None:
         self._app = app
         self._everywhere = host in EVERYWHERE
-        self._hosts = LOOPBACK | {host.lower().strip("[]")} | ({socket.gethostname().lower()} if self._everywhere else set())
+        self._hosts = (
+            LOOPBACK
+            | {host.lower().strip("[]")}
+            | ({socket.gethostname().lower()} if self._everywhere else set())
+        )
         self._headers = [
             (b"content-security-policy", policy.encode()),
             (b"x-content-type-options", b"nosniff"),
@@ -63,7 +68,11 @@ class Guard:
                 started = True
                 message["headers"] = [*message.get("headers", []), *self._headers]
             elif message["type"] == "http.response.body" and not body_too:
-                message = {"type": "http.response.body", "body": b"", "more_body": message.get("more_body", False)}
+                message = {
+                    "type": "http.response.body",
+                    "body": b"",
+                    "more_body": message.get("more_body", False),
+                }
             await send(message)
 
         if (refusal := self._refusal(scope)) is not None:
@@ -74,7 +83,11 @@ class Guard:
         except Exception:
             LOG.exception("an answer could not be made")
             if not started:
-                await _say(guarded, 500, "something unexpected went wrong; the terminal of `gridcode explore` says what")
+                await _say(
+                    guarded,
+                    500,
+                    "something unexpected went wrong; the terminal of `gridcode explore` says what",
+                )
 
     def _refusal(self, scope: MutableMapping[str, Any]) -> tuple[int, str] | None:
         if scope["method"] not in ("GET", "HEAD"):
@@ -127,7 +140,10 @@ async def _say(send: Send, status: int, detail: str) -> None:
 
 def content_policy(page: str) -> str:
     """The content security policy of a page: its own scripts, by their hashes, and what comes from this server."""
-    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in inline_scripts(page))
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+        for text in inline_scripts(page)
+    )
     return "; ".join(
         [
             "default-src 'none'",
@@ -159,7 +175,12 @@ class _ScriptReader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: Iterable[tuple[str, str | None]]) -> None:
         values = dict(attrs)
-        runs = (values.get("type") or "text/javascript").strip().lower() in ("text/javascript", "module", "importmap", "application/javascript")
+        runs = (values.get("type") or "text/javascript").strip().lower() in (
+            "text/javascript",
+            "module",
+            "importmap",
+            "application/javascript",
+        )
         if tag == "script" and "src" not in values and runs:
             self._text = []
 

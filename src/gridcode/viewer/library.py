@@ -18,7 +18,8 @@ RESCAN_S = 1.0
 SCANNING_SHARE = 0.1
 # What a run folder itself holds; no runs are looked for there.
 PARTS = frozenset({"checkpoints", "snapshots", "evaluation", "figures"})
-# A folder with one of these beside (or instead of) its config.toml is a run, whatever state it is in.
+# A folder with one of these beside (or instead of) its config.toml is a run, whatever state it is
+# in.
 MARKS = frozenset({"manifest.json", "metrics.jsonl", "checkpoints", "snapshots", "evaluation"})
 LONGEST_SLUG = 48
 MOST_RUNS = 5000
@@ -33,7 +34,8 @@ class Entry:
     """A run folder that was found.
 
     Attributes:
-        id: its name in addresses, `[a-z0-9-]+`; the same as long as the run keeps its place in the folder that is shown.
+        id: its name in addresses, `[a-z0-9-]+`; the same as long as the run keeps its place in the
+            folder that is shown.
         name: the folder's name.
         folder: its place for people: the folder that is shown, and the way from there.
         path: the folder, resolved.
@@ -130,7 +132,8 @@ class Library:
             try:
                 if not item.is_dir():
                     continue
-                # A link to a folder inside shows nothing that its target does not, and may go in circles.
+                # A link to a folder inside shows nothing that its target does not, and may go in
+                # circles.
                 if not item.is_symlink():
                     yield from self._walk(folder / item.name, root, depth - 1, seen)
             except OSError:
@@ -170,7 +173,9 @@ def is_inside(roots: Path | Sequence[Path], path: Path) -> bool:
         resolved = Path(os.path.realpath(path))
     except (OSError, ValueError):
         return False
-    return any(resolved.is_relative_to(root) for root in ([roots] if isinstance(roots, Path) else roots))
+    return any(
+        resolved.is_relative_to(root) for root in ([roots] if isinstance(roots, Path) else roots)
+    )
 
 
 def signature(path: Path) -> Signature | None:

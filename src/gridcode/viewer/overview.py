@@ -14,7 +14,9 @@ Document = dict[str, Any]
 LATTICES = words.LATTICES
 
 
-def run_overview(*, config: Config, manifest: Row, metrics: Sequence[Row], summary: Row | None) -> Document:
+def run_overview(
+    *, config: Config, manifest: Row, metrics: Sequence[Row], summary: Row | None
+) -> Document:
     """The overview of a run, evaluated or not.
 
     Args:
@@ -30,7 +32,11 @@ def run_overview(*, config: Config, manifest: Row, metrics: Sequence[Row], summa
     document: Document = {
         "kind": "run",
         "config_toml": config.to_toml(),
-        "config": {f"{section}.{key}": value for section, fields in config.model_dump(mode="json").items() for key, value in fields.items()},
+        "config": {
+            f"{section}.{key}": value
+            for section, fields in config.model_dump(mode="json").items()
+            for key, value in fields.items()
+        },
         "manifest": dict(manifest),
         "last": dict(metrics[-1]) if metrics else None,
         "sigma_x_m": loss.sigma_x_m,
@@ -58,7 +64,13 @@ def run_overview(*, config: Config, manifest: Row, metrics: Sequence[Row], summa
         "notes": [details(summary)],
         "cards": _cards(found, h, summary["space"]),
         "groups": [
-            {"group": a["group"], "walk": a["walk"], "arena_m": a["arena_m"], "headline": a["group"] == h["group"]} for a in summary["arenas"]
+            {
+                "group": a["group"],
+                "walk": a["walk"],
+                "arena_m": a["arena_m"],
+                "headline": a["group"] == h["group"],
+            }
+            for a in summary["arenas"]
         ],
         "headline_group": h["group"],
         "arena_stability": summary["arena_stability"],
@@ -68,7 +80,9 @@ def run_overview(*, config: Config, manifest: Row, metrics: Sequence[Row], summa
     }
 
 
-def population_overview(summary: Row, *, title: str, source: Row, notes: Sequence[str], space: Row | None) -> Document:
+def population_overview(
+    summary: Row, *, title: str, source: Row, notes: Sequence[str], space: Row | None
+) -> Document:
     """The overview of anybody's scored cells.
 
     Args:
@@ -87,7 +101,11 @@ def population_overview(summary: Row, *, title: str, source: Row, notes: Sequenc
         "title": title,
         "verdict": words.verdict_sentence(summary, units=units, active=units - silent),
         "notes": [*([population_verdict(summary)] if units > silent else []), *notes],
-        "cards": _cards(summary, {"units": units, "active_units": units - silent, "spacing_m_quartiles": None}, None),
+        "cards": _cards(
+            summary,
+            {"units": units, "active_units": units - silent, "spacing_m_quartiles": None},
+            None,
+        ),
         "groups": [{"group": "maps", "walk": None, "arena_m": None, "headline": True}],
         "headline_group": "maps",
         "space": None,
@@ -124,7 +142,18 @@ def run_row(*, config: Config, manifest: Row, last: Row | None, summary: Row | N
     }
     if summary is None:
         return row | dict.fromkeys(
-            ("active", "hexagonal", "lattice", "band", "modules", "independent", "spacings_m", "path_error_m", "path_steps", "arena_m")
+            (
+                "active",
+                "hexagonal",
+                "lattice",
+                "band",
+                "modules",
+                "independent",
+                "spacings_m",
+                "path_error_m",
+                "path_steps",
+                "arena_m",
+            )
         )
     check_format(summary)
     h = summary["headline"]
@@ -148,7 +177,10 @@ def _population_parts(found: Row) -> Document:
     return {
         "units": found["units"],
         "modules": found["modules"],
-        "relations": [dict(relation) | {"text": tables.relation_in_words(relation)} for relation in found["relations"]],
+        "relations": [
+            dict(relation) | {"text": tables.relation_in_words(relation)}
+            for relation in found["relations"]
+        ],
         "types": found["types"],
         "settings": found["settings"],
         "tables": {
@@ -161,7 +193,11 @@ def _population_parts(found: Row) -> Document:
 def _cards(found: Row, h: Row, space: Sequence[Row] | None) -> list[Document]:
     """Headline numbers, in the order a reviewer asks for them."""
     types, settings, modules = found["types"], found["settings"], found["modules"]
-    others = [f"{types[kind]} {kind}" for kind in types if types[kind] and kind not in ("hexagonal", "silent")]
+    others = [
+        f"{types[kind]} {kind}"
+        for kind in types
+        if types[kind] and kind not in ("hexagonal", "silent")
+    ]
     cards = [
         {"label": "active units", "value": f"{h['active_units']}", "detail": f"of {h['units']}"},
         {
@@ -174,14 +210,34 @@ def _cards(found: Row, h: Row, space: Sequence[Row] | None) -> list[Document]:
             "value": f"{sum(types[k] for k in types if k not in ('hexagonal', 'silent'))}",
             "detail": ", ".join(others) or "none",
         },
-        {"label": "modules", "value": f"{len(modules)}", "detail": _modules_detail(modules, found["n_independent_modules"])},
+        {
+            "label": "modules",
+            "value": f"{len(modules)}",
+            "detail": _modules_detail(modules, found["n_independent_modules"]),
+        },
     ]
     if modules:
         ratios = [m["ratio_to_next"] for m in modules if m["ratio_to_next"] is not None]
-        detail = f"ratio{'s' if len(ratios) > 1 else ''} {', '.join(f'{r:.2f}' for r in ratios)}" if ratios else "between neighbouring fields"
-        cards.append({"label": "spacing (m)", "value": " \u00b7 ".join(f"{m['spacing_m']:.2f}" for m in modules), "detail": detail})
+        detail = (
+            f"ratio{'s' if len(ratios) > 1 else ''} {', '.join(f'{r:.2f}' for r in ratios)}"
+            if ratios
+            else "between neighbouring fields"
+        )
+        cards.append(
+            {
+                "label": "spacing (m)",
+                "value": " \u00b7 ".join(f"{m['spacing_m']:.2f}" for m in modules),
+                "detail": detail,
+            }
+        )
     if error := _path_error(space):
-        cards.append({"label": f"path error after {error[0]:,} steps", "value": f"{100 * error[1]:.1f} cm", "detail": _last_error(space)})
+        cards.append(
+            {
+                "label": f"path error after {error[0]:,} steps",
+                "value": f"{100 * error[1]:.1f} cm",
+                "detail": _last_error(space),
+            }
+        )
     return cards
 
 
@@ -191,7 +247,9 @@ def _modules_detail(modules: Sequence[Row], independent: int) -> str:
     sizes = " + ".join(str(m["n_units"]) for m in modules) + " units"
     if len(modules) == 1:
         return f"{sizes}, p {p_text(modules[0]['p_value'])}"
-    return f"{sizes}; {'independent' if independent == len(modules) else f'{independent} independent'}"
+    return (
+        f"{sizes}; {'independent' if independent == len(modules) else f'{independent} independent'}"
+    )
 
 
 def _path_error(space: Sequence[Row] | None) -> tuple[int, float] | None:
@@ -204,9 +262,19 @@ def _path_error(space: Sequence[Row] | None) -> tuple[int, float] | None:
 
 
 def _last_error(space: Sequence[Row] | None) -> str:
-    known = [d for d in space[0]["decoding"] if d["tracked_m"][1] is not None and d["steps"] > 100] if space else []
-    return ", ".join(["median", *(f"{d['tracked_m'][1]:.2f} m after {d['steps']:,}" for d in known)])
+    known = (
+        [d for d in space[0]["decoding"] if d["tracked_m"][1] is not None and d["steps"] > 100]
+        if space
+        else []
+    )
+    return ", ".join(
+        ["median", *(f"{d['tracked_m'][1]:.2f} m after {d['steps']:,}" for d in known)]
+    )
 
 
 def _table(table: tables.Table) -> Document:
-    return {"head": list(table.head), "rows": [list(row) for row in table.rows], "text_columns": sorted(table.text_columns)}
+    return {
+        "head": list(table.head),
+        "rows": [list(row) for row in table.rows],
+        "text_columns": sorted(table.text_columns),
+    }

@@ -16,10 +16,12 @@ from gridcode.viewer import data, overview, pictures
 from gridcode.viewer.shell import render_shell
 
 Documents = dict[str, Any]
-# A page of 128 units is to stay below 10 MB: arenas that no verdict rests on, lags and steps are shown more coarsely than they are kept.
+# A page of 128 units is to stay below 10 MB: arenas that no verdict rests on, lags and steps are
+# shown more coarsely than they are kept.
 OTHER_ARENA_BINS, LAGS, MAPS_OVER_TRAINING = 48, 100, 1540
 COMPARED_BINS = 60
-# Figures that the front end does not draw itself, and what it prints in the place of the states that turn.
+# Figures that the front end does not draw itself, and what it prints in the place of the states
+# that turn.
 PICTURES = ("dynamics", "mechanism", "coding", "state_space")
 
 
@@ -29,7 +31,8 @@ def run_page(run: Run, summary: Mapping[str, Any], figures: Mapping[str, bytes])
     Args:
         run: the run, evaluated.
         summary: its evaluation.
-        figures: PNG bytes by the names of `gridcode.report.collection.run_figures`; those that the page does not draw itself are put into it.
+        figures: PNG bytes by the names of `gridcode.report.collection.run_figures`; those that the
+            page does not draw itself are put into it.
 
     Raises:
         InputError: the evaluation is damaged or of another version.
@@ -42,7 +45,9 @@ def run_page(run: Run, summary: Mapping[str, Any], figures: Mapping[str, bytes])
     headline = summary["headline"]["group"]
     for group in document["has"]["maps"]:
         if group != headline:
-            documents[f"runs/{identity}/maps/{group}"] = data.maps_document(run, group, most_bins=OTHER_ARENA_BINS)
+            documents[f"runs/{identity}/maps/{group}"] = data.maps_document(
+                run, group, most_bins=OTHER_ARENA_BINS
+            )
     documents[f"runs/{identity}/spectra"] = data.spectra_document(run, summary)
     if states := data.states_document(run, summary):
         documents[f"runs/{identity}/states"] = states
@@ -51,7 +56,9 @@ def run_page(run: Run, summary: Mapping[str, Any], figures: Mapping[str, bytes])
     if history:
         documents[f"runs/{identity}/history"] = history
     documents[f"runs/{identity}/figures"] = _figures(document, figures)
-    return render_shell(mode="report", title=f"{name}: report", verdict=document["verdict"], documents=documents)
+    return render_shell(
+        mode="report", title=f"{name}: report", verdict=document["verdict"], documents=documents
+    )
 
 
 def comparison_page(runs: Sequence[tuple[str, Run, Mapping[str, Any]]]) -> str:
@@ -71,12 +78,23 @@ def comparison_page(runs: Sequence[tuple[str, Run, Mapping[str, Any]]]) -> str:
         identity = f"run-{number + 1}"
         documents |= _run_documents(run, identity, name, summary, most_bins=COMPARED_BINS)
         document = documents[f"runs/{identity}/run"]
-        document["has"] |= {"maps": document["has"]["correlograms"], "spectra": False, "states": False, "history": None, "figures": []}
+        document["has"] |= {
+            "maps": document["has"]["correlograms"],
+            "spectra": False,
+            "states": False,
+            "history": None,
+            "figures": [],
+        }
         rows.append(_row(run, identity, name, summary))
     documents["runs"] = {"runs": rows, "folders": []}
     names = " and ".join([", ".join(name for name, _, _ in runs[:-1]), runs[-1][0]])
-    verdict = " ".join(f"{name}: {documents[f'runs/run-{k + 1}/run']['verdict']}" for k, (name, _, _) in enumerate(runs))
-    return render_shell(mode="compare", title=f"{names}: comparison", verdict=verdict, documents=documents)
+    verdict = " ".join(
+        f"{name}: {documents[f'runs/run-{k + 1}/run']['verdict']}"
+        for k, (name, _, _) in enumerate(runs)
+    )
+    return render_shell(
+        mode="compare", title=f"{names}: comparison", verdict=verdict, documents=documents
+    )
 
 
 def population_page(
@@ -100,44 +118,70 @@ def population_page(
     """
     summary, cells = population_summary(population), population.data
     there = bool(states and states.summary["populations"])
-    document = overview.population_overview(summary, title=title, source=source, notes=notes, space=states.summary if states else None)
+    document = overview.population_overview(
+        summary, title=title, source=source, notes=notes, space=states.summary if states else None
+    )
     document |= {"id": "cells", "name": title, "state": "evaluated", "problem": None} | {
-        "has": {"maps": ["maps"], "correlograms": ["maps"], "spectra": True, "states": there, "metrics": False, "history": None}
+        "has": {
+            "maps": ["maps"],
+            "correlograms": ["maps"],
+            "spectra": True,
+            "states": there,
+            "metrics": False,
+            "history": None,
+        }
     }
     document["has"]["figures"] = [name for name in PICTURES if name in figures]
     documents: Documents = {
         "palettes": pictures.palettes(),
         "runs/cells/run": document,
         "runs/cells/maps/maps": pictures.maps_document(cells, "maps"),
-        "runs/cells/correlograms/maps": pictures.correlograms_document(_thinned_lags(cells), "maps"),
+        "runs/cells/correlograms/maps": pictures.correlograms_document(
+            _thinned_lags(cells), "maps"
+        ),
         "runs/cells/spectra": pictures.spectra_document(cells, summary["modules"]),
         "runs/cells/figures": _figures(document, figures),
     }
     if states and there:
         documents["runs/cells/states"] = pictures.states_document(states.summary, states.arrays)
-    return render_shell(mode="report", title=f"{title}: scores", verdict=document["verdict"], documents=documents)
+    return render_shell(
+        mode="report", title=f"{title}: scores", verdict=document["verdict"], documents=documents
+    )
 
 
-def _run_documents(run: Run, identity: str, name: str, summary: Mapping[str, Any], *, most_bins: int | None) -> Documents:
+def _run_documents(
+    run: Run, identity: str, name: str, summary: Mapping[str, Any], *, most_bins: int | None
+) -> Documents:
     """What a report and a comparison have in common: overview, the headline's maps and autocorrelograms, metrics."""
-    document = data.run_document(run, name=name, identity=identity, state="evaluated", summary=summary)
+    document = data.run_document(
+        run, name=name, identity=identity, state="evaluated", summary=summary
+    )
     headline = summary["headline"]["group"]
     cells = run.read_maps(headline, ["rate", "minmax", "autocorrelogram"])
     document["has"]["correlograms"] = [headline]
     return {
         "palettes": pictures.palettes(),
         f"runs/{identity}/run": document,
-        f"runs/{identity}/maps/{headline}": pictures.maps_document(cells, headline, most_bins=most_bins),
-        f"runs/{identity}/correlograms/{headline}": pictures.correlograms_document(_thinned_lags(cells), headline),
+        f"runs/{identity}/maps/{headline}": pictures.maps_document(
+            cells, headline, most_bins=most_bins
+        ),
+        f"runs/{identity}/correlograms/{headline}": pictures.correlograms_document(
+            _thinned_lags(cells), headline
+        ),
         f"runs/{identity}/metrics": data.metrics_document(run),
     }
 
 
 def _row(run: Run, identity: str, name: str, summary: Mapping[str, Any]) -> dict[str, Any]:
     metrics = run.metrics()
-    return {"id": identity, "name": name, "folder": name, "state": "evaluated", "problem": None, "updated": None} | data.row_document(
-        run, summary=summary, last=metrics[-1] if metrics else None
-    )
+    return {
+        "id": identity,
+        "name": name,
+        "folder": name,
+        "state": "evaluated",
+        "problem": None,
+        "updated": None,
+    } | data.row_document(run, summary=summary, last=metrics[-1] if metrics else None)
 
 
 def _thinned_lags(cells: xr.Dataset) -> xr.Dataset:
@@ -168,4 +212,10 @@ def _thinned_history(run: Run) -> dict[str, Any] | None:
 def _figures(document: Mapping[str, Any], figures: Mapping[str, bytes]) -> list[dict[str, Any]]:
     names = [name for name in PICTURES if name in figures and name in document["has"]["figures"]]
     document["has"]["figures"][:] = names
-    return data.figures_document(names, {name: "data:image/png;base64," + base64.b64encode(figures[name]).decode() for name in names})
+    return data.figures_document(
+        names,
+        {
+            name: "data:image/png;base64," + base64.b64encode(figures[name]).decode()
+            for name in names
+        },
+    )

@@ -16,7 +16,8 @@ from gridcode.viewer.encode import encode_array, numbers
 
 Document = dict[str, Any]
 PALETTES = ("viridis", "magma", "twilight", "RdBu_r")
-# Of spectra: samples of either axis, and how far beyond the waves of the largest wave number they reach.
+# Of spectra: samples of either axis, and how far beyond the waves of the largest wave number they
+# reach.
 WAVE_NUMBERS, BEYOND = 65, 2.2
 # Per metre; for populations without any lattice.
 WIDEST_SPECTRUM = 5.0
@@ -24,20 +25,29 @@ WIDEST_SPECTRUM = 5.0
 
 def palettes() -> Document:
     """Colour tables of the page, 256 colours of three bytes, and the colours of modules."""
-    tables = {name: base64.b64encode((mpl.colormaps[name](np.linspace(0, 1, 256), bytes=True)[:, :3]).tobytes()).decode() for name in PALETTES}
-    return {"viridis": tables["viridis"], "magma": tables["magma"], "twilight": tables["twilight"], "RdBu": tables["RdBu_r"]} | {
-        "modules": list(INK),
-        "grey": mpl.colors.to_hex(GREY),
+    tables = {
+        name: base64.b64encode(
+            (mpl.colormaps[name](np.linspace(0, 1, 256), bytes=True)[:, :3]).tobytes()
+        ).decode()
+        for name in PALETTES
     }
+    return {
+        "viridis": tables["viridis"],
+        "magma": tables["magma"],
+        "twilight": tables["twilight"],
+        "RdBu": tables["RdBu_r"],
+    } | {"modules": list(INK), "grey": mpl.colors.to_hex(GREY)}
 
 
 def maps_document(data: xr.Dataset, group: str, *, most_bins: int | None = None) -> Document:
     """Rate maps of one arena, each unit from 0 to its own peak.
 
     Args:
-        data: `rate` (unit, y, x) and the attribute `bin_size_m`; `minmax` (unit,), the hexagonal scores there, where they are known.
+        data: `rate` (unit, y, x) and the attribute `bin_size_m`; `minmax` (unit,), the hexagonal
+            scores there, where they are known.
         group: name of the walk and arena.
-        most_bins: maps with more bins a side are averaged over squares of bins, for pages that have to be small; None keeps all.
+        most_bins: maps with more bins a side are averaged over squares of bins, for pages that have
+            to be small; None keeps all.
     """
     rate, size = data["rate"].values, float(data.attrs["bin_size_m"])
     # Of the bins as they were measured: squares of bins reach less.
@@ -61,7 +71,11 @@ def maps_document(data: xr.Dataset, group: str, *, most_bins: int | None = None)
 def _block_mean(rate: np.ndarray, factor: int) -> np.ndarray:
     """Mean over squares of bins; bins left over at the far walls form smaller squares. A square that was never visited is NaN."""
     rows, columns = (-(-n // factor) * factor for n in rate.shape[1:])
-    padded = np.pad(rate, ((0, 0), (0, rows - rate.shape[1]), (0, columns - rate.shape[2])), constant_values=np.nan)
+    padded = np.pad(
+        rate,
+        ((0, 0), (0, rows - rate.shape[1]), (0, columns - rate.shape[2])),
+        constant_values=np.nan,
+    )
     blocks = padded.reshape(len(rate), rows // factor, factor, columns // factor, factor)
     count = np.isfinite(blocks).sum(axis=(2, 4))
     return np.where(count > 0, np.nansum(blocks, axis=(2, 4)) / np.maximum(count, 1), np.nan)
@@ -71,7 +85,11 @@ def correlograms_document(data: xr.Dataset, group: str) -> Document:
     """Autocorrelograms of one arena, -1 to 1: the rows from lag 0 upwards, since c(-lag) = c(lag)."""
     correlograms = data["autocorrelogram"].values
     half = correlograms[:, correlograms.shape[1] // 2 :]
-    return {"group": group, "bin_size_m": float(data.attrs["bin_size_m"]), "half": encode_array(half, low=-1.0, high=1.0)}
+    return {
+        "group": group,
+        "bin_size_m": float(data.attrs["bin_size_m"]),
+        "half": encode_array(half, low=-1.0, high=1.0),
+    }
 
 
 def spectra_document(data: xr.Dataset, modules: Sequence[Mapping[str, Any]]) -> Document:
@@ -86,7 +104,11 @@ def spectra_document(data: xr.Dataset, modules: Sequence[Mapping[str, Any]]) -> 
     spacing = data["spacing_m"].values[~data["silent"].values]
     spacing = spacing[np.isfinite(spacing)]
     # The shortest of the usual spacings: one odd unit must not shrink everybody's picture.
-    limit = BEYOND * 2 / np.sqrt(3) / float(np.quantile(spacing, 0.1)) if len(spacing) else WIDEST_SPECTRUM
+    limit = (
+        BEYOND * 2 / np.sqrt(3) / float(np.quantile(spacing, 0.1))
+        if len(spacing)
+        else WIDEST_SPECTRUM
+    )
     waves = np.linspace(-1, 1, WAVE_NUMBERS) * min(limit, 0.5 / size)
     power = power_at(rate, bin_size_m=size, wave_numbers_per_m=waves)
     total = np.nansum(power, axis=(1, 2), keepdims=True)
@@ -94,7 +116,9 @@ def spectra_document(data: xr.Dataset, modules: Sequence[Mapping[str, Any]]) -> 
     rows = []
     for row in modules:
         mine = data["module"].values == row["module"]
-        found = module_spectrum(rate[mine], bin_size_m=size, vectors_m=np.array(row["vectors_m"], dtype=np.float64))
+        found = module_spectrum(
+            rate[mine], bin_size_m=size, vectors_m=np.array(row["vectors_m"], dtype=np.float64)
+        )
         rows.append(
             {
                 "module": row["module"],
@@ -105,7 +129,11 @@ def spectra_document(data: xr.Dataset, modules: Sequence[Mapping[str, Any]]) -> 
                 "lengths_per_m": numbers(found.lengths_per_m, 4),
             }
         )
-    return {"wave_numbers_per_m": numbers(waves, 5), "units": encode_array(share, lead=1, low=0.0), "modules": rows}
+    return {
+        "wave_numbers_per_m": numbers(waves, 5),
+        "units": encode_array(share, lead=1, low=0.0),
+        "modules": rows,
+    }
 
 
 def states_document(space: Mapping[str, Any], arrays: xr.DataTree) -> Document:
@@ -116,9 +144,23 @@ def states_document(space: Mapping[str, Any], arrays: xr.DataTree) -> Document:
         arrays: as `gridcode.analysis.deep_analysis` gives them.
     """
     return {
-        "populations": [_population(row, arrays[row["name"]].to_dataset()) for row in space["populations"]],
+        "populations": [
+            _population(row, arrays[row["name"]].to_dataset()) for row in space["populations"]
+        ],
         "controls": [
-            {name: row[name] for name in ("name", "betti", "torus", "as_expected", "longest", "null_95", "p_value")} for row in space["controls"]
+            {
+                name: row[name]
+                for name in (
+                    "name",
+                    "betti",
+                    "torus",
+                    "as_expected",
+                    "longest",
+                    "null_95",
+                    "p_value",
+                )
+            }
+            for row in space["controls"]
         ],
     }
 
@@ -131,9 +173,15 @@ def _population(row: Mapping[str, Any], data: xr.Dataset) -> Document:
         "title": population_name(row),
         "module": row["module"],
         "n_units": row["n_units"],
-        "vectors_m": numbers(np.reshape(data.attrs["vectors_m"], (2, 2)), 6) if "vectors_m" in data.attrs else None,
+        "vectors_m": numbers(np.reshape(data.attrs["vectors_m"], (2, 2)), 6)
+        if "vectors_m" in data.attrs
+        else None,
         "samples": {
-            method: {"points": numbers(data[method].values.T), "positions_m": numbers(data[f"{method}_positions_m"].values.T)} for method in METHODS
+            method: {
+                "points": numbers(data[method].values.T),
+                "positions_m": numbers(data[f"{method}_positions_m"].values.T),
+            }
+            for method in METHODS
         },
         "rings": {
             "points": numbers(data["rings"].values.transpose(1, 2, 0)),
@@ -168,7 +216,9 @@ def history_document(data: xr.Dataset, *, complete: bool) -> Document:
         "steps": data["step"].values.tolist(),
         "arena_m": float(data.attrs["arena_m"]),
         "bin_size_m": float(data.attrs["bin_size_m"]),
-        "rate": encode_array(data["rate"].values, lead=2, low=0.0 if not (data["rate"].values < 0).any() else None),
+        "rate": encode_array(
+            data["rate"].values, lead=2, low=0.0 if not (data["rate"].values < 0).any() else None
+        ),
         "minmax": numbers(data["minmax"].values, 4),
         "hexagonal_share": numbers(share_above(data), 4),
         "complete": complete,
@@ -181,7 +231,9 @@ def snapshot_document(data: xr.Dataset, step: int) -> Document:
         "step": step,
         "arena_m": float(data.attrs["arena_m"]),
         "bin_size_m": float(data.attrs["bin_size_m"]),
-        "rate": encode_array(data["rate"].values, lead=1, low=0.0 if not (data["rate"].values < 0).any() else None),
+        "rate": encode_array(
+            data["rate"].values, lead=1, low=0.0 if not (data["rate"].values < 0).any() else None
+        ),
         "minmax": numbers(data["minmax"].values, 4),
         "hexagonal_share": float(share_above(data.expand_dims("step"))[0]),
     }
@@ -195,4 +247,7 @@ def metrics_document(rows: Sequence[Mapping[str, Any]], *, after: int = -1) -> d
         after: only lines of later steps.
     """
     shown = [row for row in rows if row.get("step", -1) > after]
-    return {name: [row.get(name) for row in shown] for name in dict.fromkeys(key for row in rows for key in row)}
+    return {
+        name: [row.get(name) for row in shown]
+        for name in dict.fromkeys(key for row in rows for key in row)
+    }

@@ -128,14 +128,23 @@ def _outside(name: str) -> str:
 
 def signatures(entry: Entry) -> tuple[Signature | None, ...]:
     """The signatures of all files that documents are made of: what changes when a document may."""
-    return tuple(signature(entry.path / name) for name in (*SINGLE_FILES, "checkpoints", "snapshots"))
+    return tuple(
+        signature(entry.path / name) for name in (*SINGLE_FILES, "checkpoints", "snapshots")
+    )
 
 
 def plain(text: str, entry: Entry) -> str:
     """One line for people who need not know where on the disk the run lies."""
-    for path, name in ((entry.path, entry.name), (entry.root, entry.root.name), (Path.cwd(), "."), (Path.home(), "~")):
+    for path, name in (
+        (entry.path, entry.name),
+        (entry.root, entry.root.name),
+        (Path.cwd(), "."),
+        (Path.home(), "~"),
+    ):
         if len(path.parts) > 1:
-            text = text.replace(str(path) + os.sep, "" if path == entry.path else f"{name}/").replace(str(path), name)
+            text = text.replace(
+                str(path) + os.sep, "" if path == entry.path else f"{name}/"
+            ).replace(str(path), name)
     return " ".join(text.split())
 
 
@@ -152,10 +161,18 @@ def condition(entry: Entry) -> Condition:
     except InputError as error:
         return Condition("damaged", plain(str(error), entry), nothing, updated, readable=False)
     manifest = _CACHE.get("manifest", entry.path, found["manifest.json"], lambda: _manifest(run))
-    last = _CACHE.get("last", entry.path, found["metrics.jsonl"], lambda: _last_line(run.metrics_path))
-    finished = bool(manifest.get("finished")) or _number(manifest.get("step")) >= run.config.training.steps
+    last = _CACHE.get(
+        "last", entry.path, found["metrics.jsonl"], lambda: _last_line(run.metrics_path)
+    )
+    finished = (
+        bool(manifest.get("finished")) or _number(manifest.get("step")) >= run.config.training.steps
+    )
     evaluated, problem, broken = False, None, False
-    key: tuple[Signature | None, ...] = (found["config.toml"], found["manifest.json"], found["metrics.jsonl"])
+    key: tuple[Signature | None, ...] = (
+        found["config.toml"],
+        found["manifest.json"],
+        found["metrics.jsonl"],
+    )
     try:
         row = _CACHE.get("trained", entry.path, key, lambda: _row(run, None, last))
     except InputError as error:
@@ -164,7 +181,9 @@ def condition(entry: Entry) -> Condition:
         try:
             key = (*key, found["evaluation/summary.json"])
             row = _CACHE.get("evaluated", entry.path, key, lambda: _evaluated_row(run, last))
-            _CACHE.get("maps", entry.path, found["evaluation/ratemaps.nc"], lambda: _check_maps(run))
+            _CACHE.get(
+                "maps", entry.path, found["evaluation/ratemaps.nc"], lambda: _check_maps(run)
+            )
             evaluated = True
         except InputError as error:
             problem = plain(str(error), entry)
@@ -183,7 +202,15 @@ def condition(entry: Entry) -> Condition:
 def run_row(entry: Entry) -> Row:
     """A row of the list of runs."""
     now = condition(entry)
-    return {"id": entry.id, "name": entry.name, "folder": entry.folder, "state": now.state, "problem": now.problem, **now.row, "updated": now.updated}
+    return {
+        "id": entry.id,
+        "name": entry.name,
+        "folder": entry.folder,
+        "state": now.state,
+        "problem": now.problem,
+        **now.row,
+        "updated": now.updated,
+    }
 
 
 def is_locked(entry: Entry) -> bool:
@@ -249,8 +276,12 @@ def _row(run: Run, summary: dict[str, Any] | None, last: dict[str, Any] | None) 
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
-        which = "evaluation/summary.json" if summary is not None else "manifest.json or metrics.jsonl"
-        raise InputError(f"{which} lacks what this version writes ({type(error).__name__}: {error}); run `gridcode evaluate` again") from None
+        which = (
+            "evaluation/summary.json" if summary is not None else "manifest.json or metrics.jsonl"
+        )
+        raise InputError(
+            f"{which} lacks what this version writes ({type(error).__name__}: {error}); run `gridcode evaluate` again"
+        ) from None
     return {name: row.get(name) for name in COLUMNS}
 
 
@@ -266,4 +297,6 @@ def _check_maps(run: Run) -> None:
         with h5py.File(run.ratemaps_path, "r") as file:
             file.keys()
     except (OSError, KeyError, RuntimeError) as error:
-        raise InputError(f"evaluation/ratemaps.nc is damaged ({str(error).splitlines()[0]}); run `gridcode evaluate` again") from None
+        raise InputError(
+            f"evaluation/ratemaps.nc is damaged ({str(error).splitlines()[0]}); run `gridcode evaluate` again"
+        ) from None

@@ -34,9 +34,16 @@ def create_app(folders: Sequence[str | os.PathLike[str]], *, host: str = "127.0.
     """
     library = Library(folders)
     documents = Documents(library)
-    page = shell.render_shell(mode="explorer", title=TITLE, documents={"palettes": pictures.palettes()}, self_contained=False).encode()
+    page = shell.render_shell(
+        mode="explorer",
+        title=TITLE,
+        documents={"palettes": pictures.palettes()},
+        self_contained=False,
+    ).encode()
     static = _static_files()
-    app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title=TITLE, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
+    )
     # Added last, it sees requests first.
     app.add_middleware(Guard, host=host, policy=content_policy(page.decode()))
 
@@ -62,7 +69,9 @@ def create_app(folders: Sequence[str | os.PathLike[str]], *, host: str = "127.0.
 
     @app.get("/api/runs")
     def _runs(request: Request) -> Response:
-        body = to_json({"runs": [run_row(entry) for entry in library.entries()], "folders": library.folders})
+        body = to_json(
+            {"runs": [run_row(entry) for entry in library.entries()], "folders": library.folders}
+        )
         return _sent(request, Answer(body, "application/json", _tag(body)))
 
     @app.get("/api/runs/{run_id}/run")
@@ -112,8 +121,14 @@ def create_app(folders: Sequence[str | os.PathLike[str]], *, host: str = "127.0.
 
 def _sent(request: Request, answer: Answer, *, keep_s: int = 0) -> Response:
     """An answer, or word that the browser has it already."""
-    headers = {"ETag": answer.tag, "Cache-Control": f"public, max-age={keep_s}" if keep_s else "no-cache"}
-    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+    headers = {
+        "ETag": answer.tag,
+        "Cache-Control": f"public, max-age={keep_s}" if keep_s else "no-cache",
+    }
+    known = {
+        tag.strip().removeprefix("W/")
+        for tag in request.headers.get("if-none-match", "").split(",")
+    }
     if answer.tag in known:
         return Response(status_code=304, headers=headers)
     return Response(answer.body, media_type=answer.media, headers=headers)
@@ -125,9 +140,14 @@ def _tag(body: bytes) -> str:
 
 def _static_files() -> dict[str, Answer]:
     """The files that the page fetches, by name: nothing else is served, whatever a request spells."""
-    found = {name: (text, "text/javascript; charset=utf-8") for name, text in shell.scripts().items()}
+    found = {
+        name: (text, "text/javascript; charset=utf-8") for name, text in shell.scripts().items()
+    }
     found["style.css"] = (shell.style(), "text/css; charset=utf-8")
-    return {name: Answer(text.encode(), media, _tag(text.encode())) for name, (text, media) in found.items()}
+    return {
+        name: Answer(text.encode(), media, _tag(text.encode()))
+        for name, (text, media) in found.items()
+    }
 
 
 @functools.cache

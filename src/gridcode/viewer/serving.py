@@ -52,7 +52,13 @@ def serve(
             if open_browser:
                 _open(url)
 
-        settings = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_S)
+        settings = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_S,
+        )
         server = _Server(settings, started)
         # Ctrl-C is how this ends; uvicorn raises it again once all is closed.
         try:
@@ -90,13 +96,21 @@ def listen(host: str, port: int | None) -> socket.socket:
             if error.errno != errno.EADDRINUSE:
                 raise InputError(f"cannot listen on '{host}' ({error.strerror or error})") from None
     if port is not None:
-        raise InputError(f"port {port} is taken: choose another --port, or leave it out to take one that is free")
+        raise InputError(
+            f"port {port} is taken: choose another --port, or leave it out to take one that is free"
+        )
     raise InputError(f"ports {ports[0]} to {ports[-1]} are all taken: choose another with --port")
 
 
 def address(host: str, listener: socket.socket) -> str:
     """What to type into the browser of this machine."""
-    shown = ("[::1]" if ":" in host else "127.0.0.1") if host in EVERYWHERE else f"[{host}]" if ":" in host else host
+    shown = (
+        ("[::1]" if ":" in host else "127.0.0.1")
+        if host in EVERYWHERE
+        else f"[{host}]"
+        if ":" in host
+        else host
+    )
     return f"http://{shown}:{listener.getsockname()[1]}/"
 
 
@@ -122,7 +136,9 @@ class _Server(uvicorn.Server):
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, where = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    family, kind, protocol, _, where = socket.getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
     listener = socket.socket(family, kind, protocol)
     try:
         # Elsewhere this lets two programs listen on one port.
@@ -138,6 +154,8 @@ def _bound(host: str, port: int) -> socket.socket:
 
 def _open(url: str) -> None:
     """Open the page where there is a screen; a browser in the terminal would take it over."""
-    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    if sys.platform.startswith("linux") and not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    ):
         return
     threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()

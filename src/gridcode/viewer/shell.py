@@ -17,14 +17,22 @@ from gridcode.viewer.encode import as_json
 STATIC = resources.files("gridcode.viewer") / "static"
 PLOTLY = "plotly.min.js"
 _ENVIRONMENT = jinja2.Environment(
-    loader=jinja2.PackageLoader("gridcode.viewer", "."), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    loader=jinja2.PackageLoader("gridcode.viewer", "."),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
 )
 
 
 @cache
 def scripts() -> dict[str, str]:
     """The front end's modules by file name."""
-    return {entry.name: entry.read_text(encoding="utf-8") for entry in sorted(STATIC.iterdir(), key=lambda e: e.name) if entry.name.endswith(".js")}
+    return {
+        entry.name: entry.read_text(encoding="utf-8")
+        for entry in sorted(STATIC.iterdir(), key=lambda e: e.name)
+        if entry.name.endswith(".js")
+    }
 
 
 @cache
@@ -40,7 +48,13 @@ def plotly_packed() -> str:
 
 
 def render_shell(
-    *, mode: str, title: str, verdict: str = "", documents: Mapping[str, Any] | None = None, self_contained: bool = True, plotly: bool = True
+    *,
+    mode: str,
+    title: str,
+    verdict: str = "",
+    documents: Mapping[str, Any] | None = None,
+    self_contained: bool = True,
+    plotly: bool = True,
 ) -> str:
     """The page as HTML.
 
@@ -62,7 +76,9 @@ def render_shell(
         verdict=verdict,
         importmap=_in_script(json.dumps({"imports": imports})),
         style=Markup(style()),
-        documents=[(name, _in_script(as_json(document))) for name, document in (documents or {}).items()],
+        documents=[
+            (name, _in_script(as_json(document))) for name, document in (documents or {}).items()
+        ],
         plotly=Markup(plotly_packed()) if self_contained and plotly else "",
     )
 

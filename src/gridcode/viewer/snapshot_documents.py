@@ -48,7 +48,9 @@ class SnapshotMaps:
                 try:
                     found = map_step(run, path)
                 except (KeyError, ValueError) as error:
-                    raise InputError(f"the snapshot of step {step} cannot be read ({error})") from None
+                    raise InputError(
+                        f"the snapshot of step {step} cannot be read ({error})"
+                    ) from None
             else:
                 return None
             self._kept[key] = pictures.snapshot_document(found, step)

@@ -1,7 +1,7 @@
 """Training batches: many orders of the same velocities, all from one place to another (paper, section 5.1).
 
-Every trajectory ends where the others end, and many cross on the way; those crossings are the positive pairs
-that self-supervision feeds on.
+Every trajectory ends where the others end, and many cross on the way; those crossings are the
+positive pairs that self-supervision feeds on.
 """
 
 import torch
@@ -14,16 +14,23 @@ from gridcode.world.streams import Source, as_source
 
 
 def draw_velocities(
-    count: int, *, max_velocity_m: float | Tensor, distribution: str = "square", generator: Generator | Source
+    count: int,
+    *,
+    max_velocity_m: float | Tensor,
+    distribution: str = "square",
+    generator: Generator | Source,
 ) -> Float[Tensor, "*network velocity 2"]:
     """Independent velocities, metres per step.
 
     Args:
         count: how many.
-        max_velocity_m: half-side of the square; one number, or one for each network, (network, 1, 1).
-        distribution: `square`, uniform in [-max, max]^2 (published); `disc`, uniform in the disc of the same variance
-            (radius sqrt(4/3) max). The square prefers its diagonals; the disc prefers no direction.
-        generator: source of randomness; its device is the result's, its networks are the leading axis.
+        max_velocity_m: half-side of the square; one number, or one for each network, (network, 1,
+            1).
+        distribution: `square`, uniform in [-max, max]^2 (published); `disc`, uniform in the disc of
+            the same variance (radius sqrt(4/3) max). The square prefers its diagonals; the disc
+            prefers no direction.
+        generator: source of randomness; its device is the result's, its networks are the leading
+            axis.
 
     Raises:
         InputError: an unknown distribution.
@@ -43,15 +50,17 @@ def _shuffles(rows: int, length: int, source: Source) -> Int[Tensor, "*network r
     return source.uniform(rows, length).argsort(dim=-1, stable=True)
 
 
-def draw_orders(trajectories: int, steps: int, *, kind: str = "latin", generator: Generator | Source) -> Int[Tensor, "*network trajectory step"]:
+def draw_orders(
+    trajectories: int, steps: int, *, kind: str = "latin", generator: Generator | Source
+) -> Int[Tensor, "*network trajectory step"]:
     """In which order each trajectory takes the velocities; every row is a permutation of 0 .. steps - 1.
 
     Args:
         trajectories: number of rows, B.
         steps: length of each, T.
-        kind: `permutation`, independent uniform shuffles; `latin`, rows of random Latin squares, so that at every step
-            each velocity is taken exactly B / T times (each row alone is still a uniform permutation); `identity`, all
-            rows alike: the ablation without augmentation.
+        kind: `permutation`, independent uniform shuffles; `latin`, rows of random Latin squares, so
+            that at every step each velocity is taken exactly B / T times (each row alone is still a
+            uniform permutation); `identity`, all rows alike: the ablation without augmentation.
         generator: source of randomness.
 
     Raises:
@@ -62,26 +71,35 @@ def draw_orders(trajectories: int, steps: int, *, kind: str = "latin", generator
         return _shuffles(trajectories, steps, source)
     if kind == "identity":
         alike = source.uniform(1, 1)
-        return torch.arange(steps, device=alike.device).expand(*alike.shape[:-2], trajectories, steps)
+        return torch.arange(steps, device=alike.device).expand(
+            *alike.shape[:-2], trajectories, steps
+        )
     if kind != "latin":
         raise InputError(f"unknown orders '{kind}': choose permutation, latin or identity")
     squares, rest = divmod(trajectories, steps)
     if rest:
-        raise InputError(f"Latin orders need trajectories ({trajectories}) to be a multiple of steps ({steps})")
-    # The cyclic square with its symbols, rows and columns shuffled; shuffled symbols make each row uniform.
+        raise InputError(
+            f"Latin orders need trajectories ({trajectories}) to be a multiple of steps ({steps})"
+        )
+    # The cyclic square with its symbols, rows and columns shuffled; shuffled symbols make each row
+    # uniform.
     symbols, rows, columns = _shuffles(3 * squares, steps, source).split(squares, dim=-2)
     cyclic = (rows.unsqueeze(-1) + columns.unsqueeze(-2)) % steps
     return symbols.gather(-1, cyclic.flatten(-2)).view(*symbols.shape[:-2], trajectories, steps)
 
 
 def positions_of(
-    velocities: Float[Tensor, "*network velocity 2"], orders: Int[Tensor, "*network trajectory step"]
+    velocities: Float[Tensor, "*network velocity 2"],
+    orders: Int[Tensor, "*network trajectory step"],
 ) -> Float[Tensor, "*network time trajectory 2"]:
     """Positions along every trajectory, metres, from the origin: sums of the velocities taken so far."""
-    # Summed in float64: two trajectories that took the same velocities then meet within rounding of the result.
+    # Summed in float64: two trajectories that took the same velocities then meet within rounding of
+    # the result.
     steps_taken = orders.transpose(-1, -2)
     index = steps_taken.flatten(-2).unsqueeze(-1).expand(*steps_taken.shape[:-2], -1, 2)
-    path = velocities.double().gather(-2, index).unflatten(-2, steps_taken.shape[-2:]).cumsum(dim=-3)
+    path = (
+        velocities.double().gather(-2, index).unflatten(-2, steps_taken.shape[-2:]).cumsum(dim=-3)
+    )
     return torch.cat([torch.zeros_like(path[..., :1, :, :]), path], dim=-3).to(velocities.dtype)
 
 
@@ -96,6 +114,8 @@ def draw_batch(
     dtype: torch.dtype = torch.float32,
 ) -> Batch:
     """A training batch; arguments and errors as in `draw_velocities` and `draw_orders`."""
-    velocities = draw_velocities(steps, max_velocity_m=max_velocity_m, distribution=distribution, generator=generator).to(dtype)
+    velocities = draw_velocities(
+        steps, max_velocity_m=max_velocity_m, distribution=distribution, generator=generator
+    ).to(dtype)
     orders = draw_orders(trajectories, steps, kind=kind, generator=generator)
     return Batch(velocities=velocities, orders=orders, positions=positions_of(velocities, orders))

@@ -1,8 +1,9 @@
 """Random numbers as a function of (seed, batch, position): the same on every device, alone or together, resumed or not.
 
-A counter-based generator has no state to carry along: batch k of a seed is always the same batch. Philox4x32-10 (Salmon,
-Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3", SC'11) turns a 128-bit counter and a 64-bit key
-into four 32-bit words; the key is the seed, the counter (block, 0, low and high half of the batch's number).
+A counter-based generator has no state to carry along: batch k of a seed is always the same batch.
+Philox4x32-10 (Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3",
+SC'11) turns a 128-bit counter and a 64-bit key into four 32-bit words; the key is the seed, the
+counter (block, 0, low and high half of the batch's number).
 """
 
 import math
@@ -33,7 +34,8 @@ class Source(Protocol):
 
 
 def philox(
-    counter: tuple[np.ndarray | int, np.ndarray | int, np.ndarray | int, np.ndarray | int], key: tuple[int, int]
+    counter: tuple[np.ndarray | int, np.ndarray | int, np.ndarray | int, np.ndarray | int],
+    key: tuple[int, int],
 ) -> UInt32[np.ndarray, "*shape 4"]:
     """Ten rounds of Philox4x32 on every counter.
 
@@ -49,7 +51,12 @@ def philox(
     low, high = key
     for _ in range(_ROUNDS):
         first, second = a * _MULTIPLIERS[0], c * _MULTIPLIERS[1]
-        a, b, c, d = (second >> _HALF) ^ b ^ np.uint64(low), second & _LOW, (first >> _HALF) ^ d ^ np.uint64(high), first & _LOW
+        a, b, c, d = (
+            (second >> _HALF) ^ b ^ np.uint64(low),
+            second & _LOW,
+            (first >> _HALF) ^ d ^ np.uint64(high),
+            first & _LOW,
+        )
         low, high = (low + _WEYL[0]) & 0xFFFFFFFF, (high + _WEYL[1]) & 0xFFFFFFFF
     out = np.empty((*np.broadcast_shapes(a.shape, b.shape, c.shape, d.shape), 4), dtype=np.uint32)
     for place, word in enumerate((a, b, c, d)):
@@ -70,7 +77,9 @@ class Stream:
 
     def __init__(self, seed: int, batch: int = 0) -> None:
         if not (0 <= seed < 2**63 and 0 <= batch < 2**63):
-            raise InputError(f"a stream's seed and batch must be from 0 to 2^63 - 1, not {seed} and {batch}")
+            raise InputError(
+                f"a stream's seed and batch must be from 0 to 2^63 - 1, not {seed} and {batch}"
+            )
         self.seed = seed
         self.batch = batch
         self._block = 0
@@ -81,7 +90,9 @@ class Stream:
         count = math.prod(shape)
         blocks = -(-count // 4)
         if blocks > len(self._ready):
-            self._ready = np.concatenate([self._ready, self._make(max(blocks - len(self._ready), _BLOCKS_AT_ONCE))])
+            self._ready = np.concatenate(
+                [self._ready, self._make(max(blocks - len(self._ready), _BLOCKS_AT_ONCE))]
+            )
         taken, self._ready = self._ready[:blocks], self._ready[blocks:]
         return torch.from_numpy(taken.reshape(-1)[:count]).view(shape)
 

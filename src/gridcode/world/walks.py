@@ -18,7 +18,15 @@ from gridcode.records import Walk
 class WalkFunction(Protocol):
     """A kind of walk: what every value of `WALKS` can be called with."""
 
-    def __call__(self, *, arena_m: float, steps: int, walkers: int, max_step_m: float, generator: np.random.Generator) -> Walk:
+    def __call__(
+        self,
+        *,
+        arena_m: float,
+        steps: int,
+        walkers: int,
+        max_step_m: float,
+        generator: np.random.Generator,
+    ) -> Walk:
         """Arguments, result and errors as in `smooth_walk`."""
 
 
@@ -26,9 +34,13 @@ def _check(arena_m: float, steps: int, walkers: int, max_step_m: float) -> None:
     if not arena_m > 0:
         raise InputError(f"the arena must be wider than 0 m, not {arena_m}")
     if steps < 1 or walkers < 1:
-        raise InputError(f"a walk needs at least one step and one walker, not {steps} and {walkers}")
+        raise InputError(
+            f"a walk needs at least one step and one walker, not {steps} and {walkers}"
+        )
     if not 0 < max_step_m < arena_m / 2:
-        raise InputError(f"the longest step ({max_step_m} m) must be positive and under half the arena ({arena_m} m)")
+        raise InputError(
+            f"the longest step ({max_step_m} m) must be positive and under half the arena ({arena_m} m)"
+        )
 
 
 def smooth_walk(
@@ -56,11 +68,13 @@ def smooth_walk(
     Raises:
         InputError: a size that is not positive, or steps too long for the arena.
 
-    Source: heading diffusion with wall avoidance is the walk of the field's simulations (Banino et al. 2018; RatInABox).
+    Source: heading diffusion with wall avoidance is the walk of the field's simulations (Banino et
+        al. 2018; RatInABox).
     """
     _check(arena_m, steps, walkers, max_step_m)
     half = arena_m / 2
-    # Within this distance of a wall a walker turns; a turn at full speed needs about this much room.
+    # Within this distance of a wall a walker turns; a turn at full speed needs about this much
+    # room.
     margin = min(max_step_m, half / 4)
     velocities = np.empty((steps, walkers, 2))
     positions = np.zeros((steps + 1, walkers, 2))
@@ -72,23 +86,33 @@ def smooth_walk(
         heading = heading + turns[t]
         # Speeds drift between a fifth of the longest step and all of it, reflected at both ends.
         speed = speed + changes[t]
-        speed = np.clip(np.where(speed > 1, 2 - speed, np.where(speed < 0.2, 0.4 - speed, speed)), 0.2, 1.0)
+        speed = np.clip(
+            np.where(speed > 1, 2 - speed, np.where(speed < 0.2, 0.4 - speed, speed)), 0.2, 1.0
+        )
         here = positions[t]
         direction = np.stack([np.cos(heading), np.sin(heading)], axis=1)
-        # Near a wall the outward part of the heading is turned along the wall, then a little inwards.
+        # Near a wall the outward part of the heading is turned along the wall, then a little
+        # inwards.
         outward = (np.abs(here) > half - margin) & (direction * here > 0)
         depth = np.clip((np.abs(here) - (half - margin)) / margin, 0, 1)
-        direction = np.where(outward, direction * (1 - depth) - 0.15 * depth * np.sign(here), direction)
+        direction = np.where(
+            outward, direction * (1 - depth) - 0.15 * depth * np.sign(here), direction
+        )
         length = np.hypot(direction[:, 0], direction[:, 1])
-        heading = np.where(length > 1e-9, np.arctan2(direction[:, 1], direction[:, 0]), heading + np.pi)
+        heading = np.where(
+            length > 1e-9, np.arctan2(direction[:, 1], direction[:, 0]), heading + np.pi
+        )
         step = (speed * max_step_m)[:, None] * np.stack([np.cos(heading), np.sin(heading)], axis=1)
-        # What the steering leaves over (a corner, a fast glance) is cut at the wall, which only shortens the step.
+        # What the steering leaves over (a corner, a fast glance) is cut at the wall, which only
+        # shortens the step.
         positions[t + 1] = np.clip(here + step, -half, half)
         velocities[t] = positions[t + 1] - here
     return Walk(velocities=velocities, positions=positions, arena_m=arena_m, kind="smooth")
 
 
-def uniform_walk(*, arena_m: float, steps: int, walkers: int, max_step_m: float, generator: np.random.Generator) -> Walk:
+def uniform_walk(
+    *, arena_m: float, steps: int, walkers: int, max_step_m: float, generator: np.random.Generator
+) -> Walk:
     """The training-like walk: every velocity uniform in a square of half-side `max_step_m`, reflected at the walls.
 
     Arguments, result and errors as in `smooth_walk`.
@@ -104,21 +128,32 @@ def uniform_walk(*, arena_m: float, steps: int, walkers: int, max_step_m: float,
     return Walk(velocities=velocities, positions=positions, arena_m=arena_m, kind="uniform")
 
 
-def slow_walk(*, arena_m: float, steps: int, walkers: int, max_step_m: float, generator: np.random.Generator) -> Walk:
+def slow_walk(
+    *, arena_m: float, steps: int, walkers: int, max_step_m: float, generator: np.random.Generator
+) -> Walk:
     """The smooth walk at a quarter of its speed: no step is longer than `max_step_m / 4`, turns per step are the same.
 
     Arguments, result and errors as in `smooth_walk`.
     """
     _check(arena_m, steps, walkers, max_step_m)
-    walk = smooth_walk(arena_m=arena_m, steps=steps, walkers=walkers, max_step_m=max_step_m / 4, generator=generator)
+    walk = smooth_walk(
+        arena_m=arena_m,
+        steps=steps,
+        walkers=walkers,
+        max_step_m=max_step_m / 4,
+        generator=generator,
+    )
     return dataclasses.replace(walk, kind="slow")
 
 
-def straight_walk(*, arena_m: float, steps: int, walkers: int, max_step_m: float, generator: np.random.Generator) -> Walk:
+def straight_walk(
+    *, arena_m: float, steps: int, walkers: int, max_step_m: float, generator: np.random.Generator
+) -> Walk:
     """Straight runs from wall to wall at nearly constant speed, with turns only at the walls.
 
-    Each run goes to a uniformly drawn point of another wall at 0.85 to 0.95 of the longest step, and ends exactly there,
-    which shortens its last step. Arguments, result and errors as in `smooth_walk`.
+    Each run goes to a uniformly drawn point of another wall at 0.85 to 0.95 of the longest step,
+    and ends exactly there, which shortens its last step. Arguments, result and errors as in
+    `smooth_walk`.
     """
     _check(arena_m, steps, walkers, max_step_m)
     half = arena_m / 2
@@ -142,32 +177,41 @@ def straight_walk(*, arena_m: float, steps: int, walkers: int, max_step_m: float
         left = np.hypot(way[:, 0], way[:, 1])
         arrives = left <= speeds[t]
         ahead = way * (speeds[t] / np.where(arrives, 1.0, left))[:, None]
-        positions[t + 1] = np.where(arrives[:, None], target, np.clip(positions[t] + ahead, -half, half))
+        positions[t + 1] = np.where(
+            arrives[:, None], target, np.clip(positions[t] + ahead, -half, half)
+        )
         velocities[t] = positions[t + 1] - positions[t]
         # One of the three other walls.
         wall = np.where(arrives, (wall + generator.integers(1, 4, size=walkers)) % 4, wall)
-        target = np.where(arrives[:, None], points(wall, generator.uniform(-half, half, walkers)), target)
+        target = np.where(
+            arrives[:, None], points(wall, generator.uniform(-half, half, walkers)), target
+        )
     return Walk(velocities=velocities, positions=positions, arena_m=arena_m, kind="straight")
 
 
-# RatInABox moves in seconds. Its own time step, well under the 0.08 s over which its rats turn and 0.7 s over which they change speed.
+# RatInABox moves in seconds. Its own time step, well under the 0.08 s over which its rats turn and
+# 0.7 s over which they change speed.
 _RAT_SECONDS = 0.05
-# Its speeds follow a Rayleigh distribution; this many times the scale is passed by exp(-3^2 / 2) = 1.1% of them.
+# Its speeds follow a Rayleigh distribution; this many times the scale is passed by exp(-3^2 / 2) =
+# 1.1% of them.
 _RAT_FASTEST = 3.0
 
 
-def rat_walk(*, arena_m: float, steps: int, walkers: int, max_step_m: float, generator: np.random.Generator) -> Walk:
+def rat_walk(
+    *, arena_m: float, steps: int, walkers: int, max_step_m: float, generator: np.random.Generator
+) -> Walk:
     """Rat-like motion of RatInABox, whose speeds and turns were fitted to rats foraging in a box (optional extra `rats`).
 
-    A network step lasts as long as a rat takes for `max_step_m` at three times the scale of its speeds: about 0.6 s for
-    0.15 m. The rare faster moves are cut to `max_step_m` and caught up with afterwards. RatInABox takes its own steps of
-    0.05 s, about 4 ms for each step of each walker. Arguments and result as in `smooth_walk`.
+    A network step lasts as long as a rat takes for `max_step_m` at three times the scale of its
+    speeds: about 0.6 s for 0.15 m. The rare faster moves are cut to `max_step_m` and caught up with
+    afterwards. RatInABox takes its own steps of 0.05 s, about 4 ms for each step of each walker.
+    Arguments and result as in `smooth_walk`.
 
     Raises:
         InputError: as `smooth_walk`, or RatInABox is not installed.
 
-    Source: George et al. 2024, "RatInABox, a toolkit for modelling locomotion and neuronal activity in continuous
-        environments", eLife; motion fitted to Sargolini et al. 2006.
+    Source: George et al. 2024, "RatInABox, a toolkit for modelling locomotion and neuronal activity
+        in continuous environments", eLife; motion fitted to Sargolini et al. 2006.
     """
     _check(arena_m, steps, walkers, max_step_m)
     try:
@@ -198,13 +242,21 @@ def rat_walk(*, arena_m: float, steps: int, walkers: int, max_step_m: float, gen
     for t in range(steps):
         way = np.clip(targets[t], -half, half) - positions[t]
         length = np.hypot(way[:, 0], way[:, 1])
-        positions[t + 1] = positions[t] + way * (max_step_m / np.maximum(length, max_step_m))[:, None]
+        positions[t + 1] = (
+            positions[t] + way * (max_step_m / np.maximum(length, max_step_m))[:, None]
+        )
         velocities[t] = positions[t + 1] - positions[t]
     return Walk(velocities=velocities, positions=positions, arena_m=arena_m, kind="rat")
 
 
 # In this order for good: a walk's place numbers it in the seeds of evaluations.
-WALKS: dict[str, WalkFunction] = {"smooth": smooth_walk, "uniform": uniform_walk, "slow": slow_walk, "straight": straight_walk, "rat": rat_walk}
+WALKS: dict[str, WalkFunction] = {
+    "smooth": smooth_walk,
+    "uniform": uniform_walk,
+    "slow": slow_walk,
+    "straight": straight_walk,
+    "rat": rat_walk,
+}
 
 
 def training_extent_m(max_velocity_m: float, steps: int) -> float:

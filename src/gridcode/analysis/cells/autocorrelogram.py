@@ -13,7 +13,8 @@ Maps = Float[np.ndarray, "unit y x"]
 Correlograms = Float[np.ndarray, "unit lag_y lag_x"]
 Visited = Bool[np.ndarray, "unit y x"]
 
-# Numbers of a block of units worked on at once: half a megabyte, so that temporaries stay in a core's second-level cache.
+# Numbers of a block of units worked on at once: half a megabyte, so that temporaries stay in a
+# core's second-level cache.
 CACHED_FLOATS = 2**16
 
 
@@ -30,7 +31,9 @@ def as_maps(rate_maps: np.ndarray) -> Maps:
     if maps.ndim == 2:
         maps = maps[None]
     if maps.ndim != 3 or min(maps.shape[1:]) < 3:
-        raise InputError(f"rate maps must be (unit, y, x) with at least 3 bins a side, not {np.shape(rate_maps)}")
+        raise InputError(
+            f"rate maps must be (unit, y, x) with at least 3 bins a side, not {np.shape(rate_maps)}"
+        )
     if np.isinf(maps).any():
         raise InputError("rate maps hold infinite values; mark unvisited bins with NaN")
     return maps
@@ -67,7 +70,8 @@ def smooth(rate_maps: np.ndarray, sigma_bins: float) -> Maps:
 def autocorrelograms(rate_maps: np.ndarray, *, min_overlap_bins: int = 20) -> Correlograms:
     r"""Pearson correlation of each map with itself at every lag, over the bins that both copies visited.
 
-    $$ r(\tau) = \frac{n \sum ab - \sum a \sum b}{\sqrt{(n \sum a^2 - (\sum a)^2)(n \sum b^2 - (\sum b)^2)}} $$
+    $$ r(\tau) = \frac{n \sum ab - \sum a \sum b}{\sqrt{(n \sum a^2 - (\sum a)^2)(n \sum b^2 - (\sum
+    b)^2)}} $$
 
     with $a$ the map, $b$ the map shifted by $\tau$, and $n$ the number of bins visited in both.
 
@@ -76,8 +80,8 @@ def autocorrelograms(rate_maps: np.ndarray, *, min_overlap_bins: int = 20) -> Co
         min_overlap_bins: lags with fewer common bins are NaN.
 
     Returns:
-        (unit, 2y - 1, 2x - 1), zero lag in the centre. A lag is NaN where too few bins overlap or where
-        one copy does not vary; a constant or unvisited map is NaN throughout.
+        (unit, 2y - 1, 2x - 1), zero lag in the centre. A lag is NaN where too few bins overlap or
+        where one copy does not vary; a constant or unvisited map is NaN throughout.
 
     Source: Sargolini et al. 2006 (the definition every grid score starts from), computed by FFT.
     """
@@ -89,19 +93,30 @@ def autocorrelograms(rate_maps: np.ndarray, *, min_overlap_bins: int = 20) -> Co
     overlap = _Overlap.of(masks, lags) if len(masks) == 1 else None
     out = np.empty((len(maps), 2 * rows - 1, 2 * columns - 1))
     for block in blocks(len(maps), out.shape[1] * out.shape[2]):
-        half = _half_correlograms(maps[block], visited[block], overlap or _Overlap.of(masks[block], lags), lags, min_overlap_bins)
-        # Swapping the two copies changes nothing, r(-tau) = r(tau): the other half is its mirror image.
+        half = _half_correlograms(
+            maps[block],
+            visited[block],
+            overlap or _Overlap.of(masks[block], lags),
+            lags,
+            min_overlap_bins,
+        )
+        # Swapping the two copies changes nothing, r(-tau) = r(tau): the other half is its mirror
+        # image.
         out[block, rows - 1 :] = half
         out[block, : rows - 1] = half[:, :0:-1, ::-1]
     return out
 
 
-def _half_correlograms(maps: Maps, visited: Visited, overlap: "_Overlap", lags: "_Lags", min_overlap_bins: int) -> Correlograms:
+def _half_correlograms(
+    maps: Maps, visited: Visited, overlap: "_Overlap", lags: "_Lags", min_overlap_bins: int
+) -> Correlograms:
     """Autocorrelograms at lag_y >= 0 only."""
     filled = np.where(visited, maps, 0.0)
     level = np.abs(filled).max(axis=(1, 2), keepdims=True)
     # Centring and scaling first keeps the differences of large sums below accurate.
-    mean = filled.sum(axis=(1, 2), keepdims=True) / np.maximum(visited.sum(axis=(1, 2), keepdims=True), 1)
+    mean = filled.sum(axis=(1, 2), keepdims=True) / np.maximum(
+        visited.sum(axis=(1, 2), keepdims=True), 1
+    )
     filled = np.where(visited, filled - mean, 0.0)
     scale = np.abs(filled).max(axis=(1, 2), keepdims=True)
     varies = scale > 1e-9 * level
@@ -124,8 +139,9 @@ def _half_correlograms(maps: Maps, visited: Visited, overlap: "_Overlap", lags: 
 class _Lags:
     """Correlations of maps (unit, y, x) at every lag by FFT, with as much zero padding as keeps lags from wrapping round.
 
-    A product of spectra comes back with zero lag in the corner; `move` and `move_x`, the spectra of an impulse at
-    the far corner and at the end of the first row, move it to the centre and to the middle of the first row.
+    A product of spectra comes back with zero lag in the corner; `move` and `move_x`, the spectra of
+    an impulse at the far corner and at the end of the first row, move it to the centre and to the
+    middle of the first row.
     """
 
     def __init__(self, rows: int, columns: int) -> None:

@@ -17,11 +17,14 @@ RateMaps = Float[np.ndarray, "unit y x"]
 
 # More bins a side than any recording fills: the positions are in another unit than metres.
 MOST_BINS = 1000
-# Far beyond any bin, rate or activity; squares of what is larger, or of what is smaller and not 0, leave the range of floats.
+# Far beyond any bin, rate or activity; squares of what is larger, or of what is smaller and not 0,
+# leave the range of floats.
 BIN_SIZES_M, LARGEST_VALUE, SMALLEST_VALUE = (1e-6, 1e6), 1e30, 1e-30
-# Samples further apart than this many usual intervals have a gap between them, which belongs to neither.
+# Samples further apart than this many usual intervals have a gap between them, which belongs to
+# neither.
 GAP_INTERVALS = 4.0
-# Positions further beyond the outermost thousandth than this share of the arena are errors of the tracking.
+# Positions further beyond the outermost thousandth than this share of the arena are errors of the
+# tracking.
 STRAY_SHARE = 0.1
 
 
@@ -29,7 +32,8 @@ STRAY_SHARE = 0.1
 class BinnedPath:
     """A path cut into bins, with the activity along it: everything that rate maps and their circular shifts need.
 
-    Samples without a known position, or slower than asked for, are left out; the rest follow each other without gaps.
+    Samples without a known position, or slower than asked for, are left out; the rest follow each
+    other without gaps.
 
     Attributes:
         bin_index: (time,) bin of each sample, y * columns + x.
@@ -78,7 +82,9 @@ class BinnedPath:
     def by_bin(self) -> tuple[Int[np.ndarray, " time"], Int[np.ndarray, " row"]]:
         """Samples in the order of their bins, and where in that order each bin begins."""
         bins = self.shape[0] * self.shape[1]
-        return np.argsort(self.bin_index, kind="stable"), np.append(0, np.cumsum(np.bincount(self.bin_index, minlength=bins)))
+        return np.argsort(self.bin_index, kind="stable"), np.append(
+            0, np.cumsum(np.bincount(self.bin_index, minlength=bins))
+        )
 
 
 def bin_path(
@@ -95,8 +101,9 @@ def bin_path(
 ) -> BinnedPath:
     """Cut a path into bins and lay activity or spikes along it.
 
-    A sample stands for the time half way to its neighbours, and a spike belongs to the sample that is nearest in time.
-    Next to a gap (more than 4 usual intervals) it stands for half a usual interval on that side; spikes in the gap are left out.
+    A sample stands for the time half way to its neighbours, and a spike belongs to the sample that
+    is nearest in time. Next to a gap (more than 4 usual intervals) it stands for half a usual
+    interval on that side; spikes in the gap are left out.
 
     Args:
         positions_m: (time, 2) x and y in metres; NaN where tracking was lost.
@@ -104,18 +111,22 @@ def bin_path(
         activity: (time, unit), any unit; samples where a unit is NaN are left out.
         spikes_s: for each unit its spike times in seconds, in any order. Give this or `activity`.
         bin_size_m: side of a bin.
-        arena_m: side of a square arena, (width, height), or its edges (x_min, x_max, y_min, y_max). Without edges it is centred on
-            the origin if the path fits there, else on the middle of the path. Default: the box that the path fills,
-            single positions far outside of the rest left out.
-        smoothing_bins: standard deviation in bins of the Gaussian that sums and time are smoothed with; 0 for none.
+        arena_m: side of a square arena, (width, height), or its edges (x_min, x_max, y_min, y_max).
+            Without edges it is centred on the origin if the path fits there, else on the middle of
+            the path. Default: the box that the path fills, single positions far outside of the rest
+            left out.
+        smoothing_bins: standard deviation in bins of the Gaussian that sums and time are smoothed
+            with; 0 for none.
         min_occupancy_s: bins with less time are NaN; bins without any always are.
-        min_speed_m_s: samples slower than this, by the distance covered in 0.4 s around them, are left out.
+        min_speed_m_s: samples slower than this, by the distance covered in 0.4 s around them, are
+            left out.
 
     Returns:
         The binned path; `rebin` makes maps of it, `split_halves` the maps of two halves.
 
     Raises:
-        InputError: mismatched lengths, times that do not increase, too few or too many bins, no samples left, no spike in the recording.
+        InputError: mismatched lengths, times that do not increase, too few or too many bins, no
+            samples left, no spike in the recording.
     """
     positions, time = _checked(positions_m, time_s)
     _check_settings(bin_size_m, smoothing_bins, min_occupancy_s, min_speed_m_s)
@@ -133,7 +144,9 @@ def bin_path(
         raise InputError("no position of the path is known: all are NaN")
     values = None
     if activity is not None:
-        values = without_extremes(_checked_activity(activity, len(time)), "values of activity", notes, axis=0)
+        values = without_extremes(
+            _checked_activity(activity, len(time)), "values of activity", notes, axis=0
+        )
         known = np.isfinite(values).all(axis=1)
         _count(notes, kept & ~known, "with NaN activity")
         kept &= known
@@ -143,7 +156,9 @@ def bin_path(
         _count(notes, kept & ~fast, f"slower than {min_speed_m_s:g} m/s")
         kept &= fast
     if not kept.any():
-        raise InputError("no sample of the path is left: all lack a position or activity, or are too slow")
+        raise InputError(
+            "no sample of the path is left: all lack a position or activity, or are too slow"
+        )
     origin, shape = _arena(positions[kept], bin_size_m, arena_m)
     place, bins = (positions - origin) / bin_size_m, np.array(shape[::-1])
     # The far walls belong to the last bins; what rounding puts beside a wall stands on it.
@@ -164,7 +179,10 @@ def bin_path(
         seconds=seconds,
         shape=shape,
         bin_size_m=bin_size_m,
-        centre_m=(float(origin[0] + shape[1] * bin_size_m / 2), float(origin[1] + shape[0] * bin_size_m / 2)),
+        centre_m=(
+            float(origin[0] + shape[1] * bin_size_m / 2),
+            float(origin[1] + shape[0] * bin_size_m / 2),
+        ),
         occupancy_s=np.bincount(index, seconds, minlength=shape[0] * shape[1]).reshape(shape),
         smoothing_bins=smoothing_bins,
         min_occupancy_s=min_occupancy_s,
@@ -178,10 +196,14 @@ def bin_path(
 def check_bin_size(bin_size_m: float) -> None:
     """Refuse a bin size that is no length of a bin; InputError."""
     if not BIN_SIZES_M[0] <= bin_size_m <= BIN_SIZES_M[1]:
-        raise InputError(f"bin_size_m must be positive, between {BIN_SIZES_M[0]:g} and {BIN_SIZES_M[1]:g} m, not {bin_size_m:g}")
+        raise InputError(
+            f"bin_size_m must be positive, between {BIN_SIZES_M[0]:g} and {BIN_SIZES_M[1]:g} m, not {bin_size_m:g}"
+        )
 
 
-def without_extremes(values: np.ndarray, name: str, notes: list[str], *, axis: int | tuple[int, ...]) -> np.ndarray:
+def without_extremes(
+    values: np.ndarray, name: str, notes: list[str], *, axis: int | tuple[int, ...]
+) -> np.ndarray:
     """Values whose squares are floats, too: units that stay below 1e-30 are set to 0 and noted, beyond 1e30 nothing was measured.
 
     Args:
@@ -195,7 +217,9 @@ def without_extremes(values: np.ndarray, name: str, notes: list[str], *, axis: i
     """
     peak = np.fmax.reduce(np.abs(values), axis=axis, initial=0.0, keepdims=True)
     if peak.max(initial=0.0) > LARGEST_VALUE:
-        raise InputError(f"{name} reach {peak.max():.3g}, beyond {LARGEST_VALUE:g}: give them in another unit")
+        raise InputError(
+            f"{name} reach {peak.max():.3g}, beyond {LARGEST_VALUE:g}: give them in another unit"
+        )
     faint = (peak > 0) & (peak < SMALLEST_VALUE)
     if not faint.any():
         return values
@@ -214,37 +238,47 @@ def rebin(
 
     $$ r(x) = \frac{\sum_t K(x - x_t)\, n_{t - s}}{\sum_t K(x - x_t)\, \Delta t_t} $$
 
-    with $n$ the spikes of a sample (or activity times $\Delta t$), $s$ the shift and $K$ a Gaussian: sums and time are smoothed
-    each by itself, so that bins count by the time spent in them.
+    with $n$ the spikes of a sample (or activity times $\Delta t$), $s$ the shift and $K$ a
+    Gaussian: sums and time are smoothed each by itself, so that bins count by the time spent in
+    them.
 
     Args:
         path: from `bin_path`.
-        shift_samples: activity of sample i is laid on sample i + shift, round the end; one number, or one for each of the units.
+        shift_samples: activity of sample i is laid on sample i + shift, round the end; one number,
+            or one for each of the units.
         units: rows to draw, default all.
         smoothing_bins: instead of the path's own.
 
     Returns:
-        (unit, y, x) in spikes per second or the unit of the activity; NaN where there was less time than the path's
-        min_occupancy_s, or none.
+        (unit, y, x) in spikes per second or the unit of the activity; NaN where there was less time
+        than the path's min_occupancy_s, or none.
 
-    Source: circular shifts as a null for spatial scores, Langston et al. 2010 and Wills et al. 2010.
+    Source: circular shifts as a null for spatial scores, Langston et al. 2010 and Wills et al.
+        2010.
     """
-    chosen = np.arange(path.units) if units is None else np.asarray(units, dtype=np.int64).reshape(-1)
+    chosen = (
+        np.arange(path.units) if units is None else np.asarray(units, dtype=np.int64).reshape(-1)
+    )
     if len(chosen) and (chosen.min() < 0 or chosen.max() >= path.units):
         raise InputError(f"units must lie between 0 and {path.units - 1}")
     shifts = np.asarray(shift_samples)
     if shifts.dtype.kind not in "iu" or shifts.shape not in ((), (len(chosen),)):
-        raise InputError(f"shift_samples must be one whole number or one for each of the {len(chosen)} units")
+        raise InputError(
+            f"shift_samples must be one whole number or one for each of the {len(chosen)} units"
+        )
     return _draw(path, _sums(path, shifts, chosen, None), path.occupancy_s, smoothing_bins)
 
 
-def split_halves(path: BinnedPath, *, block_s: float | None = 60.0, smoothing_bins: float | None = None) -> tuple[RateMaps, RateMaps]:
+def split_halves(
+    path: BinnedPath, *, block_s: float | None = 60.0, smoothing_bins: float | None = None
+) -> tuple[RateMaps, RateMaps]:
     """Rate maps of two halves of a recording, for `split_half_stability`.
 
     Args:
         path: from `bin_path`.
-        block_s: the halves are the odd and the even blocks of this many seconds, so that slow drift counts in both alike. Recordings
-            shorter than eight blocks are cut into eight. None: first and second half, where drift lowers stability.
+        block_s: the halves are the odd and the even blocks of this many seconds, so that slow drift
+            counts in both alike. Recordings shorter than eight blocks are cut into eight. None:
+            first and second half, where drift lowers stability.
         smoothing_bins: instead of the path's own.
 
     Returns:
@@ -257,7 +291,9 @@ def split_halves(path: BinnedPath, *, block_s: float | None = 60.0, smoothing_bi
     units, still = np.arange(path.units), np.asarray(0)
     halves = []
     for used in (first, ~first):
-        occupancy = np.bincount(path.bin_index, path.seconds * used, minlength=path.occupancy_s.size).reshape(path.shape)
+        occupancy = np.bincount(
+            path.bin_index, path.seconds * used, minlength=path.occupancy_s.size
+        ).reshape(path.shape)
         halves.append(_draw(path, _sums(path, still, units, used), occupancy, smoothing_bins))
     return halves[0], halves[1]
 
@@ -267,10 +303,17 @@ def speeds(positions_m: Positions, time_s: Times, *, window_s: float = 0.4) -> T
     reach = max(1, round(window_s / 2 / float(np.median(np.diff(time_s)))))
     at = np.arange(len(time_s))
     before, after = np.maximum(at - reach, 0), np.minimum(at + reach, len(at) - 1)
-    return np.hypot(*(positions_m[after] - positions_m[before]).T) / (time_s[after] - time_s[before])
+    return np.hypot(*(positions_m[after] - positions_m[before]).T) / (
+        time_s[after] - time_s[before]
+    )
 
 
-def _sums(path: BinnedPath, shifts: np.ndarray, units: Int[np.ndarray, " unit"], used: Bool[np.ndarray, " time"] | None) -> RateMaps:
+def _sums(
+    path: BinnedPath,
+    shifts: np.ndarray,
+    units: Int[np.ndarray, " unit"],
+    used: Bool[np.ndarray, " time"] | None,
+) -> RateMaps:
     """Spikes, or activity times seconds, of each unit in each bin."""
     n, bins = len(path.bin_index), path.shape[0] * path.shape[1]
     if path.activity is None:
@@ -279,19 +322,33 @@ def _sums(path: BinnedPath, shifts: np.ndarray, units: Int[np.ndarray, " unit"],
         sample = np.concatenate(pieces or [path.spike_sample[:0]])
         to = (sample + (shifts if shifts.ndim == 0 else np.repeat(shifts, counts))) % n
         flat = path.bin_index[to] + np.repeat(np.arange(len(units)) * bins, counts)
-        total = np.bincount(flat if used is None else flat[used[to]], minlength=len(units) * bins).astype(np.float64)
+        total = np.bincount(
+            flat if used is None else flat[used[to]], minlength=len(units) * bins
+        ).astype(np.float64)
         return total.reshape(len(units), *path.shape)
     weight = path.seconds if used is None else path.seconds * used
     if shifts.ndim:
-        rows = [np.bincount(path.bin_index, weight * np.roll(path.activity[:, u], s), minlength=bins) for u, s in zip(units, shifts, strict=True)]
-        return np.stack(rows).reshape(len(units), *path.shape) if rows else np.zeros((0, *path.shape))
+        rows = [
+            np.bincount(path.bin_index, weight * np.roll(path.activity[:, u], s), minlength=bins)
+            for u, s in zip(units, shifts, strict=True)
+        ]
+        return (
+            np.stack(rows).reshape(len(units), *path.shape) if rows else np.zeros((0, *path.shape))
+        )
     order, start = path.by_bin
     where = sparse.csr_array((weight[order], (order - int(shifts)) % n, start), shape=(bins, n))
-    activity = path.activity if np.array_equal(units, np.arange(path.units)) else path.activity[:, units]
+    activity = (
+        path.activity if np.array_equal(units, np.arange(path.units)) else path.activity[:, units]
+    )
     return np.ascontiguousarray((where @ activity).T).reshape(len(units), *path.shape)
 
 
-def _draw(path: BinnedPath, total: RateMaps, occupancy_s: Float[np.ndarray, "y x"], smoothing_bins: float | None) -> RateMaps:
+def _draw(
+    path: BinnedPath,
+    total: RateMaps,
+    occupancy_s: Float[np.ndarray, "y x"],
+    smoothing_bins: float | None,
+) -> RateMaps:
     sigma = path.smoothing_bins if smoothing_bins is None else smoothing_bins
     if not (sigma >= 0 and math.isfinite(sigma)):
         raise InputError(f"smoothing_bins must be 0 or more, not {sigma}")
@@ -335,7 +392,9 @@ def _checked(positions_m: np.ndarray, time_s: np.ndarray) -> tuple[Positions, Ti
     back = np.flatnonzero(np.diff(time) <= 0)
     if len(back):
         i = int(back[0]) + 1
-        raise InputError(f"time_s must increase, but sample {i} ({time[i]:g} s) does not come after sample {i - 1} ({time[i - 1]:g} s)")
+        raise InputError(
+            f"time_s must increase, but sample {i} ({time[i]:g} s) does not come after sample {i - 1} ({time[i - 1]:g} s)"
+        )
     if np.isinf(positions).any():
         raise InputError("positions_m holds infinite values; mark lost positions with NaN")
     # A position is known or it is not: half of one is none.
@@ -370,9 +429,15 @@ def _checked_activity(activity: np.ndarray, samples: int) -> Float[np.ndarray, "
     return values
 
 
-def _check_settings(bin_size_m: float, smoothing_bins: float, min_occupancy_s: float, min_speed_m_s: float) -> None:
+def _check_settings(
+    bin_size_m: float, smoothing_bins: float, min_occupancy_s: float, min_speed_m_s: float
+) -> None:
     check_bin_size(bin_size_m)
-    for name, value in (("smoothing_bins", smoothing_bins), ("min_occupancy_s", min_occupancy_s), ("min_speed_m_s", min_speed_m_s)):
+    for name, value in (
+        ("smoothing_bins", smoothing_bins),
+        ("min_occupancy_s", min_occupancy_s),
+        ("min_speed_m_s", min_speed_m_s),
+    ):
         if not (value >= 0 and math.isfinite(value)):
             raise InputError(f"{name} must be 0 or more, not {value}")
 
@@ -382,12 +447,16 @@ def _spans(time: Times, interval: float, notes: list[str]) -> tuple[Times, Times
     between = np.diff(time)
     gap = between > GAP_INTERVALS * interval
     if gap.any():
-        notes.append(f"{int(gap.sum())} gaps in time_s, {between[gap].sum():g} s in all, belong to no bin")
+        notes.append(
+            f"{int(gap.sum())} gaps in time_s, {between[gap].sum():g} s in all, belong to no bin"
+        )
     half = np.where(gap, interval, between) / 2
     return time - np.append(interval / 2, half), time + np.append(half, interval / 2)
 
 
-def _arena(positions: Positions, bin_size_m: float, arena_m: float | Sequence[float] | None) -> tuple[Float[np.ndarray, " 2"], tuple[int, int]]:
+def _arena(
+    positions: Positions, bin_size_m: float, arena_m: float | Sequence[float] | None
+) -> tuple[Float[np.ndarray, " 2"], tuple[int, int]]:
     """Lower left corner of the bins, and (rows, columns)."""
     low, high = np.quantile(positions, [0.001, 0.999], axis=0)
     margin = STRAY_SHARE * (high - low)
@@ -397,7 +466,9 @@ def _arena(positions: Positions, bin_size_m: float, arena_m: float | Sequence[fl
     if arena_m is not None:
         given = np.asarray(arena_m, dtype=np.float64).reshape(-1)
         if len(given) not in (1, 2, 4) or not np.isfinite(given).all():
-            raise InputError("arena_m must be a side, (width, height) or (x_min, x_max, y_min, y_max)")
+            raise InputError(
+                "arena_m must be a side, (width, height) or (x_min, x_max, y_min, y_max)"
+            )
         if len(given) == 4:
             centre, side = (given[::2] + given[1::2]) / 2, given[1::2] - given[::2]
         else:
@@ -405,18 +476,26 @@ def _arena(positions: Positions, bin_size_m: float, arena_m: float | Sequence[fl
             if (np.abs(np.stack([low, high])) <= side / 2 + bin_size_m / 2).all():
                 centre = np.zeros(2)
         if not (side > 0).all():
-            raise InputError(f"the sides of the arena must be positive, not {side[0]:g} x {side[1]:g} m")
+            raise InputError(
+                f"the sides of the arena must be positive, not {side[0]:g} x {side[1]:g} m"
+            )
     bins = np.ceil(side / bin_size_m - 1e-6)
     what = f"{side[0]:g} x {side[1]:g} m" + (" (the extent of the path)" if arena_m is None else "")
     if bins.min() < 3:
         raise InputError(f"an arena of {what} has fewer than 3 bins of {bin_size_m:g} m a side")
     if bins.max() > MOST_BINS:
-        raise InputError(f"an arena of {what} has more than {MOST_BINS} bins of {bin_size_m:g} m a side: are positions_m in metres?")
+        raise InputError(
+            f"an arena of {what} has more than {MOST_BINS} bins of {bin_size_m:g} m a side: are positions_m in metres?"
+        )
     return centre - bins * bin_size_m / 2, (int(bins[1]), int(bins[0]))
 
 
 def _spike_samples(
-    spikes_s: Sequence[np.ndarray], left: Times, right: Times, kept: Bool[np.ndarray, " time"], notes: list[str]
+    spikes_s: Sequence[np.ndarray],
+    left: Times,
+    right: Times,
+    kept: Bool[np.ndarray, " time"],
+    notes: list[str],
 ) -> tuple[Int[np.ndarray, " spike"], Int[np.ndarray, " start"]]:
     """Among the samples kept, the nearest in time to every spike, and where each unit begins."""
     if not len(spikes_s):
@@ -427,13 +506,19 @@ def _spike_samples(
     outside = ~((spikes >= left[0]) & (spikes < right[-1]))
     if len(spikes) and outside.all():
         span = f"{left[0]:g} to {right[-1]:g} s"
-        raise InputError(f"none of the {len(spikes)} spikes lies in the recording ({span}): spikes and positions need one clock, in seconds")
+        raise InputError(
+            f"none of the {len(spikes)} spikes lies in the recording ({span}): spikes and positions need one clock, in seconds"
+        )
     if outside.any():
-        notes.append(f"{int(outside.sum())} of {len(spikes)} spikes left out: before, after or at no time of the recording")
+        notes.append(
+            f"{int(outside.sum())} of {len(spikes)} spikes left out: before, after or at no time of the recording"
+        )
     spikes, unit = spikes[~outside], unit[~outside]
     nearest = np.clip(np.searchsorted(left, spikes, side="right") - 1, 0, len(left) - 1)
     good = kept[nearest] & (spikes < right[nearest])
     if not good.all():
-        notes.append(f"{int((~good).sum())} of {int(counts.sum())} spikes left out: at samples left out or in gaps of the path")
+        notes.append(
+            f"{int((~good).sum())} of {int(counts.sum())} spikes left out: at samples left out or in gaps of the path"
+        )
     sample = (np.cumsum(kept) - 1)[nearest[good]]
     return sample, np.append(0, np.cumsum(np.bincount(unit[good], minlength=len(each))))

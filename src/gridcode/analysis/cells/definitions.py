@@ -1,20 +1,26 @@
 r"""Grid scores as other tools compute them, to reproduce published numbers. Not gridcode's own: those are in `gridness`.
 
-All of them turn the autocorrelogram by $\alpha$ and correlate it with itself inside an annulus, $c_\alpha$. They differ in the
-autocorrelogram, the annuli, the correlation and in how the $c_\alpha$ are put together:
+All of them turn the autocorrelogram by $\alpha$ and correlate it with itself inside an annulus,
+$c_\alpha$. They differ in the autocorrelogram, the annuli, the correlation and in how the
+$c_\alpha$ are put together:
 
-- `deepmind`: $(c_{60} + c_{120})/2 - (c_{30} + c_{90} + c_{150})/3$ on ten annuli fixed by the size of the map; the highest of the ten.
+- `deepmind`: $(c_{60} + c_{120})/2 - (c_{30} + c_{90} + c_{150})/3$ on ten annuli fixed by the size
+  of the map; the highest of the ten.
 - `deepmind_minmax`: the same annuli with $\min(c_{60}, c_{120}) - \max(c_{30}, c_{90}, c_{150})$.
 - `square`: the same annuli with $c_{90} - (c_{45} + c_{135})/2$.
-- `opexebo`, also called `minmax`: $\min(c_{60}, c_{120}) - \max(c_{30}, c_{90}, c_{150})$ on annuli that grow bin by bin from the edge of
-  the central field; the highest mean over three neighbouring outer radii.
-- `spatial_maps`: $\min(c_{60}, c_{120}, c_{180}) - \max(c_{30}, c_{90}, c_{150})$ on one annulus that the nearest peaks set.
+- `opexebo`, also called `minmax`: $\min(c_{60}, c_{120}) - \max(c_{30}, c_{90}, c_{150})$ on annuli
+  that grow bin by bin from the edge of the central field; the highest mean over three neighbouring
+  outer radii.
+- `spatial_maps`: $\min(c_{60}, c_{120}, c_{180}) - \max(c_{30}, c_{90}, c_{150})$ on one annulus
+  that the nearest peaks set.
 
-`gridness.score_maps` has scores called `minmax`, `mean60` and `square` too. They use the same combinations, but on annuli and an
-autocorrelogram of gridcode's own, which leave unvisited bins out: close to these numbers, not equal to them.
+`gridness.score_maps` has scores called `minmax`, `mean60` and `square` too. They use the same
+combinations, but on annuli and an autocorrelogram of gridcode's own, which leave unvisited bins
+out: close to these numbers, not equal to them.
 
-Three habits of these tools are kept, because they belong to the numbers: an unvisited bin counts as a rate of 0, lags without variance
-count as a correlation of 0, and nothing is smoothed (their users smooth first).
+Three habits of these tools are kept, because they belong to the numbers: an unvisited bin counts as
+a rate of 0, lags without variance count as a correlation of 0, and nothing is smoothed (their users
+smooth first).
 """
 
 from collections.abc import Callable
@@ -24,7 +30,13 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import fft, ndimage, special
 
-from gridcode.analysis.cells.autocorrelogram import Correlograms, Maps, as_maps, autocorrelograms, blocks
+from gridcode.analysis.cells.autocorrelogram import (
+    Correlograms,
+    Maps,
+    as_maps,
+    autocorrelograms,
+    blocks,
+)
 from gridcode.analysis.cells.gridness import unscorable
 from gridcode.errors import InputError
 
@@ -43,29 +55,34 @@ def grid_score(rate_maps: np.ndarray, *, definition: str) -> Scores:
     """Score every rate map by a definition of the field's, as listed at the top of this file.
 
     Args:
-        rate_maps: (unit, y, x) or one map (y, x), any unit of activity, already smoothed as the definition's users would. NaN marks
-            unvisited bins, which these definitions read as 0. All lengths are in bins, so no definition needs the size of one.
-        definition: `deepmind`, `deepmind_minmax`, `square`, `opexebo` (also `minmax`) or `spatial_maps`.
+        rate_maps: (unit, y, x) or one map (y, x), any unit of activity, already smoothed as the
+            definition's users would. NaN marks unvisited bins, which these definitions read as 0.
+            All lengths are in bins, so no definition needs the size of one.
+        definition: `deepmind`, `deepmind_minmax`, `square`, `opexebo` (also `minmax`) or
+            `spatial_maps`.
 
     Returns:
-        (unit,) scores. NaN for maps that were never visited, are silent or constant; with `opexebo` also where the central field
-        of the autocorrelogram has fewer than five bins, holes, or no annulus beside it; with `spatial_maps` where the
-        autocorrelogram has no second peak.
+        (unit,) scores. NaN for maps that were never visited, are silent or constant; with `opexebo`
+        also where the central field of the autocorrelogram has fewer than five bins, holes, or no
+        annulus beside it; with `spatial_maps` where the autocorrelogram has no second peak.
 
     Raises:
-        InputError: wrong shape, infinities, an unknown definition, or, for the three that use the annuli of DeepMind, maps
-            that are not square.
+        InputError: wrong shape, infinities, an unknown definition, or, for the three that use the
+            annuli of DeepMind, maps that are not square.
 
-    Source: `deepmind` and `square`: Banino et al. 2018 and its published code; `deepmind_minmax`: Schaeffer, Khona and Fiete 2022
-    and its code; `opexebo`: opexebo 0.7.2 (Ball et al., Moser group), after Sargolini et al. 2006 and Langston et al. 2010;
-    `spatial_maps`: spatial-maps 0.2.1 (Lepperod et al.).
+    Source: `deepmind` and `square`: Banino et al. 2018 and its published code; `deepmind_minmax`:
+    Schaeffer, Khona and Fiete 2022 and its code; `opexebo`: opexebo 0.7.2 (Ball et al., Moser
+    group), after Sargolini et al. 2006 and Langston et al. 2010; `spatial_maps`: spatial-maps 0.2.1
+    (Lepperod et al.).
     """
     maps = as_maps(rate_maps)
     if definition not in DEFINITIONS:
         raise InputError(f"unknown definition {definition!r}: take one of {', '.join(DEFINITIONS)}")
     rows, columns = maps.shape[1:]
     if definition in ON_SQUARE_MAPS and rows != columns:
-        raise InputError(f"the annuli of {definition!r} are defined for square maps, not {rows} by {columns}: take opexebo or spatial_maps")
+        raise InputError(
+            f"the annuli of {definition!r} are defined for square maps, not {rows} by {columns}: take opexebo or spatial_maps"
+        )
     scorable = np.array([not reason for reason in unscorable(maps)], dtype=bool)
     scores = np.full(len(maps), np.nan)
     filled = np.nan_to_num(maps[scorable])
@@ -80,7 +97,10 @@ def _score(maps: Maps, definition: str) -> Scores:
     correlograms = np.nan_to_num(autocorrelograms(maps, min_overlap_bins=1))
     if definition in ("opexebo", "minmax"):
         return _opexebo(_cropped(correlograms))
-    return _deepmind(correlograms, {"deepmind": _mean60, "deepmind_minmax": _minmax, "square": _square}[definition])
+    return _deepmind(
+        correlograms,
+        {"deepmind": _mean60, "deepmind_minmax": _minmax, "square": _square}[definition],
+    )
 
 
 def _mean60(c: Correlations) -> np.ndarray:
@@ -98,8 +118,9 @@ def _square(c: Correlations) -> np.ndarray:
 class _Annuli:
     """Sums over annuli of autocorrelograms and of turned ones.
 
-    An autocorrelogram is its own mirror image at the centre, and so are the annuli: half of the bins are enough. They are sorted by
-    distance, so that the sum over an annulus is the difference of two cumulative sums.
+    An autocorrelogram is its own mirror image at the centre, and so are the annuli: half of the
+    bins are enough. They are sorted by distance, so that the sum over an annulus is the difference
+    of two cumulative sums.
 
     Attributes:
         distance: (bin,) distances from the centre, ascending, of the bins of a half disc.
@@ -128,11 +149,18 @@ class _Annuli:
             ndimage.map_coordinates(image, at, output=out, order=self.order, prefilter=False)
         return turned
 
-    def sums(self, values: Float[np.ndarray, "unit bin"], inner: Int[np.ndarray, "#unit 1"], outer: Int[np.ndarray, " annulus"]) -> np.ndarray:
+    def sums(
+        self,
+        values: Float[np.ndarray, "unit bin"],
+        inner: Int[np.ndarray, "#unit 1"],
+        outer: Int[np.ndarray, " annulus"],
+    ) -> np.ndarray:
         """Sums over the bins from number `inner` to before number `outer`, (unit, annulus)."""
         total = np.zeros((len(values), values.shape[1] + 1))
         np.cumsum(values, axis=1, out=total[:, 1:])
-        return total[:, outer] - np.take_along_axis(total, np.broadcast_to(inner, (len(values), 1)), axis=1)
+        return total[:, outer] - np.take_along_axis(
+            total, np.broadcast_to(inner, (len(values), 1)), axis=1
+        )
 
 
 def _spline_coefficients(images: np.ndarray) -> np.ndarray:
@@ -155,7 +183,9 @@ def _deepmind(correlograms: Correlograms, combine: Callable[[Correlations], np.n
     for degrees in (30, 45, 60, 90, 120, 135, 150):
         turned = annuli.turned(degrees)
         # sum of (still - mean)(turned - mean), where the sum of still - mean is zero
-        product = annuli.sums(still * turned, inner, outer) - mean * annuli.sums(turned, inner, outer)
+        product = annuli.sums(still * turned, inner, outer) - mean * annuli.sums(
+            turned, inner, outer
+        )
         correlations[degrees] = product / n / variance
     return combine(correlations).max(axis=1)
 
@@ -186,8 +216,16 @@ def _opexebo(correlograms: Correlograms) -> Scores:
             total, power = annuli.sums(turned, inner, outer), annuli.sums(turned**2, inner, outer)
             variance = (n * square - mean**2) * (n * power - total**2)
             covariance = n * annuli.sums(still * turned, inner, outer) - mean * total
-            correlations[degrees] = np.where((n > 1) & (variance > 1e-20), covariance / np.sqrt(variance), np.nan)
-    return np.array([_opexebo_best(s, int(f), largest) for s, f in zip(_minmax(correlations), field, strict=True)], dtype=np.float64)
+            correlations[degrees] = np.where(
+                (n > 1) & (variance > 1e-20), covariance / np.sqrt(variance), np.nan
+            )
+    return np.array(
+        [
+            _opexebo_best(s, int(f), largest)
+            for s, f in zip(_minmax(correlations), field, strict=True)
+        ],
+        dtype=np.float64,
+    )
 
 
 def _opexebo_best(by_radius: Float[np.ndarray, " radius"], field: int, largest: int) -> float:
@@ -195,7 +233,8 @@ def _opexebo_best(by_radius: Float[np.ndarray, " radius"], field: int, largest: 
     count = largest - field
     if field < 1 or count < 1 or largest < 3:
         return np.nan
-    # Where the field's radius is one bin, the steps are a little under a bin and one radius comes twice.
+    # Where the field's radius is one bin, the steps are a little under a bin and one radius comes
+    # twice.
     score = by_radius[np.linspace(max(3, field + 1), largest, count).astype(int)]
     windows = [score] if count <= 4 else [score[i : i + 3] for i in range(count - 3)]
     means = [np.mean(known) for w in windows if len(known := w[np.isfinite(w)])]
@@ -205,11 +244,17 @@ def _opexebo_best(by_radius: Float[np.ndarray, " radius"], field: int, largest: 
 def _central_radius(correlogram: Float[np.ndarray, "lag_y lag_x"]) -> int:
     """Radius of the circle that is as large as the central field, in whole bins; 0 where there is no field.
 
-    The field is the region around the centre above a level, which falls in steps of 0.02 from 0.95 to 0.2 of the lowest of the centre's
-    four neighbours. It stops before the region closes around a hole or grows in one step three times as much as in the first.
+    The field is the region around the centre above a level, which falls in steps of 0.02 from 0.95
+    to 0.2 of the lowest of the centre's four neighbours. It stops before the region closes around a
+    hole or grows in one step three times as much as in the first.
     """
     row, column = np.array(correlogram.shape) // 2
-    top = min(correlogram[row - 1, column], correlogram[row + 1, column], correlogram[row, column - 1], correlogram[row, column + 1])
+    top = min(
+        correlogram[row - 1, column],
+        correlogram[row + 1, column],
+        correlogram[row, column - 1],
+        correlogram[row, column + 1],
+    )
     if top <= 0:
         return 0
     # All that lies above the lowest level is all that is ever looked at.
@@ -226,7 +271,10 @@ def _central_radius(correlogram: Float[np.ndarray, "lag_y lag_x"]) -> int:
         return 0 if ndimage.label(~region)[1] > 1 else int(region.sum())
 
     # Where the region has a hole at the first levels, higher ones are tried.
-    levels = [(0.95, 0.93, 0.95), *((high, high - 0.01, high - 0.01) for high in np.linspace(0.96, 1.0, 4))]
+    levels = [
+        (0.95, 0.93, 0.95),
+        *((high, high - 0.01, high - 0.01) for high in np.linspace(0.96, 1.0, 4)),
+    ]
     tried = ((area(high), area(low), start) for high, low, start in levels)
     first, last, start = next((found for found in tried if found[0] and found[1]), (0, 0, 0.0))
     if not first:
@@ -259,11 +307,14 @@ def _spatial_maps(correlogram: Float[np.ndarray, "lag_y lag_x"]) -> float:
     inner = min(distances[1] / 2, outer)
     if not inner < outer:
         return np.nan
-    # Cut out from the middle of the array, half a bin from the bin of zero lag: part of the definition, as is the mask below.
+    # Cut out from the middle of the array, half a bin from the bin of zero lag: part of the
+    # definition, as is the mask below.
     middle = np.array(correlogram.shape) / 2
     first, last = (middle - outer).astype(int), (middle + outer).astype(int)
     part = correlogram[first[0] : last[0], first[1] : last[1]]
-    y, x = np.meshgrid(*(np.linspace(-size / 2, size / 2, size) for size in part.shape), indexing="ij")
+    y, x = np.meshgrid(
+        *(np.linspace(-size / 2, size / 2, size) for size in part.shape), indexing="ij"
+    )
     distance = np.hypot(x, y)
     inside = (distance >= inner) & (distance <= outer)
     still, coefficients = part[inside], _spline_coefficients(part)
@@ -273,7 +324,10 @@ def _spatial_maps(correlogram: Float[np.ndarray, "lag_y lag_x"]) -> float:
     for degrees in (30, 60, 90, 120, 150, 180):
         turned = ndimage.rotate(coefficients, degrees, reshape=False, prefilter=False)[inside]
         correlation[degrees] = np.corrcoef(still, turned)[0, 1]
-    return float(min(correlation[60], correlation[120], correlation[180]) - max(correlation[30], correlation[90], correlation[150]))
+    return float(
+        min(correlation[60], correlation[120], correlation[180])
+        - max(correlation[30], correlation[90], correlation[150])
+    )
 
 
 def _peak_distances(correlogram: Float[np.ndarray, "lag_y lag_x"]) -> Float[np.ndarray, " peak"]:

@@ -1,7 +1,8 @@
 """Grid scores: how far an autocorrelogram looks like itself when turned by 60 degrees, and not by 30.
 
-Every score reads the same table of rotation correlations: the autocorrelogram is sampled once in polar
-coordinates, where a rotation is a shift, and the Pearson correlations of all annuli follow from cumulative sums.
+Every score reads the same table of rotation correlations: the autocorrelogram is sampled once in
+polar coordinates, where a rotation is a shift, and the Pearson correlations of all annuli follow
+from cumulative sums.
 """
 
 import math
@@ -11,7 +12,14 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import ndimage
 
-from gridcode.analysis.cells.autocorrelogram import Correlograms, Maps, as_maps, autocorrelograms, blocks, smooth
+from gridcode.analysis.cells.autocorrelogram import (
+    Correlograms,
+    Maps,
+    as_maps,
+    autocorrelograms,
+    blocks,
+    smooth,
+)
 from gridcode.analysis.cells.lattice import Lattices, fit_lattices
 from gridcode.errors import InputError
 
@@ -25,19 +33,24 @@ class GridScores:
     """Scores and lattice of each unit; NaN where it cannot be computed, with the reason.
 
     Attributes:
-        minmax: min(c60, c120) - max(c30, c90, c150); above 0 only for six-fold symmetry. A perfect lattice of
-            narrow fields scores about 1.4.
-        mean60: mean(c60, c120) - mean(c30, c90, c150), the definition of Banino et al. 2018, on our annuli.
+        minmax: min(c60, c120) - max(c30, c90, c150); above 0 only for six-fold symmetry. A perfect
+            lattice of narrow fields scores about 1.4.
+        mean60: mean(c60, c120) - mean(c30, c90, c150), the definition of Banino et al. 2018, on our
+            annuli.
         square: c90 - mean(c45, c135); high for square lattices.
-        corrected: minmax after the fitted lattice's shear is undone: high for an orderly lattice of any shape.
+        corrected: minmax after the fitted lattice's shear is undone: high for an orderly lattice of
+            any shape.
         spacing_m: mean distance of a field's six neighbours, metres.
         orientation_deg: direction of the lattice axis nearest to the x axis, degrees.
-        axis_ratio: short over long axis of the ellipse through the six neighbours (1 hexagonal, 0.58 square).
+        axis_ratio: short over long axis of the ellipse through the six neighbours (1 hexagonal,
+            0.58 square).
         ellipse_deg: direction of its long axis, degrees from the x axis, in [0, 180).
         vectors_m: (unit, 2, 2) the two lattice vectors (x, y) in metres.
-        spacing_error_m: standard error of the spacing, from how far the peaks lie from the fitted lattice; metres.
+        spacing_error_m: standard error of the spacing, from how far the peaks lie from the fitted
+            lattice; metres.
         orientation_error_deg: standard error of the orientation, from the same; degrees.
-        peaks_used: peaks of the autocorrelogram that the lattice rests on, mirror images counted once.
+        peaks_used: peaks of the autocorrelogram that the lattice rests on, mirror images counted
+            once.
         reason: why a unit's scores are missing, or "".
     """
 
@@ -62,21 +75,36 @@ def _bilinear(images: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     inside = (x >= 0) & (x <= columns - 1) & (y >= 0) & (y <= rows - 1)
     x, y = np.where(inside, x, 0.0), np.where(inside, y, 0.0)
     # The last pixel is the right end of the last interval, not the left end of one more.
-    left, lower = np.minimum(x.astype(np.intp), columns - 2), np.minimum(y.astype(np.intp), rows - 2)
+    left, lower = (
+        np.minimum(x.astype(np.intp), columns - 2),
+        np.minimum(y.astype(np.intp), rows - 2),
+    )
     x, y = x - left, y - lower
-    corner = lower * columns + left + rows * columns * np.arange(len(images)).reshape(-1, *[1] * (x.ndim - 1))
-    before, after = (images.take(corner + row) * (1 - x) + images.take(corner + row + 1) * x for row in (0, columns))
+    corner = (
+        lower * columns
+        + left
+        + rows * columns * np.arange(len(images)).reshape(-1, *[1] * (x.ndim - 1))
+    )
+    before, after = (
+        images.take(corner + row) * (1 - x) + images.take(corner + row + 1) * x
+        for row in (0, columns)
+    )
     return np.where(inside, before * (1 - y) + after * y, np.nan)
 
 
-def _polar(correlograms: Correlograms, radii: np.ndarray, to_hexagon: np.ndarray | None) -> Float[np.ndarray, "unit radius angle"]:
+def _polar(
+    correlograms: Correlograms, radii: np.ndarray, to_hexagon: np.ndarray | None
+) -> Float[np.ndarray, "unit radius angle"]:
     """Sample half of each autocorrelogram (the other half mirrors it) at (radius, angle), in bins and degrees.
 
-    With `to_hexagon` the samples are those of the autocorrelogram after that linear map: what stands at p comes from
-    the inverse map of p. A NaN neighbour makes the sample NaN, which is what an unknown lag should do.
+    With `to_hexagon` the samples are those of the autocorrelogram after that linear map: what
+    stands at p comes from the inverse map of p. A NaN neighbour makes the sample NaN, which is what
+    an unknown lag should do.
     """
     angle = np.radians(np.arange(0, 180, ANGLE_STEP_DEG))
-    points = np.stack([np.outer(radii, np.cos(angle)), np.outer(radii, np.sin(angle))])[None]  # (1, 2, radius, angle), x then y
+    points = np.stack([np.outer(radii, np.cos(angle)), np.outer(radii, np.sin(angle))])[
+        None
+    ]  # (1, 2, radius, angle), x then y
     if to_hexagon is not None:
         back = np.full_like(to_hexagon, np.nan)
         known = np.isfinite(to_hexagon).all(axis=(1, 2))
@@ -86,7 +114,9 @@ def _polar(correlograms: Correlograms, radii: np.ndarray, to_hexagon: np.ndarray
     return _bilinear(correlograms, points[:, 0] + centre[1], points[:, 1] + centre[0])
 
 
-def rotation_correlations(polar: np.ndarray, radii: np.ndarray, inner: np.ndarray, degrees: int) -> Float[np.ndarray, "unit outer"]:
+def rotation_correlations(
+    polar: np.ndarray, radii: np.ndarray, inner: np.ndarray, degrees: int
+) -> Float[np.ndarray, "unit outer"]:
     """Pearson correlation of each annulus with itself turned, for every outer radius.
 
     Args:
@@ -98,7 +128,9 @@ def rotation_correlations(polar: np.ndarray, radii: np.ndarray, inner: np.ndarra
     return _rotation_correlations(polar, radii, inner, (degrees,))[degrees]
 
 
-def _rotation_correlations(polar: np.ndarray, radii: np.ndarray, inner: np.ndarray, turns: tuple[int, ...]) -> dict[int, np.ndarray]:
+def _rotation_correlations(
+    polar: np.ndarray, radii: np.ndarray, inner: np.ndarray, turns: tuple[int, ...]
+) -> dict[int, np.ndarray]:
     """The same for several turns."""
     known = np.isfinite(polar)
     angles = polar.shape[2]
@@ -109,12 +141,20 @@ def _rotation_correlations(polar: np.ndarray, radii: np.ndarray, inner: np.ndarr
 
     def total(still: np.ndarray, turned: np.ndarray, shift: int) -> np.ndarray:
         """Sum over each annulus of one quantity times another that is turned."""
-        ring = np.einsum("ura,ura->ur", still[..., :angles], turned[..., angles - shift : 2 * angles - shift])
+        ring = np.einsum(
+            "ura,ura->ur", still[..., :angles], turned[..., angles - shift : 2 * angles - shift]
+        )
         return np.cumsum(weight * ring, axis=1)
 
     def moments(shift: int) -> tuple[np.ndarray, ...]:
         """Count, sums and sums of squares over the samples that are known both still and turned."""
-        return total(one, one, shift), total(a, one, shift), total(one, a, shift), total(aa, one, shift), total(one, aa, shift)
+        return (
+            total(one, one, shift),
+            total(a, one, shift),
+            total(one, a, shift),
+            total(aa, one, shift),
+            total(one, aa, shift),
+        )
 
     # Where every sample is known these are the same for every turn.
     whole = moments(0) if known.all() else None
@@ -139,11 +179,13 @@ def _inner_radius(polar: np.ndarray, radii: np.ndarray) -> np.ndarray:
     return radii[first]
 
 
-def _best_annulus(score: np.ndarray, radii: np.ndarray, inner: np.ndarray, limit: float) -> np.ndarray:
+def _best_annulus(
+    score: np.ndarray, radii: np.ndarray, inner: np.ndarray, limit: float
+) -> np.ndarray:
     """Maximum over outer radii of the mean of three neighbouring ones, so that no thin ring decides.
 
-    The annulus must be at least as wide as the central peak's radius: it then holds the first ring of fields. It ends at `limit` (bins),
-    or where it is just wide enough.
+    The annulus must be at least as wide as the central peak's radius: it then holds the first ring
+    of fields. It ends at `limit` (bins), or where it is just wide enough.
     """
     smooth_score = (score[:, :-2] + score[:, 1:-1] + score[:, 2:]) / 3
     outer, least = radii[None, 1:-1], 2 * inner[:, None]
@@ -152,19 +194,25 @@ def _best_annulus(score: np.ndarray, radii: np.ndarray, inner: np.ndarray, limit
     return np.where(usable.any(axis=1), best, np.nan)
 
 
-def _scores(correlograms: Correlograms, radii: np.ndarray, limit: float, to_hexagon: np.ndarray | None) -> dict[str, np.ndarray]:
+def _scores(
+    correlograms: Correlograms, radii: np.ndarray, limit: float, to_hexagon: np.ndarray | None
+) -> dict[str, np.ndarray]:
     polar = _polar(correlograms, radii, to_hexagon)
     inner = _inner_radius(polar, radii)
     c = _rotation_correlations(polar, radii, inner, (30, 45, 60, 90, 120, 135, 150))
     against = np.maximum(np.maximum(c[30], c[90]), c[150])
     return {
         "minmax": _best_annulus(np.minimum(c[60], c[120]) - against, radii, inner, limit),
-        "mean60": _best_annulus((c[60] + c[120]) / 2 - (c[30] + c[90] + c[150]) / 3, radii, inner, limit),
+        "mean60": _best_annulus(
+            (c[60] + c[120]) / 2 - (c[30] + c[90] + c[150]) / 3, radii, inner, limit
+        ),
         "square": _best_annulus(c[90] - (c[45] + c[135]) / 2, radii, inner, limit),
     }
 
 
-def score_maps(rate_maps: np.ndarray, *, bin_size_m: float, smoothing_bins: float = 1.0) -> GridScores:
+def score_maps(
+    rate_maps: np.ndarray, *, bin_size_m: float, smoothing_bins: float = 1.0
+) -> GridScores:
     """Score every rate map and fit its lattice.
 
     Args:
@@ -175,8 +223,8 @@ def score_maps(rate_maps: np.ndarray, *, bin_size_m: float, smoothing_bins: floa
     Raises:
         InputError: wrong shape, infinities, or a bin size that is not positive.
 
-    The scores carry no significance of their own: a maximum over annuli is positively biased on noise, so compare them
-    with the scores of null maps.
+    The scores carry no significance of their own: a maximum over annuli is positively biased on
+    noise, so compare them with the scores of null maps.
     """
     if not bin_size_m > 0:
         raise InputError(f"bin_size_m must be positive, not {bin_size_m}")
@@ -191,11 +239,17 @@ def unscorable(maps: Maps) -> tuple[str, ...]:
     low = np.where(known, maps, np.inf).min(axis=(1, 2))
     high = np.where(known, maps, -np.inf).max(axis=(1, 2))
     largest = np.maximum(np.abs(low), np.abs(high))
-    reasons = np.select([high < low, high - low > 1e-9 * largest, largest > 0], ["no visited bin", "", "constant map"], "silent")
+    reasons = np.select(
+        [high < low, high - low > 1e-9 * largest, largest > 0],
+        ["no visited bin", "", "constant map"],
+        "silent",
+    )
     return tuple(reasons.tolist())
 
 
-def score_correlograms(correlograms: Correlograms, *, bin_size_m: float, reasons: tuple[str, ...] | None = None) -> GridScores:
+def score_correlograms(
+    correlograms: Correlograms, *, bin_size_m: float, reasons: tuple[str, ...] | None = None
+) -> GridScores:
     """The same from autocorrelograms (unit, lag_y, lag_x) that are there already."""
     n = min(correlograms.shape[1:]) // 2 + 1
     # The best of three neighbouring outer radii is named after the middle one.
@@ -203,14 +257,21 @@ def score_correlograms(correlograms: Correlograms, *, bin_size_m: float, reasons
     radii = np.arange(1.0, max(FURTHEST * n, 5.0), 1.0)
     lattices: Lattices = fit_lattices(correlograms)
     parts = [
-        (_scores(correlograms[block], radii, limit, None), _scores(correlograms[block], radii, limit, lattices.to_hexagon[block]))
+        (
+            _scores(correlograms[block], radii, limit, None),
+            _scores(correlograms[block], radii, limit, lattices.to_hexagon[block]),
+        )
         for block in blocks(len(correlograms), len(radii) * 180 // ANGLE_STEP_DEG)
     ]
-    plain = {name: np.concatenate([scores[name] for scores, _ in parts]) for name in ("minmax", "mean60", "square")}
+    plain = {
+        name: np.concatenate([scores[name] for scores, _ in parts])
+        for name in ("minmax", "mean60", "square")
+    }
     corrected = np.concatenate([scores["minmax"] for _, scores in parts])
     reasons = reasons or ("",) * len(correlograms)
     unknown = ~np.isfinite(plain["minmax"])
-    # A component's error, the mean over both vectors: along a vector it is one of length, across it one of direction.
+    # A component's error, the mean over both vectors: along a vector it is one of length, across it
+    # one of direction.
     error = np.sqrt((lattices.vector_error**2).mean(axis=1))
     return GridScores(
         minmax=plain["minmax"],
@@ -225,7 +286,10 @@ def score_correlograms(correlograms: Correlograms, *, bin_size_m: float, reasons
         spacing_error_m=error * bin_size_m,
         orientation_error_deg=np.degrees(error / lattices.spacing),
         peaks_used=lattices.peaks_used,
-        reason=tuple(r or ("autocorrelogram too small or undefined" if u else "") for r, u in zip(reasons, unknown, strict=True)),
+        reason=tuple(
+            r or ("autocorrelogram too small or undefined" if u else "")
+            for r, u in zip(reasons, unknown, strict=True)
+        ),
     )
 
 

@@ -11,7 +11,8 @@ from gridcode.analysis.cells.autocorrelogram import Maps, as_maps
 from gridcode.analysis.cells.gridness import unscorable
 from gridcode.errors import InputError
 
-# Below this many bins' worth of activity a permuted map's Moran's I takes few values, and no smooth distribution fits it.
+# Below this many bins' worth of activity a permuted map's Moran's I takes few values, and no smooth
+# distribution fits it.
 FEW_ACTIVE_BINS = 10.0
 MIN_COMMON_BINS = 10
 
@@ -21,10 +22,12 @@ class Information:
     """How much the activity of each unit depends on place; NaN where it cannot be computed, with the reason.
 
     Attributes:
-        bits_per_spike: Skaggs information per spike. For activations: bits per unit of activity, in units of the mean activity;
-            the number does not change when activity is scaled.
-        bits_per_second: Skaggs information rate, for maps in spikes per second. For activations: bits times the maps' unit.
-        sparsity: share of the arena that a unit is active in: 1 if everywhere alike, near 0 if in one bin only.
+        bits_per_spike: Skaggs information per spike. For activations: bits per unit of activity, in
+            units of the mean activity; the number does not change when activity is scaled.
+        bits_per_second: Skaggs information rate, for maps in spikes per second. For activations:
+            bits times the maps' unit.
+        sparsity: share of the arena that a unit is active in: 1 if everywhere alike, near 0 if in
+            one bin only.
         selectivity: peak over mean rate.
         mean_rate: mean over time (over bins where occupancy is not known), in the maps' unit.
         reason: why a unit's numbers are missing, or "".
@@ -43,10 +46,13 @@ class SpatialTest:
     """Is each map smoother than a random permutation of its own bins? NaN where that cannot be asked, with the reason.
 
     Attributes:
-        morans_i: spatial autocorrelation of neighbouring bins; near 0 for unordered maps, towards 1 for smooth ones.
-        z: its distance from the mean over all permutations of the bins, in their standard deviations.
+        morans_i: spatial autocorrelation of neighbouring bins; near 0 for unordered maps, towards 1
+            for smooth ones.
+        z: its distance from the mean over all permutations of the bins, in their standard
+            deviations.
         p_value: one-sided probability of an I this high if the bins were in random order.
-        is_bound: the p-value is an upper bound, true whatever the distribution, since few bins carry most of the activity.
+        is_bound: the p-value is an upper bound, true whatever the distribution, since few bins
+            carry most of the activity.
         reason: why a unit's test is missing, or "".
     """
 
@@ -57,26 +63,34 @@ class SpatialTest:
     reason: tuple[str, ...]
 
 
-def spatial_information(rate_maps: np.ndarray, *, occupancy: np.ndarray | None = None) -> Information:
+def spatial_information(
+    rate_maps: np.ndarray, *, occupancy: np.ndarray | None = None
+) -> Information:
     r"""Skaggs information, sparsity and selectivity of every unit.
 
-    $$ I_{spike} = \sum_i p_i \frac{r_i}{\bar r} \log_2 \frac{r_i}{\bar r}, \quad I_{second} = \bar r\, I_{spike}, \quad
-    \text{sparsity} = \frac{(\sum_i p_i r_i)^2}{\sum_i p_i r_i^2}, \quad \text{selectivity} = \frac{\max_i r_i}{\bar r} $$
+    $$ I_{spike} = \sum_i p_i \frac{r_i}{\bar r} \log_2 \frac{r_i}{\bar r}, \quad I_{second} = \bar
+    r\, I_{spike}, \quad \text{sparsity} = \frac{(\sum_i p_i r_i)^2}{\sum_i p_i r_i^2}, \quad
+    \text{selectivity} = \frac{\max_i r_i}{\bar r} $$
 
-    with $p_i$ the share of time in bin $i$ and $\bar r = \sum_i p_i r_i$. Bins below the mean count with their negative terms, as in
-    the formula and in pynapple; opexebo leaves these terms out and gets larger numbers.
+    with $p_i$ the share of time in bin $i$ and $\bar r = \sum_i p_i r_i$. Bins below the mean count
+    with their negative terms, as in the formula and in pynapple; opexebo leaves these terms out and
+    gets larger numbers.
 
     Args:
-        rate_maps: (unit, y, x), 0 and more; NaN marks unvisited bins. Smoothing lowers the information.
-        occupancy: (y, x) or (unit, y, x) time or samples in each bin, in any unit. Without it every visited bin counts the same.
+        rate_maps: (unit, y, x), 0 and more; NaN marks unvisited bins. Smoothing lowers the
+            information.
+        occupancy: (y, x) or (unit, y, x) time or samples in each bin, in any unit. Without it every
+            visited bin counts the same.
 
     Returns:
-        Information. It is biased upwards, see `information_bias_bits`: compare units by their distance from shuffled maps.
+        Information. It is biased upwards, see `information_bias_bits`: compare units by their
+        distance from shuffled maps.
 
     Raises:
         InputError: wrong shapes, or an occupancy that is negative or not a number.
 
-    Source: Skaggs, McNaughton, Gothard & Markus 1993 (information); Skaggs et al. 1996 (sparsity, selectivity).
+    Source: Skaggs, McNaughton, Gothard & Markus 1993 (information); Skaggs et al. 1996 (sparsity,
+        selectivity).
     """
     maps = as_maps(rate_maps)
     weight = _weights(maps, occupancy)
@@ -90,7 +104,9 @@ def spatial_information(rate_maps: np.ndarray, *, occupancy: np.ndarray | None =
     # Guards against rounding: the information of a constant map is 0, not -1e-17.
     bits = np.maximum((share * special.xlogy(ratio, ratio)).sum(axis=(1, 2)), 0.0) / math.log(2)
     square = (share * ratio**2).sum(axis=(1, 2))
-    reasons = np.select([total == 0, negative, ~known], ["no visited bin", "negative activity", "silent"], "")
+    reasons = np.select(
+        [total == 0, negative, ~known], ["no visited bin", "negative activity", "silent"], ""
+    )
     return Information(
         bits_per_spike=np.where(known, bits, np.nan),
         bits_per_second=np.where(known, bits * mean, np.nan),
@@ -111,12 +127,15 @@ def information_bias_bits(visited_bins: int, spikes: np.ndarray | float) -> np.n
         spikes: (unit,) or one number of spikes.
 
     Returns:
-        Bits per spike, NaN without spikes. A good guide above about one spike a bin; below, shuffle instead. Smoothed maps have less.
+        Bits per spike, NaN without spikes. A good guide above about one spike a bin; below, shuffle
+        instead. Smoothed maps have less.
 
     Source: Panzeri & Treves 1996; here from the expansion of the Skaggs formula for Poisson counts.
     """
     count = np.asarray(spikes, dtype=np.float64)
-    return np.where(count > 0, (visited_bins - 1) / (2 * math.log(2) * np.where(count > 0, count, 1.0)), np.nan)
+    return np.where(
+        count > 0, (visited_bins - 1) / (2 * math.log(2) * np.where(count > 0, count, 1.0)), np.nan
+    )
 
 
 def _weights(maps: Maps, occupancy: np.ndarray | None) -> Float[np.ndarray, "unit y x"]:
@@ -126,7 +145,9 @@ def _weights(maps: Maps, occupancy: np.ndarray | None) -> Float[np.ndarray, "uni
         return visited.astype(np.float64)
     time = np.asarray(occupancy, dtype=np.float64)
     if time.shape not in (maps.shape, maps.shape[1:]):
-        raise InputError(f"occupancy must be (y, x) {maps.shape[1:]} or (unit, y, x) {maps.shape}, not {time.shape}")
+        raise InputError(
+            f"occupancy must be (y, x) {maps.shape[1:]} or (unit, y, x) {maps.shape}, not {time.shape}"
+        )
     # A map drawn elsewhere may mark unvisited bins with NaN here, too.
     if not (np.isfinite(time) | ~visited).all() or (visited & (time < 0)).any():
         raise InputError("occupancy must be 0 or more in every visited bin")
@@ -140,7 +161,9 @@ def _neighbour_sum(maps: Maps) -> Maps:
     return rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:] - maps
 
 
-def _correlations(a: Maps, b: Maps, used: Bool[np.ndarray, "unit y x"], least: int) -> Float[np.ndarray, " unit"]:
+def _correlations(
+    a: Maps, b: Maps, used: Bool[np.ndarray, "unit y x"], least: int
+) -> Float[np.ndarray, " unit"]:
     """Pearson correlation of two maps of each unit over the bins in use; NaN with too few of them or where one map does not vary."""
     count = used.sum(axis=(1, 2))
     n = np.maximum(count, 1)[:, None, None]
@@ -148,22 +171,32 @@ def _correlations(a: Maps, b: Maps, used: Bool[np.ndarray, "unit y x"], least: i
     for values in (np.where(used, a, 0.0), np.where(used, b, 0.0)):
         deviation = np.where(used, values - values.sum(axis=(1, 2), keepdims=True) / n, 0.0)
         varies &= np.abs(deviation).max(axis=(1, 2)) > 1e-9 * np.abs(values).max(axis=(1, 2))
-        deviations.append(deviation / np.where(varies, np.abs(deviation).max(axis=(1, 2)), 1.0)[:, None, None])
+        deviations.append(
+            deviation / np.where(varies, np.abs(deviation).max(axis=(1, 2)), 1.0)[:, None, None]
+        )
     one, two = deviations
     scale = np.sqrt((one**2).sum(axis=(1, 2)) * (two**2).sum(axis=(1, 2)))
-    return np.where(varies, np.clip((one * two).sum(axis=(1, 2)) / np.where(varies, scale, 1.0), -1.0, 1.0), np.nan)
+    return np.where(
+        varies,
+        np.clip((one * two).sum(axis=(1, 2)) / np.where(varies, scale, 1.0), -1.0, 1.0),
+        np.nan,
+    )
 
 
-def spatial_coherence(rate_maps: np.ndarray, *, fisher_z: bool = False) -> Float[np.ndarray, " unit"]:
+def spatial_coherence(
+    rate_maps: np.ndarray, *, fisher_z: bool = False
+) -> Float[np.ndarray, " unit"]:
     """Correlation of the rate in each bin with the mean rate of its eight neighbours.
 
     Args:
-        rate_maps: (unit, y, x), unsmoothed: smoothing makes every map coherent. NaN marks unvisited bins; neighbours that were not
-            visited are left out of the mean, and bins without a visited neighbour out of the correlation.
+        rate_maps: (unit, y, x), unsmoothed: smoothing makes every map coherent. NaN marks unvisited
+            bins; neighbours that were not visited are left out of the mean, and bins without a
+            visited neighbour out of the correlation.
         fisher_z: return artanh of the correlation, as in the source.
 
     Returns:
-        Coherence of each unit; NaN for silent, constant and unvisited maps and for fewer than 10 bins.
+        Coherence of each unit; NaN for silent, constant and unvisited maps and for fewer than 10
+        bins.
 
     Source: Muller & Kubie 1989; Kubie, Muller & Bostock 1990.
     """
@@ -186,7 +219,8 @@ def split_half_stability(maps_a: np.ndarray, maps_b: np.ndarray) -> Float[np.nda
         maps_b: (unit, y, x) maps of the other half, on the same bins.
 
     Returns:
-        Stability of each unit, -1 to 1; NaN with fewer than 10 common bins or where one half is constant or silent.
+        Stability of each unit, -1 to 1; NaN with fewer than 10 common bins or where one half is
+        constant or silent.
 
     Raises:
         InputError: the two do not have the same shape.
@@ -195,24 +229,29 @@ def split_half_stability(maps_a: np.ndarray, maps_b: np.ndarray) -> Float[np.nda
     """
     a, b = as_maps(maps_a), as_maps(maps_b)
     if a.shape != b.shape:
-        raise InputError(f"the two halves must have the same units and bins, not {a.shape} and {b.shape}")
+        raise InputError(
+            f"the two halves must have the same units and bins, not {a.shape} and {b.shape}"
+        )
     return _correlations(a, b, np.isfinite(a) & np.isfinite(b), MIN_COMMON_BINS)
 
 
 def spatial_test(rate_maps: np.ndarray) -> SpatialTest:
     r"""Test from the map alone whether a unit is spatial at all: do neighbouring bins agree more than bins in random order would?
 
-    $$ I = \frac{n}{\sum_{ij} w_{ij}} \frac{\sum_{ij} w_{ij} (r_i - \bar r)(r_j - \bar r)}{\sum_i (r_i - \bar r)^2} $$
+    $$ I = \frac{n}{\sum_{ij} w_{ij}} \frac{\sum_{ij} w_{ij} (r_i - \bar r)(r_j - \bar r)}{\sum_i
+    (r_i - \bar r)^2} $$
 
-    (Moran's I) with $w_{ij} = 1$ for the eight neighbours. Mean and variance over all permutations of the map's own bins are known
-    exactly, the skewness to leading order; the p-value is the upper tail at z = (I - mean) / sd of the gamma distribution that has
-    all three. Where the deviations d from the mean are those of fewer than 10 bins, counted as $(\sum d^2)^2 / \sum d^4$, it is the
+    (Moran's I) with $w_{ij} = 1$ for the eight neighbours. Mean and variance over all permutations
+    of the map's own bins are known exactly, the skewness to leading order; the p-value is the upper
+    tail at z = (I - mean) / sd of the gamma distribution that has all three. Where the deviations d
+    from the mean are those of fewer than 10 bins, counted as $(\sum d^2)^2 / \sum d^4$, it is the
     one-sided Chebyshev bound 1 / (1 + z^2) instead, which holds for any distribution.
 
     Args:
-        rate_maps: (unit, y, x), UNSMOOTHED; NaN marks unvisited bins. Smoothing, and activity that lasts longer than the animal stays
-            in a bin, make neighbouring bins alike in any map. Where time is known, a circular shift of activity along the
-            path or the two halves of the recording are the better test.
+        rate_maps: (unit, y, x), UNSMOOTHED; NaN marks unvisited bins. Smoothing, and activity that
+            lasts longer than the animal stays in a bin, make neighbouring bins alike in any map.
+            Where time is known, a circular shift of activity along the path or the two halves of
+            the recording are the better test.
 
     Source: Moran 1950; moments over permutations from Cliff & Ord 1981.
     """
@@ -221,29 +260,44 @@ def spatial_test(rate_maps: np.ndarray) -> SpatialTest:
     weight = visited.astype(np.float64)
     degree = weight * _neighbour_sum(weight)
     n = weight.sum(axis=(1, 2))
-    s0, s1, s2 = degree.sum(axis=(1, 2)), 2 * degree.sum(axis=(1, 2)), 4 * (degree**2).sum(axis=(1, 2))
+    s0, s1, s2 = (
+        degree.sum(axis=(1, 2)),
+        2 * degree.sum(axis=(1, 2)),
+        4 * (degree**2).sum(axis=(1, 2)),
+    )
     reasons = np.array(unscorable(maps), dtype=object)
     reasons[(reasons == "") & ((n < MIN_COMMON_BINS) | (s0 == 0))] = "too few neighbouring bins"
     usable = reasons == ""
     n, s0 = np.where(usable, n, 10.0), np.where(usable, s0, 1.0)
-    deviation = np.where(visited & usable[:, None, None], maps - np.where(visited, maps, 0.0).sum(axis=(1, 2), keepdims=True) / n[:, None, None], 0.0)
+    deviation = np.where(
+        visited & usable[:, None, None],
+        maps - np.where(visited, maps, 0.0).sum(axis=(1, 2), keepdims=True) / n[:, None, None],
+        0.0,
+    )
     deviation /= np.where(usable, np.abs(deviation).max(axis=(1, 2)), 1.0)[:, None, None]
     second = np.where(usable, (deviation**2).sum(axis=(1, 2)), 1.0)
     fourth = np.where(usable, (deviation**4).sum(axis=(1, 2)), 1.0)
     morans_i = n / s0 * (deviation * _neighbour_sum(deviation)).sum(axis=(1, 2)) / second
     kurtosis = n * fourth / second**2
     mean = -1 / (n - 1)
-    squared = n * ((n**2 - 3 * n + 3) * s1 - n * s2 + 3 * s0**2) - kurtosis * ((n**2 - n) * s1 - 2 * n * s2 + 6 * s0**2)
+    squared = n * ((n**2 - 3 * n + 3) * s1 - n * s2 + 3 * s0**2) - kurtosis * (
+        (n**2 - n) * s1 - 2 * n * s2 + 6 * s0**2
+    )
     variance = squared / ((n - 1) * (n - 2) * (n - 3) * s0**2) - mean**2
     z = (morans_i - mean) / np.sqrt(np.maximum(variance, 1e-300))
-    # Skewness of the sum over P neighbouring pairs and T triangles of neighbours: (P g^2 + 6 T) / P^(3/2), g the map's own skewness.
-    # A gamma distribution with these three moments has the tail that a normal one lacks.
+    # Skewness of the sum over P neighbouring pairs and T triangles of neighbours: (P g^2 + 6 T) /
+    # P^(3/2), g the map's own skewness. A gamma distribution with these three moments has the tail
+    # that a normal one lacks.
     third = (deviation**3).sum(axis=(1, 2))
     pairs, triangles = s0 / 2, _triangles(weight)
     skewness = (pairs * n * third**2 / second**3 + 6 * triangles) / pairs**1.5
     shape = 4 / np.maximum(skewness, 1e-4) ** 2
     few = second**2 / fourth < FEW_ACTIVE_BINS
-    p_value = np.where(few, 1 / (1 + np.maximum(z, 0.0) ** 2), special.gammaincc(shape, np.maximum(shape + z * np.sqrt(shape), 0.0)))
+    p_value = np.where(
+        few,
+        1 / (1 + np.maximum(z, 0.0) ** 2),
+        special.gammaincc(shape, np.maximum(shape + z * np.sqrt(shape), 0.0)),
+    )
     return SpatialTest(
         morans_i=np.where(usable, morans_i, np.nan),
         z=np.where(usable, z, np.nan),

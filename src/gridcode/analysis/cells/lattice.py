@@ -14,8 +14,8 @@ Pairs = Float[np.ndarray, "unit 2 2"]
 # at least this angle between them (a band's autocorrelogram has peaks along one line only).
 MIN_PEAK = 0.1
 MIN_ANGLE_DEG = 25.0
-# From this angle between its two vectors on, a lattice is oriented by them alone: the diagonal of a near-square is no axis,
-# and which of the two diagonals is the shorter one is decided by noise.
+# From this angle between its two vectors on, a lattice is oriented by them alone: the diagonal of a
+# near-square is no axis, and which of the two diagonals is the shorter one is decided by noise.
 SQUARE_ANGLE_DEG = 82.5
 # Cosines below this are rounding: the two vectors are at right angles.
 ROUNDING = 1e-9
@@ -26,18 +26,23 @@ class Lattices:
     """The fitted lattice of every unit. A unit without two independent peaks has NaN everywhere.
 
     Attributes:
-        vectors: (unit, 2, 2) reduced lattice vectors in bins, `vectors[u, k] = (x, y)`, an angle of 60 to 90
-            degrees between the two, so that their difference is the third axis of the hexagon nearest to it.
+        vectors: (unit, 2, 2) reduced lattice vectors in bins, `vectors[u, k] = (x, y)`, an angle of
+            60 to 90 degrees between the two, so that their difference is the third axis of the
+            hexagon nearest to it.
         spacing: (unit,) mean length of the three axes, in bins.
-        orientation_deg: (unit,) direction of the axis nearest to the x axis, in [-45, 45]; of the two vectors alone where
-            they are at 82.5 degrees or more (a square has two axes, not three).
-        axis_ratio: (unit,) short over long axis of the ellipse through the six neighbouring fields; 1 for a
-            hexagon, 0.58 for a square.
-        to_hexagon: (unit, 2, 2) the area-preserving linear map that takes the lattice to a regular hexagonal one.
-        residual: (unit,) root mean square distance of the peaks in use from the fitted lattice, in bins.
-        peaks_used: (unit,) peaks the fit rests on, mirror images counted once; 0 where there is no fit.
-        vector_error: (unit, 2) standard error of each vector's components, in bins, from the residuals; NaN also where
-            two peaks leave nothing to judge by.
+        orientation_deg: (unit,) direction of the axis nearest to the x axis, in [-45, 45]; of the
+            two vectors alone where they are at 82.5 degrees or more (a square has two axes, not
+            three).
+        axis_ratio: (unit,) short over long axis of the ellipse through the six neighbouring fields;
+            1 for a hexagon, 0.58 for a square.
+        to_hexagon: (unit, 2, 2) the area-preserving linear map that takes the lattice to a regular
+            hexagonal one.
+        residual: (unit,) root mean square distance of the peaks in use from the fitted lattice, in
+            bins.
+        peaks_used: (unit,) peaks the fit rests on, mirror images counted once; 0 where there is no
+            fit.
+        vector_error: (unit, 2) standard error of each vector's components, in bins, from the
+            residuals; NaN also where two peaks leave nothing to judge by.
     """
 
     vectors: Float[np.ndarray, "unit 2 2"]
@@ -50,20 +55,26 @@ class Lattices:
     vector_error: Float[np.ndarray, "unit 2"]
 
 
-def peaks(correlogram: Float[np.ndarray, "lag_y lag_x"]) -> tuple[Float[np.ndarray, "peak 2"], Float[np.ndarray, " peak"]]:
+def peaks(
+    correlogram: Float[np.ndarray, "lag_y lag_x"],
+) -> tuple[Float[np.ndarray, "peak 2"], Float[np.ndarray, " peak"]]:
     """Local maxima of one autocorrelogram with sub-bin positions, nearest to the centre first; the centre is left out.
 
     Returns:
-        Positions (x, y) in bins from the centre, and heights. One of each pair of mirror images is kept.
+        Positions (x, y) in bins from the centre, and heights. One of each pair of mirror images is
+        kept.
     """
     _, position, height = _peaks(correlogram[None])
     return position, height
 
 
-def _peaks(correlograms: Correlograms) -> tuple[Int[np.ndarray, " peak"], Float[np.ndarray, "peak 2"], Float[np.ndarray, " peak"]]:
+def _peaks(
+    correlograms: Correlograms,
+) -> tuple[Int[np.ndarray, " peak"], Float[np.ndarray, "peak 2"], Float[np.ndarray, " peak"]]:
     """The peaks of several autocorrelograms, one unit after the other: unit, position and height of each."""
     middle = np.array(correlograms.shape[1:]) // 2
-    # Of mirror images the upper one is kept. The window and the blur below reach six rows further down.
+    # Of mirror images the upper one is kept. The window and the blur below reach six rows further
+    # down.
     first = max(middle[0] - 6, 0)
     upper = correlograms[:, first:]
     known = np.isfinite(upper)
@@ -71,7 +82,12 @@ def _peaks(correlograms: Correlograms) -> tuple[Int[np.ndarray, " peak"], Float[
     filled = ndimage.gaussian_filter(np.where(known, upper, -1.0), (0, 1, 1), mode="nearest")
     here = filled[:, 1:-1, 1:-1]
     top = known[:, 1:-1, 1:-1] & (here > MIN_PEAK)
-    for near in (filled[:, 1:-1, :-2], filled[:, 1:-1, 2:], filled[:, :-2, 1:-1], filled[:, 2:, 1:-1]):
+    for near in (
+        filled[:, 1:-1, :-2],
+        filled[:, 1:-1, 2:],
+        filled[:, :-2, 1:-1],
+        filled[:, 2:, 1:-1],
+    ):
         top &= here >= near
     unit, row, column = np.nonzero(top)
     row, column = row + 1, column + 1
@@ -91,17 +107,28 @@ def _peaks(correlograms: Correlograms) -> tuple[Int[np.ndarray, " peak"], Float[
         (filled[unit, row - 1, column], filled[unit, row + 1, column]),
     ):
         curvature = before - 2 * height + after
-        offsets.append(np.where(curvature < 0, 0.5 * (before - after) / np.where(curvature < 0, curvature, 1.0), 0.0))
-    position = np.stack([column - middle[1] + offsets[0], row + first - middle[0] + offsets[1]], axis=1)
+        offsets.append(
+            np.where(
+                curvature < 0, 0.5 * (before - after) / np.where(curvature < 0, curvature, 1.0), 0.0
+            )
+        )
+    position = np.stack(
+        [column - middle[1] + offsets[0], row + first - middle[0] + offsets[1]], axis=1
+    )
     order = np.lexsort((np.hypot(*position.T), unit))
     return unit[order], position[order], height[order]
 
 
-def _by_unit(units: int, unit: np.ndarray, position: np.ndarray, height: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _by_unit(
+    units: int, unit: np.ndarray, position: np.ndarray, height: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Peaks as (unit, peak, 2) and (unit, peak); where a unit has fewer than another, height is -inf and position 0."""
     count = np.bincount(unit, minlength=units)
     rank = np.arange(len(unit)) - np.repeat(np.cumsum(count) - count, count)
-    positions, heights = np.zeros((units, count.max(initial=1), 2)), np.full((units, count.max(initial=1)), -np.inf)
+    positions, heights = (
+        np.zeros((units, count.max(initial=1), 2)),
+        np.full((units, count.max(initial=1)), -np.inf),
+    )
     positions[unit, rank], heights[unit, rank] = position, height
     return positions, heights
 
@@ -128,7 +155,9 @@ def _length(vectors: np.ndarray) -> np.ndarray:
     return np.hypot(vectors[..., 0], vectors[..., 1])
 
 
-def _fit(position: Float[np.ndarray, "unit peak 2"], height: Float[np.ndarray, "unit peak"]) -> tuple[Pairs, np.ndarray, np.ndarray, np.ndarray]:
+def _fit(
+    position: Float[np.ndarray, "unit peak 2"], height: Float[np.ndarray, "unit peak"]
+) -> tuple[Pairs, np.ndarray, np.ndarray, np.ndarray]:
     """Lattice vectors by least squares on every peak that an integer combination of the first two explains; else NaN.
 
     With them the quality of the fit as in `Lattices`: residual, peaks used, error of the vectors.
@@ -136,13 +165,16 @@ def _fit(position: Float[np.ndarray, "unit peak 2"], height: Float[np.ndarray, "
     fitted = np.full((len(position), 2, 2), np.nan)
     residual, vector_error = np.full(len(position), np.nan), np.full((len(position), 2), np.nan)
     peaks_used = np.zeros(len(position), dtype=np.int64)
-    # Low ripples between the fields of a noisy map are not fields: judge by the strongest near peak.
+    # Low ripples between the fields of a noisy map are not fields: judge by the strongest near
+    # peak.
     length = _length(position)
     near = length < 2.5 * length[:, :1]
     strong = height > 0.5 * np.where(near, height, -np.inf).max(axis=1, keepdims=True)
     a = position[np.arange(len(position)), strong.argmax(axis=1)]
     cross = np.abs(a[:, None, 0] * position[..., 1] - a[:, None, 1] * position[..., 0])
-    independent = strong & (cross > np.sin(np.radians(MIN_ANGLE_DEG)) * _length(a)[:, None] * length)
+    independent = strong & (
+        cross > np.sin(np.radians(MIN_ANGLE_DEG)) * _length(a)[:, None] * length
+    )
     units = np.nonzero(independent.any(axis=1))[0]
     position, length, strong = position[units], length[units], strong[units]
     second = position[np.arange(len(units)), independent[units].argmax(axis=1)]
@@ -156,11 +188,14 @@ def _fit(position: Float[np.ndarray, "unit peak 2"], height: Float[np.ndarray, "
         used = strong & (length < reach) & (error < 0.2 * _length(basis[:, :1])) & whole.any(axis=2)
         whole = np.where(used[..., None], whole, 0.0)
         transposed = whole.transpose(0, 2, 1)
-        # Whole numbers: the determinant is 0 where the peaks in use lie on one line, and 1 or more elsewhere.
+        # Whole numbers: the determinant is 0 where the peaks in use lie on one line, and 1 or more
+        # elsewhere.
         normal = transposed @ whole
         good &= np.linalg.det(normal) > 0.5
         normal = np.where(good[:, None, None], normal, np.eye(2))
-        solved = np.where(good[:, None, None], np.linalg.solve(normal, transposed @ position), basis)
+        solved = np.where(
+            good[:, None, None], np.linalg.solve(normal, transposed @ position), basis
+        )
         basis = _reduce(solved)
         reach *= 1.5
     sine = np.abs(np.linalg.det(basis)) / _length(basis).prod(axis=1)
@@ -183,7 +218,9 @@ def _to_hexagon(vectors: Pairs) -> Pairs:
     """The area-preserving maps that take each lattice, right-handed, to a hexagonal one with the same first axis."""
     hexagon = np.array([[1.0, 0.0], [0.5, np.sqrt(0.75)]])
     angle = np.arctan2(vectors[:, 0, 1], vectors[:, 0, 0])
-    turn = np.stack([np.cos(angle), np.sin(angle), -np.sin(angle), np.cos(angle)], axis=1).reshape(-1, 2, 2)
+    turn = np.stack([np.cos(angle), np.sin(angle), -np.sin(angle), np.cos(angle)], axis=1).reshape(
+        -1, 2, 2
+    )
     size = np.sqrt(np.linalg.det(vectors) / np.linalg.det(hexagon))
     # Rows map to rows: vectors @ A = target, and A stands on the other side of a column.
     return (np.linalg.inv(vectors) @ (size[:, None, None] * hexagon @ turn)).transpose(0, 2, 1)
@@ -195,11 +232,15 @@ def fit_lattices(correlograms: Correlograms) -> Lattices:
     Args:
         correlograms: (unit, lag_y, lag_x), zero lag in the centre, NaN where unknown.
 
-    Source: the six-peak reading of spacing and orientation goes back to Sargolini et al. 2006; the reduced basis
-    makes it independent of the lattice's shear (Stensola et al. 2015 report sheared lattices in rats).
+    Source: the six-peak reading of spacing and orientation goes back to Sargolini et al. 2006; the
+    reduced basis makes it independent of the lattice's shear (Stensola et al. 2015 report sheared
+    lattices in rats).
     """
     n = len(correlograms)
-    found = [(block.start, _peaks(correlograms[block])) for block in blocks(n, correlograms.shape[1] * correlograms.shape[2])]
+    found = [
+        (block.start, _peaks(correlograms[block]))
+        for block in blocks(n, correlograms.shape[1] * correlograms.shape[2])
+    ]
     unit = np.concatenate([first + unit for first, (unit, _, _) in found])
     position, height = (np.concatenate([parts[i] for _, parts in found]) for i in (1, 2))
     vectors, residual, peaks_used, vector_error = _fit(*_by_unit(n, unit, position, height))
@@ -256,7 +297,10 @@ def shape_of(vectors: Pairs) -> Shapes:
     length = _length(axes)
     angle = (np.degrees(np.arctan2(axes[..., 1], axes[..., 0])) + 90.0) % 180.0 - 90.0
     from_x = np.abs(np.where(np.isfinite(angle), angle, 0.0))
-    square = np.abs(_dot(axes[:, 0], axes[:, 1])) < np.cos(np.radians(SQUARE_ANGLE_DEG)) * length[:, 0] * length[:, 1]
+    square = (
+        np.abs(_dot(axes[:, 0], axes[:, 1]))
+        < np.cos(np.radians(SQUARE_ANGLE_DEG)) * length[:, 0] * length[:, 1]
+    )
     from_x[square, 2] = np.inf
     nearest = np.argmin(from_x, axis=1)
     # The six fields lie on the ellipse that the inverse map makes of the hexagon's circle.

@@ -2,14 +2,16 @@
 
 Three nulls, for three questions.
 
-- **Random phases** (`random_phase_maps`; needs the map alone): a Gaussian random field with the map's radially averaged power
-  spectrum and the map's own values. *Is the arrangement more regular than that of a cell of the same smoothness, field size and dominant scale?*
-  The spectrum must be averaged over directions: the full two-dimensional spectrum holds the lattice itself, and a null
+- **Random phases** (`random_phase_maps`; needs the map alone): a Gaussian random field with the
+  map's radially averaged power spectrum and the map's own values. *Is the arrangement more regular
+  than that of a cell of the same smoothness, field size and dominant scale?* The spectrum must be
+  averaged over directions: the full two-dimensional spectrum holds the lattice itself, and a null
   drawn from it would keep every lattice.
-- **Field shuffle** (`field_shuffled_maps`; needs the map alone): the map's own fields, put elsewhere. *Are these fields, with their own
-  shapes and rates, arranged in a lattice?*
-- **Circular shift** (`shifts`; needs activity along a path): the activity is shifted in time against the path. *Is the activity
-  locked to position at all, beyond its own rhythm in time?* It says little of lattices: any place cell passes.
+- **Field shuffle** (`field_shuffled_maps`; needs the map alone): the map's own fields, put
+  elsewhere. *Are these fields, with their own shapes and rates, arranged in a lattice?*
+- **Circular shift** (`shifts`; needs activity along a path): the activity is shifted in time
+  against the path. *Is the activity locked to position at all, beyond its own rhythm in time?* It
+  says little of lattices: any place cell passes.
 
 `gridcode.analysis.cells.significance` compares scores with them.
 """
@@ -33,7 +35,9 @@ PLACEMENTS = 64  # tries to find a place for a field that no other field covers
 def centred(maps: Maps, known: Bool[np.ndarray, "unit y x"]) -> Maps:
     """Maps minus their mean over known bins, 0 elsewhere."""
     filled = np.where(known, maps, 0.0)
-    mean = filled.sum(axis=(1, 2), keepdims=True) / np.maximum(known.sum(axis=(1, 2), keepdims=True), 1)
+    mean = filled.sum(axis=(1, 2), keepdims=True) / np.maximum(
+        known.sum(axis=(1, 2), keepdims=True), 1
+    )
     return np.where(known, filled - mean, 0.0)
 
 
@@ -42,7 +46,8 @@ class Spectra:
     """What random-phase maps are made from.
 
     Attributes:
-        power: (unit, ring) mean power at each distance from the origin of the Fourier plane, sums to 1 over the plane.
+        power: (unit, ring) mean power at each distance from the origin of the Fourier plane, sums
+            to 1 over the plane.
         cumulative: (unit, ring) share of the power up to each ring.
         values: (unit, visited) sorted values of the map's visited bins, mean 0 and variance 1.
         visited: (y, x) bins that have values.
@@ -68,33 +73,52 @@ def spectra_of(maps: Maps) -> Spectra:
     rows, columns = visited.shape
     values = maps[:, visited]
     gaussian = np.zeros_like(maps)
-    # Values that differ by rounding alone are equal: ranked, a constant background smoothed would be white noise.
+    # Values that differ by rounding alone are equal: ranked, a constant background smoothed would
+    # be white noise.
     low, high = values.min(axis=1, keepdims=True), values.max(axis=1, keepdims=True)
     level = np.rint((values - low) / np.where(high > low, high - low, 1.0) * RANKED_LEVELS)
     gaussian[:, visited] = special.ndtri((stats.rankdata(level, axis=1) - 0.5) / values.shape[1])
     gaussian = centred(gaussian, np.broadcast_to(visited, maps.shape))
     distance, weight = _rings(rows, columns)
     ring = np.rint(distance).astype(np.intp).ravel()
-    plane = (np.abs(fft.rfft2(gaussian, (2 * rows, 2 * columns))) ** 2 * weight).reshape(len(maps), -1)
+    plane = (np.abs(fft.rfft2(gaussian, (2 * rows, 2 * columns))) ** 2 * weight).reshape(
+        len(maps), -1
+    )
     total = np.stack([np.bincount(ring, one) for one in plane]).astype(np.float64)
     total[:, 0] = 0.0
     total = total / np.maximum(total.sum(axis=1, keepdims=True), 1e-300)
     spread = values.std(axis=1, keepdims=True)
-    values = np.sort((values - values.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0), axis=1)
-    return Spectra(power=total / np.bincount(ring, weight.ravel()), cumulative=np.cumsum(total, axis=1), values=values, visited=visited)
+    values = np.sort(
+        (values - values.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0), axis=1
+    )
+    return Spectra(
+        power=total / np.bincount(ring, weight.ravel()),
+        cumulative=np.cumsum(total, axis=1),
+        values=values,
+        visited=visited,
+    )
 
 
-def draw_random_phases(power: np.ndarray, values: np.ndarray, visited: np.ndarray, count: int, generator: np.random.Generator) -> Maps:
+def draw_random_phases(
+    power: np.ndarray,
+    values: np.ndarray,
+    visited: np.ndarray,
+    count: int,
+    generator: np.random.Generator,
+) -> Maps:
     """Random-phase maps (count, y, x) from the power of each ring, sorted values and the bins that hold them."""
     rows, columns = visited.shape
     distance, _ = _rings(rows, columns)
     amplitude = np.sqrt(np.interp(distance, np.arange(len(power)), power)).astype(np.float32)
-    # White noise filtered on a plane of twice the arena's side and cut out: no edge is joined to the opposite one.
+    # White noise filtered on a plane of twice the arena's side and cut out: no edge is joined to
+    # the opposite one.
     white = fft.rfft2(generator.standard_normal((count, 2 * rows, 2 * columns), dtype=np.float32))
     field = fft.irfft2(white * amplitude, (2 * rows, 2 * columns))[:, :rows, :columns][:, visited]
     maps = np.full((count, rows, columns), np.nan)
     ranked = np.empty((count, len(values)))
-    np.put_along_axis(ranked, np.argsort(field, axis=1), np.broadcast_to(values, ranked.shape), axis=1)
+    np.put_along_axis(
+        ranked, np.argsort(field, axis=1), np.broadcast_to(values, ranked.shape), axis=1
+    )
     maps[:, visited] = ranked
     return maps
 
@@ -113,24 +137,30 @@ def random_phase_maps(rate_map: np.ndarray, count: int, *, generator: np.random.
     Raises:
         InputError: wrong shape, infinities, or a map without two different values.
 
-    Source: amplitude-adjusted surrogates (Theiler et al. 1992) with the spectrum averaged over directions; amplitudes as well
-    as phases are random, so that the maps are Gaussian random fields up to the values.
+    Source: amplitude-adjusted surrogates (Theiler et al. 1992) with the spectrum averaged over
+    directions; amplitudes as well as phases are random, so that the maps are Gaussian random fields
+    up to the values.
     """
     maps = as_maps(rate_map)
     known = maps[0][np.isfinite(maps[0])]
     if len(maps) != 1:
         raise InputError(f"one map (y, x) at a time, not {len(maps)}")
     if len(known) < 9 or known.min() == known.max():
-        raise InputError("a null needs a map with nine visited bins or more that do not all have the same rate")
+        raise InputError(
+            "a null needs a map with nine visited bins or more that do not all have the same rate"
+        )
     spectra = spectra_of(maps)
     return draw_random_phases(spectra.power[0], np.sort(known), spectra.visited, count, generator)
 
 
-def field_shuffled_maps(rate_map: np.ndarray, count: int, *, generator: np.random.Generator, smoothing_bins: float = 1.0) -> Maps:
+def field_shuffled_maps(
+    rate_map: np.ndarray, count: int, *, generator: np.random.Generator, smoothing_bins: float = 1.0
+) -> Maps:
     """Maps that hold the fields of a map, each with its own shape and rate, in other places.
 
-    Every bin goes with the nearest field. Fields are put down one after the other at random visited bins, no two centres
-    nearer than a field's diameter where there is room; where two meet the higher rate stays; what no field covers is background.
+    Every bin goes with the nearest field. Fields are put down one after the other at random visited
+    bins, no two centres nearer than a field's diameter where there is room; where two meet the
+    higher rate stays; what no field covers is background.
 
     Args:
         rate_map: (y, x); NaN marks unvisited bins, which stay unvisited.
@@ -153,7 +183,9 @@ def field_shuffled_maps(rate_map: np.ndarray, count: int, *, generator: np.rando
     if not len(fields.unit):
         raise InputError("a map without fields has none to shuffle")
     rows, columns = maps.shape[1:]
-    centre = np.rint(fields.centre_m + [(columns - 1) / 2, (rows - 1) / 2]).astype(np.intp)[:, ::-1]  # y, x
+    centre = np.rint(fields.centre_m + [(columns - 1) / 2, (rows - 1) / 2]).astype(np.intp)[
+        :, ::-1
+    ]  # y, x
     visited = np.isfinite(maps[0])
     background = float(np.quantile(maps[0][visited], 0.05))
     place = np.argwhere(visited)
@@ -176,7 +208,9 @@ def field_shuffled_maps(rate_map: np.ndarray, count: int, *, generator: np.rando
     return np.where(visited, out, np.nan)
 
 
-def shifts(samples: int, count: int, *, sample_s: float, generator: np.random.Generator) -> Int[np.ndarray, " shift"]:
+def shifts(
+    samples: int, count: int, *, sample_s: float, generator: np.random.Generator
+) -> Int[np.ndarray, " shift"]:
     """Random circular shifts of a recording, in samples, none shorter than 20 s either way (or a tenth of a short recording).
 
     Args:

@@ -11,9 +11,11 @@ from gridcode.analysis.cells.gridness import unscorable
 from gridcode.analysis.cells.lattice import reduced
 from gridcode.errors import InputError
 
-# Of a reduced basis (60 to 90 degrees) the reciprocal vectors are 90 to 120 degrees apart: their sum is the third of the three longest waves.
+# Of a reduced basis (60 to 90 degrees) the reciprocal vectors are 90 to 120 degrees apart: their
+# sum is the third of the three longest waves.
 DIRECTIONS = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
-# Below this ratio of its singular values a regression does not tell the waves from one another or from the mean: the map is too small.
+# Below this ratio of its singular values a regression does not tell the waves from one another or
+# from the mean: the map is too small.
 LEAST_CONDITION = 0.05
 # Of the largest singular value: waves that the units hardly carry are not read.
 LEAST_SINGULAR = 1e-6
@@ -22,8 +24,9 @@ LEAST_SHARE = 1e-12
 START_GRID = 16
 NEWTON_STEPS = 20
 NULL_BLOCK = 2**18
-# Radius of the largest empty disc over sqrt(area / n) for n uniformly random points on a torus: means of 500 to 1,500 simulations each,
-# to 0.5 %; from two points on the same for hexagonal, square and oblong cells.
+# Radius of the largest empty disc over sqrt(area / n) for n uniformly random points on a torus:
+# means of 500 to 1,500 simulations each, to 0.5 %; from two points on the same for hexagonal,
+# square and oblong cells.
 EMPTY_DISC_POINTS = np.array([1, 2, 3, 5, 8, 12, 20, 50, 200])
 EMPTY_DISC_RADIUS = np.array([0.620, 0.791, 0.898, 1.001, 1.084, 1.157, 1.242, 1.374, 1.554])
 
@@ -47,8 +50,9 @@ def wave_components(
 
     $$ r(x) \approx c_0 + \sum_j \operatorname{Re} \left( c_j e^{2 \pi i k_j \cdot x} \right) $$
 
-    with $x$ the place from the map's centre. Regression, unlike the Fourier transform, needs no values in unvisited bins, and the
-    waves do not leak into one another where the map holds no whole number of periods.
+    with $x$ the place from the map's centre. Regression, unlike the Fourier transform, needs no
+    values in unvisited bins, and the waves do not leak into one another where the map holds no
+    whole number of periods.
 
     Args:
         rate_maps: (unit, y, x); NaN marks unvisited bins. Not changed.
@@ -56,8 +60,9 @@ def wave_components(
         waves: wave vectors (x, y), cycles per metre.
 
     Returns:
-        Complex amplitudes $c_j$, and the share of the map's variance that each wave has by itself, $|c_j|^2 / 2 \operatorname{var}(r)$. NaN for
-        maps that are silent, constant, or too small to tell the waves apart.
+        Complex amplitudes $c_j$, and the share of the map's variance that each wave has by itself,
+        $|c_j|^2 / 2 \operatorname{var}(r)$. NaN for maps that are silent, constant, or too small to
+        tell the waves apart.
 
     Raises:
         InputError: wrong shapes or a bin size that is not positive.
@@ -76,9 +81,14 @@ def wave_components(
         if len(design) <= design.shape[1] or np.linalg.cond(design) > 1 / LEAST_CONDITION:
             continue
         values = maps[units][:, visited]
-        solved = np.linalg.lstsq(design, (values - values.mean(axis=1, keepdims=True)).T, rcond=None)[0][1:].T
+        solved = np.linalg.lstsq(
+            design, (values - values.mean(axis=1, keepdims=True)).T, rcond=None
+        )[0][1:].T
         here = solved[:, : len(waves)] - 1j * solved[:, len(waves) :]
-        amplitude[units], share[units] = here, np.abs(here) ** 2 / (2 * values.var(axis=1, keepdims=True))
+        amplitude[units], share[units] = (
+            here,
+            np.abs(here) ** 2 / (2 * values.var(axis=1, keepdims=True)),
+        )
     return amplitude, share
 
 
@@ -96,16 +106,23 @@ class WaveReader:
     cosine: Float[np.ndarray, "wave unit"]
     sine: Float[np.ndarray, "wave unit"]
 
-    def __call__(self, states: Float[np.ndarray, "sample unit"]) -> Complex[np.ndarray, "sample wave"]:
+    def __call__(
+        self, states: Float[np.ndarray, "sample unit"]
+    ) -> Complex[np.ndarray, "sample wave"]:
         r"""States on the planes, $e^{2 \pi i k \cdot x}$ on a perfect code.
 
-        Planes of few units, or of uneven phases, are not orthogonal: a state's place on all of them is solved for at once, by least squares.
+        Planes of few units, or of uneven phases, are not orthogonal: a state's place on all of them
+            is solved for at once, by least squares.
         """
-        along = (states - self.mean) @ np.linalg.pinv(np.concatenate([self.cosine, self.sine]), rcond=LEAST_SINGULAR)
+        along = (states - self.mean) @ np.linalg.pinv(
+            np.concatenate([self.cosine, self.sine]), rcond=LEAST_SINGULAR
+        )
         return along[:, : len(self.cosine)] + 1j * along[:, len(self.cosine) :]
 
 
-def fit_waves(states: Float[np.ndarray, "sample unit"], angle: Float[np.ndarray, "sample wave"]) -> tuple[WaveReader, float]:
+def fit_waves(
+    states: Float[np.ndarray, "sample unit"], angle: Float[np.ndarray, "sample wave"]
+) -> tuple[WaveReader, float]:
     """The components of each unit at some waves, by least squares over samples.
 
     Args:
@@ -113,20 +130,24 @@ def fit_waves(states: Float[np.ndarray, "sample unit"], angle: Float[np.ndarray,
         angle: (sample, wave) wave vector times place, in radians.
 
     Returns:
-        What reads the waves from other states, and the smallest over the largest singular value of the regression: near 0 where the places do
-        not tell the waves apart.
+        What reads the waves from other states, and the smallest over the largest singular value of
+        the regression: near 0 where the places do not tell the waves apart.
     """
     design = _wave_columns(angle)
     solved, _, _, singular = np.linalg.lstsq(design, states, rcond=None)
     waves = angle.shape[1]
-    return WaveReader(solved[0], solved[1 : 1 + waves], solved[1 + waves :]), float(singular[-1] / singular[0])
+    return WaveReader(solved[0], solved[1 : 1 + waves], solved[1 + waves :]), float(
+        singular[-1] / singular[0]
+    )
 
 
 def _wave_columns(angle: Float[np.ndarray, "sample wave"]) -> Float[np.ndarray, "sample column"]:
     return np.concatenate([np.ones((len(angle), 1)), np.cos(angle), np.sin(angle)], axis=1)
 
 
-def _by_mask(visited: Bool[np.ndarray, "unit y x"], scorable: Bool[np.ndarray, " unit"]) -> list[tuple[Bool[np.ndarray, "y x"], np.ndarray]]:
+def _by_mask(
+    visited: Bool[np.ndarray, "unit y x"], scorable: Bool[np.ndarray, " unit"]
+) -> list[tuple[Bool[np.ndarray, "y x"], np.ndarray]]:
     """The units that can be scored, grouped by the bins that they have visited; all in one group in most data."""
     groups: dict[bytes, list[int]] = {}
     for unit in np.nonzero(scorable)[0]:
@@ -134,7 +155,9 @@ def _by_mask(visited: Bool[np.ndarray, "unit y x"], scorable: Bool[np.ndarray, "
     return [(visited[units[0]], np.array(units)) for units in groups.values()]
 
 
-def _design(visited: Bool[np.ndarray, "y x"], bin_size_m: float, waves: Float[np.ndarray, "wave 2"]) -> Float[np.ndarray, "bin column"]:
+def _design(
+    visited: Bool[np.ndarray, "y x"], bin_size_m: float, waves: Float[np.ndarray, "wave 2"]
+) -> Float[np.ndarray, "bin column"]:
     """Columns 1, cos, sin of every wave at the visited bins, place from the map's centre."""
     rows, columns = visited.shape
     y, x = np.nonzero(visited)
@@ -142,14 +165,18 @@ def _design(visited: Bool[np.ndarray, "y x"], bin_size_m: float, waves: Float[np
     return _wave_columns(2 * np.pi * place @ waves.T)
 
 
-def spatial_phases(rate_maps: np.ndarray, *, bin_size_m: float, vectors_m: Float[np.ndarray, "2 2"]) -> Float[np.ndarray, "unit 2"]:
+def spatial_phases(
+    rate_maps: np.ndarray, *, bin_size_m: float, vectors_m: Float[np.ndarray, "2 2"]
+) -> Float[np.ndarray, "unit 2"]:
     r"""Where each unit's fields lie on a lattice: one field is at `phase @ vectors_m`, metres from the map's centre, modulo the lattice.
 
-    $$ \varphi = \operatorname*{argmax}_p \; \sum_{m} \operatorname{Re} \left( c_m e^{2 \pi i m \cdot p} \right),
+    $$ \varphi = \operatorname*{argmax}_p \; \sum_{m} \operatorname{Re} \left( c_m e^{2 \pi i m
+    \cdot p} \right),
        \quad m = (1, 0), (0, 1), (1, 1) $$
 
-    with $c_m$ the map's components at the lattice's three longest waves (`wave_components`): the place where the three waves together peak.
-    For a map of fields that is where all three have a crest; for a map of holes it is one of the two peaks around a hole.
+    with $c_m$ the map's components at the lattice's three longest waves (`wave_components`): the
+    place where the three waves together peak. For a map of fields that is where all three have a
+    crest; for a map of holes it is one of the two peaks around a hole.
 
     Args:
         rate_maps: (unit, y, x); NaN marks unvisited bins. Not changed.
@@ -157,12 +184,14 @@ def spatial_phases(rate_maps: np.ndarray, *, bin_size_m: float, vectors_m: Float
         vectors_m: lattice vectors (x, y) as rows, metres; any basis of the lattice.
 
     Returns:
-        (unit, 2) in [0, 1): the part of the way along each of the two vectors. NaN for maps that are silent, constant or too small.
+        (unit, 2) in [0, 1): the part of the way along each of the two vectors. NaN for maps that
+        are silent, constant or too small.
 
     Raises:
         InputError: wrong shapes, lattice vectors on one line, or a bin size that is not positive.
 
-    Source: the phase as the offset of a cell's lattice from a common one: Hafting et al. 2005, Yoon et al. 2013.
+    Source: the phase as the offset of a cell's lattice from a common one: Hafting et al. 2005, Yoon
+        et al. 2013.
     """
     given = _checked_vectors(vectors_m)
     basis = reduced(given[None])[0]
@@ -183,7 +212,8 @@ def _peaks(amplitude: Complex[np.ndarray, "unit 3"]) -> Float[np.ndarray, "unit 
     for _ in range(NEWTON_STEPS):
         wave = amplitude * np.exp(2j * np.pi * phase @ DIRECTIONS.T)
         slope = -wave.imag @ DIRECTIONS
-        # Where a wave is past its inflection its curvature is kept positive, so that each step goes uphill.
+        # Where a wave is past its inflection its curvature is kept positive, so that each step goes
+        # uphill.
         bend = np.maximum(wave.real, 0.1 * size + 1e-9 * size.max(axis=1, keepdims=True))
         curvature = np.einsum("uj,ja,jb->uab", bend, DIRECTIONS, DIRECTIONS)
         step = np.linalg.solve(curvature, slope[..., None])[..., 0] / (2 * np.pi)
@@ -191,14 +221,18 @@ def _peaks(amplitude: Complex[np.ndarray, "unit 3"]) -> Float[np.ndarray, "unit 
     return phase
 
 
-def phase_uniformity(phases: Float[np.ndarray, "unit 2"], *, generator: np.random.Generator, nulls: int = 999) -> float:
+def phase_uniformity(
+    phases: Float[np.ndarray, "unit 2"], *, generator: np.random.Generator, nulls: int = 999
+) -> float:
     r"""p-value of phases as uneven in the unit cell as these, if they were uniformly random.
 
-    $$ T = n \sum_{m} \left| \frac1n \sum_u e^{2 \pi i m \cdot \varphi_u} \right|^2, \quad m = (1, 0), (0, 1), (1, 1) $$
+    $$ T = n \sum_{m} \left| \frac1n \sum_u e^{2 \pi i m \cdot \varphi_u} \right|^2, \quad m = (1,
+    0), (0, 1), (1, 1) $$
 
-    is Rayleigh's statistic on the torus, along the three waves of a hexagonal lattice; large if the phases cluster. The null draws
-    n phases at random `nulls` times, so that the p-value is right for few units as well. Phases that are more even than random (tiled
-    like a lattice) have p near 1.
+    is Rayleigh's statistic on the torus, along the three waves of a hexagonal lattice; large if the
+    phases cluster. The null draws n phases at random `nulls` times, so that the p-value is right
+    for few units as well. Phases that are more even than random (tiled like a lattice) have p near
+    1.
 
     Args:
         phases: (unit, 2) as from `spatial_phases`; units with NaN are left out.
@@ -211,7 +245,8 @@ def phase_uniformity(phases: Float[np.ndarray, "unit 2"], *, generator: np.rando
     Raises:
         InputError: phases of another shape, or no nulls.
 
-    Source: Rayleigh's test (Mardia & Jupp 2000, section 6.3), on the torus. Uniform phases in rats' modules: Hafting et al. 2005, Yoon et al. 2013.
+    Source: Rayleigh's test (Mardia & Jupp 2000, section 6.3), on the torus. Uniform phases in rats'
+        modules: Hafting et al. 2005, Yoon et al. 2013.
     """
     known = _known_phases(phases)
     if nulls < 1:
@@ -223,7 +258,10 @@ def phase_uniformity(phases: Float[np.ndarray, "unit 2"], *, generator: np.rando
     size = max(1, NULL_BLOCK // n)
     counts = (min(size, nulls - start) for start in range(0, nulls, size))
     # Ties by rounding count as the null's.
-    above = sum(int((_unevenness(generator.random((count, n, 2))) >= observed * (1 - 1e-9)).sum()) for count in counts)
+    above = sum(
+        int((_unevenness(generator.random((count, n, 2))) >= observed * (1 - 1e-9)).sum())
+        for count in counts
+    )
     return (1 + above) / (1 + nulls)
 
 
@@ -233,13 +271,16 @@ def _unevenness(phases: Float[np.ndarray, "draw unit 2"]) -> Float[np.ndarray, "
     return phases.shape[1] * (np.abs(resultants) ** 2).sum(axis=0)
 
 
-def phase_coverage(phases: Float[np.ndarray, "unit 2"], *, vectors_m: Float[np.ndarray, "2 2"]) -> float:
+def phase_coverage(
+    phases: Float[np.ndarray, "unit 2"], *, vectors_m: Float[np.ndarray, "2 2"]
+) -> float:
     r"""Radius of the largest empty disc in the unit cell, over what as many uniformly random phases leave on average.
 
     $$ R / \left( \rho_n \sqrt{A / n} \right), \quad R = \max_x \min_u |x - \varphi_u V| $$
 
-    with distances on the torus, $A$ the area of the unit cell and $\rho_n$ from simulations (beyond 200 points the asymptotic form). 1: as
-    random; above 1: a hole; below: more even than random. For random phases its standard deviation is about 0.1.
+    with distances on the torus, $A$ the area of the unit cell and $\rho_n$ from simulations (beyond
+    200 points the asymptotic form). 1: as random; above 1: a hole; below: more even than random.
+    For random phases its standard deviation is about 0.1.
 
     Args:
         phases: (unit, 2) as from `spatial_phases`; units with NaN are left out.
@@ -259,7 +300,10 @@ def phase_coverage(phases: Float[np.ndarray, "unit 2"], *, vectors_m: Float[np.n
         return float("nan")
     basis = reduced(given[None])[0]
     radius = _largest_empty_disc(_wrapped(known @ given @ np.linalg.inv(basis)), basis)
-    return float(radius / (_expected_empty_disc(len(known)) * np.sqrt(abs(np.linalg.det(basis)) / len(known))))
+    return float(
+        radius
+        / (_expected_empty_disc(len(known)) * np.sqrt(abs(np.linalg.det(basis)) / len(known)))
+    )
 
 
 def _expected_empty_disc(n: int) -> float:
@@ -270,9 +314,12 @@ def _expected_empty_disc(n: int) -> float:
     return float(np.sqrt((np.log(n) + np.log(np.log(n)) + 0.63) / np.pi))
 
 
-def _largest_empty_disc(phases: Float[np.ndarray, "unit 2"], basis: Float[np.ndarray, "2 2"]) -> float:
+def _largest_empty_disc(
+    phases: Float[np.ndarray, "unit 2"], basis: Float[np.ndarray, "2 2"]
+) -> float:
     """Its centre is a corner of the Voronoi diagram of the phases and their copies."""
-    # No place is further from a phase than the longer vector of a reduced basis: two rows of copies all round are enough.
+    # No place is further from a phase than the longer vector of a reduced basis: two rows of copies
+    # all round are enough.
     shift = np.stack(np.meshgrid(np.arange(-2, 3), np.arange(-2, 3)), axis=-1).reshape(-1, 1, 2)
     points = (np.unique(phases, axis=0) + shift).reshape(-1, 2) @ basis
     corners = spatial.Voronoi(points).vertices
@@ -290,14 +337,18 @@ def _wrapped(phase: Float[np.ndarray, "unit 2"]) -> Float[np.ndarray, "unit 2"]:
 def _known_phases(phases: np.ndarray) -> Float[np.ndarray, "known 2"]:
     given = np.asarray(phases, dtype=np.float64)
     if given.ndim != 2 or given.shape[1] != 2 or np.isinf(given).any():
-        raise InputError(f"phases must be (unit, 2) and not infinite, not of shape {np.shape(phases)}")
+        raise InputError(
+            f"phases must be (unit, 2) and not infinite, not of shape {np.shape(phases)}"
+        )
     return given[np.isfinite(given).all(axis=1)]
 
 
 def _checked_vectors(vectors_m: np.ndarray) -> Float[np.ndarray, "2 2"]:
     vectors = np.asarray(vectors_m, dtype=np.float64)
     if vectors.shape != (2, 2) or not np.isfinite(vectors).all():
-        raise InputError(f"lattice vectors must be two finite (x, y), not of shape {np.shape(vectors_m)}")
+        raise InputError(
+            f"lattice vectors must be two finite (x, y), not of shape {np.shape(vectors_m)}"
+        )
     if abs(np.linalg.det(vectors)) <= 1e-3 * np.hypot(*vectors.T).prod():
         raise InputError("lattice vectors lie on one line")
     return vectors

@@ -14,13 +14,19 @@ class RateMapAccumulator:
     def __init__(self, *, arena_m: float, bin_size_m: float, units: int) -> None:
         bins = round(arena_m / bin_size_m)
         if bins < 3:
-            raise InputError(f"an arena of {arena_m} m has fewer than 3 bins of {bin_size_m} m a side")
+            raise InputError(
+                f"an arena of {arena_m} m has fewer than 3 bins of {bin_size_m} m a side"
+            )
         self.arena_m = arena_m
         self.bins = bins
         self.total = np.zeros((bins * bins, units))
         self.count = np.zeros(bins * bins, dtype=np.int64)
 
-    def add(self, positions: Float[np.ndarray, "sample 2"], activity: Float[np.ndarray, "observation unit"]) -> None:
+    def add(
+        self,
+        positions: Float[np.ndarray, "sample 2"],
+        activity: Float[np.ndarray, "observation unit"],
+    ) -> None:
         """Count samples in; positions (x, y) in metres from the arena's centre, those outside are left out."""
         if len(positions) != len(activity):
             raise InputError(f"{len(positions)} positions but {len(activity)} samples of activity")
@@ -29,12 +35,15 @@ class RateMapAccumulator:
         index = np.where(np.asarray(positions) == self.arena_m / 2, self.bins - 1, index)
         inside = ((index >= 0) & (index < self.bins)).all(axis=1)
         flat = index[inside, 1] * self.bins + index[inside, 0]
-        # Samples to bins as one sparse product with a row for each bin that was visited: what a step costs then
-        # depends on the samples, not on the size of the arena.
+        # Samples to bins as one sparse product with a row for each bin that was visited: what a
+        # step costs then depends on the samples, not on the size of the arena.
         order = np.argsort(flat, kind="stable")
         visited, first = np.unique(flat[order], return_index=True)
         sample = np.flatnonzero(inside)[order]
-        where = sparse.csr_array((np.ones(len(flat)), sample, np.append(first, len(flat))), shape=(len(visited), len(positions)))
+        where = sparse.csr_array(
+            (np.ones(len(flat)), sample, np.append(first, len(flat))),
+            shape=(len(visited), len(positions)),
+        )
         self.total[visited] += where @ np.asarray(activity, dtype=np.float64)
         self.count += np.bincount(flat, minlength=self.bins**2)
 
@@ -56,7 +65,11 @@ class RateMapAccumulator:
                 "rate": (("unit", "y", "x"), rate.T.reshape(units, bins, bins).astype(np.float32)),
                 "occupancy": (("y", "x"), occupancy.astype(np.int32)),
             },
-            coords={"unit": np.arange(units), "y": ("y", centres, {"units": "m"}), "x": ("x", centres, {"units": "m"})},
+            coords={
+                "unit": np.arange(units),
+                "y": ("y", centres, {"units": "m"}),
+                "x": ("x", centres, {"units": "m"}),
+            },
             attrs={"arena_m": float(self.arena_m), "bin_size_m": float(size)},
         )
 
@@ -77,11 +90,14 @@ def rate_maps(
         bin_size_m: wanted side of a bin; the arena is cut into the nearest whole number of bins.
 
     Returns:
-        `rate` (unit, y, x), NaN where never visited, and `occupancy` (y, x) in samples, with coordinates in metres.
+        `rate` (unit, y, x), NaN where never visited, and `occupancy` (y, x) in samples, with
+        coordinates in metres.
 
     Raises:
         InputError: mismatched lengths, or fewer than 3 bins a side.
     """
-    accumulator = RateMapAccumulator(arena_m=arena_m, bin_size_m=bin_size_m, units=np.shape(activity)[1])
+    accumulator = RateMapAccumulator(
+        arena_m=arena_m, bin_size_m=bin_size_m, units=np.shape(activity)[1]
+    )
     accumulator.add(positions, activity)
     return accumulator.dataset()

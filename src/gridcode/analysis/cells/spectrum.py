@@ -12,11 +12,13 @@ from gridcode.analysis.cells.lattice import reduced
 from gridcode.analysis.cells.phases import wave_components, wave_vectors
 from gridcode.errors import InputError
 
-# The spectrum is computed at steps of a quarter of what the map resolves, and on at least so many points a side.
+# The spectrum is computed at steps of a quarter of what the map resolves, and on at least so many
+# points a side.
 PADDING, LEAST_POINTS, MOST_POINTS = 4, 128, 1024
 # Waves that leave fewer than this many periods across the map are drift, not a lattice.
 FEWEST_WAVES = 1.0
-# A peak belongs to the wave that a lattice predicts if it is nearer than this share of the lattice's smallest wave number.
+# A peak belongs to the wave that a lattice predicts if it is nearer than this share of the
+# lattice's smallest wave number.
 NEAR = 0.3
 # The second wave leaves at least this angle to the first.
 MIN_ANGLE_DEG = 25.0
@@ -29,17 +31,22 @@ class ModuleSpectrum:
     Attributes:
         power: (k_y, k_x) mean over the cells of their power, each cell's adding up to 1.
         wave_numbers_per_m: (k,) of either axis of `power`, cycles per metre.
-        peaks_per_m: (3, 2) wave vectors (x, y) of the three peaks of the mean power, cycles per metre; the third is near the sum of the first two
-            (a wave and its opposite are the same). NaN where there is no peak.
+        peaks_per_m: (3, 2) wave vectors (x, y) of the three peaks of the mean power, cycles per
+            metre; the third is near the sum of the first two (a wave and its opposite are the
+            same). NaN where there is no peak.
         lengths_per_m: (3,) their lengths; 2 / (sqrt(3) s) for a hexagonal lattice of spacing s.
-        angles_deg: (3,) angles between first and third, third and second, second and the opposite of the first; 60 each for a hexagonal lattice.
-        waves_per_m: (3, 2) the waves that shares and phases below belong to, the third the sum of the others: those of the lattice
-            where it was given, else fitted to the peaks.
-        power_share: (unit, 3) share of each cell's variance over the visited bins that each wave has.
-        phase_deg: (unit, 3) where the crests of each wave lie, degrees in [0, 360) along it from the map's centre.
-        triple_phase_deg: (unit,) phase 3 - phase 1 - phase 2 in [-180, 180): 0 where the three crests meet in one point, as in fields on a lattice;
-            180 for holes on a lattice.
-        tiling_p_value: (3,) Rayleigh's test of phases uniform along each wave; small where the cells' phases cluster.
+        angles_deg: (3,) angles between first and third, third and second, second and the opposite
+            of the first; 60 each for a hexagonal lattice.
+        waves_per_m: (3, 2) the waves that shares and phases below belong to, the third the sum of
+            the others: those of the lattice where it was given, else fitted to the peaks.
+        power_share: (unit, 3) share of each cell's variance over the visited bins that each wave
+            has.
+        phase_deg: (unit, 3) where the crests of each wave lie, degrees in [0, 360) along it from
+            the map's centre.
+        triple_phase_deg: (unit,) phase 3 - phase 1 - phase 2 in [-180, 180): 0 where the three
+            crests meet in one point, as in fields on a lattice; 180 for holes on a lattice.
+        tiling_p_value: (3,) Rayleigh's test of phases uniform along each wave; small where the
+            cells' phases cluster.
     """
 
     power: Float[np.ndarray, "k_y k_x"]
@@ -54,21 +61,26 @@ class ModuleSpectrum:
     tiling_p_value: Float[np.ndarray, " 3"]
 
 
-def power_spectra(rate_maps: np.ndarray, *, bin_size_m: float) -> tuple[Float[np.ndarray, "unit k_y k_x"], Float[np.ndarray, " k"]]:
+def power_spectra(
+    rate_maps: np.ndarray, *, bin_size_m: float
+) -> tuple[Float[np.ndarray, "unit k_y k_x"], Float[np.ndarray, " k"]]:
     r"""Power of each map at every wave vector, zero in the centre.
 
-    $$ P(k) = \frac{\left| \sum_x w(x) (r(x) - \bar r) e^{-2 \pi i k \cdot x} \right|^2}{N^2 \sum_x w(x)^2}, \quad
+    $$ P(k) = \frac{\left| \sum_x w(x) (r(x) - \bar r) e^{-2 \pi i k \cdot x} \right|^2}{N^2 \sum_x
+    w(x)^2}, \quad
        \bar r = \frac{\sum_x w(x) r(x)}{\sum_x w(x)} $$
 
-    with w a Hann window, zero in unvisited bins, and N the points of a side of the padded map: the sum of P over all k is the map's variance
-    (weighted by the window squared), in the map's unit squared, whatever the padding.
+    with w a Hann window, zero in unvisited bins, and N the points of a side of the padded map: the
+    sum of P over all k is the map's variance (weighted by the window squared), in the map's unit
+    squared, whatever the padding.
 
     Args:
         rate_maps: (unit, y, x); NaN marks unvisited bins. Not changed.
         bin_size_m: side of a bin, metres.
 
     Returns:
-        Power, NaN for maps that are silent or constant, and the wave numbers of either axis in cycles per metre, in steps of a quarter of 1 / side.
+        Power, NaN for maps that are silent or constant, and the wave numbers of either axis in
+        cycles per metre, in steps of a quarter of 1 / side.
 
     Raises:
         InputError: wrong shapes or a bin size that is not positive.
@@ -84,7 +96,9 @@ def power_spectra(rate_maps: np.ndarray, *, bin_size_m: float) -> tuple[Float[np
     return power, fft.fftshift(fft.fftfreq(points, bin_size_m))
 
 
-def power_at(rate_maps: np.ndarray, *, bin_size_m: float, wave_numbers_per_m: Float[np.ndarray, " k"]) -> Float[np.ndarray, "unit k_y k_x"]:
+def power_at(
+    rate_maps: np.ndarray, *, bin_size_m: float, wave_numbers_per_m: Float[np.ndarray, " k"]
+) -> Float[np.ndarray, "unit k_y k_x"]:
     """The power of `power_spectra` at chosen wave numbers, without computing the others; equal to it but for the points N of a side (here 1).
 
     Args:
@@ -100,7 +114,10 @@ def power_at(rate_maps: np.ndarray, *, bin_size_m: float, wave_numbers_per_m: Fl
     """
     maps = as_maps(rate_maps)
     _points(maps, bin_size_m)
-    waves_y, waves_x = (np.exp(-2j * np.pi * bin_size_m * np.outer(wave_numbers_per_m, np.arange(n))) for n in maps.shape[1:])
+    waves_y, waves_x = (
+        np.exp(-2j * np.pi * bin_size_m * np.outer(wave_numbers_per_m, np.arange(n)))
+        for n in maps.shape[1:]
+    )
     power = np.full((len(maps), len(wave_numbers_per_m), len(wave_numbers_per_m)), np.nan)
     for unit, reason in enumerate(unscorable(maps)):
         if not reason:
@@ -135,14 +152,17 @@ def _hann(n: int) -> Float[np.ndarray, " n"]:
     return signal.windows.hann(n + 2)[1:-1]
 
 
-def module_spectrum(rate_maps: np.ndarray, *, bin_size_m: float, vectors_m: Float[np.ndarray, "2 2"] | None = None) -> ModuleSpectrum:
+def module_spectrum(
+    rate_maps: np.ndarray, *, bin_size_m: float, vectors_m: Float[np.ndarray, "2 2"] | None = None
+) -> ModuleSpectrum:
     """Mean power of a group of cells, its three main waves, and each cell's phase along them.
 
     Args:
         rate_maps: (unit, y, x) of the cells of one module; NaN marks unvisited bins. Not changed.
         bin_size_m: side of a bin, metres.
-        vectors_m: the module's lattice vectors (x, y), metres: peaks are looked for near its waves, and phases are those of its waves.
-            None: the peaks are the two strongest of the mean power that are not on one line, and a third near their sum.
+        vectors_m: the module's lattice vectors (x, y), metres: peaks are looked for near its waves,
+            and phases are those of its waves. None: the peaks are the two strongest of the mean
+            power that are not on one line, and a third near their sum.
 
     Raises:
         InputError: wrong shapes, lattice vectors on one line, or a bin size that is not positive.
@@ -167,7 +187,9 @@ def module_spectrum(rate_maps: np.ndarray, *, bin_size_m: float, vectors_m: Floa
         wave_numbers_per_m=wave_numbers,
         peaks_per_m=peaks,
         lengths_per_m=np.hypot(*peaks.T),
-        angles_deg=np.array([_apart(first, third), _apart(third, second), _apart(second, first + 180.0)]),
+        angles_deg=np.array(
+            [_apart(first, third), _apart(third, second), _apart(second, first + 180.0)]
+        ),
         waves_per_m=waves,
         power_share=share,
         phase_deg=np.mod(phase, 360.0) % 360.0,
@@ -176,7 +198,9 @@ def module_spectrum(rate_maps: np.ndarray, *, bin_size_m: float, vectors_m: Floa
     )
 
 
-def _mean_power(maps: Maps, bin_size_m: float) -> tuple[Float[np.ndarray, "k_y k_x"], Float[np.ndarray, " k"]]:
+def _mean_power(
+    maps: Maps, bin_size_m: float
+) -> tuple[Float[np.ndarray, "k_y k_x"], Float[np.ndarray, " k"]]:
     """Mean of the power of all maps that have any, each adding up to 1; NaN where none has. One after the other, as spectra are large."""
     points = _points(maps, bin_size_m)
     scorable = [rate for rate, reason in zip(maps, unscorable(maps), strict=True) if not reason]
@@ -194,27 +218,40 @@ def _lattice_waves(vectors_m: Float[np.ndarray, "2 2"]) -> Float[np.ndarray, "3 
 
 
 def _peaks(
-    power: Float[np.ndarray, "k_y k_x"], wave_numbers: Float[np.ndarray, " k"], least: float, near: Float[np.ndarray, "3 2"] | None
+    power: Float[np.ndarray, "k_y k_x"],
+    wave_numbers: Float[np.ndarray, " k"],
+    least: float,
+    near: Float[np.ndarray, "3 2"] | None,
 ) -> Float[np.ndarray, "3 2"]:
     """Three peaks, the third near the sum of the first two; NaN where there is none."""
     place, height = _local_maxima(power, wave_numbers)
     kept = np.hypot(*place.T) >= least
     place, height = place[kept], height[kept]
     if near is not None:
-        return np.stack([_strongest_near(place, height, wave, NEAR * float(np.hypot(*near.T).min())) for wave in near])
+        return np.stack(
+            [
+                _strongest_near(place, height, wave, NEAR * float(np.hypot(*near.T).min()))
+                for wave in near
+            ]
+        )
     none = np.full((3, 2), np.nan)
     if not len(place):
         return none
     order = height.argsort()[::-1]
     first = place[order[0]]
-    sine = np.abs(first[0] * place[:, 1] - first[1] * place[:, 0]) / (np.hypot(*first) * np.hypot(*place.T))
+    sine = np.abs(first[0] * place[:, 1] - first[1] * place[:, 0]) / (
+        np.hypot(*first) * np.hypot(*place.T)
+    )
     across = order[sine[order] > np.sin(np.radians(MIN_ANGLE_DEG))]
     if not len(across):
         return none
     second = place[across[0]]
-    # Of second and its opposite the one that makes the sum shorter: 90 to 120 degrees from the first.
+    # Of second and its opposite the one that makes the sum shorter: 90 to 120 degrees from the
+    # first.
     second = -second if first @ second > 0 else second
-    third = _strongest_near(place, height, first + second, NEAR * float(min(np.hypot(*first), np.hypot(*second))))
+    third = _strongest_near(
+        place, height, first + second, NEAR * float(min(np.hypot(*first), np.hypot(*second)))
+    )
     return np.stack([first, second, third])
 
 
@@ -224,22 +261,35 @@ def _local_maxima(
     """Wave vectors (x, y) and power of all local maxima, between samples by a paraboloid through the logarithms around each."""
     if not np.isfinite(power).all():
         return np.empty((0, 2)), np.empty(0)
-    around = np.stack([power[1 + i : power.shape[0] - 1 + i, 1 + j : power.shape[1] - 1 + j] for i in (-1, 0, 1) for j in (-1, 0, 1)])
+    around = np.stack(
+        [
+            power[1 + i : power.shape[0] - 1 + i, 1 + j : power.shape[1] - 1 + j]
+            for i in (-1, 0, 1)
+            for j in (-1, 0, 1)
+        ]
+    )
     row, column = np.nonzero((around[4] >= around.max(axis=0)) & (around[4] > 1e-6 * power.max()))
     value = np.log(np.maximum(around[:, row, column], 1e-300)).reshape(3, 3, -1)
     slope = np.stack([value[1, 2] - value[1, 0], value[2, 1] - value[0, 1]], axis=-1) / 2
-    bend_x, bend_y = value[1, 2] - 2 * value[1, 1] + value[1, 0], value[2, 1] - 2 * value[1, 1] + value[0, 1]
+    bend_x, bend_y = (
+        value[1, 2] - 2 * value[1, 1] + value[1, 0],
+        value[2, 1] - 2 * value[1, 1] + value[0, 1],
+    )
     mixed = (value[2, 2] - value[2, 0] - value[0, 2] + value[0, 0]) / 4
     bend = np.stack([bend_x, mixed, mixed, bend_y], axis=-1).reshape(-1, 2, 2)
     peaked = (bend_x < 0) & (np.linalg.det(bend) > 1e-12)
     offset = np.zeros_like(slope)
     offset[peaked] = -np.linalg.solve(bend[peaked], slope[peaked][..., None])[..., 0]
     step = wave_numbers[1] - wave_numbers[0]
-    place = np.stack([wave_numbers[column + 1], wave_numbers[row + 1]], axis=1) + step * np.clip(offset, -0.5, 0.5)
+    place = np.stack([wave_numbers[column + 1], wave_numbers[row + 1]], axis=1) + step * np.clip(
+        offset, -0.5, 0.5
+    )
     return place, power[row + 1, column + 1]
 
 
-def _strongest_near(place: np.ndarray, height: np.ndarray, wave: Float[np.ndarray, " 2"], reach: float) -> Float[np.ndarray, " 2"]:
+def _strongest_near(
+    place: np.ndarray, height: np.ndarray, wave: Float[np.ndarray, " 2"], reach: float
+) -> Float[np.ndarray, " 2"]:
     near = np.hypot(*(place - wave).T) <= reach
     return place[np.where(near, height, -np.inf).argmax()] if near.any() else np.full(2, np.nan)
 

@@ -12,7 +12,8 @@ from scipy.spatial.distance import pdist
 from gridcode.analysis.coding.codes import Code, sample_states
 from gridcode.errors import InputError
 
-# Of two places this far apart in state, an observer of one noisy state takes the wrong one this often.
+# Of two places this far apart in state, an observer of one noisy state takes the wrong one this
+# often.
 ERROR_RATE = 0.05
 CONFIDENCE = 0.95
 BLOCK = 1024
@@ -50,14 +51,18 @@ class Capacity:
     @property
     def log_error(self) -> float:
         """Standard error of the natural logarithm of the capacity, from its interval; NaN where there is no capacity."""
-        return math.nan if self.reason else float(math.log(self.high / self.low) / (2 * stats.norm.ppf((1 + CONFIDENCE) / 2)))
+        return (
+            math.nan
+            if self.reason
+            else float(math.log(self.high / self.low) / (2 * stats.norm.ppf((1 + CONFIDENCE) / 2)))
+        )
 
 
 def collision_distance(sigma: float, *, error_rate: float = ERROR_RATE) -> float:
     r"""Neural distance under which noise confuses two places, $\delta = 2 z \sigma$ with an error rate $\Phi(-z)$.
 
-    With independent Gaussian noise of standard deviation $\sigma$ in every unit the best observer takes one state for another at distance d
-    with probability $\Phi(-d / 2 \sigma)$.
+    With independent Gaussian noise of standard deviation $\sigma$ in every unit the best observer
+    takes one state for another at distance d with probability $\Phi(-d / 2 \sigma)$.
 
     Args:
         sigma: standard deviation of the noise of a unit, in the unit of the activity.
@@ -67,18 +72,24 @@ def collision_distance(sigma: float, *, error_rate: float = ERROR_RATE) -> float
         InputError: noise that is not positive, or an error rate out of range.
     """
     if not 0 < sigma < math.inf or not 0 < error_rate < 0.5:
-        raise InputError(f"noise of {sigma} and an error rate of {error_rate} set no distance: take positive noise and a rate under 0.5")
+        raise InputError(
+            f"noise of {sigma} and an error rate of {error_rate} set no distance: take positive noise and a rate under 0.5"
+        )
     return float(-2 * stats.norm.ppf(error_rate) * sigma)
 
 
-def capacity(states: Float[np.ndarray, "place unit"], *, delta: float, side_m: float = math.nan) -> Capacity:
+def capacity(
+    states: Float[np.ndarray, "place unit"], *, delta: float, side_m: float = math.nan
+) -> Capacity:
     r"""Effective number of places that states tell apart, from all pairs of them.
 
     $$ C = \frac{1}{P[\, |g(x) - g(x')| < \delta \,]} $$
 
-    is the inverse of the probability that two random places collide: K places that are told apart, equally likely, give K (the exponential of
-    Renyi's entropy of order 2). The interval is that of a mean over pairs: the variance between places (pairs that share a place depend on
-    each other) and that of counting, as a gamma distribution of the same mean and variance, which for few collisions is Poisson's interval.
+    is the inverse of the probability that two random places collide: K places that are told apart,
+    equally likely, give K (the exponential of Renyi's entropy of order 2). The interval is that of
+    a mean over pairs: the variance between places (pairs that share a place depend on each other)
+    and that of counting, as a gamma distribution of the same mean and variance, which for few
+    collisions is Poisson's interval.
 
     Args:
         states: (place, unit) at uniformly random places.
@@ -89,13 +100,17 @@ def capacity(states: Float[np.ndarray, "place unit"], *, delta: float, side_m: f
         The capacity, NaN with a lower bound where no pair collides.
 
     Raises:
-        InputError: states that are not (place, unit) or not finite, fewer than two, or a distance that is not positive.
+        InputError: states that are not (place, unit) or not finite, fewer than two, or a distance
+            that is not positive.
 
-    Source: Renyi 1961; variance of a mean over pairs: Hoeffding 1948; Poisson intervals: Garwood 1936.
+    Source: Renyi 1961; variance of a mean over pairs: Hoeffding 1948; Poisson intervals: Garwood
+        1936.
     """
     g = np.asarray(states, dtype=np.float64)
     if g.ndim != 2 or len(g) < 2 or g.shape[1] == 0 or not np.isfinite(g).all():
-        raise InputError(f"states must be (place, unit), finite, of two places or more, not {g.shape}")
+        raise InputError(
+            f"states must be (place, unit), finite, of two places or more, not {g.shape}"
+        )
     if not 0 < delta < math.inf:
         raise InputError(f"delta must be positive, not {delta}")
     n, units = g.shape
@@ -108,11 +123,17 @@ def capacity(states: Float[np.ndarray, "place unit"], *, delta: float, side_m: f
     p = collisions / pairs
     between = max(0.0, float((neighbours / (n - 1)).var(ddof=1)) - p * (1 - p) / (n - 1))
     variance = 4 * between / n + p * (1 - p) / pairs
-    # As many independent collisions would have the same relative variance; all pairs collide where there is none.
+    # As many independent collisions would have the same relative variance; all pairs collide where
+    # there is none.
     effective = p**2 / variance if variance > 0 else math.inf
     tail = (1 - CONFIDENCE) / 2
-    fewest, most = (float(stats.gamma.ppf(q, effective + more)) / effective if variance > 0 else 1.0 for q, more in ((tail, 0), (1 - tail, 1)))
-    return Capacity(1 / p, max(1.0, 1 / (p * most)), 1 / (p * fewest), delta, collisions, pairs, side_m, units)
+    fewest, most = (
+        float(stats.gamma.ppf(q, effective + more)) / effective if variance > 0 else 1.0
+        for q, more in ((tail, 0), (1 - tail, 1))
+    )
+    return Capacity(
+        1 / p, max(1.0, 1 / (p * most)), 1 / (p * fewest), delta, collisions, pairs, side_m, units
+    )
 
 
 def _compressed(states: Float[np.ndarray, "place unit"]) -> Float[np.ndarray, "place component"]:
@@ -122,7 +143,9 @@ def _compressed(states: Float[np.ndarray, "place unit"]) -> Float[np.ndarray, "p
     return centred @ axes[:, variance > LEAST_VARIANCE * max(variance.sum(), 1e-300)]
 
 
-def _neighbours(states: Float[np.ndarray, "place component"], delta: float) -> Int[np.ndarray, " place"]:
+def _neighbours(
+    states: Float[np.ndarray, "place component"], delta: float
+) -> Int[np.ndarray, " place"]:
     """Other places within delta of each place, one triangle of blocks of pairs at a time."""
     count = np.zeros(len(states), dtype=np.int64)
     half_square = (states**2).sum(axis=1) / 2
@@ -130,7 +153,10 @@ def _neighbours(states: Float[np.ndarray, "place component"], delta: float) -> I
         for j in range(i, len(states), BLOCK):
             rows, columns = slice(i, i + BLOCK), slice(j, j + BLOCK)
             # |a - b|^2 < delta^2 as a.b - |a|^2/2 - |b|^2/2 > -delta^2/2.
-            near = states[rows] @ states[columns].T - half_square[columns] > half_square[rows, None] - delta**2 / 2
+            near = (
+                states[rows] @ states[columns].T - half_square[columns]
+                > half_square[rows, None] - delta**2 / 2
+            )
             if i == j:
                 np.fill_diagonal(near, False)
             else:
@@ -140,7 +166,12 @@ def _neighbours(states: Float[np.ndarray, "place component"], delta: float) -> I
 
 
 def capacity_against_area(
-    code: Code, *, sides_m: Sequence[float], delta: float, generator: np.random.Generator, places: int = 8000
+    code: Code,
+    *,
+    sides_m: Sequence[float],
+    delta: float,
+    generator: np.random.Generator,
+    places: int = 8000,
 ) -> tuple[Capacity, ...]:
     """Capacity of squares of several sides around the origin, each from its own random places.
 
@@ -149,23 +180,34 @@ def capacity_against_area(
         sides_m: sides, metres.
         delta: distance under which two states collide.
         generator: draws the places.
-        places: places in each square; capacities beyond about their number squared over 6 are bounds.
+        places: places in each square; capacities beyond about their number squared over 6 are
+            bounds.
 
     Raises:
         InputError: a side that is not positive, or too few places with a state.
     """
     return tuple(
-        capacity(sample_states(code, side_m=side, places=places, generator=generator)[1], delta=delta, side_m=float(side)) for side in sides_m
+        capacity(
+            sample_states(code, side_m=side, places=places, generator=generator)[1],
+            delta=delta,
+            side_m=float(side),
+        )
+        for side in sides_m
     )
 
 
 def capacity_against_units(
-    states: Float[np.ndarray, "place unit"], *, subsets: Sequence[Int[np.ndarray, " _"]], delta: float, side_m: float = math.nan
+    states: Float[np.ndarray, "place unit"],
+    *,
+    subsets: Sequence[Int[np.ndarray, " _"]],
+    delta: float,
+    side_m: float = math.nan,
 ) -> tuple[Capacity, ...]:
     """Capacity of subsets of units, at the same noise in every unit; their states are not made any longer.
 
-    What random subsets of M independent modules give is known: slopes grow as the square root of the units, so that capacity grows as their
-    number to the power of M (to the power of 1 for one module, or place cells). Only more modules make it grow exponentially.
+    What random subsets of M independent modules give is known: slopes grow as the square root of
+    the units, so that capacity grows as their number to the power of M (to the power of 1 for one
+    module, or place cells). Only more modules make it grow exponentially.
 
     Args:
         states: (place, unit) at uniformly random places.
@@ -185,30 +227,42 @@ def capacity_against_units(
 def area_exponent(larger: Capacity, smaller: Capacity) -> tuple[float, float]:
     r"""Slope of $\log C$ against the log of the area, between two squares, and its standard error; NaN where either is only a bound.
 
-    1: none of the new places is like any before; 0: all are, as of a periodic code in squares larger than its cell.
+    1: none of the new places is like any before; 0: all are, as of a periodic code in squares
+    larger than its cell.
 
     Raises:
         InputError: sides that are not known or not ascending.
     """
     if not 0 < smaller.side_m < larger.side_m:
-        raise InputError(f"squares of {smaller.side_m} and {larger.side_m} m are not a smaller and a larger one")
+        raise InputError(
+            f"squares of {smaller.side_m} and {larger.side_m} m are not a smaller and a larger one"
+        )
     run = 2 * math.log(larger.side_m / smaller.side_m)
-    return math.log(larger.capacity / smaller.capacity) / run, math.hypot(larger.log_error, smaller.log_error) / run
+    return math.log(larger.capacity / smaller.capacity) / run, math.hypot(
+        larger.log_error, smaller.log_error
+    ) / run
 
 
 def expected_capacity(
-    metric: Float[np.ndarray, "module 2 2"], cell_area_m2: Float[np.ndarray, " module"], *, delta: float, area_m2: float = math.inf
+    metric: Float[np.ndarray, "module 2 2"],
+    cell_area_m2: Float[np.ndarray, " module"],
+    *,
+    delta: float,
+    area_m2: float = math.inf,
 ) -> float:
     r"""Capacity of independent modules, for small $\delta$.
 
-    $$ \frac1C = \frac{\pi^M \delta^{2M}}{M! \prod_m \sqrt{\det G_m}\, A_m} + \frac{\pi \delta^2}{\sqrt{\det \sum_m G_m}\, A} $$
+    $$ \frac1C = \frac{\pi^M \delta^{2M}}{M! \prod_m \sqrt{\det G_m}\, A_m} + \frac{\pi
+    \delta^2}{\sqrt{\det \sum_m G_m}\, A} $$
 
-    The first term is the chance that all phases are alike, for places that have nothing to do with each other (the volume of a ball in 2M
-    dimensions over that of the torus of all phases); the second that the two places are near each other in an area A. On a hexagonal
-    lattice $\sqrt{\det G_m}$ is the slope squared.
+    The first term is the chance that all phases are alike, for places that have nothing to do with
+    each other (the volume of a ball in 2M dimensions over that of the torus of all phases); the
+    second that the two places are near each other in an area A. On a hexagonal lattice $\sqrt{\det
+    G_m}$ is the slope squared.
 
     Args:
-        metric: (module, 2, 2) squared slope of each module's part of the state, activity squared per square metre.
+        metric: (module, 2, 2) squared slope of each module's part of the state, activity squared
+            per square metre.
         cell_area_m2: (module,) area of each module's unit cell.
         delta: distance under which two states collide.
         area_m2: area that places come from, large against the cells; infinite by default.
@@ -217,12 +271,23 @@ def expected_capacity(
         InputError: no modules, or numbers that are not positive.
     """
     metric, area = np.asarray(metric, dtype=np.float64), np.asarray(cell_area_m2, dtype=np.float64)
-    if metric.shape != (len(area), 2, 2) or len(area) == 0 or not (np.linalg.det(metric) > 0).all() or not (area > 0).all():
-        raise InputError(f"every module needs a metric and a cell of positive area, not {metric.shape} and {area}")
+    if (
+        metric.shape != (len(area), 2, 2)
+        or len(area) == 0
+        or not (np.linalg.det(metric) > 0).all()
+        or not (area > 0).all()
+    ):
+        raise InputError(
+            f"every module needs a metric and a cell of positive area, not {metric.shape} and {area}"
+        )
     if not (0 < delta < math.inf and area_m2 > 0):
         raise InputError(f"delta and area must be positive, not {delta} and {area_m2}")
     modules = len(area)
-    log_alike = modules * math.log(math.pi * delta**2) - math.lgamma(modules + 1) - float(np.log(np.sqrt(np.linalg.det(metric)) * area).sum())
+    log_alike = (
+        modules * math.log(math.pi * delta**2)
+        - math.lgamma(modules + 1)
+        - float(np.log(np.sqrt(np.linalg.det(metric)) * area).sum())
+    )
     near = math.pi * delta**2 / (math.sqrt(np.linalg.det(metric.sum(axis=0))) * area_m2)
     return 1 / (math.exp(log_alike) + near)
 
@@ -257,39 +322,58 @@ def independent_modules(
 ) -> IndependentModules:
     r"""As how many independent modules a code acts: states of places that have nothing to do with each other lie in 2 M dimensions.
 
-    The chance that two such states are within r grows as $r^{2M}$ (see `expected_capacity`): of the pairs of places `apart_m` apart that are within
-    R, K, and of those that are within $R / \sqrt2$, k,
+    The chance that two such states are within r grows as $r^{2M}$ (see `expected_capacity`): of the
+    pairs of places `apart_m` apart that are within R, K, and of those that are within $R / \sqrt2$,
+    k,
 
     $$ M = \log_2 (K / k). $$
 
-    R is delta, or where fewer than a `share` of pairs are within it their quantile: distances must be larger than the code's own errors at one place,
-    which have a dimension of their own, the number of units. Lattices of one torus, whatever their periods, count as one.
-    A code that does not repeat within the places given has no such dimension: ask only where capacity no longer grows with the area.
+    R is delta, or where fewer than a `share` of pairs are within it their quantile: distances must
+    be larger than the code's own errors at one place, which have a dimension of their own, the
+    number of units. Lattices of one torus, whatever their periods, count as one.
+    A code that does not repeat within the places given has no such dimension: ask only where
+        capacity no longer grows with the area.
 
     Args:
         positions_m: (place, 2) metres, over an area large against the lattices.
         states: (place, unit).
-        apart_m: places this far apart are unrelated but for the code's own repeats: more than its decorrelation length.
+        apart_m: places this far apart are unrelated but for the code's own repeats: more than its
+            decorrelation length.
         delta: neural distance under which noise confuses places; see `collision_distance`.
         generator: the null's shuffle.
         share: least share of pairs that count as near.
 
     Raises:
-        InputError: shapes that do not match, values that are not finite, or so few places that fewer than 50 pairs are near.
+        InputError: shapes that do not match, values that are not finite, or so few places that
+            fewer than 50 pairs are near.
 
     Source: Grassberger & Procaccia 1983.
     """
     x, g = np.asarray(positions_m, dtype=np.float64), np.asarray(states, dtype=np.float64)
     if g.ndim != 2 or x.shape != (len(g), 2) or not (np.isfinite(x).all() and np.isfinite(g).all()):
-        raise InputError(f"positions must be (place, 2) and states (place, unit), finite, not {x.shape} and {g.shape}")
+        raise InputError(
+            f"positions must be (place, 2) and states (place, unit), finite, not {x.shape} and {g.shape}"
+        )
     far = pdist(x) >= apart_m
     if not share * far.sum() >= FEWEST_NEAR:
-        raise InputError(f"{far.sum()} pairs of places {apart_m:g} m apart leave fewer than {FEWEST_NEAR} near ones: take more places")
-    (number, error, below), (null, *_) = (_half_dimension(pdist(s)[far], delta, share) for s in (g, generator.permuted(g, axis=0)))
-    return IndependentModules(number, error, null, below, "" if math.isfinite(number) else "no pair of places, or every one, is near")
+        raise InputError(
+            f"{far.sum()} pairs of places {apart_m:g} m apart leave fewer than {FEWEST_NEAR} near ones: take more places"
+        )
+    (number, error, below), (null, *_) = (
+        _half_dimension(pdist(s)[far], delta, share) for s in (g, generator.permuted(g, axis=0))
+    )
+    return IndependentModules(
+        number,
+        error,
+        null,
+        below,
+        "" if math.isfinite(number) else "no pair of places, or every one, is near",
+    )
 
 
-def _half_dimension(distance: Float[np.ndarray, " pair"], delta: float, share: float) -> tuple[float, float, float]:
+def _half_dimension(
+    distance: Float[np.ndarray, " pair"], delta: float, share: float
+) -> tuple[float, float, float]:
     below = max(delta, float(np.quantile(distance, share)))
     near, nearer = (int((distance < r).sum()) for r in (below, below / math.sqrt(2)))
     if nearer == 0 or near == len(distance):

@@ -20,13 +20,15 @@ class Growth:
 
     Attributes:
         verdict: `exponential`, `linear`, `power law`, `saturated` or `undecided`.
-        rate: b of $\log C = a + b N + p \log N$: e-folds per unit beyond a power law; with its 95% interval.
+        rate: b of $\log C = a + b N + p \log N$: e-folds per unit beyond a power law; with its 95%
+            interval.
         rate_interval: its ends.
         exponent: slope of log C against log N alone: 1 linear; with its 95% interval.
         exponent_interval: its ends.
         last_exponent_interval: the same between the two largest sizes.
         exponential_rate: slope of log C against N alone.
-        exponential_error: root mean square error of log C of the fit against N alone, natural logarithm.
+        exponential_error: root mean square error of log C of the fit against N alone, natural
+            logarithm.
         power_error: the same of the fit against log N.
         reason: why the verdict is `undecided`; empty where it is not.
     """
@@ -46,11 +48,14 @@ class Growth:
 def capacity_growth(found: Sequence[Capacity], *, sizes: Sequence[float] | None = None) -> Growth:
     r"""Does capacity grow exponentially with the number of units, as a power of it, or not any more?
 
-    Least squares of $\log C = a + b N + p \log N$, weighted by the capacities' own errors; intervals are t intervals, widened where the fit
-    is worse than these errors allow. `saturated`: between the two largest sizes the exponent's interval holds 0 and not 1. Else `exponential`: b
-    is above 0. Else, where p is above 0, a power law, `linear` if 1 is in the interval of the exponent alone. Else `undecided`.
+    Least squares of $\log C = a + b N + p \log N$, weighted by the capacities' own errors;
+    intervals are t intervals, widened where the fit is worse than these errors allow. `saturated`:
+    between the two largest sizes the exponent's interval holds 0 and not 1. Else `exponential`: b
+    is above 0. Else, where p is above 0, a power law, `linear` if 1 is in the interval of the
+    exponent alone. Else `undecided`.
 
-    Compare codes of one design, such as more and more modules, or places tiled with more and more cells. Random subsets of one code's units are
+    Compare codes of one design, such as more and more modules, or places tiled with more and more
+    cells. Random subsets of one code's units are
     not that: where they leave places silent, capacity jumps as the last gaps are filled.
 
     Args:
@@ -68,7 +73,10 @@ def capacity_growth(found: Sequence[Capacity], *, sizes: Sequence[float] | None 
     n = given[order]
     none = (math.nan, math.nan)
     if len(np.unique(n)) < FEWEST_SIZES:
-        nan, few = math.nan, f"capacity is known for {len(np.unique(n))} sizes: {FEWEST_SIZES} are needed"
+        nan, few = (
+            math.nan,
+            f"capacity is known for {len(np.unique(n))} sizes: {FEWEST_SIZES} are needed",
+        )
         return Growth("undecided", nan, none, nan, none, none, nan, nan, nan, few)
     log_c = np.log([found[i].capacity for i in order])
     error = np.maximum([found[i].log_error for i in order], 1e-6)
@@ -79,7 +87,11 @@ def capacity_growth(found: Sequence[Capacity], *, sizes: Sequence[float] | None 
     last, before = n == n[-1], n == np.unique(n)[-2]
     run = math.log(n[-1] / n[before][0])
     rise = (log_c[last].mean() - log_c[before].mean()) / run
-    reach = stats.norm.ppf((1 + CONFIDENCE) / 2) * math.hypot(*(float(np.sqrt((error[i] ** 2).sum()) / i.sum()) for i in (last, before))) / run
+    reach = (
+        stats.norm.ppf((1 + CONFIDENCE) / 2)
+        * math.hypot(*(float(np.sqrt((error[i] ** 2).sum()) / i.sum()) for i in (last, before)))
+        / run
+    )
     ends, reason = (float(rise - reach), float(rise + reach)), ""
     if ends[0] <= 0 and ends[1] < 1:
         verdict = "saturated"
@@ -89,11 +101,24 @@ def capacity_growth(found: Sequence[Capacity], *, sizes: Sequence[float] | None 
         verdict = "linear" if power_interval[1][0] <= 1 <= power_interval[1][1] else "power law"
     else:
         verdict, reason = "undecided", "neither a rate nor an exponent is told from 0"
-    return Growth(verdict, both[1], both_interval[1], power[1], power_interval[1], ends, exponential[1], exponential_error, power_error, reason)
+    return Growth(
+        verdict,
+        both[1],
+        both_interval[1],
+        power[1],
+        power_interval[1],
+        ends,
+        exponential[1],
+        exponential_error,
+        power_error,
+        reason,
+    )
 
 
 def _fit(
-    design: Float[np.ndarray, "size term"], log_c: Float[np.ndarray, " size"], error: Float[np.ndarray, " size"]
+    design: Float[np.ndarray, "size term"],
+    log_c: Float[np.ndarray, " size"],
+    error: Float[np.ndarray, " size"],
 ) -> tuple[list[float], list[tuple[float, float]], float]:
     """Coefficients, their intervals and the unweighted root mean square error of a weighted least squares fit."""
     scaled = design / error[:, None]

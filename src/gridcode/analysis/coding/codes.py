@@ -19,19 +19,23 @@ FEWEST_PLACES = 100
 def code_from_maps(rate: Float[np.ndarray, "unit y x"], *, bin_size_m: float) -> Code:
     """The code that rate maps hold: population vectors between the middles of bins by bilinear interpolation.
 
-    Within the outer half of the outermost bins the vector is that of their edge. Outside of the maps, and next to bins in which any unit is NaN,
-    a place has no state (NaN). A bin should be much smaller than a field: interpolated vectors are shorter than those at the bins' middles.
+    Within the outer half of the outermost bins the vector is that of their edge. Outside of the
+    maps, and next to bins in which any unit is NaN, a place has no state (NaN). A bin should be
+    much smaller than a field: interpolated vectors are shorter than those at the bins' middles.
 
     Args:
         rate: (unit, y, x) maps centred on the origin, in any unit; NaN = never visited. Copied.
         bin_size_m: side of a bin, metres.
 
     Raises:
-        InputError: maps of another shape, smaller than 3 bins a side, infinite or nowhere visited, or a bin size that is not positive.
+        InputError: maps of another shape, smaller than 3 bins a side, infinite or nowhere visited,
+            or a bin size that is not positive.
     """
     maps = np.asarray(rate, dtype=np.float64)
     if maps.ndim != 3 or len(maps) == 0 or min(maps.shape[1:]) < 3:
-        raise InputError(f"rate maps must be (unit, y, x) of 3 bins a side or more, not {maps.shape}")
+        raise InputError(
+            f"rate maps must be (unit, y, x) of 3 bins a side or more, not {maps.shape}"
+        )
     if not 0 < bin_size_m < math.inf:
         raise InputError(f"bin_size_m must be positive, not {bin_size_m}")
     if np.isinf(maps).any() or not np.isfinite(maps).all(axis=0).any():
@@ -58,7 +62,9 @@ def _interpolated(vectors: Float[np.ndarray, "y x unit"], bin_size_m: float) -> 
     def code(positions_m: np.ndarray) -> np.ndarray:
         place = np.asarray(positions_m, dtype=np.float64) / bin_size_m + (bins - 1) / 2
         # Rounding may leave a place on the wall just outside of it.
-        inside: Bool[np.ndarray, " place"] = np.asarray(((place >= -0.5 - 1e-9) & (place <= bins - 0.5 + 1e-9)).all(axis=1))
+        inside: Bool[np.ndarray, " place"] = np.asarray(
+            ((place >= -0.5 - 1e-9) & (place <= bins - 0.5 + 1e-9)).all(axis=1)
+        )
         place = np.clip(np.where(inside[:, None], place, 0.0), 0, bins - 1)
         low = np.minimum(place.astype(np.int64), bins - 2)
         x, y = low.T
@@ -91,7 +97,9 @@ def noisy(code: Code, *, sigma: float, generator: np.random.Generator) -> Code:
     return with_noise
 
 
-def states_at(code: Code, positions_m: Float[np.ndarray, "place 2"]) -> Float[np.ndarray, "place unit"]:
+def states_at(
+    code: Code, positions_m: Float[np.ndarray, "place 2"]
+) -> Float[np.ndarray, "place unit"]:
     """A code's states in double precision, NaN in all units where a place has none.
 
     Raises:
@@ -99,7 +107,9 @@ def states_at(code: Code, positions_m: Float[np.ndarray, "place 2"]) -> Float[np
     """
     states = np.array(code(positions_m), dtype=np.float64)
     if states.ndim != 2 or len(states) != len(positions_m) or states.shape[1] == 0:
-        raise InputError(f"a code must give (place, unit) for {len(positions_m)} places, not {states.shape}")
+        raise InputError(
+            f"a code must give (place, unit) for {len(positions_m)} places, not {states.shape}"
+        )
     if np.isinf(states).any():
         raise InputError("the code gives infinite states")
     states[np.isnan(states).any(axis=1)] = np.nan
@@ -124,11 +134,15 @@ def sample_states(
     states = states_at(code, positions)
     known: Bool[np.ndarray, " place"] = np.asarray(np.isfinite(states).all(axis=1))
     if known.sum() < FEWEST_PLACES:
-        raise InputError(f"only {known.sum()} of {places} places in a square of {side_m:g} m have a state: {FEWEST_PLACES} are needed")
+        raise InputError(
+            f"only {known.sum()} of {places} places in a square of {side_m:g} m have a state: {FEWEST_PLACES} are needed"
+        )
     return positions[known], states[known]
 
 
-def random_places(side_m: float, places: int, generator: np.random.Generator) -> Float[np.ndarray, "place 2"]:
+def random_places(
+    side_m: float, places: int, generator: np.random.Generator
+) -> Float[np.ndarray, "place 2"]:
     """Uniformly random places in a square around the origin.
 
     Raises:
@@ -141,16 +155,20 @@ def random_places(side_m: float, places: int, generator: np.random.Generator) ->
     return generator.uniform(-side_m / 2, side_m / 2, (places, 2))
 
 
-def local_metric(code: Code, positions_m: Float[np.ndarray, "place 2"], *, step_m: float) -> Float[np.ndarray, "place 2 2"]:
+def local_metric(
+    code: Code, positions_m: Float[np.ndarray, "place 2"], *, step_m: float
+) -> Float[np.ndarray, "place 2 2"]:
     r"""Squared growth of neural distance at each place, $G = J^\top J$ with $J = \partial g / \partial x$, so that $|dg|^2 = dx^\top G\, dx$.
 
     Args:
         code: the code.
         positions_m: (place, 2) metres.
-        step_m: half the distance over which differences are taken; no smaller than half a bin for an interpolated code.
+        step_m: half the distance over which differences are taken; no smaller than half a bin for
+            an interpolated code.
 
     Returns:
-        (place, 2, 2) activity squared per square metre; NaN where a neighbouring place has no state.
+        (place, 2, 2) activity squared per square metre; NaN where a neighbouring place has no
+        state.
 
     Raises:
         InputError: a step that is not positive.
@@ -159,7 +177,9 @@ def local_metric(code: Code, positions_m: Float[np.ndarray, "place 2"], *, step_
     return np.einsum("pui,puj->pij", slope, slope)
 
 
-def slopes(code: Code, positions_m: Float[np.ndarray, "place 2"], *, step_m: float) -> Float[np.ndarray, "place unit 2"]:
+def slopes(
+    code: Code, positions_m: Float[np.ndarray, "place 2"], *, step_m: float
+) -> Float[np.ndarray, "place unit 2"]:
     """Derivatives of every unit by x and y by central differences, activity per metre; arguments as in `local_metric`."""
     if not 0 < step_m < math.inf:
         raise InputError(f"step_m must be positive, not {step_m}")

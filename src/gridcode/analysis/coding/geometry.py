@@ -23,12 +23,15 @@ class Separation:
     """Are states of different places apart?
 
     Attributes:
-        confusable: share of pairs of places, `sigma_x_m` or more apart, whose states are closer than delta.
+        confusable: share of pairs of places, `sigma_x_m` or more apart, whose states are closer
+            than delta.
         null_confusable: the same for states dealt to places at random.
         low_quantile: 1% quantile of the neural distance of these pairs.
         plateau: mean neural distance of pairs further apart than half of the longest distance.
-        ratio: `low_quantile` over `plateau`: 1 all pairs equally far apart, 0 at least one in a hundred looks alike.
-        null_ratio: the same for units that are independent of each other (each dealt to places by itself).
+        ratio: `low_quantile` over `plateau`: 1 all pairs equally far apart, 0 at least one in a
+            hundred looks alike.
+        null_ratio: the same for units that are independent of each other (each dealt to places by
+            itself).
         reason: why a number is NaN; empty where none is.
     """
 
@@ -55,11 +58,13 @@ def separation(
         positions_m: (place, 2) metres; of more than 3,000 a random subset is taken.
         states: (place, unit), finite.
         sigma_x_m: places this far apart should be told apart, metres.
-        delta: neural distance under which two states are confused; see `gridcode.analysis.coding.capacity.collision_distance`.
+        delta: neural distance under which two states are confused; see
+            `gridcode.analysis.coding.capacity.collision_distance`.
         generator: draws the subset and the shuffles.
 
     Raises:
-        InputError: shapes that do not match, values that are not finite, fewer than 100 places, or lengths that are not positive.
+        InputError: shapes that do not match, values that are not finite, fewer than 100 places, or
+            lengths that are not positive.
 
     Source: Schaeffer et al. 2023, section 4.1.
     """
@@ -80,9 +85,24 @@ def separation(
     # Dealt to places at random, the pairs that are apart are a random draw of all pairs.
     chance = float((neural < delta).mean())
     if not plateau > 0:
-        return Separation(confusable, chance, low, plateau, math.nan, math.nan, "the activity is the same everywhere")
+        return Separation(
+            confusable,
+            chance,
+            low,
+            plateau,
+            math.nan,
+            math.nan,
+            "the activity is the same everywhere",
+        )
     independent = pdist(generator.permuted(g, axis=0))
-    return Separation(confusable, chance, low, plateau, low / plateau, float(np.quantile(independent, 0.01) / independent.mean()))
+    return Separation(
+        confusable,
+        chance,
+        low,
+        plateau,
+        low / plateau,
+        float(np.quantile(independent, 0.01) / independent.mean()),
+    )
 
 
 @dataclass(frozen=True)
@@ -91,11 +111,12 @@ class Correlation:
 
     Attributes:
         distance_m: (bin,) metres.
-        mean: (bin,) correlation of centred population vectors, 1 at distance 0; NaN with fewer than 20 pairs.
+        mean: (bin,) correlation of centred population vectors, 1 at distance 0; NaN with fewer than
+            20 pairs.
         quartiles: (3, bin) of pairs' own $1 - |g - g'|^2 / 2V$.
         length_m: where the mean first falls to 1/e, metres.
-        far_rms: root mean square of the mean beyond half of the longest distance: 0 for unrelated states,
-            large for a code that repeats. For its null deal the states to places at random.
+        far_rms: root mean square of the mean beyond half of the longest distance: 0 for unrelated
+            states, large for a code that repeats. For its null deal the states to places at random.
         reason: why a number is NaN; empty where none is.
     """
 
@@ -110,10 +131,12 @@ class Correlation:
 def correlation_curve(curve: DistanceCurve, states: Float[np.ndarray, "place unit"]) -> Correlation:
     r"""The correlation that a curve of neural distances holds: one is the other, turned over.
 
-    $$ \rho(d) = \frac{\langle (g - \bar g) \cdot (g' - \bar g) \rangle_d}{V} = 1 - \frac{\langle |g - g'|^2 \rangle_d}{2 V},
+    $$ \rho(d) = \frac{\langle (g - \bar g) \cdot (g' - \bar g) \rangle_d}{V} = 1 - \frac{\langle |g
+    - g'|^2 \rangle_d}{2 V},
        \quad V = \langle |g - \bar g|^2 \rangle $$
 
-    where places at any distance are a fair sample of all. For states of length 1 that are not centred this is $|g - g'|^2 = 2 - 2 \cos$.
+    where places at any distance are a fair sample of all. For states of length 1 that are not
+    centred this is $|g - g'|^2 = 2 - 2 \cos$.
 
     Args:
         curve: from `gridcode.analysis.navigation.neural_distance.distance_curve`.
@@ -128,11 +151,21 @@ def correlation_curve(curve: DistanceCurve, states: Float[np.ndarray, "place uni
     variance = float(np.asarray(states, dtype=np.float64).var(axis=0).sum())
     if not variance > 0:
         none = np.full_like(bins.mean, np.nan)
-        return Correlation(bins.distance_m, none, np.full_like(bins.quartiles, np.nan), math.nan, math.nan, "the activity is the same everywhere")
+        return Correlation(
+            bins.distance_m,
+            none,
+            np.full_like(bins.quartiles, np.nan),
+            math.nan,
+            math.nan,
+            "the activity is the same everywhere",
+        )
     mean = 1 - (bins.mean**2 + bins.sd**2) / (2 * variance)
     quartiles = 1 - bins.quartiles[::-1] ** 2 / (2 * variance)
     known = np.isfinite(mean)
-    distance, value = np.concatenate([[0.0], bins.distance_m[known]]), np.concatenate([[1.0], mean[known]])
+    distance, value = (
+        np.concatenate([[0.0], bins.distance_m[known]]),
+        np.concatenate([[1.0], mean[known]]),
+    )
     below = np.flatnonzero(value <= math.exp(-1))
     length, reason = math.nan, "the correlation stays above 1/e"
     if len(below):
@@ -140,7 +173,11 @@ def correlation_curve(curve: DistanceCurve, states: Float[np.ndarray, "place uni
         share = (value[i - 1] - math.exp(-1)) / (value[i - 1] - value[i])
         length, reason = float(distance[i - 1] + share * (distance[i] - distance[i - 1])), ""
     far = known & (bins.distance_m > np.nanmax(bins.distance_m) / 2) if known.any() else known
-    far_rms = float(np.sqrt(np.average(mean[far] ** 2, weights=bins.pairs[far]))) if far.any() else math.nan
+    far_rms = (
+        float(np.sqrt(np.average(mean[far] ** 2, weights=bins.pairs[far])))
+        if far.any()
+        else math.nan
+    )
     return Correlation(bins.distance_m, mean, quartiles, length, far_rms, reason)
 
 
@@ -163,7 +200,9 @@ class EqualNorm:
     reason: str = ""
 
 
-def equal_norm(states: Float[np.ndarray, "place unit"], *, generator: np.random.Generator) -> EqualNorm:
+def equal_norm(
+    states: Float[np.ndarray, "place unit"], *, generator: np.random.Generator
+) -> EqualNorm:
     """Coefficient of variation of the length of states, against units that are dealt to places each by itself.
 
     Args:
@@ -182,7 +221,9 @@ def equal_norm(states: Float[np.ndarray, "place unit"], *, generator: np.random.
     apart = [np.linalg.norm(generator.permuted(g, axis=0), axis=1) for _ in range(NULL_DRAWS)]
     variation = float(length.std() / length.mean())
     null = float(np.mean([one.std() / one.mean() for one in apart]))
-    return EqualNorm(variation, null, float(length.mean()), "by construction" if variation < ROUNDING else "")
+    return EqualNorm(
+        variation, null, float(length.mean()), "by construction" if variation < ROUNDING else ""
+    )
 
 
 @dataclass(frozen=True)
@@ -190,7 +231,8 @@ class Dimensions:
     r"""In how many dimensions states vary, evenly counted.
 
     Attributes:
-        participation: $(\sum \lambda)^2 / \sum \lambda^2$ of the eigenvalues of the covariance: d for d equal ones.
+        participation: $(\sum \lambda)^2 / \sum \lambda^2$ of the eigenvalues of the covariance: d
+            for d equal ones.
         share: of the number of units: 1 white.
         null_participation: the same for units that are independent of each other.
         eigenvalues: (unit,) descending.
@@ -204,10 +246,13 @@ class Dimensions:
     reason: str = ""
 
 
-def dimensions(states: Float[np.ndarray, "place unit"], *, generator: np.random.Generator) -> Dimensions:
+def dimensions(
+    states: Float[np.ndarray, "place unit"], *, generator: np.random.Generator
+) -> Dimensions:
     """Participation ratio of the covariance of states, against units that are dealt to places each by itself.
 
-    The ideal code of M modules of equal amplitude has three waves each: 6 M equal eigenvalues, whatever the number of units.
+    The ideal code of M modules of equal amplitude has three waves each: 6 M equal eigenvalues,
+        whatever the number of units.
 
     Args:
         states: (place, unit), finite.
@@ -221,19 +266,30 @@ def dimensions(states: Float[np.ndarray, "place unit"], *, generator: np.random.
     _, g = _checked(np.zeros((len(states), 2)), states)
 
     def spectrum(s: Float[np.ndarray, "place unit"]) -> Float[np.ndarray, " unit"]:
-        return np.maximum(np.linalg.eigvalsh(np.cov(s.T, bias=True).reshape(s.shape[1], s.shape[1]))[::-1], 0.0)
+        return np.maximum(
+            np.linalg.eigvalsh(np.cov(s.T, bias=True).reshape(s.shape[1], s.shape[1]))[::-1], 0.0
+        )
 
     values = spectrum(g)
     if not np.ptp(g, axis=0).any():
-        return Dimensions(math.nan, math.nan, math.nan, values, "the activity is the same everywhere")
-    ratio, null = (float(v.sum() ** 2 / (v**2).sum()) for v in (values, spectrum(generator.permuted(g, axis=0))))
+        return Dimensions(
+            math.nan, math.nan, math.nan, values, "the activity is the same everywhere"
+        )
+    ratio, null = (
+        float(v.sum() ** 2 / (v**2).sum())
+        for v in (values, spectrum(generator.permuted(g, axis=0)))
+    )
     return Dimensions(ratio, ratio / g.shape[1], null, values)
 
 
-def _checked(positions_m: np.ndarray, states: np.ndarray) -> tuple[Float[np.ndarray, "place 2"], Float[np.ndarray, "place unit"]]:
+def _checked(
+    positions_m: np.ndarray, states: np.ndarray
+) -> tuple[Float[np.ndarray, "place 2"], Float[np.ndarray, "place unit"]]:
     x, g = np.asarray(positions_m, dtype=np.float64), np.asarray(states, dtype=np.float64)
     if g.ndim != 2 or g.shape[1] == 0 or x.shape != (len(g), 2):
-        raise InputError(f"positions must be (place, 2) and states (place, unit), not {x.shape} and {g.shape}")
+        raise InputError(
+            f"positions must be (place, 2) and states (place, unit), not {x.shape} and {g.shape}"
+        )
     if len(g) < FEWEST_PLACES:
         raise InputError(f"{len(g)} places are too few: {FEWEST_PLACES} are needed")
     if not (np.isfinite(x).all() and np.isfinite(g).all()):

@@ -1,7 +1,7 @@
 """The properties of a grid code, each as one number beside what chance or theory gives, for any code.
 
-Schaeffer et al. 2023, section 4.1, name seven: exponential capacity, separation, decorrelation, equal norm, ease of update, algebraic,
-whitened. Error correction is an eighth.
+Schaeffer et al. 2023, section 4.1, name seven: exponential capacity, separation, decorrelation,
+equal norm, ease of update, algebraic, whitened. Error correction is an eighth.
 """
 
 import math
@@ -25,13 +25,31 @@ from gridcode.analysis.coding.capacity import (
 from gridcode.analysis.coding.capacity_scaling import Growth, capacity_growth
 from gridcode.analysis.coding.codes import Code, sample_states, slopes
 from gridcode.analysis.coding.decoding_error import ErrorCorrection, error_correction
-from gridcode.analysis.coding.geometry import Correlation, Dimensions, EqualNorm, Separation, correlation_curve, dimensions, equal_norm, separation
-from gridcode.analysis.coding.update_operators import ModuleUpdates, PhaseAlgebra, Update, code_waves, ease_of_update, module_updates, phase_algebra
+from gridcode.analysis.coding.geometry import (
+    Correlation,
+    Dimensions,
+    EqualNorm,
+    Separation,
+    correlation_curve,
+    dimensions,
+    equal_norm,
+    separation,
+)
+from gridcode.analysis.coding.update_operators import (
+    ModuleUpdates,
+    PhaseAlgebra,
+    Update,
+    code_waves,
+    ease_of_update,
+    module_updates,
+    phase_algebra,
+)
 from gridcode.analysis.navigation.neural_distance import distance_curve
 from gridcode.errors import InputError
 
 PLACES = 3000
-# Displacements are this many times sigma_x: 0.15 m, a longest step of training, for the published 0.05 m.
+# Displacements are this many times sigma_x: 0.15 m, a longest step of training, for the published
+# 0.05 m.
 STEP_OVER_SIGMA_X = 3.0
 # Shares of the units whose capacity is compared, and draws of each.
 SUBSETS, DRAWS = (1 / 8, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1.0), 3
@@ -57,45 +75,58 @@ def coding_properties(
 ) -> dict[str, Any]:
     r"""Eight properties of a code, each with one headline number that can be compared between codes.
 
-    Noise is relative: its standard deviation in every unit is $\sigma = \mathrm{noise} \cdot \sqrt{\langle |g|^2 \rangle}$, so that codes of any unit
-    and any amplitude compare, at the same number of units. Two places collide where their states are closer than $\delta = 3.29\, \sigma$.
+    Noise is relative: its standard deviation in every unit is $\sigma = \mathrm{noise} \cdot
+    \sqrt{\langle |g|^2 \rangle}$, so that codes of any unit and any amplitude compare, at the same
+    number of units. Two places collide where their states are closer than $\delta = 3.29\, \sigma$.
 
-    | property | headline | null or expectation beside it |
-    | --- | --- | --- |
-    | `capacity` | $\log_2 C$, places told apart in the arena, bits | `expected`: a code of the same slopes that never repeats |
-    | `separation` | 1% quantile of neural distance over its plateau, pairs `sigma_x_m` apart; high is good | units independent of each other |
-    | `decorrelation` | root mean square of the correlation curve beyond half the arena; low is good | states dealt to places at random |
-    | `equal_norm` | coefficient of variation of $\lvert g\rvert$; low is good | units independent of each other |
-    | `update` | $R^2$ of one linear operator for each displacement, far from the places of its fit | the state itself, drawn towards the mean |
-    | `algebraic` | $R$ of sums of phases, at places beyond those where phases were defined | y of other pairs |
-    | `whitened` | participation ratio over the number of units; high is good | units independent of each other |
-    | `correction` | share of readings that are wrong altogether under the noise; low is good | random guesses |
+    | property | headline | null or expectation beside it | | --- | --- | --- | | `capacity` |
+    $\log_2 C$, places told apart in the arena, bits | `expected`: a code of the same slopes that
+    never repeats | | `separation` | 1% quantile of neural distance over its plateau, pairs
+    `sigma_x_m` apart; high is good | units independent of each other | | `decorrelation` | root
+    mean square of the correlation curve beyond half the arena; low is good | states dealt to places
+    at random | | `equal_norm` | coefficient of variation of $\lvert g\rvert$; low is good | units
+    independent of each other | | `update` | $R^2$ of one linear operator for each displacement, far
+    from the places of its fit | the state itself, drawn towards the mean | | `algebraic` | $R$ of
+    sums of phases, at places beyond those where phases were defined | y of other pairs | |
+    `whitened` | participation ratio over the number of units; high is good | units independent of
+    each other | | `correction` | share of readings that are wrong altogether under the noise; low
+    is good | random guesses |
 
-    Behind the capacity's headline: `by_area`, and `area_exponent`, the slope of log C against the log of the area from half the side to the arena
-    (1: every new place is told from all others, 0: none); `by_units` for random subsets of units and `by_modules` for the first modules, at the
+    Behind the capacity's headline: `by_area`, and `area_exponent`, the slope of log C against the
+    log of the area from half the side to the arena (1: every new place is told from all others, 0:
+    none); `by_units` for random subsets of units and `by_modules` for the first modules, at the
     same noise; `independent_modules`, as how many the code acts.
 
     Args:
         code: the code, known in a square of side `arena_m` at least.
         arena_m: side of the square arena around the origin, metres.
         generator: source of all randomness.
-        sigma_x_m: places this far apart should be told apart, metres; displacements are three times as long.
-        noise: standard deviation of the noise of a unit over the root mean square length of the states.
+        sigma_x_m: places this far apart should be told apart, metres; displacements are three times
+            as long.
+        noise: standard deviation of the noise of a unit over the root mean square length of the
+            states.
         labels: (unit,) module of each unit, -1: in none; None: modules are not compared.
-        vectors_m: (module, 2, 2) lattice vectors of the modules, in the order of the labels; None: waves are looked for in the spectrum.
-        beyond_m: side of a larger square in which the code is known too; phases are defined in half of it, at most in the arena.
+        vectors_m: (module, 2, 2) lattice vectors of the modules, in the order of the labels; None:
+            waves are looked for in the spectrum.
+        beyond_m: side of a larger square in which the code is known too; phases are defined in half
+            of it, at most in the arena.
 
     Returns:
-        `arena_m`, `beyond_m`, `units`, `places`, `noise`, `sigma`, `delta`, `error_rate`, `rms_length`; `properties`, a row for each: `headline`,
-        `unit`, `better` (`high` or `low`), `null`, `expected`, `reason`, and the numbers behind them. Ready for JSON: what is missing is None.
+        `arena_m`, `beyond_m`, `units`, `places`, `noise`, `sigma`, `delta`, `error_rate`,
+        `rms_length`; `properties`, a row for each: `headline`, `unit`, `better` (`high` or `low`),
+        `null`, `expected`, `reason`, and the numbers behind them. Ready for JSON: what is missing
+        is None.
 
     Raises:
-        InputError: lengths or noise that are not positive, labels or vectors that do not match, a code that is not known in most of the arena.
+        InputError: lengths or noise that are not positive, labels or vectors that do not match, a
+            code that is not known in most of the arena.
 
     Source: Schaeffer et al. 2023, section 4.1 and appendix C.
     """
     if not (0 < arena_m < math.inf and 0 < sigma_x_m < math.inf and 0 < noise < math.inf):
-        raise InputError(f"arena_m, sigma_x_m and noise must be positive, not {arena_m}, {sigma_x_m} and {noise}")
+        raise InputError(
+            f"arena_m, sigma_x_m and noise must be positive, not {arena_m}, {sigma_x_m} and {noise}"
+        )
     if not 6 * STEP_OVER_SIGMA_X * sigma_x_m < arena_m:
         raise InputError(
             f"an arena of {arena_m:g} m is too small for sigma_x of {sigma_x_m:g} m: take more than {6 * STEP_OVER_SIGMA_X:g} times as much"
@@ -104,11 +135,20 @@ def coding_properties(
         raise InputError(f"beyond_m must be the arena's {arena_m:g} m or more, not {beyond_m}")
     x, g = sample_states(code, side_m=arena_m, places=PLACES, generator=generator)
     if len(x) < PLACES / 2:
-        raise InputError(f"only {len(x)} of {PLACES} places of the arena have a state: the code must be known in half of it")
+        raise InputError(
+            f"only {len(x)} of {PLACES} places of the arena have a state: the code must be known in half of it"
+        )
     _check_modules(g.shape[1], labels, vectors_m)
     rms = float(np.sqrt((g**2).sum(axis=1).mean()))
     largest = arena_m if beyond_m is None else beyond_m
-    head = {"arena_m": arena_m, "beyond_m": beyond_m, "units": g.shape[1], "places": len(x), "noise": noise, "error_rate": ERROR_RATE}
+    head = {
+        "arena_m": arena_m,
+        "beyond_m": beyond_m,
+        "units": g.shape[1],
+        "places": len(x),
+        "noise": noise,
+        "error_rate": ERROR_RATE,
+    }
     if not np.ptp(g, axis=0).any():
         empty = {name: _row(math.nan, *about, reason=UNKNOWN) for name, about in ABOUT.items()}
         return head | {"sigma": None, "delta": None, "rms_length": number(rms), "properties": empty}
@@ -119,19 +159,49 @@ def coding_properties(
     stream = streams["decorrelation"]
     shuffled = g[stream.permutation(len(g))]
     correlation, null_correlation = (
-        correlation_curve(distance_curve(x, s, generator=stream, bin_size_m=sigma_x_m, longest_m=arena_m), s) for s in (g, shuffled)
+        correlation_curve(
+            distance_curve(x, s, generator=stream, bin_size_m=sigma_x_m, longest_m=arena_m), s
+        )
+        for s in (g, shuffled)
     )
     properties = {
-        "capacity": _capacity(code, x, g, arena_m, largest, delta, sigma_x_m, correlation.length_m, labels, vectors_m, streams["capacity"]),
-        "separation": _separation(separation(x, g, sigma_x_m=sigma_x_m, delta=delta, generator=streams["separation"])),
+        "capacity": _capacity(
+            code,
+            x,
+            g,
+            arena_m,
+            largest,
+            delta,
+            sigma_x_m,
+            correlation.length_m,
+            labels,
+            vectors_m,
+            streams["capacity"],
+        ),
+        "separation": _separation(
+            separation(x, g, sigma_x_m=sigma_x_m, delta=delta, generator=streams["separation"])
+        ),
         "decorrelation": _decorrelation(correlation, null_correlation),
         "equal_norm": _equal_norm(equal_norm(g, generator=streams["equal_norm"])),
-        "update": _update(ease_of_update(code, arena_m=arena_m, step_m=step_m, sigma=sigma, generator=streams["update"])),
-        "algebraic": _algebraic(code, min(arena_m, largest / 2), arena_m, vectors_m, streams["algebraic"]),
+        "update": _update(
+            ease_of_update(
+                code, arena_m=arena_m, step_m=step_m, sigma=sigma, generator=streams["update"]
+            )
+        ),
+        "algebraic": _algebraic(
+            code, min(arena_m, largest / 2), arena_m, vectors_m, streams["algebraic"]
+        ),
         "whitened": _whitened(code, g, labels, arena_m, step_m, streams["whitened"]),
-        "correction": _correction(code, correlation.length_m, arena_m, sigma, streams["correction"]),
+        "correction": _correction(
+            code, correlation.length_m, arena_m, sigma, streams["correction"]
+        ),
     }
-    return head | {"sigma": number(sigma), "delta": number(delta), "rms_length": number(rms), "properties": properties}
+    return head | {
+        "sigma": number(sigma),
+        "delta": number(delta),
+        "rms_length": number(rms),
+        "properties": properties,
+    }
 
 
 # Unit of the headline, and whether high or low is good.
@@ -147,7 +217,15 @@ ABOUT = {
 }
 
 
-def _row(headline: float, unit: str, better: str, *, null: float = math.nan, expected: float = math.nan, reason: str = "") -> dict[str, Any]:
+def _row(
+    headline: float,
+    unit: str,
+    better: str,
+    *,
+    null: float = math.nan,
+    expected: float = math.nan,
+    reason: str = "",
+) -> dict[str, Any]:
     return {
         "headline": number(headline),
         "unit": unit,
@@ -159,12 +237,22 @@ def _row(headline: float, unit: str, better: str, *, null: float = math.nan, exp
 
 
 def _check_modules(units: int, labels: np.ndarray | None, vectors_m: np.ndarray | None) -> None:
-    if labels is not None and (np.shape(labels) != (units,) or not np.issubdtype(np.asarray(labels).dtype, np.integer)):
-        raise InputError(f"labels must be one whole number for each of {units} units, not of shape {np.shape(labels)}")
-    if vectors_m is not None and (np.ndim(vectors_m) != 3 or np.shape(vectors_m)[1:] != (2, 2) or len(vectors_m) == 0):
-        raise InputError(f"vectors_m must be (module, 2, 2) with one module or more, not {np.shape(vectors_m)}")
+    if labels is not None and (
+        np.shape(labels) != (units,) or not np.issubdtype(np.asarray(labels).dtype, np.integer)
+    ):
+        raise InputError(
+            f"labels must be one whole number for each of {units} units, not of shape {np.shape(labels)}"
+        )
+    if vectors_m is not None and (
+        np.ndim(vectors_m) != 3 or np.shape(vectors_m)[1:] != (2, 2) or len(vectors_m) == 0
+    ):
+        raise InputError(
+            f"vectors_m must be (module, 2, 2) with one module or more, not {np.shape(vectors_m)}"
+        )
     if labels is not None and vectors_m is not None and labels.max(initial=-1) >= len(vectors_m):
-        raise InputError(f"labels name module {labels.max()}, but vectors_m holds {len(vectors_m)} modules")
+        raise InputError(
+            f"labels name module {labels.max()}, but vectors_m holds {len(vectors_m)} modules"
+        )
 
 
 def _capacity(
@@ -184,36 +272,72 @@ def _capacity(
     sides = [share * arena_m for share in SIDES[:-1]]
     if largest_m > arena_m:
         sides += list(np.geomspace(arena_m, largest_m, BEYOND + 1)[1:])
-    by_area = capacity_against_area(code, sides_m=sides, delta=delta, generator=generator, places=PLACES)
+    by_area = capacity_against_area(
+        code, sides_m=sides, delta=delta, generator=generator, places=PLACES
+    )
     units = g.shape[1]
     sizes = sorted({max(1, round(share * units)) for share in SUBSETS})
-    subsets = [generator.permutation(units)[:size] for size in sizes for _ in range(DRAWS if size < units else 1)]
+    subsets = [
+        generator.permutation(units)[:size]
+        for size in sizes
+        for _ in range(DRAWS if size < units else 1)
+    ]
     by_units = capacity_against_units(g, subsets=subsets, delta=delta, side_m=arena_m)
-    members = [] if labels is None else [np.flatnonzero((labels >= 0) & (labels <= m)) for m in np.unique(labels[labels >= 0])]
+    members = (
+        []
+        if labels is None
+        else [np.flatnonzero((labels >= 0) & (labels <= m)) for m in np.unique(labels[labels >= 0])]
+    )
     by_modules = capacity_against_units(g, subsets=members, delta=delta, side_m=arena_m)
     everywhere = sorted((*by_area, here), key=lambda c: c.side_m)
     exponent = area_exponent(here, next(c for c in everywhere if c.side_m == arena_m / 2))
-    far_exponent = area_exponent(everywhere[-1], max((c for c in everywhere if c.side_m <= largest_m / 2), key=lambda c: c.side_m))
+    far_exponent = area_exponent(
+        everywhere[-1],
+        max((c for c in everywhere if c.side_m <= largest_m / 2), key=lambda c: c.side_m),
+    )
     # 0 where all of the code's places have been seen, 1 where none repeats.
     if abs(far_exponent[0]) < 0.5:
         far, states = sample_states(code, side_m=largest_m, places=PLACES, generator=generator)
         apart_m = min(2 * length_m, largest_m / 2) if math.isfinite(length_m) else largest_m / 2
-        acts_as = independent_modules(far, states, apart_m=apart_m, delta=delta, generator=generator)
+        acts_as = independent_modules(
+            far, states, apart_m=apart_m, delta=delta, generator=generator
+        )
     else:
         acts_as = _no_modules(far_exponent[0])
     slope = slopes(code, x[: PLACES // 3], step_m=sigma_x_m / 2)
     slope = slope[np.isfinite(slope).all(axis=(1, 2))]
     # Where states do not change with the place at all, any two such places collide.
-    inverse = 1 / np.sqrt(np.maximum(np.linalg.det(np.einsum("pui,puj->pij", slope, slope)), 1e-300)) if len(slope) else np.array([math.inf])
+    inverse = (
+        1 / np.sqrt(np.maximum(np.linalg.det(np.einsum("pui,puj->pij", slope, slope)), 1e-300))
+        if len(slope)
+        else np.array([math.inf])
+    )
     limit = arena_m**2 / (math.pi * delta**2 * float(inverse.mean()))
     modules = math.nan
     if labels is not None and vectors_m is not None and len(slope) and (labels >= 0).any():
         present = np.unique(labels[labels >= 0])
-        metric = np.stack([np.einsum("pui,puj->ij", own, own) / len(own) for own in (slope[:, labels == m] for m in present)])
+        metric = np.stack(
+            [
+                np.einsum("pui,puj->ij", own, own) / len(own)
+                for own in (slope[:, labels == m] for m in present)
+            ]
+        )
         if (np.linalg.det(metric) > 0).all():
-            modules = math.log2(expected_capacity(metric, np.abs(np.linalg.det(vectors_m[present])), delta=delta, area_m2=arena_m**2))
+            modules = math.log2(
+                expected_capacity(
+                    metric,
+                    np.abs(np.linalg.det(vectors_m[present])),
+                    delta=delta,
+                    area_m2=arena_m**2,
+                )
+            )
     bits = math.log2(here.capacity) if not here.reason else math.nan
-    return _row(bits, *ABOUT["capacity"], expected=math.log2(limit) if limit >= 1 else math.nan, reason=here.reason) | {
+    return _row(
+        bits,
+        *ABOUT["capacity"],
+        expected=math.log2(limit) if limit >= 1 else math.nan,
+        reason=here.reason,
+    ) | {
         "expected_of_independent_modules": number(modules),
         "arena": _capacity_row(here),
         "by_area": [_capacity_row(c) for c in everywhere],
@@ -288,14 +412,15 @@ def _decorrelation(found: Correlation, null: Correlation) -> dict[str, Any]:
 
 
 def _equal_norm(found: EqualNorm) -> dict[str, Any]:
-    return _row(found.variation, *ABOUT["equal_norm"], null=found.null_variation, reason=found.reason) | {
-        "mean": number(found.mean),
-        "note": found.note,
-    }
+    return _row(
+        found.variation, *ABOUT["equal_norm"], null=found.null_variation, reason=found.reason
+    ) | {"mean": number(found.mean), "note": found.note}
 
 
 def _update(found: Update) -> dict[str, Any]:
-    return _row(found.r_square, *ABOUT["update"], null=found.persistence_r_square, reason=found.reason) | {
+    return _row(
+        found.r_square, *ABOUT["update"], null=found.persistence_r_square, reason=found.reason
+    ) | {
         "null_r_square": number(found.null_r_square),
         "step_m": number(found.step_m),
         "step_variation": number(found.step_variation),
@@ -304,7 +429,13 @@ def _update(found: Update) -> dict[str, Any]:
     }
 
 
-def _algebraic(code: Code, side_m: float, arena_m: float, vectors_m: np.ndarray | None, generator: np.random.Generator) -> dict[str, Any]:
+def _algebraic(
+    code: Code,
+    side_m: float,
+    arena_m: float,
+    vectors_m: np.ndarray | None,
+    generator: np.random.Generator,
+) -> dict[str, Any]:
     lattices: list[np.ndarray | None] = [None] if vectors_m is None else list(vectors_m)
     waves = np.concatenate([code_waves(code, side_m=arena_m, vectors_m=one) for one in lattices])
     if not np.isfinite(waves).all():
@@ -321,12 +452,28 @@ def _algebraic(code: Code, side_m: float, arena_m: float, vectors_m: np.ndarray 
 
 
 def _whitened(
-    code: Code, g: Float[np.ndarray, "place unit"], labels: np.ndarray | None, arena_m: float, step_m: float, generator: np.random.Generator
+    code: Code,
+    g: Float[np.ndarray, "place unit"],
+    labels: np.ndarray | None,
+    arena_m: float,
+    step_m: float,
+    generator: np.random.Generator,
 ) -> dict[str, Any]:
     found: Dimensions = dimensions(g, generator=generator)
     none = ModuleUpdates(np.empty(0), math.nan, math.nan, "modules are not known")
-    updates = none if labels is None else module_updates(code, labels=labels, arena_m=arena_m, step_m=step_m, generator=generator)
-    return _row(found.share, *ABOUT["whitened"], null=found.null_participation / g.shape[1], reason=found.reason) | {
+    updates = (
+        none
+        if labels is None
+        else module_updates(
+            code, labels=labels, arena_m=arena_m, step_m=step_m, generator=generator
+        )
+    )
+    return _row(
+        found.share,
+        *ABOUT["whitened"],
+        null=found.null_participation / g.shape[1],
+        reason=found.reason,
+    ) | {
         "participation": number(found.participation),
         "null_participation": number(found.null_participation),
         "eigenvalues": numbers(found.eigenvalues),
@@ -337,18 +484,34 @@ def _whitened(
     }
 
 
-def _correction(code: Code, length_m: float, arena_m: float, sigma: float, generator: np.random.Generator) -> dict[str, Any]:
+def _correction(
+    code: Code, length_m: float, arena_m: float, sigma: float, generator: np.random.Generator
+) -> dict[str, Any]:
     about = ABOUT["correction"]
     if not length_m < arena_m:
-        return _row(math.nan, *about, reason="states stay alike all over the arena: no error is local")
+        return _row(
+            math.nan, *about, reason="states stay alike all over the arena: no error is local"
+        )
     bin_size_m = max(length_m / BINS_PER_LENGTH, arena_m / MOST_BINS_A_SIDE)
     if bin_size_m > length_m / 2:
-        return _row(math.nan, *about, reason=f"states change within {length_m:.3g} m: the arena is too large to compare with all of its places")
+        return _row(
+            math.nan,
+            *about,
+            reason=f"states change within {length_m:.3g} m: the arena is too large to compare with all of its places",
+        )
     levels = tuple(sigma * over for over in NOISE_OVER_NOISE)
     found: ErrorCorrection = error_correction(
-        code, arena_m=arena_m, radius_m=length_m, sigmas=levels, generator=generator, bin_size_m=bin_size_m, places=READINGS
+        code,
+        arena_m=arena_m,
+        radius_m=length_m,
+        sigmas=levels,
+        generator=generator,
+        bin_size_m=bin_size_m,
+        places=READINGS,
     )
-    return _row(float(found.catastrophic[NOISE_OVER_NOISE.index(1.0)]), *about, null=found.chance) | {
+    return _row(
+        float(found.catastrophic[NOISE_OVER_NOISE.index(1.0)]), *about, null=found.chance
+    ) | {
         "sigma": numbers(found.sigma),
         "local_error_m": numbers(found.local_error_m),
         "expected_m": numbers(found.expected_m),

@@ -21,15 +21,18 @@ class PhaseProfile:
 
     Attributes:
         velocities: (velocity, 2) metres per step; the first is zero.
-        explained: (velocity,) share of the variance of the weights that the phase difference explains, cross-validated; below 0: nothing.
+        explained: (velocity,) share of the variance of the weights that the phase difference
+            explains, cross-validated; below 0: nothing.
         shift_m: (velocity, 2) shift of the profile against that at velocity zero, metres.
         matrix: (2, 2) M of least squares shift = M v.
-        mean: (velocity, bin, bin) mean weight by phase difference, first along the first lattice vector; NaN where a bin is empty.
+        mean: (velocity, bin, bin) mean weight by phase difference, first along the first lattice
+            vector; NaN where a bin is empty.
         null_95: 95th percentile of its value at velocity zero with phases shuffled among cells.
         p_value: of `explained` at velocity zero with shuffled phases.
         slope: half the trace of M; 1 if the profile moves as the animal does.
-        slope_with_self: the same with what cells give to themselves in the profile, at phase difference zero. Self-weights stay where they are:
-            where they keep the bump in place, the weights between cells must shift by more than the animal moves (slope above 1), and
+        slope_with_self: the same with what cells give to themselves in the profile, at phase
+            difference zero. Self-weights stay where they are: where they keep the bump in place,
+            the weights between cells must shift by more than the animal moves (slope above 1), and
             the whole profile by less.
         turn_deg: angle by which M turns.
         isotropy: smaller over larger singular value of M.
@@ -67,28 +70,43 @@ def phase_profile(
 ) -> PhaseProfile:
     r"""Weights against phase difference, and whether their profile is shifted by the velocity.
 
-    A bump of activity that moves with the animal needs a cell at phase $\varphi_i$ to be driven by those at $\varphi_i - v$: a profile
-    of $W_{ij}(v)$ over $\Delta = \varphi_i - \varphi_j$ that is shifted by v. The profile is a Fourier series on the unit cell (by least
-    squares over all pairs of different cells, the 24 longest waves or as many as there are ten pairs for each coefficient), its shift the peak
-    of the cross-correlation $\operatorname{Re} \sum_{m \ne 0} c_m(v)\, \overline{c_m(0)}\, e^{2 \pi i m \cdot s}$. What a cell
-    gives to itself does not shift and is left out.
+    A bump of activity that moves with the animal needs a cell at phase $\varphi_i$ to be driven by
+    those at $\varphi_i - v$: a profile of $W_{ij}(v)$ over $\Delta = \varphi_i - \varphi_j$ that is
+    shifted by v. The profile is a Fourier series on the unit cell (by least squares over all pairs
+    of different cells, the 24 longest waves or as many as there are ten pairs for each
+    coefficient), its shift the peak of the cross-correlation $\operatorname{Re} \sum_{m \ne 0}
+    c_m(v)\, \overline{c_m(0)}\, e^{2 \pi i m \cdot s}$. What a cell gives to itself does not shift
+    and is left out.
 
     Args:
         weights: (velocity, unit, unit) of the cells of one module.
         velocities: (velocity, 2) metres; the first is zero.
-        phases: (unit, 2) phase of each cell in [0, 1) along the lattice vectors: one of its fields is at `phase @ vectors_m`.
+        phases: (unit, 2) phase of each cell in [0, 1) along the lattice vectors: one of its fields
+            is at `phase @ vectors_m`.
         vectors_m: lattice vectors (x, y) as rows, metres.
         generator: draws the folds and shuffles phases among cells.
         nulls: shuffles.
 
     Raises:
-        InputError: shapes that do not match, phases or vectors that make no sense, or a first velocity that is not zero.
+        InputError: shapes that do not match, phases or vectors that make no sense, or a first
+            velocity that is not zero.
     """
     count, units, _ = weights.shape
     if velocities.shape != (count, 2) or phases.shape != (units, 2) or nulls < 1:
-        raise InputError(f"{count} matrices of {units} units do not match velocities {velocities.shape}, phases {phases.shape} or {nulls} shuffles")
-    if not (np.isfinite(phases).all() and np.isfinite(vectors_m).all() and np.isfinite(weights).all()) or abs(np.linalg.det(vectors_m)) < 1e-12:
-        raise InputError("weights, phases and lattice vectors must be finite, and the vectors not on one line")
+        raise InputError(
+            f"{count} matrices of {units} units do not match velocities {velocities.shape}, phases {phases.shape} or {nulls} shuffles"
+        )
+    if (
+        not (
+            np.isfinite(phases).all()
+            and np.isfinite(vectors_m).all()
+            and np.isfinite(weights).all()
+        )
+        or abs(np.linalg.det(vectors_m)) < 1e-12
+    ):
+        raise InputError(
+            "weights, phases and lattice vectors must be finite, and the vectors not on one line"
+        )
     if velocities[0].any() or not velocities[1:].any(axis=1).all():
         raise InputError("the first velocity must be zero and no other")
     one, other = np.nonzero(~np.eye(units, dtype=bool))
@@ -100,13 +118,20 @@ def phase_profile(
     elif (target.std(axis=0) <= 1e-12 * np.abs(target).max()).any():
         reason = "the weights are all the same"
     if reason:
-        explained, shift, matrix, mean = (np.full(n, np.nan) for n in ((count,), (count, 2), (2, 2), (count, PROFILE_BINS, PROFILE_BINS)))
+        explained, shift, matrix, mean = (
+            np.full(n, np.nan)
+            for n in ((count,), (count, 2), (2, 2), (count, PROFILE_BINS, PROFILE_BINS))
+        )
         return PhaseProfile(velocities, explained, shift, matrix, mean, reason=reason)
     fold = generator.permutation(units**2) % FOLDS
 
-    def fit(by_cell: np.ndarray, *, with_self: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def fit(
+        by_cell: np.ndarray, *, with_self: bool = False
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         i, j = np.nonzero(np.ones((units, units), dtype=bool)) if with_self else (one, other)
-        explained, coefficients = _regress(by_cell[i] - by_cell[j], weights[:, i, j].T, harmonics, fold[: len(i)])
+        explained, coefficients = _regress(
+            by_cell[i] - by_cell[j], weights[:, i, j].T, harmonics, fold[: len(i)]
+        )
         shift = _shifts(coefficients, harmonics, vectors_m)
         return explained, shift, np.linalg.lstsq(velocities, shift, rcond=None)[0].T
 
@@ -133,7 +158,9 @@ def phase_profile(
         isotropy=float(stretch[1] / stretch[0]) if stretch[0] > 0 else math.nan,
         r2=r2,
         slope_null_95=float(np.quantile(np.abs(null_slope), 0.95)),
-        shift_p_value=(1 + int((null_shift >= slope * r2).sum())) / (1 + nulls) if math.isfinite(r2) else math.nan,
+        shift_p_value=(1 + int((null_shift >= slope * r2).sum())) / (1 + nulls)
+        if math.isfinite(r2)
+        else math.nan,
     )
 
 
@@ -149,27 +176,38 @@ def _harmonics(most: int, vectors_m: Float[np.ndarray, "2 2"]) -> Int[np.ndarray
 
 
 def _regress(
-    difference: Float[np.ndarray, "pair 2"], target: Float[np.ndarray, "pair velocity"], harmonics: Int[np.ndarray, "harmonic 2"], fold: np.ndarray
+    difference: Float[np.ndarray, "pair 2"],
+    target: Float[np.ndarray, "pair velocity"],
+    harmonics: Int[np.ndarray, "harmonic 2"],
+    fold: np.ndarray,
 ) -> tuple[Float[np.ndarray, " velocity"], Complex[np.ndarray, "velocity harmonic"]]:
     """Cross-validated share of variance, and the coefficients over all pairs, from the normal equations of the folds."""
     angle = 2 * np.pi * difference @ harmonics.T
     design = np.concatenate([np.ones((len(angle), 1)), np.cos(angle), np.sin(angle)], axis=1)
     parts = [(design[fold == f], target[fold == f]) for f in range(FOLDS)]
     grams, moments = np.stack([d.T @ d for d, _ in parts]), np.stack([d.T @ t for d, t in parts])
-    # Phases on a regular grid make columns that are the same; a trace of ridge splits the coefficient between them.
+    # Phases on a regular grid make columns that are the same; a trace of ridge splits the
+    # coefficient between them.
     ridge = 1e-9 * len(design) * np.eye(design.shape[1])
     left = total = np.zeros(target.shape[1])
     for (d, t), gram, moment in zip(parts, grams, moments, strict=True):
-        coefficient = np.linalg.solve(grams.sum(axis=0) - gram + ridge, moments.sum(axis=0) - moment)
+        coefficient = np.linalg.solve(
+            grams.sum(axis=0) - gram + ridge, moments.sum(axis=0) - moment
+        )
         others = (moments.sum(axis=0) - moment)[0] / (len(design) - len(d))
-        left, total = left + ((t - d @ coefficient) ** 2).sum(axis=0), total + ((t - others) ** 2).sum(axis=0)
+        left, total = (
+            left + ((t - d @ coefficient) ** 2).sum(axis=0),
+            total + ((t - others) ** 2).sum(axis=0),
+        )
     coefficient = np.linalg.solve(grams.sum(axis=0) + ridge, moments.sum(axis=0))[1:]
     count = len(harmonics)
     return 1 - left / total, (coefficient[:count] - 1j * coefficient[count:]).T
 
 
 def _shifts(
-    coefficients: Complex[np.ndarray, "velocity harmonic"], harmonics: Int[np.ndarray, "harmonic 2"], vectors_m: Float[np.ndarray, "2 2"]
+    coefficients: Complex[np.ndarray, "velocity harmonic"],
+    harmonics: Int[np.ndarray, "harmonic 2"],
+    vectors_m: Float[np.ndarray, "2 2"],
 ) -> Float[np.ndarray, "velocity 2"]:
     """Peak of the cross-correlation with the first profile: best of a grid, then Newton's method; the shortest of equivalent shifts."""
     product = coefficients * np.conj(coefficients[0])
@@ -182,24 +220,38 @@ def _shifts(
         curvature = np.einsum("vh,ha,hb->vab", wave.real, harmonics, harmonics)
         solvable = np.linalg.det(curvature) > 1e-12 * np.linalg.norm(curvature, axis=(1, 2)) ** 2
         step = np.zeros_like(shift)
-        step[solvable] = np.linalg.solve(curvature[solvable], slope[solvable, :, None])[..., 0] / (2 * np.pi)
+        step[solvable] = np.linalg.solve(curvature[solvable], slope[solvable, :, None])[..., 0] / (
+            2 * np.pi
+        )
         shift = shift + np.clip(step, -0.5 / SHIFT_GRID, 0.5 / SHIFT_GRID)
     shift -= np.rint(shift)
     copies = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1]), axis=-1).reshape(-1, 2)
     candidates = (shift[:, None] + copies) @ vectors_m
-    return np.take_along_axis(candidates, np.linalg.norm(candidates, axis=-1).argmin(axis=1)[:, None, None], axis=1)[:, 0]
+    return np.take_along_axis(
+        candidates, np.linalg.norm(candidates, axis=-1).argmin(axis=1)[:, None, None], axis=1
+    )[:, 0]
 
 
-def _explained_shift(shift: Float[np.ndarray, "velocity 2"], velocities: Float[np.ndarray, "velocity 2"], matrix: Float[np.ndarray, "2 2"]) -> float:
+def _explained_shift(
+    shift: Float[np.ndarray, "velocity 2"],
+    velocities: Float[np.ndarray, "velocity 2"],
+    matrix: Float[np.ndarray, "2 2"],
+) -> float:
     moved = float((shift**2).sum())
-    return 1 - float(((shift - velocities @ matrix.T) ** 2).sum()) / moved if moved > 0 else math.nan
+    return (
+        1 - float(((shift - velocities @ matrix.T) ** 2).sum()) / moved if moved > 0 else math.nan
+    )
 
 
-def _binned(difference: Float[np.ndarray, "pair 2"], target: Float[np.ndarray, "pair velocity"]) -> Float[np.ndarray, "velocity bin bin"]:
+def _binned(
+    difference: Float[np.ndarray, "pair 2"], target: Float[np.ndarray, "pair velocity"]
+) -> Float[np.ndarray, "velocity bin bin"]:
     """Mean weight in bins of the phase difference centred on multiples of 1 / PROFILE_BINS; zero difference is in the middle of the first."""
     index = np.mod(np.rint(difference * PROFILE_BINS).astype(np.int64), PROFILE_BINS)
     flat = index[:, 0] * PROFILE_BINS + index[:, 1]
     pairs = np.bincount(flat, minlength=PROFILE_BINS**2)
-    sums = np.stack([np.bincount(flat, weights=column, minlength=PROFILE_BINS**2) for column in target.T])
+    sums = np.stack(
+        [np.bincount(flat, weights=column, minlength=PROFILE_BINS**2) for column in target.T]
+    )
     mean = np.divide(sums, pairs, where=pairs > 0, out=np.full(sums.shape, np.nan))
     return mean.reshape(-1, PROFILE_BINS, PROFILE_BINS)

@@ -9,15 +9,24 @@ from jaxtyping import Bool, Complex, Float, Int
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist, squareform
 
-from gridcode.analysis.dynamics.manifold import ManifoldSample, jacobian, plane_overlap, spans_plane, tangent_plane, to_metres
+from gridcode.analysis.dynamics.manifold import (
+    ManifoldSample,
+    jacobian,
+    plane_overlap,
+    spans_plane,
+    tangent_plane,
+    to_metres,
+)
 from gridcode.analysis.system import Step
 from gridcode.errors import InputError
 
-# A state is at rest where what is left of its way, as a geometric series of its last two moves, is this share of the distance of unrelated states.
+# A state is at rest where what is left of its way, as a geometric series of its last two moves, is
+# this share of the distance of unrelated states.
 AT_REST = 1e-6
 # Moves this small, as a share of a state's length, are rounding.
 ROUNDING = 1e-13
-# States that still move after this many steps, and again at the end, are watched for cycles of up to so many steps.
+# States that still move after this many steps, and again at the end, are watched for cycles of up
+# to so many steps.
 CYCLES_FROM = 2_000
 CYCLE_STEPS = 1_000
 
@@ -33,9 +42,11 @@ class ReturnMap:
         label: (walker,) number of the fixed point reached; -1 where none is.
         states: (point, unit) the fixed points, the most visited first.
         eigenvalues: (point, 2) the two largest ones of the Jacobian there, by modulus.
-        alignment: (point,) mean squared cosine between the plane of their eigenvectors and the tangent plane: 1 the same, 2/units by chance.
+        alignment: (point,) mean squared cosine between the plane of their eigenvectors and the
+            tangent plane: 1 the same, 2/units by chance.
         way_m: (walker, 2) displacement from the start to the fixed point; NaN without one.
-        steps: (walker,) steps until the state stays within a tenth of the neural distance to its fixed point, to about a fifth; NaN without one.
+        steps: (walker,) steps until the state stays within a tenth of the neural distance to its
+            fixed point, to about a fifth; NaN without one.
         within: largest distance between end states counted as one fixed point.
         between: smallest distance between two fixed points; NaN with fewer than two.
         unrelated: median neural distance of the states started from.
@@ -70,14 +81,19 @@ class ReturnMap:
         """Chao's estimate (bias-corrected) of how many fixed points there are, unseen ones included; NaN where every walker has its own."""
         visits = self.visits
         once, twice = int((visits == 1).sum()), int((visits == 2).sum())
-        return len(visits) + once * (once - 1) / (2 * (twice + 1)) if once < visits.sum() else math.nan
+        return (
+            len(visits) + once * (once - 1) / (2 * (twice + 1)) if once < visits.sum() else math.nan
+        )
 
 
-def return_map(step: Step, sample: ManifoldSample, *, longest: int = 20_000, first: int = 10) -> ReturnMap:
+def return_map(
+    step: Step, sample: ManifoldSample, *, longest: int = 20_000, first: int = 10
+) -> ReturnMap:
     r"""Apply a velocity of zero again and again: drift, and the fixed points that states end at.
 
-    A perfect integrator stays where it is, at any of a sheet of fixed points. End states are joined into fixed points by single linkage, cut in the
-    widest gap of the logarithms of its distances between the tolerance of being at rest and the distance of unrelated states.
+    A perfect integrator stays where it is, at any of a sheet of fixed points. End states are joined
+    into fixed points by single linkage, cut in the widest gap of the logarithms of its distances
+    between the tolerance of being at rest and the distance of unrelated states.
 
     Args:
         step: one step of the system.
@@ -91,7 +107,11 @@ def return_map(step: Step, sample: ManifoldSample, *, longest: int = 20_000, fir
     if not 1 <= first <= longest:
         raise InputError(f"{first} steps to report do not lie between 1 and the {longest} to take")
     walkers, unrelated = len(sample.states), sample.unrelated
-    state, moving, cycle = sample.states.copy(), np.ones(walkers, dtype=bool), np.zeros(walkers, dtype=bool)
+    state, moving, cycle = (
+        sample.states.copy(),
+        np.ones(walkers, dtype=bool),
+        np.zeros(walkers, dtype=bool),
+    )
     checkpoints = _checkpoints(first, longest)
     watched = {longest, next((t for t in checkpoints if t >= CYCLES_FROM), longest)}
     kept = [state.copy()]
@@ -113,7 +133,12 @@ def return_map(step: Step, sample: ManifoldSample, *, longest: int = 20_000, fir
             break
     tangent = [sample.tangent] + [tangent_plane(step, s, np.zeros((walkers, 2))) for s in kept[:-1]]
     middle = [to_metres((a + b) / 2) for a, b in itertools.pairwise(tangent)]
-    ways = np.stack([np.einsum("wdu,wu->wd", inverse, b - a) for inverse, (a, b) in zip(middle, itertools.pairwise(kept), strict=True)])
+    ways = np.stack(
+        [
+            np.einsum("wdu,wu->wd", inverse, b - a)
+            for inverse, (a, b) in zip(middle, itertools.pairwise(kept), strict=True)
+        ]
+    )
     rested = ~(moving | cycle)
     reached, within, between = _fixed_points(state[rested], unrelated)
     label = np.full(walkers, -1)
@@ -123,7 +148,9 @@ def return_map(step: Step, sample: ManifoldSample, *, longest: int = 20_000, fir
     far = np.stack([np.linalg.norm(s - state, axis=1) for s in kept])
     outside = far > np.maximum(0.1 * far[0], AT_REST * unrelated)
     # The checkpoint after the last one outside.
-    settled = np.array([0.0, *checkpoints])[np.where(outside.any(axis=0), len(kept) - outside[::-1].argmax(axis=0), 0)]
+    settled = np.array([0.0, *checkpoints])[
+        np.where(outside.any(axis=0), len(kept) - outside[::-1].argmax(axis=0), 0)
+    ]
     return ReturnMap(
         moved=np.linalg.norm(kept[1] - kept[0], axis=1),
         drift_m=np.moveaxis(ways[:first], 0, 1),
@@ -140,10 +167,13 @@ def return_map(step: Step, sample: ManifoldSample, *, longest: int = 20_000, fir
     )
 
 
-def period_error(step: Step, sample: ManifoldSample, vectors_m: Float[np.ndarray, "2 2"], *, max_step_m: float) -> float:
+def period_error(
+    step: Step, sample: ManifoldSample, vectors_m: Float[np.ndarray, "2 2"], *, max_step_m: float
+) -> float:
     """Whether a code repeats: median neural distance from states to where moves along each lattice vector lead, over that of unrelated states.
 
-    Near 0 for a period (what is left is the error of integration), near 1 for other vectors; NaN where all states are one.
+    Near 0 for a period (what is left is the error of integration), near 1 for other vectors; NaN
+    where all states are one.
 
     Args:
         step: one step of the system.
@@ -170,7 +200,10 @@ def _checkpoints(first: int, longest: int) -> list[int]:
 
 
 def _at_rest(
-    before: Float[np.ndarray, " walker"], move: Float[np.ndarray, " walker"], states: Float[np.ndarray, "walker unit"], unrelated: float
+    before: Float[np.ndarray, " walker"],
+    move: Float[np.ndarray, " walker"],
+    states: Float[np.ndarray, "walker unit"],
+    unrelated: float,
 ) -> Bool[np.ndarray, " walker"]:
     ratio = np.divide(move, before, where=before > 0, out=np.zeros_like(move))
     left = np.divide(move * ratio, 1 - ratio, where=ratio < 1, out=np.full_like(move, np.inf))
@@ -193,7 +226,9 @@ def _cycles(step: Step, states: Float[np.ndarray, "walker unit"]) -> Bool[np.nda
     return back & (late > 0.9 * early)
 
 
-def _fixed_points(ends: Float[np.ndarray, "walker unit"], unrelated: float) -> tuple[Int[np.ndarray, " walker"], float, float]:
+def _fixed_points(
+    ends: Float[np.ndarray, "walker unit"], unrelated: float
+) -> tuple[Int[np.ndarray, " walker"], float, float]:
     """Number of the fixed point of each end state, the most visited first; largest distance within one and smallest between two."""
     if len(ends) < 2:
         return np.zeros(len(ends), dtype=np.int64), 0.0 if len(ends) else math.nan, math.nan
@@ -207,10 +242,16 @@ def _fixed_points(ends: Float[np.ndarray, "walker unit"], unrelated: float) -> t
     label = np.argsort(np.argsort(-np.bincount(raw), kind="stable"))[raw]
     distance = squareform(pdist(ends))
     same = label[:, None] == label
-    return label, float(distance[same].max()), float(distance[~same].min()) if not same.all() else math.nan
+    return (
+        label,
+        float(distance[same].max()),
+        float(distance[~same].min()) if not same.all() else math.nan,
+    )
 
 
-def _stability(step: Step, points: Float[np.ndarray, "point unit"]) -> tuple[Complex[np.ndarray, "point 2"], Float[np.ndarray, " point"]]:
+def _stability(
+    step: Step, points: Float[np.ndarray, "point unit"]
+) -> tuple[Complex[np.ndarray, "point 2"], Float[np.ndarray, " point"]]:
     """Two leading eigenvalues of each fixed point, and how far the plane of their eigenvectors is the tangent plane."""
     if not len(points):
         return np.empty((0, 2), dtype=np.complex128), np.empty(0)
@@ -222,6 +263,12 @@ def _stability(step: Step, points: Float[np.ndarray, "point unit"]) -> tuple[Com
     alignment = np.full(len(points), np.nan)
     for i in np.flatnonzero(spans_plane(tangent)):
         pair = vectors[i][:, order[i]]
-        plane = np.stack([pair[:, 0].real, pair[:, 0].imag if abs(leading[i, 0].imag) > 1e-12 else pair[:, 1].real], axis=1)
+        plane = np.stack(
+            [
+                pair[:, 0].real,
+                pair[:, 0].imag if abs(leading[i, 0].imag) > 1e-12 else pair[:, 1].real,
+            ],
+            axis=1,
+        )
         alignment[i] = plane_overlap(plane, tangent[i])
     return leading, alignment

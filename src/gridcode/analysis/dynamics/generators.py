@@ -27,15 +27,18 @@ class MoveGenerators:
     Attributes:
         derivative: (2, unit, unit) dW/dv at v = 0 along x and y, per metre.
         speeds_m: (speed,) speeds of the predictions below.
-        exponential: (speed,) mean of $|e^{v \cdot G} W(0) - W(v)|_F / |W(v) - W(0)|_F$ over directions; 1 is no better than W(0).
+        exponential: (speed,) mean of $|e^{v \cdot G} W(0) - W(v)|_F / |W(v) - W(0)|_F$ over
+            directions; 1 is no better than W(0).
         linear: (speed,) the same for $W(0) + v \cdot A$.
         changed: (speed,) mean of $|W(v) - W(0)|_F / |W(v)|_F$.
         commutator: $|[A_x, A_y]|_F / |A_x|_F |A_y|_F$ of the derivatives; 0 if they commute.
         permuted: median of the same with the units of one of them permuted.
         rotated: median of the same with one of them turned by a random orthogonal matrix.
         p_value: of a value as low as `commutator` with permuted units.
-        group_commutator: the same as `commutator` of $G = A\, W(0)^{-1}$; NaN where W(0) is close to singular.
-        on_states: median over states of $|[A_x, A_y] g| / (|A_x A_y g| + |A_y A_x g|)$, 1 at most; NaN without states.
+        group_commutator: the same as `commutator` of $G = A\, W(0)^{-1}$; NaN where W(0) is close
+            to singular.
+        on_states: median over states of $|[A_x, A_y] g| / (|A_x A_y g| + |A_y A_x g|)$, 1 at most;
+            NaN without states.
         on_states_permuted: the same with the units of one of them permuted.
         reason: why numbers are NaN.
     """
@@ -62,15 +65,24 @@ def probe_velocities(max_step_m: float) -> Float[np.ndarray, "velocity 2"]:
     return np.concatenate([np.zeros((1, 2)), *(share * max_step_m * ring for share in SPEEDS)])
 
 
-def evaluate_matrices(matrices: Matrices, velocities: Float[np.ndarray, "velocity 2"]) -> Float[np.ndarray, "velocity unit unit"]:
+def evaluate_matrices(
+    matrices: Matrices, velocities: Float[np.ndarray, "velocity 2"]
+) -> Float[np.ndarray, "velocity unit unit"]:
     """W(v) at velocities in metres, in double precision.
 
     Raises:
         InputError: matrices of another shape, or with values that are not finite.
     """
     weights = np.asarray(matrices(velocities), dtype=np.float64)
-    if weights.ndim != 3 or len(weights) != len(velocities) or weights.shape[1] != weights.shape[2] or weights.shape[1] < 2:
-        raise InputError(f"matrices must be ({len(velocities)}, unit, unit) of two units or more, not {weights.shape}")
+    if (
+        weights.ndim != 3
+        or len(weights) != len(velocities)
+        or weights.shape[1] != weights.shape[2]
+        or weights.shape[1] < 2
+    ):
+        raise InputError(
+            f"matrices must be ({len(velocities)}, unit, unit) of two units or more, not {weights.shape}"
+        )
     if not np.isfinite(weights).all():
         raise InputError("the matrices hold values that are not finite")
     return weights
@@ -86,8 +98,9 @@ def move_generators(
 ) -> MoveGenerators:
     r"""How nearly the moves along x and y commute, and how far a one-parameter group of matrices is what was learnt.
 
-    With $A_x, A_y = \partial W / \partial v$ at 0: exact integration by matrices alone, $W(v) = e^{v \cdot G} W(0)$ with $G = A\, W(0)^{-1}$,
-    needs $[G_x, G_y] = 0$. The null permutes the units of one of the two: same eigenvalues, same kind of matrix, nothing in common.
+    With $A_x, A_y = \partial W / \partial v$ at 0: exact integration by matrices alone, $W(v) =
+    e^{v \cdot G} W(0)$ with $G = A\, W(0)^{-1}$, needs $[G_x, G_y] = 0$. The null permutes the
+    units of one of the two: same eigenvalues, same kind of matrix, nothing in common.
 
     Args:
         matrices: velocities to matrices.
@@ -97,11 +110,19 @@ def move_generators(
         nulls: permutations, and as many rotations.
 
     Raises:
-        InputError: matrices of another shape or not finite, states with another number of units, or no nulls.
+        InputError: matrices of another shape or not finite, states with another number of units, or
+            no nulls.
     """
     if not 0 < max_step_m < math.inf or nulls < 1:
-        raise InputError(f"the longest step ({max_step_m} m) must be positive, and nulls ({nulls}) one or more")
-    rest, *sides = evaluate_matrices(matrices, np.concatenate([np.zeros((1, 2)), VELOCITY_STEP_M * np.eye(2), -VELOCITY_STEP_M * np.eye(2)]))
+        raise InputError(
+            f"the longest step ({max_step_m} m) must be positive, and nulls ({nulls}) one or more"
+        )
+    rest, *sides = evaluate_matrices(
+        matrices,
+        np.concatenate(
+            [np.zeros((1, 2)), VELOCITY_STEP_M * np.eye(2), -VELOCITY_STEP_M * np.eye(2)]
+        ),
+    )
     units = len(rest)
     if states is not None and states.shape[1] != units:
         raise InputError(f"states have {states.shape[1]} units and the matrices {units}")
@@ -111,8 +132,18 @@ def move_generators(
     weights = evaluate_matrices(matrices, velocities)
     change = np.linalg.norm(weights - rest, axis=(1, 2))
     nothing = np.full(len(speeds), np.nan)
-    if (np.linalg.norm(a, axis=(1, 2)) <= 1e-9 * max(float(np.linalg.norm(rest)), 1e-300) / max_step_m).any() or not change.all():
-        return MoveGenerators(a, speeds, nothing, nothing, nothing, reason="the matrices do not depend on the velocity")
+    if (
+        np.linalg.norm(a, axis=(1, 2))
+        <= 1e-9 * max(float(np.linalg.norm(rest)), 1e-300) / max_step_m
+    ).any() or not change.all():
+        return MoveGenerators(
+            a,
+            speeds,
+            nothing,
+            nothing,
+            nothing,
+            reason="the matrices do not depend on the velocity",
+        )
 
     def by_speed(errors: np.ndarray) -> Float[np.ndarray, " speed"]:
         return errors.reshape(len(SPEEDS), DIRECTIONS).mean(axis=1)
@@ -153,14 +184,26 @@ def move_generators(
     )
 
 
-def _commutator(one: Float[np.ndarray, "unit unit"], other: Float[np.ndarray, "unit unit"]) -> float:
-    return float(np.linalg.norm(one @ other - other @ one) / (np.linalg.norm(one) * np.linalg.norm(other)))
+def _commutator(
+    one: Float[np.ndarray, "unit unit"], other: Float[np.ndarray, "unit unit"]
+) -> float:
+    return float(
+        np.linalg.norm(one @ other - other @ one) / (np.linalg.norm(one) * np.linalg.norm(other))
+    )
 
 
-def _on_states(one: Float[np.ndarray, "unit unit"], other: Float[np.ndarray, "unit unit"], states: np.ndarray | None) -> float:
+def _on_states(
+    one: Float[np.ndarray, "unit unit"],
+    other: Float[np.ndarray, "unit unit"],
+    states: np.ndarray | None,
+) -> float:
     if states is None:
         return math.nan
     ab, ba = states @ (one @ other).T, states @ (other @ one).T
     size = np.linalg.norm(ab, axis=1) + np.linalg.norm(ba, axis=1)
     known = size > 0
-    return float(np.median(np.linalg.norm(ab - ba, axis=1)[known] / size[known])) if known.any() else math.nan
+    return (
+        float(np.median(np.linalg.norm(ab - ba, axis=1)[known] / size[known]))
+        if known.any()
+        else math.nan
+    )

@@ -7,7 +7,12 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from gridcode.analysis.dynamics.manifold import directional_derivative, plane_overlap, spans_plane, tangent_plane
+from gridcode.analysis.dynamics.manifold import (
+    directional_derivative,
+    plane_overlap,
+    spans_plane,
+    tangent_plane,
+)
 from gridcode.analysis.system import Step
 from gridcode.errors import InputError
 
@@ -20,7 +25,8 @@ class LyapunovSpectrum:
         exponents: (exponent,) means over walkers, descending.
         standard_errors: (exponent,) of the means.
         interval: (2, exponent) 95% intervals (Student's t over walkers).
-        alignment: (walker,) mean squared cosine between the plane of the two leading directions at the end and the tangent plane there.
+        alignment: (walker,) mean squared cosine between the plane of the two leading directions at
+            the end and the tangent plane there.
     """
 
     exponents: Float[np.ndarray, " exponent"]
@@ -52,7 +58,8 @@ def lyapunov_exponents(
 
     $$ \lambda_i = \frac1n \sum_t \ln R^{(t)}_{ii}, \quad Q^{(t)} R^{(t)} = J_t Q^{(t-1)} $$
 
-    A two-dimensional continuous attractor has two of 0 and the rest below; 1/|exponent| is the number of steps in which a deviation fades to 1/e.
+    A two-dimensional continuous attractor has two of 0 and the rest below; 1/|exponent| is the
+    number of steps in which a deviation fades to 1/e.
 
     Args:
         step: one step of the system.
@@ -63,13 +70,16 @@ def lyapunov_exponents(
         transient: first steps left out, in which the deviations turn to the leading directions.
 
     Raises:
-        InputError: fewer than two exponents or more than units, fewer than two walkers, or no steps after the transient.
+        InputError: fewer than two exponents or more than units, fewer than two walkers, or no steps
+            after the transient.
 
     Source: Benettin et al. 1980.
     """
     walkers, units = states.shape
     if not 2 <= exponents <= units or walkers < 2 or len(velocities) <= transient or transient < 0:
-        raise InputError(f"{exponents} exponents of {units} units need two walkers ({walkers}) and more steps ({len(velocities)}) than {transient}")
+        raise InputError(
+            f"{exponents} exponents of {units} units need two walkers ({walkers}) and more steps ({len(velocities)}) than {transient}"
+        )
     q = np.linalg.qr(generator.standard_normal((walkers, units, exponents)))[0]
     growth = np.zeros((walkers, exponents))
     for t, v in enumerate(velocities):
@@ -83,5 +93,10 @@ def lyapunov_exponents(
     mean, error = each.mean(axis=0), each.std(axis=0, ddof=1) / math.sqrt(walkers)
     reach = stats.t.ppf(0.975, walkers - 1) * error
     tangent = tangent_plane(step, before, velocities[-1])
-    alignment = np.array([plane_overlap(a, b) if plane else math.nan for a, b, plane in zip(q[:, :, :2], tangent, spans_plane(tangent), strict=True)])
+    alignment = np.array(
+        [
+            plane_overlap(a, b) if plane else math.nan
+            for a, b, plane in zip(q[:, :, :2], tangent, spans_plane(tangent), strict=True)
+        ]
+    )
     return LyapunovSpectrum(mean, error, np.stack([mean - reach, mean + reach]), alignment)

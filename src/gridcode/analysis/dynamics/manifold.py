@@ -1,7 +1,8 @@
 """States on the manifold of a system, the directions in which its own moves change them, and what one step does along and across these.
 
-Everything is measured through the step function, so that it holds for any system. "On the manifold" means in the plane of those directions
-(`tangent_plane`), in metres of a move; "off" is what is orthogonal to it.
+Everything is measured through the step function, so that it holds for any system. "On the manifold"
+means in the plane of those directions (`tangent_plane`), in metres of a move; "off" is what is
+orthogonal to it.
 """
 
 import math
@@ -14,7 +15,8 @@ from scipy.spatial.distance import pdist
 from gridcode.analysis.system import Step
 from gridcode.errors import InputError
 
-# Central differences, as a share of a state's length and in metres: truncation and rounding are both near 1e-9 in double precision.
+# Central differences, as a share of a state's length and in metres: truncation and rounding are
+# both near 1e-9 in double precision.
 STATE_STEP = 1e-6
 VELOCITY_STEP_M = 1e-4
 # A plane whose second direction is this much shorter than its first is a line.
@@ -43,7 +45,9 @@ class ManifoldSample:
             InputError: fewer than two.
         """
         if len(self.states) < 2:
-            raise InputError("a sample of one state does not say how far unrelated states are apart")
+            raise InputError(
+                "a sample of one state does not say how far unrelated states are apart"
+            )
         return float(np.median(pdist(self.states)))
 
     def select(self, index: Int[np.ndarray, " some"]) -> "ManifoldSample":
@@ -57,13 +61,15 @@ class Gains:
 
     Attributes:
         singular_values: (walker, unit) of the whole Jacobian, descending.
-        on: (walker, 2) singular values of the 2 x 2 matrix from displacements before the step to displacements after it; 1 keeps them.
+        on: (walker, 2) singular values of the 2 x 2 matrix from displacements before the step to
+            displacements after it; 1 keeps them.
         rotation_deg: (walker,) by which it turns them.
         off_largest: (walker,) largest gain from off the manifold to off the manifold.
         off_median: (walker,) median of those gains over directions.
-        leak_on: (walker,) displacement that the worst deviation off the manifold becomes in one step, over the displacement of equal neural size
-            (along the weaker direction).
-        leak_off: (walker,) largest deviation off the manifold that a displacement becomes in one step, over its neural size before.
+        leak_on: (walker,) displacement that the worst deviation off the manifold becomes in one
+            step, over the displacement of equal neural size (along the weaker direction).
+        leak_off: (walker,) largest deviation off the manifold that a displacement becomes in one
+            step, over its neural size before.
     """
 
     singular_values: Float[np.ndarray, "walker unit"]
@@ -92,10 +98,14 @@ class Commutator:
     unrelated: float
 
 
-def random_velocities(*shape: int, max_step_m: float, generator: np.random.Generator) -> Float[np.ndarray, "*shape 2"]:
+def random_velocities(
+    *shape: int, max_step_m: float, generator: np.random.Generator
+) -> Float[np.ndarray, "*shape 2"]:
     """Velocities uniform in a disc, metres per step."""
     angle = generator.uniform(0, 2 * np.pi, shape)
-    return (max_step_m * np.sqrt(generator.uniform(0, 1, shape)))[..., None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    return (max_step_m * np.sqrt(generator.uniform(0, 1, shape)))[..., None] * np.stack(
+        [np.cos(angle), np.sin(angle)], axis=-1
+    )
 
 
 def sample_manifold(
@@ -110,7 +120,8 @@ def sample_manifold(
     """States after random walks of random length, with their tangent planes.
 
     Args:
-        step: one step of the system, (walker, unit) and (walker, 2) to (walker, unit), in double precision.
+        step: one step of the system, (walker, unit) and (walker, 2) to (walker, unit), in double
+            precision.
         start: (unit,) state at the origin.
         max_step_m: longest step of the walks.
         walkers: states wanted.
@@ -118,10 +129,13 @@ def sample_manifold(
         steps: shortest and longest walk.
 
     Raises:
-        InputError: a system in single precision, with noise of its own or with values that are not finite, or sizes that make no sense.
+        InputError: a system in single precision, with noise of its own or with values that are not
+            finite, or sizes that make no sense.
     """
     if walkers < 2 or not 1 <= steps[0] <= steps[1] or not 0 < max_step_m < math.inf:
-        raise InputError(f"{walkers} walkers of {steps[0]} to {steps[1]} steps of up to {max_step_m:g} m make no sample")
+        raise InputError(
+            f"{walkers} walkers of {steps[0]} to {steps[1]} steps of up to {max_step_m:g} m make no sample"
+        )
     length = generator.integers(steps[0], steps[1] + 1, walkers)
     velocities = random_velocities(steps[1], walkers, max_step_m=max_step_m, generator=generator)
     state = np.repeat(np.asarray(start)[None], walkers, axis=0)
@@ -131,14 +145,20 @@ def sample_manifold(
         before[ends], last[ends] = state[ends], v[ends]
         state = step(state, v)
     if np.asarray(state).dtype != np.float64:
-        raise InputError(f"derivatives need a system in double precision, not {np.asarray(state).dtype}")
+        raise InputError(
+            f"derivatives need a system in double precision, not {np.asarray(state).dtype}"
+        )
     states = step(before, last)
     if not np.isfinite(states).all():
         raise InputError("the system gives states that are not finite")
     if not np.allclose(step(before, last), states, rtol=0, atol=1e-12 * np.abs(states).max()):
-        raise InputError("derivatives need a system without noise: the same step gave two different states")
+        raise InputError(
+            "derivatives need a system without noise: the same step gave two different states"
+        )
     taken = np.arange(1, steps[1] + 1)[:, None] <= length
-    return ManifoldSample(states, tangent_plane(step, before, last), (velocities * taken[..., None]).sum(axis=0))
+    return ManifoldSample(
+        states, tangent_plane(step, before, last), (velocities * taken[..., None]).sum(axis=0)
+    )
 
 
 def tangent_plane(
@@ -158,7 +178,10 @@ def tangent_plane(
     """
     states, velocities = _checked(states, velocities)
     shift = VELOCITY_STEP_M * np.eye(2)
-    ahead, behind = (step(np.tile(states, (2, 1)), np.concatenate([velocities + sign * s for s in shift])) for sign in (1, -1))
+    ahead, behind = (
+        step(np.tile(states, (2, 1)), np.concatenate([velocities + sign * s for s in shift]))
+        for sign in (1, -1)
+    )
     return np.moveaxis((ahead - behind).reshape(2, *states.shape), 0, -1) / (2 * VELOCITY_STEP_M)
 
 
@@ -170,14 +193,17 @@ def directional_derivative(
 ) -> Float[np.ndarray, "walker unit direction"]:
     """Jacobian of the step with respect to the state, times directions of length about 1, by central differences.
 
-    Units at zero are moved to both sides of it, so the derivative is that of a rectifier's argument, not of states kept positive.
+    Units at zero are moved to both sides of it, so the derivative is that of a rectifier's
+    argument, not of states kept positive.
     """
     walkers, units, count = directions.shape
     size = STATE_STEP * np.linalg.norm(states, axis=1)
     size = np.where(size > 0, size, STATE_STEP)[:, None, None]
     shift = np.moveaxis(size * directions, -1, 1)
     v = np.repeat(velocities, count, axis=0)
-    ahead, behind = (step((states[:, None] + sign * shift).reshape(-1, units), v) for sign in (1, -1))
+    ahead, behind = (
+        step((states[:, None] + sign * shift).reshape(-1, units), v) for sign in (1, -1)
+    )
     return np.moveaxis((ahead - behind).reshape(walkers, count, units), 1, -1) / (2 * size)
 
 
@@ -195,14 +221,22 @@ def jacobian(
         InputError: arrays that do not fit each other, are not finite or in single precision.
     """
     states, velocities = _checked(states, velocities)
-    return directional_derivative(step, states, velocities, np.broadcast_to(np.eye(states.shape[1]), (*states.shape, states.shape[1])))
+    return directional_derivative(
+        step,
+        states,
+        velocities,
+        np.broadcast_to(np.eye(states.shape[1]), (*states.shape, states.shape[1])),
+    )
 
 
-def step_gains(step: Step, sample: ManifoldSample, velocities: Float[np.ndarray, "walker 2"]) -> Gains:
+def step_gains(
+    step: Step, sample: ManifoldSample, velocities: Float[np.ndarray, "walker 2"]
+) -> Gains:
     r"""Gains of one step on and off the manifold.
 
-    With the tangent planes $T$ before and $T'$ after the step, the Jacobian $J$ and orthonormal bases $Q'$ of $T'$ and $B$ of what is orthogonal to
-    $T$ (`off_directions`): on the manifold $T'^{+} J T$, off it $(1 - Q' Q'^\top) J B$.
+    With the tangent planes $T$ before and $T'$ after the step, the Jacobian $J$ and orthonormal
+    bases $Q'$ of $T'$ and $B$ of what is orthogonal to $T$ (`off_directions`): on the manifold
+    $T'^{+} J T$, off it $(1 - Q' Q'^\top) J B$.
 
     Args:
         step: one step of the system.
@@ -220,18 +254,36 @@ def step_gains(step: Step, sample: ManifoldSample, velocities: Float[np.ndarray,
         moved, away = derivative[w] @ sample.tangent[w], derivative[w] @ free[w]
         matrix, off = inverse[w] @ moved, np.eye(states.shape[1]) - basis[w] @ basis[w].T
         turn = math.degrees(math.atan2(matrix[1, 0] - matrix[0, 1], matrix[0, 0] + matrix[1, 1]))
-        leak_off = np.linalg.norm(off @ moved @ np.linalg.pinv(np.linalg.qr(sample.tangent[w])[1]), ord=2)
+        leak_off = np.linalg.norm(
+            off @ moved @ np.linalg.pinv(np.linalg.qr(sample.tangent[w])[1]), ord=2
+        )
         largest = median = leak_on = math.nan
         if away.shape[1]:
             gains = np.linalg.svd(off @ away, compute_uv=False)
             largest, median = gains[0], np.median(gains)
-            # Neural size of a displacement in its weakest direction: the same for numerator and denominator.
-            leak_on = np.linalg.norm(inverse[w] @ away, ord=2) * np.linalg.svd(sample.tangent[w], compute_uv=False)[-1]
-        found[:, w] = [*np.linalg.svd(matrix, compute_uv=False), turn, largest, median, leak_on, leak_off]
+            # Neural size of a displacement in its weakest direction: the same for numerator and
+            # denominator.
+            leak_on = (
+                np.linalg.norm(inverse[w] @ away, ord=2)
+                * np.linalg.svd(sample.tangent[w], compute_uv=False)[-1]
+            )
+        found[:, w] = [
+            *np.linalg.svd(matrix, compute_uv=False),
+            turn,
+            largest,
+            median,
+            leak_on,
+            leak_off,
+        ]
     return Gains(np.linalg.svd(derivative, compute_uv=False), found[:2].T, *found[2:])
 
 
-def commutator(step: Step, sample: ManifoldSample, one: Float[np.ndarray, "walker 2"], other: Float[np.ndarray, "walker 2"]) -> Commutator:
+def commutator(
+    step: Step,
+    sample: ManifoldSample,
+    one: Float[np.ndarray, "walker 2"],
+    other: Float[np.ndarray, "walker 2"],
+) -> Commutator:
     r"""Distance between the ends of two moves in either order, $|W_a W_b g - W_b W_a g|$ through the step; 0 for a perfect integrator.
 
     Args:
@@ -249,15 +301,27 @@ def commutator(step: Step, sample: ManifoldSample, one: Float[np.ndarray, "walke
     difference = step(by_b, a) - step(by_a, b)
     inverse = to_metres((tangent_plane(step, by_b, a) + tangent_plane(step, by_a, b)) / 2)
     displacement = np.linalg.norm(np.einsum("wdu,wu->wd", inverse, difference), axis=1)
-    return Commutator(np.linalg.norm(difference, axis=1), displacement, np.linalg.norm(by_a - states, axis=1), sample.unrelated)
+    return Commutator(
+        np.linalg.norm(difference, axis=1),
+        displacement,
+        np.linalg.norm(by_a - states, axis=1),
+        sample.unrelated,
+    )
 
 
 def off_directions(step: Step, sample: ManifoldSample) -> list[Float[np.ndarray, "unit direction"]]:
     """Orthonormal directions off the manifold: of active units, orthogonal to the plane, and to the state where its length has no effect."""
     states = sample.states
-    radial = directional_derivative(step, states, np.zeros((len(states), 2)), states[:, :, None])[..., 0]
+    radial = directional_derivative(step, states, np.zeros((len(states), 2)), states[:, :, None])[
+        ..., 0
+    ]
     # Truncation leaves 1e-9 or so of a derivative that is zero.
-    scale_free = np.median(np.linalg.norm(radial, axis=1) / np.maximum(np.linalg.norm(states, axis=1), 1e-300)) < 1e-6
+    scale_free = (
+        np.median(
+            np.linalg.norm(radial, axis=1) / np.maximum(np.linalg.norm(states, axis=1), 1e-300)
+        )
+        < 1e-6
+    )
     found = []
     for g, plane in zip(states, sample.tangent, strict=True):
         silent = np.eye(len(g))[:, g == 0]
@@ -288,10 +352,14 @@ def plane_overlap(one: Float[np.ndarray, "unit 2"], other: Float[np.ndarray, "un
     return float(np.linalg.norm(np.linalg.qr(one)[0].T @ np.linalg.qr(other)[0]) ** 2) / 2
 
 
-def _checked(states: np.ndarray, velocities: np.ndarray) -> tuple[Float[np.ndarray, "walker unit"], Float[np.ndarray, "walker 2"]]:
+def _checked(
+    states: np.ndarray, velocities: np.ndarray
+) -> tuple[Float[np.ndarray, "walker unit"], Float[np.ndarray, "walker 2"]]:
     states, velocities = np.asarray(states), np.asarray(velocities)
     if states.ndim != 2 or 0 in states.shape or velocities.shape != (len(states), 2):
-        raise InputError(f"states {states.shape} and velocities {velocities.shape} must be (walker, unit) and (walker, 2)")
+        raise InputError(
+            f"states {states.shape} and velocities {velocities.shape} must be (walker, unit) and (walker, 2)"
+        )
     if states.dtype != np.float64:
         raise InputError(f"derivatives need a system in double precision, not {states.dtype}")
     if not (np.isfinite(states).all() and np.isfinite(velocities).all()):

@@ -9,7 +9,14 @@ import numpy as np
 from jaxtyping import Complex, Float, Int
 
 from gridcode.analysis.dynamics.connectivity import PROFILE_BINS, PhaseProfile, phase_profile
-from gridcode.analysis.dynamics.generators import SPEEDS, Matrices, MoveGenerators, evaluate_matrices, move_generators, probe_velocities
+from gridcode.analysis.dynamics.generators import (
+    SPEEDS,
+    Matrices,
+    MoveGenerators,
+    evaluate_matrices,
+    move_generators,
+    probe_velocities,
+)
 from gridcode.analysis.population import number
 from gridcode.errors import InputError
 
@@ -35,7 +42,8 @@ class BlockStructure:
 
     Attributes:
         groups: labels in the order of `coupling`; -1 for units in no module.
-        coupling: (group, group) mean squared weight from the second group to the first, over the mean of all; NaN where a group has one unit only.
+        coupling: (group, group) mean squared weight from the second group to the first, over the
+            mean of all; NaN where a group has one unit only.
         within: share of the squared weights between different units; the diagonal is left out.
         with_diagonal: the same with the diagonal counted as within.
         expected: mean of `within` with labels shuffled among units.
@@ -86,11 +94,17 @@ def spectra(matrices: Matrices, velocities: Float[np.ndarray, "velocity 2"]) -> 
     weights = evaluate_matrices(matrices, velocities)
     values = np.linalg.eigvals(weights).astype(np.complex128)
     values = np.take_along_axis(values, np.argsort(-np.abs(values), axis=1, kind="stable"), axis=1)
-    return Spectra(np.asarray(velocities, dtype=np.float64), values, np.linalg.svd(weights, compute_uv=False))
+    return Spectra(
+        np.asarray(velocities, dtype=np.float64), values, np.linalg.svd(weights, compute_uv=False)
+    )
 
 
 def block_structure(
-    weights: Float[np.ndarray, "*velocity unit unit"], labels: Int[np.ndarray, " cell"], *, generator: np.random.Generator, nulls: int = 999
+    weights: Float[np.ndarray, "*velocity unit unit"],
+    labels: Int[np.ndarray, " cell"],
+    *,
+    generator: np.random.Generator,
+    nulls: int = 999,
 ) -> BlockStructure:
     r"""Share of squared weights within modules, against labels shuffled among units.
 
@@ -103,13 +117,16 @@ def block_structure(
         nulls: shuffles.
 
     Raises:
-        InputError: labels that do not fit the weights, weights that are not finite or all zero, or no shuffles.
+        InputError: labels that do not fit the weights, weights that are not finite or all zero, or
+            no shuffles.
     """
     squared = np.asarray(weights, dtype=np.float64) ** 2
     squared = squared.reshape(-1, *squared.shape[-2:]).mean(axis=0)
     units = len(squared)
     if np.shape(labels) != (units,) or squared.shape != (units, units) or nulls < 1:
-        raise InputError(f"{units} x {squared.shape[1]} weights need a label each, not {np.shape(labels)}, and a shuffle or more, not {nulls}")
+        raise InputError(
+            f"{units} x {squared.shape[1]} weights need a label each, not {np.shape(labels)}, and a shuffle or more, not {nulls}"
+        )
     if not (np.isfinite(squared).all() and squared.any()):
         raise InputError("weights must be finite and not all zero")
     diagonal = np.diag(squared).copy()
@@ -120,9 +137,18 @@ def block_structure(
     member = (labels[:, None] == groups).astype(np.float64)
     size = member.sum(axis=0)
     expected = (np.outer(size, size) - np.diag(size)) * total / (units * (units - 1))
-    coupling = np.divide(member.T @ squared @ member, expected, where=expected > 0, out=np.full(expected.shape, np.nan))
+    coupling = np.divide(
+        member.T @ squared @ member,
+        expected,
+        where=expected > 0,
+        out=np.full(expected.shape, np.nan),
+    )
     if len(groups) < 2 or total == 0 or not (labels >= 0).any():
-        reason = "no weights between different units" if total == 0 else "all units are in one group: there is nothing to compare with"
+        reason = (
+            "no weights between different units"
+            if total == 0
+            else "all units are in one group: there is nothing to compare with"
+        )
         return BlockStructure(groups, coupling, reason=reason)
 
     def share(order: np.ndarray) -> float:
@@ -134,7 +160,14 @@ def block_structure(
     null = np.array([share(generator.permutation(units)) for _ in range(nulls)])
     whole = (found * total + diagonal[labels >= 0].sum()) / (total + diagonal.sum())
     p = (1 + int((null >= found * (1 - 1e-12)).sum())) / (1 + nulls)
-    return BlockStructure(groups, coupling, within=found, with_diagonal=float(whole), expected=float(null.mean()), p_value=p)
+    return BlockStructure(
+        groups,
+        coupling,
+        within=found,
+        with_diagonal=float(whole),
+        expected=float(null.mean()),
+        p_value=p,
+    )
 
 
 def describe_mechanism(
@@ -151,7 +184,8 @@ def describe_mechanism(
     """Everything of what was learnt, from W(v) and from the modules and phases that the activity has.
 
     Args:
-        matrices: velocities (velocity, 2) in metres to matrices, `W[k, i, j]` from unit j to unit i.
+        matrices: velocities (velocity, 2) in metres to matrices, `W[k, i, j]` from unit j to unit
+            i.
         labels: (unit,) module of each unit, -1 for none.
         phases: (unit, 2) in [0, 1) as from `spatial_phases`; NaN for units in no module.
         vectors_m: lattice vectors (x, y) as rows of each module, metres.
@@ -161,38 +195,72 @@ def describe_mechanism(
         nulls: shuffles for each p-value.
 
     Returns:
-        `summary` with `spectrum`, `blocks`, `profiles` (a row for each module) and `generators`, and the arrays behind them.
+        `summary` with `spectrum`, `blocks`, `profiles` (a row for each module) and `generators`,
+        and the arrays behind them.
 
     Raises:
-        InputError: shapes that do not match, a label without lattice vectors, or a cell of a module without a phase.
+        InputError: shapes that do not match, a label without lattice vectors, or a cell of a module
+            without a phase.
     """
     velocities = probe_velocities(max_step_m)
     weights = evaluate_matrices(matrices, velocities)
     units = weights.shape[1]
     if labels.shape != (units,) or phases.shape != (units, 2):
-        raise InputError(f"labels {labels.shape} and phases {phases.shape} do not match the {units} units of the matrices")
+        raise InputError(
+            f"labels {labels.shape} and phases {phases.shape} do not match the {units} units of the matrices"
+        )
     if labels.max(initial=-1) >= len(vectors_m) or labels.min(initial=-1) < -1:
-        raise InputError(f"labels must be from -1 to {len(vectors_m) - 1}, one for each of the lattices given")
+        raise InputError(
+            f"labels must be from -1 to {len(vectors_m) - 1}, one for each of the lattices given"
+        )
     if not np.isfinite(phases[labels >= 0]).all():
         raise InputError("every cell of a module needs a phase")
-    along = np.array([[0.0, 0.0], *([s * max_step_m, 0.0] for s in SPEEDS), *([0.0, s * max_step_m] for s in SPEEDS)])
+    along = np.array(
+        [
+            [0.0, 0.0],
+            *([s * max_step_m, 0.0] for s in SPEEDS),
+            *([0.0, s * max_step_m] for s in SPEEDS),
+        ]
+    )
     spectrum = spectra(matrices, along)
     blocks = block_structure(weights, labels, generator=generator, nulls=5 * nulls)
     profiles = []
     for m, vectors in enumerate(vectors_m):
         cells = np.flatnonzero(labels == m)
         inside = weights[:, cells[:, None], cells]
-        profiles.append(phase_profile(inside, velocities, phases[cells], np.asarray(vectors, dtype=np.float64), generator=generator, nulls=nulls))
-    moves = move_generators(matrices, max_step_m=max_step_m, generator=generator, states=states, nulls=nulls)
+        profiles.append(
+            phase_profile(
+                inside,
+                velocities,
+                phases[cells],
+                np.asarray(vectors, dtype=np.float64),
+                generator=generator,
+                nulls=nulls,
+            )
+        )
+    moves = move_generators(
+        matrices, max_step_m=max_step_m, generator=generator, states=states, nulls=nulls
+    )
     phase = np.nan_to_num(phases)
-    order = np.lexsort([phase[:, 0], np.floor(PROFILE_BINS * phase[:, 1]), np.where(labels < 0, len(vectors_m), labels)])
+    order = np.lexsort(
+        [
+            phase[:, 0],
+            np.floor(PROFILE_BINS * phase[:, 1]),
+            np.where(labels < 0, len(vectors_m), labels),
+        ]
+    )
     summary = {
         "spectrum": _spectrum_row(spectrum) | _active_row(weights[0], states),
         "blocks": _row(blocks),
-        "profiles": [{"module": m, "explained_at_rest": number(p.explained[0])} | _row(p, without="mean") for m, p in enumerate(profiles)],
+        "profiles": [
+            {"module": m, "explained_at_rest": number(p.explained[0])} | _row(p, without="mean")
+            for m, p in enumerate(profiles)
+        ],
         "generators": _row(moves, without="derivative"),
     }
-    return Mechanism(summary, spectrum, order, weights[0][np.ix_(order, order)], tuple(profiles), moves)
+    return Mechanism(
+        summary, spectrum, order, weights[0][np.ix_(order, order)], tuple(profiles), moves
+    )
 
 
 def _json(value: Any) -> Any:
@@ -201,8 +269,14 @@ def _json(value: Any) -> Any:
     return int(value) if isinstance(value, int | np.integer) else number(value)
 
 
-def _row(record: BlockStructure | PhaseProfile | MoveGenerators, without: str = "") -> dict[str, Any]:
-    return {f.name: _json(getattr(record, f.name)) for f in fields(record) if f.name not in (without, "reason")} | {"reason": record.reason or None}
+def _row(
+    record: BlockStructure | PhaseProfile | MoveGenerators, without: str = ""
+) -> dict[str, Any]:
+    return {
+        f.name: _json(getattr(record, f.name))
+        for f in fields(record)
+        if f.name not in (without, "reason")
+    } | {"reason": record.reason or None}
 
 
 def _spectrum_row(found: Spectra) -> dict[str, Any]:
@@ -212,7 +286,10 @@ def _spectrum_row(found: Spectra) -> dict[str, Any]:
         "largest_singular_value": _json(found.singular_values[:, 0]),
         "smallest_singular_value": _json(found.singular_values[:, -1]),
         "near_one": [int((np.abs(np.abs(row) - 1) < 0.1).sum()) for row in found.eigenvalues],
-        "largest_turn_deg": [number(np.degrees(np.abs(np.angle(row[np.abs(row) > 0.5])).max(initial=0.0))) for row in found.eigenvalues],
+        "largest_turn_deg": [
+            number(np.degrees(np.abs(np.angle(row[np.abs(row) > 0.5])).max(initial=0.0)))
+            for row in found.eigenvalues
+        ],
     }
 
 
@@ -224,9 +301,13 @@ def _active_row(rest: Float[np.ndarray, "unit unit"], states: np.ndarray | None)
     states = states[states.any(axis=1)]
     driven = states @ rest.T
     gain = np.linalg.norm(np.maximum(driven, 0), axis=1) / np.linalg.norm(states, axis=1)
-    lost = np.linalg.norm(np.minimum(driven, 0), axis=1) / np.maximum(np.linalg.norm(driven, axis=1), 1e-300)
+    lost = np.linalg.norm(np.minimum(driven, 0), axis=1) / np.maximum(
+        np.linalg.norm(driven, axis=1), 1e-300
+    )
     parts = [rest[np.ix_(g > 0, g > 0)] for g in states]
     largest = [np.linalg.norm(p, ord=2) for p in parts]
     radius = [np.abs(np.linalg.eigvals(p)).max() for p in parts]
     found = ((states > 0).sum(axis=1), gain, lost, largest, radius)
-    return {name: number(float(np.median(values))) for name, values in zip(names, found, strict=True)}
+    return {
+        name: number(float(np.median(values))) for name, values in zip(names, found, strict=True)
+    }

@@ -20,12 +20,14 @@ Matrix = tuple[tuple[int, int], tuple[int, int]]
 # Largest index of a relation that is looked for: with larger integers any two lattices are related.
 MAX_INDEX = 13
 SIGNIFICANCE = 0.05
-# Smallest tolerance, as a strain: binning, smoothing and the walls of the arena move lattices by about this much, whatever the number of cells.
+# Smallest tolerance, as a strain: binning, smoothing and the walls of the arena move lattices by
+# about this much, whatever the number of cells.
 SYSTEMATIC_ERROR = 0.02
 # Standard errors of the two modules that count as agreement.
 ERRORS = 2.0
-# The null turns the second lattice at random and changes its log spacing by a normal deviate of this size. Shapes stay as they are but for the
-# error of the means: two hexagonal modules are hexagonal for reasons of their own, and a hexagonal sub-lattice is no evidence in itself.
+# The null turns the second lattice at random and changes its log spacing by a normal deviate of
+# this size. Shapes stay as they are but for the error of the means: two hexagonal modules are
+# hexagonal for reasons of their own, and a hexagonal sub-lattice is no evidence in itself.
 BLUR_SCALE = 0.05
 # Lattices that are known no better than this are not compared.
 COARSEST_TOLERANCE = 0.1
@@ -39,16 +41,21 @@ class Relation:
     Attributes:
         first: index of the first module, the one of smaller spacing; its lattice is A.
         second: index of the other; its lattice is B.
-        verdict: "commensurate": a relation within the tolerance that chance would rarely give; "independent": no relation within
-            the tolerance; "undecided": there is one, but chance gives as good ones too, or the lattices are known no better than 10 %.
-        index: larger of |det M_1| and |det M_2|, the number of cells of either lattice in one of the common lattice; 0 without a relation.
-        matrices: M_1 and M_2; where one of them can be the identity, it is. Empty without a relation.
-        error: strain between the two lattices that the relation makes equal; without a relation, the least
-            that any gives, NaN where even spacing and shape fit none.
+        verdict: "commensurate": a relation within the tolerance that chance would rarely give;
+            "independent": no relation within the tolerance; "undecided": there is one, but chance
+            gives as good ones too, or the lattices are known no better than 10 %.
+        index: larger of |det M_1| and |det M_2|, the number of cells of either lattice in one of
+            the common lattice; 0 without a relation.
+        matrices: M_1 and M_2; where one of them can be the identity, it is. Empty without a
+            relation.
+        error: strain between the two lattices that the relation makes equal; without a relation,
+            the least that any gives, NaN where even spacing and shape fit none.
         tolerance: largest error that counts as equal.
-        chance_p_value: how often unrelated lattices of such spacings and shapes have a relation as good; 1 without one, NaN where that was not asked.
+        chance_p_value: how often unrelated lattices of such spacings and shapes have a relation as
+            good; 1 without one, NaN where that was not asked.
         spacing_ratio: spacing of the second over that of the first.
-        turn_deg: turn from the axes of the first to those of the second, modulo the lattices' symmetry; in [-30, 30] for hexagonal ones.
+        turn_deg: turn from the axes of the first to those of the second, modulo the lattices'
+            symmetry; in [-30, 30] for hexagonal ones.
     """
 
     first: int
@@ -69,8 +76,9 @@ class Relations:
 
     Attributes:
         pairs: every pair of modules, in the modules' order.
-        independent: number of groups of modules that commensurate pairs leave unconnected: so many modules does the code really have,
-            as far as these maps tell (undecided pairs count as unconnected).
+        independent: number of groups of modules that commensurate pairs leave unconnected: so many
+            modules does the code really have, as far as these maps tell (undecided pairs count as
+            unconnected).
         spacing_ratios: spacing of each module over that of the one below it.
     """
 
@@ -83,11 +91,24 @@ class Relations:
 
     def _repr_html_(self) -> str:
         head = ("modules", "verdict", "index", "error", "chance p")
-        rows = [(f"{r.first}, {r.second}", r.verdict, r.index or "-", f"{r.error:.3g}", f"{r.chance_p_value:.2g}") for r in self.pairs]
-        return notebook.wide_table(f"Relations of modules: {self.independent} independent", head, rows)
+        rows = [
+            (
+                f"{r.first}, {r.second}",
+                r.verdict,
+                r.index or "-",
+                f"{r.error:.3g}",
+                f"{r.chance_p_value:.2g}",
+            )
+            for r in self.pairs
+        ]
+        return notebook.wide_table(
+            f"Relations of modules: {self.independent} independent", head, rows
+        )
 
 
-def relate_modules(modules: Modules, *, generator: np.random.Generator, nulls: int = 999) -> Relations:
+def relate_modules(
+    modules: Modules, *, generator: np.random.Generator, nulls: int = 999
+) -> Relations:
     """Relate every pair of modules, see `relate_lattices`; the tolerance is two standard errors of the two mean lattices, and at least 2 %.
 
     Args:
@@ -116,7 +137,9 @@ def relate_modules(modules: Modules, *, generator: np.random.Generator, nulls: i
     spacing = [module.spacing_m for module in found]
     return Relations(
         pairs=tuple(pairs),
-        independent=int(sparse.csgraph.connected_components(linked, directed=False)[0]) if found else 0,
+        independent=int(sparse.csgraph.connected_components(linked, directed=False)[0])
+        if found
+        else 0,
         spacing_ratios=tuple(b / a for a, b in itertools.pairwise(spacing)),
     )
 
@@ -133,10 +156,12 @@ def relate_lattices(
 
     $$ M_1 A \approx M_2 B, \quad d = \max(|\det M_1|, |\det M_2|) \le 13 $$
 
-    over all sub-lattices of index up to 13 of either; the error e is the strain between the two sides (`gridcode.analysis.modules.strain`),
-    and the best relation within the tolerance is that of least $d \cdot e$, as in Diophantine approximation: relations of index up
-    to d lie about 1 / d apart, so that $d \cdot e$ is as small for unrelated lattices at one index as at another.
-    The null turns B at random, changes its spacing by 5 % (s.d.), keeps both shapes, and asks how often $d \cdot e$ is as small.
+    over all sub-lattices of index up to 13 of either; the error e is the strain between the two
+    sides (`gridcode.analysis.modules.strain`), and the best relation within the tolerance is that
+    of least $d \cdot e$, as in Diophantine approximation: relations of index up to d lie about 1 /
+    d apart, so that $d \cdot e$ is as small for unrelated lattices at one index as at another. The
+    null turns B at random, changes its spacing by 5 % (s.d.), keeps both shapes, and asks how often
+    $d \cdot e$ is as small.
 
     Args:
         a_vectors_m: lattice vectors (x, y) as rows, metres; any basis.
@@ -146,12 +171,16 @@ def relate_lattices(
         nulls: null pairs; p-values are multiples of 1 / (1 + nulls).
 
     Raises:
-        InputError: vectors that are not (2, 2) or lie on one line, a tolerance outside (0, 0.1], or fewer nulls than 0.05 needs.
+        InputError: vectors that are not (2, 2) or lie on one line, a tolerance outside (0, 0.1], or
+            fewer nulls than 0.05 needs.
 
-    Source: sub-lattices by their Hermite normal forms: Cohen 1993, section 2.4; coincidence lattices: Grimmer 1974.
+    Source: sub-lattices by their Hermite normal forms: Cohen 1993, section 2.4; coincidence
+        lattices: Grimmer 1974.
     """
     if not 0 < tolerance <= COARSEST_TOLERANCE:
-        raise InputError(f"tolerance must be a strain above 0 and at most {COARSEST_TOLERANCE}, not {tolerance}")
+        raise InputError(
+            f"tolerance must be a strain above 0 and at most {COARSEST_TOLERANCE}, not {tolerance}"
+        )
     return _relate(
         a_vectors_m,
         b_vectors_m,
@@ -180,14 +209,24 @@ class _Candidates:
     log_ratio: Float[np.ndarray, " pair"]
 
 
-def _sublattices(basis: Float[np.ndarray, "2 2"]) -> tuple[Float[np.ndarray, "sub 2 2"], Int[np.ndarray, " sub"]]:
+def _sublattices(
+    basis: Float[np.ndarray, "2 2"],
+) -> tuple[Float[np.ndarray, "sub 2 2"], Int[np.ndarray, " sub"]]:
     """Reduced bases of all sub-lattices of index up to MAX_INDEX, and their indices: one for each Hermite normal form."""
-    forms = [((d // q, r), (0, q)) for d in range(1, MAX_INDEX + 1) for q in range(1, d + 1) if d % q == 0 for r in range(q)]
+    forms = [
+        ((d // q, r), (0, q))
+        for d in range(1, MAX_INDEX + 1)
+        for q in range(1, d + 1)
+        if d % q == 0
+        for r in range(q)
+    ]
     matrices = np.array(forms, dtype=np.float64)
     return reduced(matrices @ basis), np.rint(np.linalg.det(matrices)).astype(np.int64)
 
 
-def _candidates(a: Float[np.ndarray, "2 2"], b: Float[np.ndarray, "2 2"], scale_range: float, shear_range: float) -> _Candidates:
+def _candidates(
+    a: Float[np.ndarray, "2 2"], b: Float[np.ndarray, "2 2"], scale_range: float, shear_range: float
+) -> _Candidates:
     """Pairs of sub-lattices whose areas and shapes differ by no more than these strains."""
     (first, first_index), (second, second_index) = _sublattices(a), _sublattices(b)
     log_size = [0.5 * np.log(np.linalg.det(x)) for x in (first, second)]
@@ -195,10 +234,14 @@ def _candidates(a: Float[np.ndarray, "2 2"], b: Float[np.ndarray, "2 2"], scale_
     i, j = np.nonzero(np.abs(log_ratio) <= scale_range)
     alike = _shape_distance(first[i], second[j]) <= shear_range
     i, j = i[alike], j[alike]
-    return _Candidates(first[i], second[j], np.maximum(first_index[i], second_index[j]), log_ratio[i, j])
+    return _Candidates(
+        first[i], second[j], np.maximum(first_index[i], second_index[j]), log_ratio[i, j]
+    )
 
 
-def _shape_distance(first: Float[np.ndarray, "pair 2 2"], second: Float[np.ndarray, "pair 2 2"]) -> Float[np.ndarray, " pair"]:
+def _shape_distance(
+    first: Float[np.ndarray, "pair 2 2"], second: Float[np.ndarray, "pair 2 2"]
+) -> Float[np.ndarray, " pair"]:
     """Least shear between two lattices, however they are turned: half the hyperbolic distance of their shapes modulo a change of basis."""
     tau = [(x[:, 1] @ [1, 1j]) / (x[:, 0] @ [1, 1j]) for x in (first, second)]
     (a, b), (c, d) = UNIMODULAR.transpose(1, 2, 0)
@@ -219,7 +262,9 @@ def _relate(
 ) -> Relation:
     a, b = (_checked(x) for x in (a_vectors_m, b_vectors_m))
     if nulls < 1 / SIGNIFICANCE:
-        raise InputError(f"{nulls} null pairs cannot reach p = {SIGNIFICANCE}: take at least {round(1 / SIGNIFICANCE)}")
+        raise InputError(
+            f"{nulls} null pairs cannot reach p = {SIGNIFICANCE}: take at least {round(1 / SIGNIFICANCE)}"
+        )
     spacing = shape_of(np.stack([a, b])).spacing
     relation = Relation(
         first=numbers[0],
@@ -235,11 +280,20 @@ def _relate(
     )
     if not tolerance <= COARSEST_TOLERANCE:
         return relation
-    candidates = _candidates(a, b, scale_range=tolerance + 4 * BLUR_SCALE, shear_range=tolerance + 4 * standard_error)
+    candidates = _candidates(
+        a, b, scale_range=tolerance + 4 * BLUR_SCALE, shear_range=tolerance + 4 * standard_error
+    )
     errors = strain(candidates.first, candidates.second).distance
-    quality = np.where(errors <= tolerance, candidates.index * np.maximum(errors, standard_error), np.inf)
+    quality = np.where(
+        errors <= tolerance, candidates.index * np.maximum(errors, standard_error), np.inf
+    )
     if not np.isfinite(quality).any():
-        return replace(relation, verdict="independent", error=float(errors.min()) if len(errors) else float("nan"), chance_p_value=1.0)
+        return replace(
+            relation,
+            verdict="independent",
+            error=float(errors.min()) if len(errors) else float("nan"),
+            chance_p_value=1.0,
+        )
     # Of the multiples of a relation, which fit as well, the smallest.
     best = int(np.lexsort((candidates.index, np.round(quality, 12)))[0])
     as_good = _nulls_as_good(candidates, quality[best], tolerance, standard_error, generator, nulls)
@@ -248,39 +302,67 @@ def _relate(
         relation,
         verdict="commensurate" if p_value <= SIGNIFICANCE else "undecided",
         index=int(candidates.index[best]),
-        matrices=_matrices(np.asarray(a_vectors_m), np.asarray(b_vectors_m), candidates.first[best], candidates.second[best]),
+        matrices=_matrices(
+            np.asarray(a_vectors_m),
+            np.asarray(b_vectors_m),
+            candidates.first[best],
+            candidates.second[best],
+        ),
         error=float(errors[best]),
         chance_p_value=p_value,
     )
 
 
 def _nulls_as_good(
-    candidates: _Candidates, quality: float, tolerance: float, standard_error: float, generator: np.random.Generator, nulls: int
+    candidates: _Candidates,
+    quality: float,
+    tolerance: float,
+    standard_error: float,
+    generator: np.random.Generator,
+    nulls: int,
 ) -> int:
     """How many null pairs have a relation within the tolerance of at most this index times error."""
     scale = generator.normal(0.0, BLUR_SCALE, nulls)
     along, across = np.tanh(generator.normal(0.0, standard_error / np.sqrt(2), (2, nulls)))
-    shear = np.stack([1 + along, across, across, 1 - along], axis=1).reshape(nulls, 2, 2) / np.sqrt(1 - along**2 - across**2)[:, None, None]
+    shear = (
+        np.stack([1 + along, across, across, 1 - along], axis=1).reshape(nulls, 2, 2)
+        / np.sqrt(1 - along**2 - across**2)[:, None, None]
+    )
     angle = generator.uniform(0.0, np.pi, nulls)
-    turn = np.stack([np.cos(angle), np.sin(angle), -np.sin(angle), np.cos(angle)], axis=1).reshape(nulls, 2, 2)
+    turn = np.stack([np.cos(angle), np.sin(angle), -np.sin(angle), np.cos(angle)], axis=1).reshape(
+        nulls, 2, 2
+    )
     change = np.exp(scale)[:, None, None] * shear @ turn
-    # The error is at least the difference in spacing: of most nulls most candidates need no closer look.
-    near = np.abs(candidates.log_ratio[:, None] + scale) <= np.minimum(tolerance, quality / candidates.index)[:, None]
+    # The error is at least the difference in spacing: of most nulls most candidates need no closer
+    # look.
+    near = (
+        np.abs(candidates.log_ratio[:, None] + scale)
+        <= np.minimum(tolerance, quality / candidates.index)[:, None]
+    )
     pair, null = np.nonzero(near & (candidates.index * standard_error <= quality)[:, None])
     found = np.zeros(nulls, dtype=bool)
     for start in range(0, len(null), STRAINS_AT_ONCE):
         n, k = null[start : start + STRAINS_AT_ONCE], pair[start : start + STRAINS_AT_ONCE]
         error = strain(candidates.first[k], candidates.second[k] @ change[n]).distance
-        found[n[(error <= tolerance) & (candidates.index[k] * np.maximum(error, standard_error) <= quality)]] = True
+        found[
+            n[
+                (error <= tolerance)
+                & (candidates.index[k] * np.maximum(error, standard_error) <= quality)
+            ]
+        ] = True
     return int(found.sum())
 
 
 def _matrices(
-    a: Float[np.ndarray, "2 2"], b: Float[np.ndarray, "2 2"], first: Float[np.ndarray, "2 2"], second: Float[np.ndarray, "2 2"]
+    a: Float[np.ndarray, "2 2"],
+    b: Float[np.ndarray, "2 2"],
+    first: Float[np.ndarray, "2 2"],
+    second: Float[np.ndarray, "2 2"],
 ) -> tuple[Matrix, Matrix]:
     """M_1 and M_2 with M_1 a near M_2 b, for a sub-lattice of either that nearly equal one another."""
     left, right = strain(first, second).change @ first @ np.linalg.inv(a), second @ np.linalg.inv(b)
-    # Either matrix may be multiplied by one of determinant 1, if the other is as well: into the identity, where that can be.
+    # Either matrix may be multiplied by one of determinant 1, if the other is as well: into the
+    # identity, where that can be.
     for matrix in (right, left):
         if round(abs(np.linalg.det(matrix))) == 1:
             inverse = np.linalg.inv(matrix)
@@ -295,7 +377,9 @@ def _checked(vectors_m: np.ndarray) -> Float[np.ndarray, "2 2"]:
     """A reduced right-handed basis of the lattice."""
     vectors = np.asarray(vectors_m, dtype=np.float64)
     if vectors.shape != (2, 2) or not np.isfinite(vectors).all():
-        raise InputError(f"lattice vectors must be two finite (x, y), not of shape {np.shape(vectors_m)}")
+        raise InputError(
+            f"lattice vectors must be two finite (x, y), not of shape {np.shape(vectors_m)}"
+        )
     if abs(np.linalg.det(vectors)) <= 1e-3 * np.hypot(*vectors.T).prod():
         raise InputError("lattice vectors lie on one line")
     return reduced(vectors[None])[0]

@@ -12,8 +12,9 @@ from gridcode.analysis.modules.strain import mean_lattice, strain
 from gridcode.errors import InputError
 
 FEWEST_NULLS = 99
-# A lattice vector longer than this share of the arena's side rests on lags at which few bins are in common. Peaks there lie along the
-# sides and diagonals of the arena, the same for every cell: lattices of smooth noise would agree on them.
+# A lattice vector longer than this share of the arena's side rests on lags at which few bins are in
+# common. Peaks there lie along the sides and diagonals of the arena, the same for every cell:
+# lattices of smooth noise would agree on them.
 LONGEST_VECTOR = 0.7
 
 
@@ -26,9 +27,11 @@ class Module:
         vectors_m: (2, 2) mean lattice vectors (x, y), metres; right-handed, 60 to 90 degrees apart.
         spacing_m: mean distance of a field's six neighbours on the mean lattice, metres.
         orientation_deg: direction of its axis nearest to the x axis.
-        axis_ratio: short over long axis of the ellipse through the six neighbours; 1 hexagonal, 0.58 square.
+        axis_ratio: short over long axis of the ellipse through the six neighbours; 1 hexagonal,
+            0.58 square.
         spacing_spread: standard deviation of the cells' log spacing.
-        orientation_spread_deg: standard deviation of the cells' orientation about the mean lattice's, degrees.
+        orientation_spread_deg: standard deviation of the cells' orientation about the mean
+            lattice's, degrees.
         shear_spread: root mean square shear between a cell's lattice and the mean one.
         p_value: how often a population of independent lattices shows a group as large and as tight.
     """
@@ -50,7 +53,11 @@ class Module:
     @property
     def strain_error(self) -> float:
         """Standard error of the mean lattice, as a strain: root mean square distance of the cells over sqrt(n - 1)."""
-        squares = self.spacing_spread**2 + np.radians(self.orientation_spread_deg) ** 2 + self.shear_spread**2
+        squares = (
+            self.spacing_spread**2
+            + np.radians(self.orientation_spread_deg) ** 2
+            + self.shear_spread**2
+        )
         return float(np.sqrt(squares / (len(self.units) - 1)))
 
 
@@ -62,7 +69,8 @@ class Modules:
         modules: none where no group of cells is larger and tighter than chance gives.
         label: (unit,) index of each unit's module; -1: in none.
         reason: why a unit is in no module, or "".
-        distance: (unit, module) strain between each unit's lattice, candidate or not, and each module's; NaN without a lattice.
+        distance: (unit, module) strain between each unit's lattice, candidate or not, and each
+            module's; NaN without a lattice.
     """
 
     modules: tuple[Module, ...]
@@ -80,7 +88,14 @@ class Modules:
     def _repr_html_(self) -> str:
         head = ("module", "units", "spacing (m)", "orientation (deg)", "axis ratio", "p")
         rows = [
-            (k, len(m.units), f"{m.spacing_m:.3f}", f"{m.orientation_deg:.1f}", f"{m.axis_ratio:.2f}", f"{m.p_value:.2g}")
+            (
+                k,
+                len(m.units),
+                f"{m.spacing_m:.3f}",
+                f"{m.orientation_deg:.1f}",
+                f"{m.axis_ratio:.2f}",
+                f"{m.p_value:.2g}",
+            )
             for k, m in enumerate(self.modules)
         ]
         return notebook.wide_table(f"{len(self)} modules in {len(self.label)} units", head, rows)
@@ -98,36 +113,54 @@ def find_modules(
 ) -> Modules:
     """Groups of units that share a lattice, as many as the data hold, each against what independent lattices would give.
 
-    1. The distance between two units is the strain between their lattices (`gridcode.analysis.modules.strain`): log spacing, orientation and shear
+    1. The distance between two units is the strain between their lattices
+    (`gridcode.analysis.modules.strain`): log spacing, orientation and shear
        together, in any basis.
-    2. Average linkage makes a tree of the candidates; its longest-lasting disjoint branches are the groups (`gridcode.analysis.modules.lattice_clustering`).
-    3. A group is kept where its units crowd together more than units do anywhere in populations of the same lattices turned by
-       random angles, in all but a share `significance` of them. Spacing and shape are kept: smooth noise has similar spacings too.
-    4. Two groups that no gap parts are joined; where the two together are too wide for a module, both are given up as a continuum.
+    2. Average linkage makes a tree of the candidates; its longest-lasting disjoint branches are the
+    groups (`gridcode.analysis.modules.lattice_clustering`).
+    3. A group is kept where its units crowd together more than units do anywhere in populations of
+    the same lattices turned by
+       random angles, in all but a share `significance` of them. Spacing and shape are kept: smooth
+       noise has similar spacings too.
+    4. Two groups that no gap parts are joined; where the two together are too wide for a module,
+    both are given up as a continuum.
 
     The null speaks of orientation: cells that agree in spacing alone are no module.
 
     Args:
-        vectors_m: (unit, 2, 2) lattice vectors (x, y) in metres, as `score_maps` gives them; NaN: no lattice. Not changed.
-        candidate: (unit,) units whose lattice is itself significant against null maps; only these can be in a module.
-        arena_m: side of the arena that the maps cover, the shorter one. Units with a lattice vector longer than 0.7 of it are left out.
+        vectors_m: (unit, 2, 2) lattice vectors (x, y) in metres, as `score_maps` gives them; NaN:
+            no lattice. Not changed.
+        candidate: (unit,) units whose lattice is itself significant against null maps; only these
+            can be in a module.
+        arena_m: side of the arena that the maps cover, the shorter one. Units with a lattice vector
+            longer than 0.7 of it are left out.
         generator: source of randomness of the null populations.
         nulls: null populations; p-values are multiples of 1 / (1 + nulls).
         significance: of each module, for the whole population.
         min_units: smallest module.
 
     Raises:
-        InputError: shapes that do not match, a level that so few null populations cannot reach, or min_units below 3.
+        InputError: shapes that do not match, a level that so few null populations cannot reach, or
+            min_units below 3.
 
-    Source: modules as discrete groups in spacing and orientation: Stensola et al. 2012. Branches by how long they last: in the spirit of Campello
-    et al. 2013 (HDBSCAN). The test: the scan statistic of Kulldorff 1997.
+    Source: modules as discrete groups in spacing and orientation: Stensola et al. 2012. Branches by
+    how long they last: in the spirit of Campello et al. 2013 (HDBSCAN). The test: the scan
+    statistic of Kulldorff 1997.
     """
-    vectors, usable, reason = _checked(vectors_m, candidate, arena_m, nulls, significance, min_units)
+    vectors, usable, reason = _checked(
+        vectors_m, candidate, arena_m, nulls, significance, min_units
+    )
     label = np.full(len(vectors), -1, dtype=np.int64)
     units = np.nonzero(usable)[0]
     for u in units:
         reason[u] = "no group of cells has its lattice"
-    groups = find_groups(vectors[units], min_units=min_units, significance=significance, nulls=nulls, generator=generator)
+    groups = find_groups(
+        vectors[units],
+        min_units=min_units,
+        significance=significance,
+        nulls=nulls,
+        generator=generator,
+    )
     for group in groups.blurred:
         for u in units[group]:
             reason[u] = "its lattice is one of a continuum, with no gap to others"
@@ -140,11 +173,21 @@ def find_modules(
         label[module.units] = index
         for u in module.units:
             reason[u] = ""
-    return Modules(modules=tuple(found), label=label, reason=tuple(reason), distance=_distance_to(vectors, found))
+    return Modules(
+        modules=tuple(found),
+        label=label,
+        reason=tuple(reason),
+        distance=_distance_to(vectors, found),
+    )
 
 
 def _checked(
-    vectors_m: np.ndarray, candidate: np.ndarray, arena_m: float, nulls: int, significance: float, min_units: int
+    vectors_m: np.ndarray,
+    candidate: np.ndarray,
+    arena_m: float,
+    nulls: int,
+    significance: float,
+    min_units: int,
 ) -> tuple[Float[np.ndarray, "unit 2 2"], Bool[np.ndarray, " unit"], list[str]]:
     """Reduced vectors, which units can be in a module, and why the others cannot."""
     given = np.array(vectors_m, dtype=np.float64)
@@ -152,11 +195,17 @@ def _checked(
     if given.ndim != 3 or given.shape[1:] != (2, 2):
         raise InputError(f"lattice vectors must be (unit, 2, 2), not {np.shape(vectors_m)}")
     if candidate.shape != given.shape[:1] or candidate.dtype != np.bool_:
-        raise InputError(f"candidate must hold one True or False for each of {len(given)} units, not {candidate.dtype} {candidate.shape}")
+        raise InputError(
+            f"candidate must hold one True or False for each of {len(given)} units, not {candidate.dtype} {candidate.shape}"
+        )
     if nulls < FEWEST_NULLS or not 1 / (1 + nulls) <= significance < 1:
-        raise InputError(f"{nulls} null populations cannot reach significance {significance}: take at least {FEWEST_NULLS} and 1 / significance")
+        raise InputError(
+            f"{nulls} null populations cannot reach significance {significance}: take at least {FEWEST_NULLS} and 1 / significance"
+        )
     if min_units < 3:
-        raise InputError(f"min_units must be 3 or more, not {min_units}: any two lattices are alike in something")
+        raise InputError(
+            f"min_units must be 3 or more, not {min_units}: any two lattices are alike in something"
+        )
     if not arena_m > 0:
         raise InputError(f"arena_m must be positive, not {arena_m}")
     known: Bool[np.ndarray, " unit"] = np.asarray(np.isfinite(given).all(axis=(1, 2)))
@@ -164,15 +213,25 @@ def _checked(
     known[known] = np.abs(np.linalg.det(given[known])) > 1e-3 * length[known].prod(axis=1)
     vectors = np.full_like(given, np.nan)
     vectors[known] = reduced(given[known])
-    resolved = known & (np.hypot(vectors[..., 0], vectors[..., 1]).max(axis=1) <= LONGEST_VECTOR * arena_m)
+    resolved = known & (
+        np.hypot(vectors[..., 0], vectors[..., 1]).max(axis=1) <= LONGEST_VECTOR * arena_m
+    )
     reason = [
-        "no lattice" if not k else "lattice not significant" if not c else "" if r else "larger than the arena resolves"
+        "no lattice"
+        if not k
+        else "lattice not significant"
+        if not c
+        else ""
+        if r
+        else "larger than the arena resolves"
         for k, c, r in zip(known, candidate, resolved, strict=True)
     ]
     return vectors, resolved & candidate, reason
 
 
-def _describe(units: Int[np.ndarray, " unit"], vectors: Float[np.ndarray, "unit 2 2"], p_value: float) -> Module:
+def _describe(
+    units: Int[np.ndarray, " unit"], vectors: Float[np.ndarray, "unit 2 2"], p_value: float
+) -> Module:
     mean = reduced(mean_lattice(vectors)[None])
     shape = shape_of(mean)
     apart = strain(mean, vectors)
@@ -189,7 +248,9 @@ def _describe(units: Int[np.ndarray, " unit"], vectors: Float[np.ndarray, "unit 
     )
 
 
-def _distance_to(vectors: Float[np.ndarray, "unit 2 2"], modules: list[Module]) -> Float[np.ndarray, "unit module"]:
+def _distance_to(
+    vectors: Float[np.ndarray, "unit 2 2"], modules: list[Module]
+) -> Float[np.ndarray, "unit module"]:
     known = np.isfinite(vectors).all(axis=(1, 2))
     out = np.full((len(vectors), len(modules)), np.nan)
     for index, module in enumerate(modules):

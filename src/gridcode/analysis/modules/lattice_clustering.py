@@ -8,18 +8,22 @@ from scipy import cluster
 
 from gridcode.analysis.modules.strain import mean_lattice, strain, strains
 
-# Lattices nearer than FINEST (3 % in spacing, 1.7 degrees) are never told apart; groups further apart on average than COARSEST
-# (20 %, 11 degrees) are never one; what joins others only beyond APART stands alone. Between them the data decide.
+# Lattices nearer than FINEST (3 % in spacing, 1.7 degrees) are never told apart; groups further
+# apart on average than COARSEST (20 %, 11 degrees) are never one; what joins others only beyond
+# APART stands alone. Between them the data decide.
 FINEST, COARSEST, APART = 0.03, 0.2, 0.5
-# Two groups are told apart where their means are this many standard deviations apart on the line between them: two halves of a
-# normal distribution are 2.7 apart and two halves of a uniform one 3.5.
+# Two groups are told apart where their means are this many standard deviations apart on the line
+# between them: two halves of a normal distribution are 2.7 apart and two halves of a uniform one
+# 3.5.
 SEPARATION = 4.0
-# Groups that are asked whether a gap parts them: also those too small or too loose to be significant, which are what a continuum falls into,
-# but not the loose handfuls of independent lattices.
+# Groups that are asked whether a gap parts them: also those too small or too loose to be
+# significant, which are what a continuum falls into, but not the loose handfuls of independent
+# lattices.
 JOINABLE = 0.2
 # Members further from the mean lattice than this many times the median distance are not kept.
 OUTLYING = 2.5
-# Angles (radians) and differences of spacing and shape within which units are counted around each unit.
+# Angles (radians) and differences of spacing and shape within which units are counted around each
+# unit.
 RADII = np.geomspace(FINEST, COARSEST, 10)
 OFF = np.array([0.05, 0.1, 0.2])
 
@@ -34,7 +38,8 @@ class Groups:
     Attributes:
         found: groups that chance would not give, with their p-values.
         chance: groups that chance would give, with their p-values.
-        blurred: groups given up: no gap parts them from a neighbour, and with it they are wider than a group may be.
+        blurred: groups given up: no gap parts them from a neighbour, and with it they are wider
+            than a group may be.
     """
 
     found: list[tuple[Members, float]]
@@ -42,7 +47,14 @@ class Groups:
     blurred: list[Members]
 
 
-def find_groups(vectors: Lattices2, *, min_units: int, significance: float, nulls: int, generator: np.random.Generator) -> Groups:
+def find_groups(
+    vectors: Lattices2,
+    *,
+    min_units: int,
+    significance: float,
+    nulls: int,
+    generator: np.random.Generator,
+) -> Groups:
     """Groups of alike lattices: branches of the average-linkage tree that chance would not give, joined again where no gap parts them.
 
     Args:
@@ -53,7 +65,11 @@ def find_groups(vectors: Lattices2, *, min_units: int, significance: float, null
         generator: source of randomness.
     """
     branches = _prominent_branches(vectors, min_units) if len(vectors) >= max(min_units, 2) else []
-    branches = [kept for kept in (_without_outliers(vectors, branch) for branch in branches) if len(kept) >= min_units]
+    branches = [
+        kept
+        for kept in (_without_outliers(vectors, branch) for branch in branches)
+        if len(kept) >= min_units
+    ]
     if not branches:
         return Groups([], [], [])
     chance = Chance.of(vectors, nulls, generator)
@@ -61,7 +77,9 @@ def find_groups(vectors: Lattices2, *, min_units: int, significance: float, null
     joined = _joined(vectors, [branch for branch, p in tested if p <= max(JOINABLE, significance)])
     narrow = [float(_pairwise(vectors[group]).mean()) <= COARSEST for group in joined]
     tested = [(branch, p) for branch, p in tested if p > max(JOINABLE, significance)]
-    tested += [(group, chance.p_value(group)) for group, fits in zip(joined, narrow, strict=True) if fits]
+    tested += [
+        (group, chance.p_value(group)) for group, fits in zip(joined, narrow, strict=True) if fits
+    ]
     return Groups(
         found=[(group, p) for group, p in tested if p <= significance],
         chance=[(group, p) for group, p in tested if p > significance],
@@ -71,15 +89,19 @@ def find_groups(vectors: Lattices2, *, min_units: int, significance: float, null
 
 def _pairwise(vectors: Lattices2) -> Float[np.ndarray, " pair"]:
     """Strain between all pairs, in the order of `scipy.spatial.distance.pdist`."""
-    # Row by row: ten bases of all pairs at once would not fit in the cache, nor those of thousands of units in memory.
-    return np.concatenate([strain(vectors[i], vectors[i + 1 :]).distance for i in range(len(vectors))])
+    # Row by row: ten bases of all pairs at once would not fit in the cache, nor those of thousands
+    # of units in memory.
+    return np.concatenate(
+        [strain(vectors[i], vectors[i + 1 :]).distance for i in range(len(vectors))]
+    )
 
 
 def _prominent_branches(vectors: Lattices2, min_units: int) -> list[Members]:
     r"""Disjoint branches of the tree that together last longest.
 
-    A branch of n units that is complete at height $h$ and joins another at $h'$ counts $n \ln (h' / h)$, with $h$ no less than FINEST
-    and $h'$ no more than APART; of a branch and the branches within it, whichever count more are kept.
+    A branch of n units that is complete at height $h$ and joins another at $h'$ counts $n \ln (h' /
+    h)$, with $h$ no less than FINEST and $h'$ no more than APART; of a branch and the branches
+    within it, whichever count more are kept.
     """
     tree = cluster.hierarchy.linkage(_pairwise(vectors), method="average")
     n = len(vectors)
@@ -100,11 +122,16 @@ def _prominent_branches(vectors: Lattices2, min_units: int) -> list[Members]:
 def separation(first: Lattices2, second: Float[np.ndarray, "other 2 2"]) -> float:
     r"""Distance of two groups' means over their pooled standard deviation, along the line between the means.
 
-    With $c_1, c_2$ the mean lattices and $d$ the strain, a unit stands at $t_u = (d(u, c_1)^2 - d(u, c_2)^2) / 2 d(c_1, c_2)$.
+    With $c_1, c_2$ the mean lattices and $d$ the strain, a unit stands at $t_u = (d(u, c_1)^2 -
+    d(u, c_2)^2) / 2 d(c_1, c_2)$.
     """
     means = mean_lattice(first), mean_lattice(second)
     between = float(strain(*means).distance)
-    t = [(strain(group, means[0]).distance ** 2 - strain(group, means[1]).distance ** 2) / (2 * max(between, 1e-12)) for group in (first, second)]
+    t = [
+        (strain(group, means[0]).distance ** 2 - strain(group, means[1]).distance ** 2)
+        / (2 * max(between, 1e-12))
+        for group in (first, second)
+    ]
     spare = max(len(first) + len(second) - 2, 1)
     pooled = np.sqrt(sum(((x - x.mean()) ** 2).sum() for x in t) / spare)
     return float((t[1].mean() - t[0].mean()) / max(pooled, 1e-12))
@@ -114,7 +141,11 @@ def _joined(vectors: Lattices2, groups: list[Members]) -> list[Members]:
     """The groups, the least separated two joined until all are separate."""
     groups = list(groups)
     while len(groups) > 1:
-        pairs = [(separation(vectors[groups[i]], vectors[groups[j]]), i, j) for i in range(len(groups)) for j in range(i)]
+        pairs = [
+            (separation(vectors[groups[i]], vectors[groups[j]]), i, j)
+            for i in range(len(groups))
+            for j in range(i)
+        ]
         least, i, j = min(pairs)
         if least >= SEPARATION:
             break
@@ -132,14 +163,15 @@ def _without_outliers(vectors: Lattices2, group: Members) -> Members:
 class Chance:
     r"""How crowded a population is around its units, against populations of the same lattices turned by random angles.
 
-    Of the m units whose spacing and shape differ from unit i's by at most s, n have an orientation within r of its own, where
-    $\lambda = 2 r m / \pi$ are expected if each has any orientation (in m a unit counts once for each basis that brings it near i's:
-    hexagons thrice):
+    Of the m units whose spacing and shape differ from unit i's by at most s, n have an orientation
+    within r of its own, where $\lambda = 2 r m / \pi$ are expected if each has any orientation (in
+    m a unit counts once for each basis that brings it near i's: hexagons thrice):
 
     $$ \Lambda = \max_{i, s, r} \; n \ln (n / \lambda) - (n - \lambda) \text{ where } n > \lambda $$
 
-    For a group n counts its own units only, in null populations all. Null populations keep every spacing and shape and turn each lattice by
-    a random angle, which leaves $\lambda$ as it is: the test is exact for cells with independent orientations, whatever their spacings.
+    For a group n counts its own units only, in null populations all. Null populations keep every
+    spacing and shape and turn each lattice by a random angle, which leaves $\lambda$ as it is: the
+    test is exact for cells with independent orientations, whatever their spacings.
 
     Attributes:
         centre: (pair,) unit i of every pair and basis in which only an angle parts two lattices.
@@ -164,20 +196,31 @@ class Chance:
         """Draw the null populations of reduced right-handed lattice vectors (unit, 2, 2)."""
         centre, other, off, turn = _near_shapes(vectors)
         ring = np.searchsorted(OFF, np.sqrt(off))
-        alike = np.bincount(centre * (len(OFF) + 1) + ring, minlength=len(vectors) * (len(OFF) + 1)).reshape(len(vectors), -1)
+        alike = np.bincount(
+            centre * (len(OFF) + 1) + ring, minlength=len(vectors) * (len(OFF) + 1)
+        ).reshape(len(vectors), -1)
         expected = alike[:, :-1].cumsum(axis=1)[:, :, None] * (2 * RADII / np.pi)
         chance = cls(centre, other, ring, turn, expected, np.empty(0))
         angles = (generator.uniform(0.0, np.pi, len(vectors)) for _ in range(nulls))
         null = [chance._crowding(turn + a[other] - a[centre]) for a in angles]
         return replace(chance, null=np.array(null))
 
-    def _crowding(self, rotation: Float[np.ndarray, " pair"], counted: Bool[np.ndarray, " pair"] | None = None) -> float:
+    def _crowding(
+        self, rotation: Float[np.ndarray, " pair"], counted: Bool[np.ndarray, " pair"] | None = None
+    ) -> float:
         rotation = np.abs(rotation - np.pi * np.rint(rotation / np.pi))
         near = rotation <= RADII[-1]
         near = np.flatnonzero(near if counted is None else near & counted)
         units, offs, radii = self.expected.shape
-        cell = (self.centre[near] * (offs + 1) + self.ring[near]) * radii + np.searchsorted(RADII, rotation[near])
-        n = np.bincount(cell, minlength=units * (offs + 1) * radii).reshape(units, offs + 1, radii)[:, :-1].cumsum(axis=1).cumsum(axis=2)
+        cell = (self.centre[near] * (offs + 1) + self.ring[near]) * radii + np.searchsorted(
+            RADII, rotation[near]
+        )
+        n = (
+            np.bincount(cell, minlength=units * (offs + 1) * radii)
+            .reshape(units, offs + 1, radii)[:, :-1]
+            .cumsum(axis=1)
+            .cumsum(axis=2)
+        )
         crowded = n > self.expected
         n, expected = n[crowded], self.expected[crowded]
         return float((n * np.log(n / expected) - (n - expected)).max(initial=0.0))

@@ -6,10 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Complex, Float
 
-# Changes of basis between reduced bases, and between bases that noise or shear has left slightly unreduced: integer matrices
-# of determinant 1 with entries -1, 0, 1; one of each pair of opposite sign, as a lattice equals its mirror image in the origin.
-_ALL = [np.array(u).reshape(2, 2) for u in itertools.product((1, 0, -1), repeat=4) if u[0] * u[3] - u[1] * u[2] == 1]
-UNIMODULAR = np.array([u for i, u in enumerate(_ALL) if not any((u == -v).all() for v in _ALL[:i])], dtype=np.float64)
+# Changes of basis between reduced bases, and between bases that noise or shear has left slightly
+# unreduced: integer matrices of determinant 1 with entries -1, 0, 1; one of each pair of opposite
+# sign, as a lattice equals its mirror image in the origin.
+_ALL = [
+    np.array(u).reshape(2, 2)
+    for u in itertools.product((1, 0, -1), repeat=4)
+    if u[0] * u[3] - u[1] * u[2] == 1
+]
+UNIMODULAR = np.array(
+    [u for i, u in enumerate(_ALL) if not any((u == -v).all() for v in _ALL[:i])], dtype=np.float64
+)
 
 
 @dataclass(frozen=True)
@@ -20,7 +27,8 @@ class Strain:
         scale: mean log stretch; 0.1 is a spacing about 10 % larger.
         shear: half the log ratio of the longest to the shortest stretch, 0 or more.
         rotation: turn in radians, anticlockwise, modulo the lattice's own symmetry.
-        change: (..., 2, 2) the basis of the first lattice, `change @ vectors`, that this map takes to the basis of the second.
+        change: (..., 2, 2) the basis of the first lattice, `change @ vectors`, that this map takes
+            to the basis of the second.
     """
 
     scale: Float[np.ndarray, "..."]
@@ -43,11 +51,12 @@ def strain(first: Float[np.ndarray, "... 2 2"], second: Float[np.ndarray, "... 2
 
     As a map of the complex plane, $z \mapsto \alpha z + \beta \bar z$ with
 
-    $$ \text{scale} = \tfrac12 \ln(|\alpha|^2 - |\beta|^2), \quad \text{shear} = \operatorname{artanh} |\beta / \alpha|, \quad
+    $$ \text{scale} = \tfrac12 \ln(|\alpha|^2 - |\beta|^2), \quad \text{shear} =
+    \operatorname{artanh} |\beta / \alpha|, \quad
        \text{rotation} = \arg \alpha . $$
 
-    The scale is the same in every basis; the basis is the one of least $(|\beta|^2 + (\operatorname{Im} \alpha)^2) / |\alpha|^2$,
-    which for small maps is shear and rotation squared.
+    The scale is the same in every basis; the basis is the one of least $(|\beta|^2 +
+    (\operatorname{Im} \alpha)^2) / |\alpha|^2$, which for small maps is shear and rotation squared.
 
     Args:
         first: lattice vectors (x, y) as rows, reduced or nearly so and right-handed.
@@ -56,25 +65,37 @@ def strain(first: Float[np.ndarray, "... 2 2"], second: Float[np.ndarray, "... 2
     alpha, beta = _maps(first, second)
     least = ((np.abs(beta) ** 2 + alpha.imag**2) / np.abs(alpha) ** 2).argmin(axis=-1)[..., None]
     turn = np.angle(np.take_along_axis(alpha, least, axis=-1)[..., 0])
-    scale, shear, rotation = (np.take_along_axis(x, least, axis=-1)[..., 0] for x in _parts(alpha, beta))
+    scale, shear, rotation = (
+        np.take_along_axis(x, least, axis=-1)[..., 0] for x in _parts(alpha, beta)
+    )
     sign = np.where(np.abs(turn) > np.pi / 2, -1.0, 1.0)
-    return Strain(scale=scale, shear=shear, rotation=rotation, change=sign[..., None, None] * UNIMODULAR[least[..., 0]])
+    return Strain(
+        scale=scale,
+        shear=shear,
+        rotation=rotation,
+        change=sign[..., None, None] * UNIMODULAR[least[..., 0]],
+    )
 
 
 def strains(
     first: Float[np.ndarray, "... 2 2"], second: Float[np.ndarray, "... 2 2"]
-) -> tuple[Float[np.ndarray, "... basis"], Float[np.ndarray, "... basis"], Float[np.ndarray, "... basis"]]:
+) -> tuple[
+    Float[np.ndarray, "... basis"], Float[np.ndarray, "... basis"], Float[np.ndarray, "... basis"]
+]:
     """Scale, shear and rotation of the maps from one lattice to another in each of ten bases of the first; arguments as in `strain`."""
     return _parts(*_maps(first, second))
 
 
-def _maps(first: np.ndarray, second: np.ndarray) -> tuple[Complex[np.ndarray, "... basis"], Complex[np.ndarray, "... basis"]]:
+def _maps(
+    first: np.ndarray, second: np.ndarray
+) -> tuple[Complex[np.ndarray, "... basis"], Complex[np.ndarray, "... basis"]]:
     """Alpha and beta of the maps, in every basis of the first lattice."""
     a, b = np.broadcast_arrays(_complex(first), _complex(second))
     determinant = a[..., 0] * a[..., 1].conj() - a[..., 0].conj() * a[..., 1]
     b = b / determinant[..., None]
     u = UNIMODULAR.reshape(-1, 4)
-    # Of alpha = (b1 conj(w2) - b2 conj(w1)) / D and beta = (w1 b2 - w2 b1) / D with w = u a, sums over the entries of u.
+    # Of alpha = (b1 conj(w2) - b2 conj(w1)) / D and beta = (w1 b2 - w2 b1) / D with w = u a, sums
+    # over the entries of u.
     parts = np.stack([-b[..., 1], -b[..., 1], b[..., 0], b[..., 0]], axis=-1)
     again = np.concatenate([a, a], axis=-1)
     return (parts * again.conj()) @ u.T, -(parts * again) @ u.T
@@ -84,7 +105,11 @@ def _parts(alpha: np.ndarray, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray,
     """Scale, shear and rotation of maps; the rotation modulo half a turn."""
     turn = np.angle(alpha)
     ratio = np.minimum(np.abs(beta) / np.abs(alpha), 1 - 1e-12)
-    return np.log(np.abs(alpha)) + 0.5 * np.log1p(-(ratio**2)), np.arctanh(ratio), turn - np.pi * np.rint(turn / np.pi)
+    return (
+        np.log(np.abs(alpha)) + 0.5 * np.log1p(-(ratio**2)),
+        np.arctanh(ratio),
+        turn - np.pi * np.rint(turn / np.pi),
+    )
 
 
 def mean_lattice(vectors: Float[np.ndarray, "unit 2 2"]) -> Float[np.ndarray, "2 2"]:

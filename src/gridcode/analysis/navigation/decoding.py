@@ -1,8 +1,9 @@
 """Closed-loop path integration: where a system's own state says it is, after up to thousands of steps.
 
-Nothing corrects the state on the way. Position is read from the state alone, by the best match among the population vectors of a
-reference map. A periodic code looks the same at several places, so there are two readings: the best match anywhere in
-the arena, and the best match near the last reading, which follows the state from one period into the next.
+Nothing corrects the state on the way. Position is read from the state alone, by the best match
+among the population vectors of a reference map. A periodic code looks the same at several places,
+so there are two readings: the best match anywhere in the arena, and the best match near the last
+reading, which follows the state from one period into the next.
 """
 
 import math
@@ -18,22 +19,28 @@ from gridcode.errors import InputError
 from gridcode.records import Walk
 
 HORIZONS = (1, 10, 100, 1_000, 10_000)
-# Tracking looks this share of the distance to the nearest look-alike around the last reading, and never further than the bound.
+# Tracking looks this share of the distance to the nearest look-alike around the last reading, and
+# never further than the bound.
 WINDOW_SHARE = 0.45
 WIDEST_WINDOW_M = 0.5
-# A place whose population vector has this cosine with another's can stand in for it: 0.2 apart on the unit sphere.
+# A place whose population vector has this cosine with another's can stand in for it: 0.2 apart on
+# the unit sphere.
 STAND_IN = 0.98
 
 
-def decode(reference: ReferenceMap, states: Float[np.ndarray, "walker unit"]) -> tuple[Float[np.ndarray, "walker 2"], Float[np.ndarray, " walker"]]:
+def decode(
+    reference: ReferenceMap, states: Float[np.ndarray, "walker unit"]
+) -> tuple[Float[np.ndarray, "walker 2"], Float[np.ndarray, " walker"]]:
     """The best match anywhere on the reference map.
 
     Args:
         reference: where which population vector belongs.
-        states: (walker, unit) of any length; a state without activity, or with a value that is not finite, has no position.
+        states: (walker, unit) of any length; a state without activity, or with a value that is not
+            finite, has no position.
 
     Returns:
-        (walker, 2) metres, refined between bins, and the cosine of each match; NaN where there is none.
+        (walker, 2) metres, refined between bins, and the cosine of each match; NaN where there is
+        none.
 
     Raises:
         InputError: another number of units than the reference map's.
@@ -47,13 +54,18 @@ def decode(reference: ReferenceMap, states: Float[np.ndarray, "walker unit"]) ->
 def _states(states: np.ndarray, units: int) -> Float[np.ndarray, "walker unit"]:
     states = np.asarray(states)
     if states.ndim != 2 or states.shape[1] != units:
-        raise InputError(f"states must be (walker, {units}) as in the reference map, not {states.shape}")
+        raise InputError(
+            f"states must be (walker, {units}) as in the reference map, not {states.shape}"
+        )
     g = unit_length(np.where(np.isfinite(states), states, 0.0))
     return np.where(np.isfinite(states).all(axis=1, keepdims=True), g, np.float32(0.0))
 
 
 def _refined(
-    reference: ReferenceMap, g: Float[np.ndarray, "walker unit"], y: Int[np.ndarray, " walker"], x: Int[np.ndarray, " walker"]
+    reference: ReferenceMap,
+    g: Float[np.ndarray, "walker unit"],
+    y: Int[np.ndarray, " walker"],
+    x: Int[np.ndarray, " walker"],
 ) -> tuple[Float[np.ndarray, "walker 2"], Float[np.ndarray, " walker"]]:
     """Between bins, by the top of the parabola through the best bin and its eight neighbours (slopes and bends by differences)."""
     last = len(reference.vectors) - 1
@@ -65,8 +77,11 @@ def _refined(
     bend_x, bend_y = s[1, 2] - 2 * s[1, 1] + s[1, 0], s[2, 1] - 2 * s[1, 1] + s[0, 1]
     twist = (s[2, 2] - s[2, 0] - s[0, 2] + s[0, 0]) / 4
     top = bend_x * bend_y - twist**2
-    # No top at the edge of the map, beside bins that have no vector, or where the surface is no hill.
-    hill = (y == y_in) & (x == x_in) & (bend_x < 0) & (top > 0) & around.any(axis=-1).all(axis=(1, 2))
+    # No top at the edge of the map, beside bins that have no vector, or where the surface is no
+    # hill.
+    hill = (
+        (y == y_in) & (x == x_in) & (bend_x < 0) & (top > 0) & around.any(axis=-1).all(axis=(1, 2))
+    )
     divisor = np.where(hill, top, 1.0)
     offset_x = np.where(hill, np.clip((twist * slope_y - bend_y * slope_x) / divisor, -1, 1), 0.0)
     offset_y = np.where(hill, np.clip((twist * slope_x - bend_x * slope_y) / divisor, -1, 1), 0.0)
@@ -80,16 +95,20 @@ def _refined(
 class Tracker:
     """Reads position from states step after step: the best match within a window around the last reading.
 
-    A reading that comes to the edge of the reference map goes on from a look-alike nearer to its middle, and what it jumped is added
-    from then on. Where there is none (a cosine below 0.98), it is lost.
+    A reading that comes to the edge of the reference map goes on from a look-alike nearer to its
+    middle, and what it jumped is added from then on. Where there is none (a cosine below 0.98), it
+    is lost.
 
     Args:
-        reference: where which population vector belongs; best larger than the arena, since what is read may drift out of it.
+        reference: where which population vector belongs; best larger than the arena, since what is
+            read may drift out of it.
         walkers: how many are followed, all from the origin.
-        window_m: radius of the window. It must hold a step, and be less than half the distance between look-alikes.
+        window_m: radius of the window. It must hold a step, and be less than half the distance
+            between look-alikes.
 
     Attributes:
-        lost: (walker,) whether a reading ever left the reference map for good, or a state had no activity.
+        lost: (walker,) whether a reading ever left the reference map for good, or a state had no
+            activity.
     """
 
     def __init__(self, reference: ReferenceMap, *, walkers: int, window_m: float) -> None:
@@ -121,10 +140,15 @@ class Tracker:
 
     def _go_on_elsewhere(self, walkers: Int[np.ndarray, " some"]) -> None:
         here_y, here_x = self._yx[:, walkers]
-        there, match = decode(self.reference.within(self.reference.arena_m / 2), self.reference.vectors[here_y, here_x])
+        there, match = decode(
+            self.reference.within(self.reference.arena_m / 2),
+            self.reference.vectors[here_y, here_x],
+        )
         self.lost[walkers] = match < STAND_IN
         self._jumped_m[walkers] += self.reference.position(here_y, here_x) - there
-        self._yx[:, walkers] = np.rint(there / self.reference.bin_size_m + self._last / 2).astype(np.int64).T[::-1]
+        self._yx[:, walkers] = (
+            np.rint(there / self.reference.bin_size_m + self._last / 2).astype(np.int64).T[::-1]
+        )
 
     def read(self, states: Float[np.ndarray, "walker unit"]) -> Float[np.ndarray, "walker 2"]:
         """The readings, refined between bins, metres; NaN for states without activity."""
@@ -138,10 +162,14 @@ class PathIntegration:
     Attributes:
         horizons: (horizon,) steps from the origin.
         offset_m: (horizon, walker, 2) tracked reading minus true position, metres.
-        anywhere_m: (horizon, walker) distance of the best match in the arena from the true position.
-        match: (horizon, walker) cosine of that match: 1 where the state is one of the reference map's.
-        lost: (horizon, walker) whether the reading left the reference map for good at or before the horizon.
-        chance_m: (horizon,) median distance between the positions of two walkers: the error of a guess.
+        anywhere_m: (horizon, walker) distance of the best match in the arena from the true
+            position.
+        match: (horizon, walker) cosine of that match: 1 where the state is one of the reference
+            map's.
+        lost: (horizon, walker) whether the reading left the reference map for good at or before the
+            horizon.
+        chance_m: (horizon,) median distance between the positions of two walkers: the error of a
+            guess.
         window_m: radius of the tracker's window.
         reason: why all errors are NaN; empty where they are not.
     """
@@ -163,13 +191,17 @@ class PathIntegration:
     @property
     def common_m(self) -> Float[np.ndarray, " horizon"]:
         """Length of the mean offset: drift that all walkers share, whatever their paths. NaN where any is lost."""
-        return np.linalg.norm(np.where(self.lost[..., None], np.nan, self.offset_m).mean(axis=1), axis=-1)
+        return np.linalg.norm(
+            np.where(self.lost[..., None], np.nan, self.offset_m).mean(axis=1), axis=-1
+        )
 
     @property
     def scatter_m(self) -> Float[np.ndarray, " horizon"]:
         """Median distance of the offsets from their mean: drift that depends on the path. NaN where any is lost."""
         offset = np.where(self.lost[..., None], np.nan, self.offset_m)
-        return np.median(np.linalg.norm(offset - offset.mean(axis=1, keepdims=True), axis=-1), axis=1)
+        return np.median(
+            np.linalg.norm(offset - offset.mean(axis=1, keepdims=True), axis=-1), axis=1
+        )
 
 
 def integrate_paths(
@@ -189,23 +221,29 @@ def integrate_paths(
         step: one step of the system, (walker, unit) and (walker, 2) to (walker, unit).
         start: (unit,) state at the origin.
         walk: where to go.
-        reference: larger than the walk's arena by what the state may drift; the best match anywhere is sought in the arena.
+        reference: larger than the walk's arena by what the state may drift; the best match anywhere
+            is sought in the arena.
         window_m: radius of the tracker's window; see `window_for`.
         horizons: steps, ascending; those beyond the walk's end are left out.
         observe: called with (steps taken, states) after every step.
         progress: called with the number of walkers moved after every step.
 
     Raises:
-        InputError: no horizon within the walk, a window that is no wider than a step, or a reference map smaller than the arena.
+        InputError: no horizon within the walk, a window that is no wider than a step, or a
+            reference map smaller than the arena.
     """
     steps, walkers, _ = walk.velocities.shape
     at = sorted({h for h in horizons if 1 <= h <= steps})
     if not at:
-        raise InputError(f"no horizon of {tuple(horizons)} lies within the {steps} steps of the walk")
+        raise InputError(
+            f"no horizon of {tuple(horizons)} lies within the {steps} steps of the walk"
+        )
     if window_m < np.hypot(*np.moveaxis(walk.velocities, -1, 0)).max():
         raise InputError(f"a window of {window_m:g} m does not hold the longest step of the walk")
     if reference.arena_m + reference.bin_size_m < walk.arena_m:
-        raise InputError(f"a reference map of {reference.arena_m:g} m does not cover the arena of {walk.arena_m:g} m")
+        raise InputError(
+            f"a reference map of {reference.arena_m:g} m does not cover the arena of {walk.arena_m:g} m"
+        )
     readable = reference.informative
     # One more bin on every side, so that places at the walls are refined like all others.
     arena = reference.within(walk.arena_m + 2 * reference.bin_size_m)
@@ -227,10 +265,20 @@ def integrate_paths(
             anywhere[i] = np.linalg.norm(position - true, axis=1)
         if progress:
             progress(walkers)
-    # Each walker against the next one: as far apart as positions that have nothing to do with each other.
-    chance = [float(np.median(np.linalg.norm(walk.positions[t] - np.roll(walk.positions[t], 1, axis=0), axis=1))) for t in at]
+    # Each walker against the next one: as far apart as positions that have nothing to do with each
+    # other.
+    chance = [
+        float(
+            np.median(
+                np.linalg.norm(walk.positions[t] - np.roll(walk.positions[t], 1, axis=0), axis=1)
+            )
+        )
+        for t in at
+    ]
     reason = "" if readable else "the reference map is the same everywhere"
-    return PathIntegration(np.array(at), offset, anywhere, match, lost, np.array(chance), window_m, reason)
+    return PathIntegration(
+        np.array(at), offset, anywhere, match, lost, np.array(chance), window_m, reason
+    )
 
 
 def window_for(alike_m: float, *, max_step_m: float, bin_size_m: float) -> float:
@@ -244,7 +292,8 @@ class DeadReckoning:
     """What independent velocity errors of a given size would do.
 
     Attributes:
-        noise_m: standard deviation of each coordinate of the error of one step, metres; NaN where it cannot be matched.
+        noise_m: standard deviation of each coordinate of the error of one step, metres; NaN where
+            it cannot be matched.
         floor_m: median error of reading, present at any horizon.
         reason: why `noise_m` is NaN; empty where it is not.
     """
@@ -256,8 +305,9 @@ class DeadReckoning:
     def quantile(self, steps: int, share: float) -> float:
         r"""Quantile of the error after some steps, metres.
 
-        Independent errors of standard deviation s in both coordinates add up to a Rayleigh distribution of scale
-        $s \sqrt{n}$, whose quantiles are $s \sqrt{n} \sqrt{-2 \ln(1 - q)}$; the error of reading is added in squares.
+        Independent errors of standard deviation s in both coordinates add up to a Rayleigh
+        distribution of scale $s \sqrt{n}$, whose quantiles are $s \sqrt{n} \sqrt{-2 \ln(1 - q)}$;
+        the error of reading is added in squares.
         """
         return math.hypot(self.floor_m, self.noise_m * math.sqrt(-2 * steps * math.log1p(-share)))
 
@@ -265,9 +315,10 @@ class DeadReckoning:
 def matched_dead_reckoning(errors: PathIntegration) -> DeadReckoning:
     r"""Dead reckoning whose error is the system's own at the shortest horizon beyond the first.
 
-    With the median error $e_1$ at the first horizon (after one step: the error of reading) and $e_h$ at the next, of h steps,
-    $s = \sqrt{(e_h^2 - e_1^2) / (2 h \ln 2)}$. From there on it can only grow as the square root of the steps. A system
-    that grows faster repeats its errors; one that grows slower corrects them or has nowhere to go.
+    With the median error $e_1$ at the first horizon (after one step: the error of reading) and
+    $e_h$ at the next, of h steps, $s = \sqrt{(e_h^2 - e_1^2) / (2 h \ln 2)}$. From there on it can
+    only grow as the square root of the steps. A system that grows faster repeats its errors; one
+    that grows slower corrects them or has nowhere to go.
     """
     if len(errors.horizons) < 2:
         return DeadReckoning(math.nan, math.nan, "there is only one horizon")
@@ -277,13 +328,19 @@ def matched_dead_reckoning(errors: PathIntegration) -> DeadReckoning:
     if not math.isfinite(second):
         return DeadReckoning(math.nan, first, "most walkers are lost at the horizon to match")
     if second <= first:
-        return DeadReckoning(math.nan, first, f"after {errors.horizons[1]} steps the error is still that of reading")
-    return DeadReckoning(math.sqrt((second**2 - first**2) / (2 * errors.horizons[1] * math.log(2))), first)
+        return DeadReckoning(
+            math.nan, first, f"after {errors.horizons[1]} steps the error is still that of reading"
+        )
+    return DeadReckoning(
+        math.sqrt((second**2 - first**2) / (2 * errors.horizons[1] * math.log(2))), first
+    )
 
 
 def quartiles(errors_m: Float[np.ndarray, " walker"]) -> list[float]:
     """The 25, 50 and 75% quantiles over walkers; a lost walker's error counts as larger than any other, NaN where it would be the answer."""
-    found = np.quantile(np.where(np.isnan(errors_m), np.inf, errors_m), [0.25, 0.5, 0.75], method="higher")
+    found = np.quantile(
+        np.where(np.isnan(errors_m), np.inf, errors_m), [0.25, 0.5, 0.75], method="higher"
+    )
     return [float(q) if math.isfinite(q) else math.nan for q in found]
 
 

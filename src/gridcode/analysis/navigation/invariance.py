@@ -22,7 +22,8 @@ class PathInvariance:
         lengths: (length,) steps of the paths.
         square: (length,) mean of |g_i - g_j|^2 over pairs of paths to the same place.
         quartiles: (3, length) 25, 50 and 75% quantiles over places of a place's mean.
-        unrelated_square: mean of |g_i - g_j|^2 over ends at different places; NaN where none are far enough apart.
+        unrelated_square: mean of |g_i - g_j|^2 over ends at different places; NaN where none are
+            far enough apart.
         fraction: (length,) `square` over `unrelated_square`: 0 perfect, 1 no better than chance.
         reason: why a number is NaN; empty where none is.
     """
@@ -48,15 +49,17 @@ def path_invariance(
 ) -> PathInvariance:
     r"""Path-invariance error by path length.
 
-    For each length L and each column of velocities, walkers take its first L velocities in independently shuffled orders: they end at
-    exactly the same place. Reported is $\langle |g_i - g_j|^2 \rangle$ over pairs of paths to the same place, and the same over what it is for places
+    For each length L and each column of velocities, walkers take its first L velocities in
+    independently shuffled orders: they end at exactly the same place. Reported is $\langle |g_i -
+    g_j|^2 \rangle$ over pairs of paths to the same place, and the same over what it is for places
     further apart than `apart_m`, one path to each, of all lengths together.
 
     Args:
         step: one step of the system, (walker, unit) and (walker, 2) to (walker, unit).
         start: (unit,) state at the origin.
-        velocities: (step, place, 2) metres per step, at least as many steps as the longest path: independent draws for
-            paths as in training, or a walk's own velocities for its distribution of speeds (shuffling ends its smoothness).
+        velocities: (step, place, 2) metres per step, at least as many steps as the longest path:
+            independent draws for paths as in training, or a walk's own velocities for its
+            distribution of speeds (shuffling ends its smoothness).
         generator: shuffles.
         lengths: path lengths, steps.
         paths: paths to each place.
@@ -70,27 +73,38 @@ def path_invariance(
     if velocities.ndim != 3 or velocities.shape[2] != 2 or velocities.shape[1] == 0:
         raise InputError(f"velocities must be (step, place, 2), not {velocities.shape}")
     if not lengths or min(lengths) < 1 or max(lengths) > len(velocities):
-        raise InputError(f"path lengths {tuple(lengths)} must be from 1 to the {len(velocities)} velocities given")
+        raise InputError(
+            f"path lengths {tuple(lengths)} must be from 1 to the {len(velocities)} velocities given"
+        )
     if paths < 2:
         raise InputError(f"at least two paths to each place are needed, not {paths}")
     places = velocities.shape[1]
     by_place = np.empty((len(lengths), places))
     ends_m, ends = [], []
     for i, length in enumerate(lengths):
-        orders = generator.permuted(np.broadcast_to(np.arange(length)[:, None, None], (length, places, paths)), axis=0)
-        taken = np.take_along_axis(velocities[:length, :, None, :], orders[..., None], axis=0).reshape(length, places * paths, 2)
+        orders = generator.permuted(
+            np.broadcast_to(np.arange(length)[:, None, None], (length, places, paths)), axis=0
+        )
+        taken = np.take_along_axis(
+            velocities[:length, :, None, :], orders[..., None], axis=0
+        ).reshape(length, places * paths, 2)
         state = np.broadcast_to(start, (places * paths, len(start)))
         for v in taken:
             state = step(state, v)
             if progress:
                 progress(places * paths)
         g = np.asarray(state, dtype=np.float64).reshape(places, paths, -1)
-        # The mean over ordered pairs i != j of |g_i - g_j|^2 is 2 n / (n - 1) times the mean squared distance from the mean.
-        by_place[i] = 2 * paths / (paths - 1) * ((g - g.mean(axis=1, keepdims=True)) ** 2).sum(-1).mean(1)
+        # The mean over ordered pairs i != j of |g_i - g_j|^2 is 2 n / (n - 1) times the mean
+        # squared distance from the mean.
+        by_place[i] = (
+            2 * paths / (paths - 1) * ((g - g.mean(axis=1, keepdims=True)) ** 2).sum(-1).mean(1)
+        )
         ends.append(g[:, 0])
         ends_m.append(velocities[:length].sum(axis=0))
     far = pdist(np.concatenate(ends_m)) >= apart_m
-    unrelated = float(pdist(np.concatenate(ends), "sqeuclidean")[far].mean()) if far.any() else math.nan
+    unrelated = (
+        float(pdist(np.concatenate(ends), "sqeuclidean")[far].mean()) if far.any() else math.nan
+    )
     reason = ""
     if math.isnan(unrelated):
         reason = f"no two ends are {apart_m:g} m apart"
@@ -98,4 +112,11 @@ def path_invariance(
         reason = "the states of different places are the same"
     square = by_place.mean(axis=1)
     fraction = np.full(len(lengths), np.nan) if reason else square / unrelated
-    return PathInvariance(np.array(lengths), square, np.quantile(by_place, [0.25, 0.5, 0.75], axis=1), unrelated, fraction, reason)
+    return PathInvariance(
+        np.array(lengths),
+        square,
+        np.quantile(by_place, [0.25, 0.5, 0.75], axis=1),
+        unrelated,
+        fraction,
+        reason,
+    )

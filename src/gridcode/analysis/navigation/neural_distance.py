@@ -1,6 +1,7 @@
 """Neural distance against physical distance: how fast, and how far, a code tells places apart.
 
-All functions take positions and activity of any origin: states of a network along walks, or a recording.
+All functions take positions and activity of any origin: states of a network along walks, or a
+recording.
 """
 
 import math
@@ -14,7 +15,8 @@ from gridcode.errors import InputError
 
 # Bins with fewer pairs say nothing.
 FEWEST_PAIRS = 20
-# Where near states differ by this share of what far states differ by, activity does not depend on the place.
+# Where near states differ by this share of what far states differ by, activity does not depend on
+# the place.
 LEAST_CONTRAST = 0.95
 
 
@@ -24,7 +26,8 @@ class DistanceBins:
 
     Attributes:
         distance_m: (bin,) mean physical distance of the pairs in a bin, metres; NaN as below.
-        mean: (bin,) mean neural distance, in the unit of the activity; NaN with fewer than 20 pairs.
+        mean: (bin,) mean neural distance, in the unit of the activity; NaN with fewer than 20
+            pairs.
         sd: (bin,) standard deviation over the pairs.
         quartiles: (3, bin) the 25, 50 and 75% quantiles.
         pairs: (bin,) number of pairs.
@@ -45,9 +48,12 @@ class DistanceCurve:
         bins: the curve.
         plateau: mean neural distance of pairs further apart than half of the longest distance.
         plateau_square: mean of its square over the same pairs: what unrelated states differ by.
-        decorrelation_m: where the mean first reaches 1 - 1/e of the way from `same_place` to `plateau`, metres.
-        same_place: neural distance that is left at physical distance 0: noise and path-integration error.
-        slope_per_m: growth of neural distance per metre at short distances (the scale of a conformal code).
+        decorrelation_m: where the mean first reaches 1 - 1/e of the way from `same_place` to
+            `plateau`, metres.
+        same_place: neural distance that is left at physical distance 0: noise and path-integration
+            error.
+        slope_per_m: growth of neural distance per metre at short distances (the scale of a
+            conformal code).
         reason: why a number is NaN; empty where none is.
     """
 
@@ -60,7 +66,13 @@ class DistanceCurve:
     reason: str = ""
 
 
-def bin_distances(physical_m: Float[np.ndarray, " pair"], neural: Float[np.ndarray, " pair"], *, bin_size_m: float, longest_m: float) -> DistanceBins:
+def bin_distances(
+    physical_m: Float[np.ndarray, " pair"],
+    neural: Float[np.ndarray, " pair"],
+    *,
+    bin_size_m: float,
+    longest_m: float,
+) -> DistanceBins:
     """Mean, spread and quartiles of neural distances in bins of physical distance, 0 to `longest_m` metres.
 
     Raises:
@@ -77,8 +89,19 @@ def bin_distances(physical_m: Float[np.ndarray, " pair"], neural: Float[np.ndarr
         chosen = order[ends[i] : ends[i + 1]]
         if len(chosen) >= FEWEST_PAIRS:
             d = neural[chosen]
-            values[:, i] = [physical_m[chosen].mean(), d.mean(), d.std(), *np.quantile(d, [0.25, 0.5, 0.75])]
-    return DistanceBins(distance_m=values[0], mean=values[1], sd=values[2], quartiles=values[3:], pairs=np.diff(ends))
+            values[:, i] = [
+                physical_m[chosen].mean(),
+                d.mean(),
+                d.std(),
+                *np.quantile(d, [0.25, 0.5, 0.75]),
+            ]
+    return DistanceBins(
+        distance_m=values[0],
+        mean=values[1],
+        sd=values[2],
+        quartiles=values[3:],
+        pairs=np.diff(ends),
+    )
 
 
 def distance_curve(
@@ -93,30 +116,37 @@ def distance_curve(
 ) -> DistanceCurve:
     r"""Neural distance |g(x) - g(x')| against physical distance |x - x'|, over all pairs of a random subset of samples.
 
-    The plateau $P$ is the mean over pairs further apart than half of `longest_m`, $P_2$ the mean of the squares. At short distances squares of
-    a smooth code and of independent errors add up: $\langle |g - g'|^2 \rangle = f^2 + P_2 (1 - e^{-k^2 |x - x'|^2 / P_2})$, fitted to pairs
-    closer than two bins, gives what is left at the same place, f, and the slope k. The decorrelation length L is where
-    the mean of the curve first reaches $f + (1 - 1/e)(P - f)$, between the middles of bins by linear interpolation.
+    The plateau $P$ is the mean over pairs further apart than half of `longest_m`, $P_2$ the mean of
+    the squares. At short distances squares of
+    a smooth code and of independent errors add up: $\langle |g - g'|^2 \rangle = f^2 + P_2 (1 -
+    e^{-k^2 |x - x'|^2 / P_2})$, fitted to pairs closer than two bins, gives what is left at the
+    same place, f, and the slope k. The decorrelation length L is where the mean of the curve first
+    reaches $f + (1 - 1/e)(P - f)$, between the middles of bins by linear interpolation.
 
     Args:
         positions_m: (sample, 2) metres.
         activity: (sample, unit) in any unit; samples with a value that is not finite are left out.
         generator: draws the subset.
-        group: (sample,) pairs within one group are left out: give the walker, so that both states come by different
-            paths and path-integration error is in their distance, or stretches of a recording.
+        group: (sample,) pairs within one group are left out: give the walker, so that both states
+            come by different paths and path-integration error is in their distance, or stretches of
+            a recording.
         bin_size_m: width of a bin.
-        longest_m: largest physical distance; by default the longer side of what the positions cover.
+        longest_m: largest physical distance; by default the longer side of what the positions
+            cover.
         samples: size of the subset.
 
     Raises:
-        InputError: shapes that do not match, fewer than two samples, or places that are all the same.
+        InputError: shapes that do not match, fewer than two samples, or places that are all the
+            same.
 
     Source: Schaeffer et al. 2023, Fig. 5, for distances from the origin.
     """
     positions, states = _checked(positions_m, activity)
     groups = np.arange(len(positions)) if group is None else np.asarray(group)
     if groups.shape != (len(positions),):
-        raise InputError(f"group must have one number for each of {len(positions)} samples, not shape {groups.shape}")
+        raise InputError(
+            f"group must have one number for each of {len(positions)} samples, not shape {groups.shape}"
+        )
     usable = np.flatnonzero(np.isfinite(positions).all(axis=1) & np.isfinite(states).all(axis=1))
     if len(usable) < 2:
         raise InputError("fewer than two samples have finite positions and activity")
@@ -132,7 +162,13 @@ def distance_curve(
     return _summarise(physical, neural, bin_size_m=bin_size_m, longest_m=longest)
 
 
-def _summarise(physical: Float[np.ndarray, " pair"], neural: Float[np.ndarray, " pair"], *, bin_size_m: float, longest_m: float) -> DistanceCurve:
+def _summarise(
+    physical: Float[np.ndarray, " pair"],
+    neural: Float[np.ndarray, " pair"],
+    *,
+    bin_size_m: float,
+    longest_m: float,
+) -> DistanceCurve:
     bins = bin_distances(physical, neural, bin_size_m=bin_size_m, longest_m=longest_m)
     far = (physical > longest_m / 2) & (physical <= longest_m)
     plateau = plateau_square = floor = slope = math.nan
@@ -143,7 +179,9 @@ def _summarise(physical: Float[np.ndarray, " pair"], neural: Float[np.ndarray, "
         square = physical[near] ** 2
         bent = square
         for _ in range(4):
-            (intercept, growth), *_ = np.linalg.lstsq(np.stack([np.ones_like(bent), bent], axis=1), neural[near] ** 2, rcond=None)
+            (intercept, growth), *_ = np.linalg.lstsq(
+                np.stack([np.ones_like(bent), bent], axis=1), neural[near] ** 2, rcond=None
+            )
             if not (plateau_square > 0 and growth > 0):
                 break
             bent = -np.expm1(-growth * square / plateau_square) * plateau_square / growth
@@ -197,7 +235,9 @@ def distance_from_origin(
     """
     positions, states = _checked(positions_m, activity)
     if np.shape(origin) != states.shape[1:]:
-        raise InputError(f"the state at the origin must have {states.shape[1]} units, not shape {np.shape(origin)}")
+        raise InputError(
+            f"the state at the origin must have {states.shape[1]} units, not shape {np.shape(origin)}"
+        )
     usable = np.isfinite(positions).all(axis=1) & np.isfinite(states).all(axis=1)
     physical = np.hypot(*positions[usable].T)
     neural = np.linalg.norm(states[usable] - np.asarray(origin, dtype=np.float64), axis=1)
@@ -211,12 +251,13 @@ def distance_from_origin(
 def predicted_plateau(*, sigma_g: float, capacity: float, separation: float = 1.0) -> float:
     r"""Distance between far states at which separation and capacity balance, where nothing else acts on them.
 
-    With both terms as means over pairs, two far states feel $\lambda_{sep} e^{-d^2 / 2 s^2} + \frac{\lambda_{cap}}{2} d^2$, smallest at
+    With both terms as means over pairs, two far states feel $\lambda_{sep} e^{-d^2 / 2 s^2} +
+    \frac{\lambda_{cap}}{2} d^2$, smallest at
 
     $$ d = \sqrt{-2 s^2 \ln(s^2 \lambda_{cap} / \lambda_{sep})} $$
 
-    0.90 for the published s = 0.4, capacity 0.5, separation 1. States of length 1 without negative entries cannot be
-    further apart than sqrt(2).
+    0.90 for the published s = 0.4, capacity 0.5, separation 1. States of length 1 without negative
+    entries cannot be further apart than sqrt(2).
 
     Args:
         sigma_g: s, distance between states at which separation is content.
@@ -227,18 +268,29 @@ def predicted_plateau(*, sigma_g: float, capacity: float, separation: float = 1.
         InputError: sigma_g is not positive, or a weight is negative.
     """
     if not sigma_g > 0 or capacity < 0 or separation < 0:
-        raise InputError(f"sigma_g ({sigma_g}) must be positive and weights ({capacity}, {separation}) not negative")
+        raise InputError(
+            f"sigma_g ({sigma_g}) must be positive and weights ({capacity}, {separation}) not negative"
+        )
     if separation == 0 or sigma_g**2 * capacity >= separation:
         return 0.0
     if capacity == 0:
         return math.sqrt(2)
-    return min(math.sqrt(-2 * sigma_g**2 * math.log(sigma_g**2 * capacity / separation)), math.sqrt(2))
+    return min(
+        math.sqrt(-2 * sigma_g**2 * math.log(sigma_g**2 * capacity / separation)), math.sqrt(2)
+    )
 
 
-def _checked(positions_m: np.ndarray, activity: np.ndarray) -> tuple[Float[np.ndarray, "sample 2"], Float[np.ndarray, "sample unit"]]:
-    positions, states = np.asarray(positions_m, dtype=np.float64), np.asarray(activity, dtype=np.float64)
+def _checked(
+    positions_m: np.ndarray, activity: np.ndarray
+) -> tuple[Float[np.ndarray, "sample 2"], Float[np.ndarray, "sample unit"]]:
+    positions, states = (
+        np.asarray(positions_m, dtype=np.float64),
+        np.asarray(activity, dtype=np.float64),
+    )
     if positions.ndim != 2 or positions.shape[1] != 2 or states.ndim != 2 or states.shape[1] == 0:
-        raise InputError(f"positions {positions.shape} and activity {states.shape} must be (sample, 2) and (sample, unit)")
+        raise InputError(
+            f"positions {positions.shape} and activity {states.shape} must be (sample, 2) and (sample, unit)"
+        )
     if len(positions) != len(states):
         raise InputError(f"{len(positions)} positions but {len(states)} samples of activity")
     return positions, states

@@ -19,7 +19,12 @@ from gridcode.analysis.navigation.decoding import (
     window_for,
 )
 from gridcode.analysis.navigation.invariance import LENGTHS, PathInvariance, path_invariance
-from gridcode.analysis.navigation.neural_distance import DistanceBins, DistanceCurve, distance_curve, distance_from_origin
+from gridcode.analysis.navigation.neural_distance import (
+    DistanceBins,
+    DistanceCurve,
+    distance_curve,
+    distance_from_origin,
+)
 from gridcode.analysis.navigation.reference import ReferenceMap, grow_reference, look_alike_m
 from gridcode.analysis.system import Step
 from gridcode.errors import InputError
@@ -86,10 +91,11 @@ def generalise(
         progress: called with (done, total), counted in steps of single walkers.
 
     Returns:
-        A row for each condition, ready for JSON (missing values are None): `walk`, `arena_m`, `arena_over_training`; `plateau`,
-        `decorrelation_m`, `same_place`, `slope_per_m`; `curve` and `origin` with the curves behind them; `unrelated_square` and `invariance`,
-        a row for each path length; `window_m`, `look_alike_m`, `noise_m`, `growth_exponent` and `decoding`, a row for each horizon with quartiles
-        of the errors; `reasons` for what is missing.
+        A row for each condition, ready for JSON (missing values are None): `walk`, `arena_m`,
+        `arena_over_training`; `plateau`, `decorrelation_m`, `same_place`, `slope_per_m`; `curve`
+        and `origin` with the curves behind them; `unrelated_square` and `invariance`, a row for
+        each path length; `window_m`, `look_alike_m`, `noise_m`, `growth_exponent` and `decoding`, a
+        row for each horizon with quartiles of the errors; `reasons` for what is missing.
 
     Raises:
         InputError: no conditions, an unknown walk, or arenas too small for the steps.
@@ -113,16 +119,36 @@ def generalise(
             progress(min(done, total), total)
 
     own = np.random.default_rng([seed, REFERENCE_STREAM])
-    reference = grow_reference(step, start, arena_m=largest, max_step_m=max_step_m, generator=own, progress=tick)
+    reference = grow_reference(
+        step, start, arena_m=largest, max_step_m=max_step_m, generator=own, progress=tick
+    )
     alike = look_alike_m(reference, generator=own)
     window = window_for(alike, max_step_m=max_step_m, bin_size_m=reference.bin_size_m)
     rows = []
     for condition in conditions:
         arena = condition.arena_over_training * extent_m
-        generator = np.random.default_rng([seed, round(1000 * arena), list(WALKS).index(condition.walk)])
+        generator = np.random.default_rng(
+            [seed, round(1000 * arena), list(WALKS).index(condition.walk)]
+        )
         rows.append(
-            {"walk": condition.walk, "arena_m": round(arena, 4), "arena_over_training": condition.arena_over_training, "walkers": walkers}
-            | _row(step, start, reference, condition, arena, window, max_step_m, walkers, generator, tick)
+            {
+                "walk": condition.walk,
+                "arena_m": round(arena, 4),
+                "arena_over_training": condition.arena_over_training,
+                "walkers": walkers,
+            }
+            | _row(
+                step,
+                start,
+                reference,
+                condition,
+                arena,
+                window,
+                max_step_m,
+                walkers,
+                generator,
+                tick,
+            )
             | {"window_m": _number(window), "look_alike_m": _number(alike)}
         )
     if progress:
@@ -143,7 +169,9 @@ def _row(
     tick: Callable[[int], None],
 ) -> dict[str, Any]:
     steps = max(condition.steps, max(LENGTHS))
-    walk = WALKS[condition.walk](arena_m=arena_m, steps=steps, walkers=walkers, max_step_m=max_step_m, generator=generator)
+    walk = WALKS[condition.walk](
+        arena_m=arena_m, steps=steps, walkers=walkers, max_step_m=max_step_m, generator=generator
+    )
     # The same number of states from every walker and every part of its walk.
     every = max(1, min(steps, CURVE_STEPS) * walkers // 4000)
     kept: list[tuple[int, np.ndarray]] = []
@@ -152,15 +180,31 @@ def _row(
         if t <= CURVE_STEPS and t % every == 0:
             kept.append((t, states.copy()))
 
-    errors = integrate_paths(step, start, walk, reference, window_m=window_m, horizons=HORIZONS, observe=observe, progress=tick)
+    errors = integrate_paths(
+        step,
+        start,
+        walk,
+        reference,
+        window_m=window_m,
+        horizons=HORIZONS,
+        observe=observe,
+        progress=tick,
+    )
     positions = np.concatenate([walk.positions[t] for t, _ in kept])
     activity = np.concatenate([states for _, states in kept])
     group = np.tile(np.arange(walkers), len(kept))
     curve = distance_curve(positions, activity, generator=generator, group=group, longest_m=arena_m)
     origin = distance_from_origin(positions, activity, start)
-    invariance = path_invariance(step, start, walk.velocities[: max(LENGTHS), :PLACES], generator=generator, progress=tick)
+    invariance = path_invariance(
+        step, start, walk.velocities[: max(LENGTHS), :PLACES], generator=generator, progress=tick
+    )
     reckoning = matched_dead_reckoning(errors)
-    reasons = {"curve": curve.reason, "invariance": invariance.reason, "decoding": errors.reason, "dead_reckoning": reckoning.reason}
+    reasons = {
+        "curve": curve.reason,
+        "invariance": invariance.reason,
+        "decoding": errors.reason,
+        "dead_reckoning": reckoning.reason,
+    }
     return (
         _curve_row(curve, origin)
         | _invariance_row(invariance)
@@ -194,7 +238,12 @@ def _invariance_row(found: PathInvariance) -> dict[str, Any]:
     return {
         "unrelated_square": _number(found.unrelated_square),
         "invariance": [
-            {"steps": int(n), "square": _number(found.square[i]), "fraction": _number(found.fraction[i])} for i, n in enumerate(found.lengths)
+            {
+                "steps": int(n),
+                "square": _number(found.square[i]),
+                "fraction": _number(found.fraction[i]),
+            }
+            for i, n in enumerate(found.lengths)
         ],
     }
 
@@ -209,7 +258,9 @@ def _decoding_row(errors: PathIntegration, reckoning: DeadReckoning) -> dict[str
                 "steps": int(n),
                 "tracked_m": [_number(q) for q in quartiles(errors.tracked_m[i])],
                 "anywhere_m": [_number(q) for q in quartiles(errors.anywhere_m[i])],
-                "dead_reckoning_m": [_number(reckoning.quantile(int(n), q)) for q in (0.25, 0.5, 0.75)],
+                "dead_reckoning_m": [
+                    _number(reckoning.quantile(int(n), q)) for q in (0.25, 0.5, 0.75)
+                ],
                 "chance_m": _number(errors.chance_m[i]),
                 "match": _number(median(errors.match[i])),
                 "common_m": _number(errors.common_m[i]),
@@ -223,7 +274,11 @@ def _decoding_row(errors: PathIntegration, reckoning: DeadReckoning) -> dict[str
 
 def _growth(errors: PathIntegration, medians: list[float]) -> float:
     """Exponent of the growth of the median error, without the error of reading, from the second horizon to 1,000 steps."""
-    pairs = [(int(n), e**2 - medians[0] ** 2) for n, e in zip(errors.horizons[1:], medians[1:], strict=True) if n <= 1_000 and e > medians[0]]
+    pairs = [
+        (int(n), e**2 - medians[0] ** 2)
+        for n, e in zip(errors.horizons[1:], medians[1:], strict=True)
+        if n <= 1_000 and e > medians[0]
+    ]
     if len(pairs) < 2:
         return math.nan
     return math.log(pairs[-1][1] / pairs[0][1]) / (2 * math.log(pairs[-1][0] / pairs[0][0]))

@@ -39,7 +39,9 @@ class ReferenceMap:
         return len(known) > 1 and float(np.ptp(known, axis=0).max()) > LEAST_DIFFERENCE
 
     @classmethod
-    def from_rate_maps(cls, rate: Float[np.ndarray, "unit y x"], *, bin_size_m: float) -> "ReferenceMap":
+    def from_rate_maps(
+        cls, rate: Float[np.ndarray, "unit y x"], *, bin_size_m: float
+    ) -> "ReferenceMap":
         """From rate maps of any source; bins with a NaN or without activity are never decoded.
 
         Raises:
@@ -47,8 +49,13 @@ class ReferenceMap:
         """
         rate = np.asarray(rate, dtype=np.float64)
         if rate.ndim != 3 or rate.shape[1] != rate.shape[2] or rate.shape[1] < 3:
-            raise InputError(f"reference maps must be (unit, y, x), square, of 3 bins a side or more, not {rate.shape}")
-        return cls(unit_length(np.moveaxis(np.where(np.isfinite(rate).all(axis=0), rate, 0.0), 0, -1)), bin_size_m)
+            raise InputError(
+                f"reference maps must be (unit, y, x), square, of 3 bins a side or more, not {rate.shape}"
+            )
+        return cls(
+            unit_length(np.moveaxis(np.where(np.isfinite(rate).all(axis=0), rate, 0.0), 0, -1)),
+            bin_size_m,
+        )
 
     def within(self, arena_m: float) -> "ReferenceMap":
         """The bins whose middle lies in a smaller square around the origin."""
@@ -79,14 +86,16 @@ def grow_reference(
 ) -> ReferenceMap:
     """A reference map from short walks out of the origin: nearly straight paths to the middle of every bin.
 
-    The paths branch like a tree, so that every bin costs one step: a bin is reached from a bin some random step nearer to the origin, with a
-    random turn of up to 20 degrees. Several trees are averaged. Paths this short carry the least error a path
-    can have, and every bin's vector belongs to its exact middle.
+    The paths branch like a tree, so that every bin costs one step: a bin is reached from a bin some
+    random step nearer to the origin, with a random turn of up to 20 degrees. Several trees are
+    averaged. Paths this short carry the least error a path can have, and every bin's vector belongs
+    to its exact middle.
 
     Args:
         step: one step of the system, (walker, unit) and (walker, 2) to (walker, unit).
         start: (unit,) state at the origin.
-        arena_m: side of the square; cut to the nearest odd number of bins, so that the origin is the middle of one.
+        arena_m: side of the square; cut to the nearest odd number of bins, so that the origin is
+            the middle of one.
         max_step_m: longest step.
         generator: draws the steps.
         bin_size_m: side of a bin; a third of the longest step by default.
@@ -99,7 +108,9 @@ def grow_reference(
     size = max_step_m / 3 if bin_size_m is None else bin_size_m
     half = round((arena_m / size - 1) / 2)
     if not 0 < size <= 0.4 * max_step_m or half < 1:
-        raise InputError(f"bins of {size:g} m do not suit steps of up to {max_step_m:g} m and an arena of {arena_m:g} m")
+        raise InputError(
+            f"bins of {size:g} m do not suit steps of up to {max_step_m:g} m and an arena of {arena_m:g} m"
+        )
     side = 2 * half + 1
     line = np.arange(-half, half + 1)
     middle = np.stack(np.meshgrid(line, line), axis=-1).reshape(1, -1, 2).repeat(trees, axis=0)
@@ -109,9 +120,15 @@ def grow_reference(
     hop = generator.uniform(longest / 2, longest, radius.shape)
     turn = np.radians(generator.uniform(-20, 20, radius.shape[:2]))
     across = np.stack([-middle[..., 1], middle[..., 0]], axis=-1)
-    direction = (np.cos(turn)[..., None] * middle + np.sin(turn)[..., None] * across) / np.maximum(radius, 1)
-    parent = np.where(radius <= longest, 0, np.clip(np.rint(middle - hop * direction), -half, half)).astype(np.int64)
-    from_bin = (np.arange(trees)[:, None] * side**2 + (parent[..., 1] + half) * side + parent[..., 0] + half).ravel()
+    direction = (np.cos(turn)[..., None] * middle + np.sin(turn)[..., None] * across) / np.maximum(
+        radius, 1
+    )
+    parent = np.where(
+        radius <= longest, 0, np.clip(np.rint(middle - hop * direction), -half, half)
+    ).astype(np.int64)
+    from_bin = (
+        np.arange(trees)[:, None] * side**2 + (parent[..., 1] + half) * side + parent[..., 0] + half
+    ).ravel()
     velocity = ((middle - parent) * size).reshape(-1, 2)
     states = np.zeros((trees * side**2, len(start)), dtype=np.asarray(start).dtype)
     states[(radius == 0).ravel()] = start
@@ -126,22 +143,35 @@ def grow_reference(
     return ReferenceMap(unit_length(by_tree.mean(axis=0)), size)
 
 
-def look_alike_m(reference: ReferenceMap, *, generator: np.random.Generator, places: int = 64, longest_m: float = 1.5) -> float:
+def look_alike_m(
+    reference: ReferenceMap,
+    *,
+    generator: np.random.Generator,
+    places: int = 64,
+    longest_m: float = 1.5,
+) -> float:
     """Distance to the nearest place whose state looks alike: the spacing of a periodic code, metres.
 
-    The similarity (cosine) of population vectors as a function of displacement, averaged over random places, has its
-    largest value at displacement 0; this is the distance of the nearest other peak that rises to half of it or more
-    above the minimum. Infinite where there is none up to `longest_m`.
+    The similarity (cosine) of population vectors as a function of displacement, averaged over
+    random places, has its largest value at displacement 0; this is the distance of the nearest
+    other peak that rises to half of it or more above the minimum. Infinite where there is none up
+    to `longest_m`.
     """
     side = len(reference.vectors)
     reach = min(round(longest_m / reference.bin_size_m), side // 3)
     base = generator.integers(reach, side - reach, size=(places, 2))
-    window = np.lib.stride_tricks.sliding_window_view(reference.vectors, (2 * reach + 1, 2 * reach + 1), axis=(0, 1))
+    window = np.lib.stride_tricks.sliding_window_view(
+        reference.vectors, (2 * reach + 1, 2 * reach + 1), axis=(0, 1)
+    )
     similarity = np.zeros((2 * reach + 1, 2 * reach + 1))
     for y, x in base:
         similarity += np.tensordot(reference.vectors[y, x], window[y - reach, x - reach], axes=1)
     lag = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1])
     floor = similarity.min()
     peak = similarity == ndimage.maximum_filter(similarity, size=5)
-    peak &= (similarity - floor >= 0.5 * (similarity[reach, reach] - floor)) & (lag > 2.5) & (lag < reach)
+    peak &= (
+        (similarity - floor >= 0.5 * (similarity[reach, reach] - floor))
+        & (lag > 2.5)
+        & (lag < reach)
+    )
     return float(lag[peak].min() * reference.bin_size_m) if peak.any() else math.inf

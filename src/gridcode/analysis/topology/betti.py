@@ -1,8 +1,8 @@
 r"""Which shape a population's states make: persistent homology with a null, so that a torus is a finding and not an impression.
 
-The states of one module of grid cells lie on a torus, since its cells repeat along two directions: one piece, two loops that cannot be
-drawn together, one enclosed void; Betti numbers (1, 2, 1). Two modules together make a product of two tori, place cells a sheet, bands
-a ring.
+The states of one module of grid cells lie on a torus, since its cells repeat along two directions:
+one piece, two loops that cannot be drawn together, one enclosed void; Betti numbers (1, 2, 1). Two
+modules together make a product of two tori, place cells a sheet, bands a ring.
 
 Source: Gardner et al. 2022, "Toroidal topology of population activity in grid cells", Nature 602.
 """
@@ -17,7 +17,15 @@ from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import pdist
 
 from gridcode.analysis.topology.cocycles import cup_product, find_loops
-from gridcode.analysis.topology.persistence import DIMENSIONS, THRESHOLD, Diagram, choose_landmarks, loop_scale, persistence, principal_components
+from gridcode.analysis.topology.persistence import (
+    DIMENSIONS,
+    THRESHOLD,
+    Diagram,
+    choose_landmarks,
+    loop_scale,
+    persistence,
+    principal_components,
+)
 from gridcode.errors import InputError
 
 TORUS = (1, 2, 1)
@@ -27,11 +35,14 @@ MOST_BARS = 8
 TAIL_BARS, FEWEST_TAIL_BARS = 20, 4
 FEWEST_UNITS = 3
 FEWEST_NULLS = 19
-# Loops and voids of shuffled states have mostly closed at this many times the distance at which they are one piece.
+# Loops and voids of shuffled states have mostly closed at this many times the distance at which
+# they are one piece.
 CLOSED_OVER_CONNECTED = 1.4
-# Of more landmarks than this, homology is computed up to a lower threshold (of the median distance): up to the other one it would take gigabytes.
+# Of more landmarks than this, homology is computed up to a lower threshold (of the median
+# distance): up to the other one it would take gigabytes.
 MANY_LANDMARKS, LOW_THRESHOLD = 500, 0.75
-# The product of two loops that span no surface is left with rounding, 1e-9; that of a torus with about one half.
+# The product of two loops that span no surface is left with rounding, 1e-9; that of a torus with
+# about one half.
 LEAST_PRODUCT = 0.01
 
 
@@ -40,17 +51,21 @@ class Topology:
     """The shape of a population's states.
 
     Attributes:
-        betti: Betti numbers b0, b1, b2 (pieces, loops, voids), each counted up to the largest gap between lifetimes where that
-            gap and the bars above it are longer than in shuffled states.
+        betti: Betti numbers b0, b1, b2 (pieces, loops, voids), each counted up to the largest gap
+            between lifetimes where that gap and the bars above it are longer than in shuffled
+            states.
         by_gap: the same of loops and voids without regard to the null.
-        p_value: (dimension,) p-value of each count: the largest one of the gap's and its shortest bar's among shuffled states, and of the gap's
-            among shorter bars.
-        torus: whether the states make a torus: Betti numbers (1, 2, 1), all four features alive at one distance, and the two loops span
-            a surface together.
-        product: the `cup_product` of the two loops, 0 where they span no surface; NaN unless the Betti numbers are (1, 2, 1) and some distance
-            shows the two loops without others, and without too many passing ones to tell apart.
-        torus_p_value: larger one of the p-values of loops and voids where `by_gap` is (1, 2, 1), otherwise 1.
-        window: distances between which all counted features are alive and no more pieces than were counted, NaN without loops and voids.
+        p_value: (dimension,) p-value of each count: the largest one of the gap's and its shortest
+            bar's among shuffled states, and of the gap's among shorter bars.
+        torus: whether the states make a torus: Betti numbers (1, 2, 1), all four features alive at
+            one distance, and the two loops span a surface together.
+        product: the `cup_product` of the two loops, 0 where they span no surface; NaN unless the
+            Betti numbers are (1, 2, 1) and some distance shows the two loops without others, and
+            without too many passing ones to tell apart.
+        torus_p_value: larger one of the p-values of loops and voids where `by_gap` is (1, 2, 1),
+            otherwise 1.
+        window: distances between which all counted features are alive and no more pieces than were
+            counted, NaN without loops and voids.
         diagram: persistence diagram of the landmarks.
         null_longest: (null, dimension) longest lifetime in shuffled states.
         null_gap: (null, dimension) largest gap there.
@@ -86,15 +101,19 @@ def count_by_gap(lifetimes: Float[np.ndarray, " bar"]) -> tuple[int, float, floa
 def gap_p_value(lifetimes: Float[np.ndarray, " bar"], count: int) -> float:
     r"""How often as large a gap would part bars that are all noise of one kind, from the shorter bars of the same diagram.
 
-    If lifetimes had an exponential tail, the gaps after its j-th, (j+1)-th, ... longest times j, j+1, ... would be exponential with one mean, and
-    independent (Renyi's representation of order statistics). The gap after the j-th is compared with the mean $\bar e$ of the m that follow,
-    up to 19; the ratio follows the F distribution with 2 and 2m degrees of freedom. Corrected for eight gaps looked at (Sidak):
+    If lifetimes had an exponential tail, the gaps after its j-th, (j+1)-th, ... longest times j,
+    j+1, ... would be exponential with one mean, and independent (Renyi's representation of order
+    statistics). The gap after the j-th is compared with the mean $\bar e$ of the m that follow, up
+    to 19; the ratio follows the F distribution with 2 and 2m degrees of freedom. Corrected for
+    eight gaps looked at (Sidak):
 
-    $$ p = 1 - \left( 1 - \left( 1 + \frac{j (l_j - l_{j+1})}{m \bar e} \right)^{-m} \right)^8, \quad
+    $$ p = 1 - \left( 1 - \left( 1 + \frac{j (l_j - l_{j+1})}{m \bar e} \right)^{-m} \right)^8,
+    \quad
         \bar e = \frac{1}{m} \sum_{k=j+1}^{j+m} k \, (l_k - l_{k+1}) $$
 
-    Noise bars have lighter tails, so that this errs towards large p. Shuffled states alone are too weak a null: states that do depend on
-    place, on no torus, have longer noise bars than shuffled ones. 0 where fewer than four shorter bars are left to compare with, or all of them are
+    Noise bars have lighter tails, so that this errs towards large p. Shuffled states alone are too
+    weak a null: states that do depend on place, on no torus, have longer noise bars than shuffled
+    ones. 0 where fewer than four shorter bars are left to compare with, or all of them are
     equally long: then the shuffles decide.
 
     Args:
@@ -117,7 +136,9 @@ def gap_p_value(lifetimes: Float[np.ndarray, " bar"], count: int) -> float:
     return float(-math.expm1(MOST_BARS * math.log1p(-of_one_gap)))
 
 
-def shuffled(states: Float[np.ndarray, "sample unit"], generator: np.random.Generator) -> Float[np.ndarray, "sample unit"]:
+def shuffled(
+    states: Float[np.ndarray, "sample unit"], generator: np.random.Generator
+) -> Float[np.ndarray, "sample unit"]:
     """The states with every unit's activity shifted around by an amount of its own: each unit as before, no common state."""
     shift = generator.integers(len(states), size=states.shape[1])
     rows = (np.arange(len(states))[:, None] - shift) % len(states)
@@ -139,23 +160,29 @@ def measure_topology(
 ) -> Topology:
     r"""Betti numbers of the manifold that a population's states lie on, each against a shuffle null, and whether it is a torus.
 
-    States are projected on their principal components (distances stay the population's own), denoised by density and thinned to landmarks
-    (`choose_landmarks`); `persistence` gives lifetimes $l_1 \ge l_2 \ge \dots$ of pieces, loops and voids, over the median distance of the landmarks.
-    The count b is the place of the largest gap, $b = \operatorname{argmax}_j (l_j - l_{j+1})$. The null shifts every unit's activity by a random
-    number of samples and goes the same way; with its longest lifetime $L$ and largest gap $G$
+    States are projected on their principal components (distances stay the population's own),
+    denoised by density and thinned to landmarks (`choose_landmarks`); `persistence` gives lifetimes
+    $l_1 \ge l_2 \ge \dots$ of pieces, loops and voids, over the median distance of the landmarks.
+    The count b is the place of the largest gap, $b = \operatorname{argmax}_j (l_j - l_{j+1})$. The
+    null shifts every unit's activity by a random number of samples and goes the same way; with its
+    longest lifetime $L$ and largest gap $G$
 
     $$ p = \max \left( \frac{1 + \#\{G \ge l_b - l_{b+1}\}}{1 + \#\text{nulls}}, \;
         \frac{1 + \#\{L \ge l_b\}}{1 + \#\text{nulls}}, \; p_\text{gap} \right) $$
 
-    where $p_\text{gap}$ compares the gap with the shorter bars of the same diagram (`gap_p_value`). The count stands where p is at most
-    `level`, else it is 0 (pieces: 1). A torus is claimed where the counts are 1, 2, 1, all of the features are alive at one distance, at
-    which the landmarks are in one piece, and the two loops span a surface together (`gridcode.analysis.topology.cocycles.cup_product`). Find modules
-    first: two modules together are no torus, unless the arena is too small for their phases to part.
+    where $p_\text{gap}$ compares the gap with the shorter bars of the same diagram (`gap_p_value`).
+    The count stands where p is at most `level`, else it is 0 (pieces: 1). A torus is claimed where
+    the counts are 1, 2, 1, all of the features are alive at one distance, at which the landmarks
+    are in one piece, and the two loops span a surface together
+    (`gridcode.analysis.topology.cocycles.cup_product`). Find modules
+    first: two modules together are no torus, unless the arena is too small for their phases to
+        part.
 
     Args:
-        states: (sample, unit) activity of any unit; the order of samples matters only to the null: consecutive samples in time
-            keep each unit's course in it. Not row by row over the bins of maps: there a shift moves a map, and moved maps of one
-            module are cells of one module again; see `gridcode.analysis.topology.state_space.map_states`.
+        states: (sample, unit) activity of any unit; the order of samples matters only to the null:
+            consecutive samples in time keep each unit's course in it. Not row by row over the bins
+            of maps: there a shift moves a map, and moved maps of one module are cells of one module
+            again; see `gridcode.analysis.topology.state_space.map_states`.
         generator: draws samples and shifts.
         nulls: shuffles.
         level: largest p-value that counts.
@@ -167,18 +194,23 @@ def measure_topology(
         progress: called with (shuffles done, shuffles).
 
     Raises:
-        InputError: states that are not finite, fewer than 3 units, 40 samples or 20 landmarks, units of which fewer than 3 vary, states of
-            which fewer than 40 differ, no components, or fewer nulls than `level` needs.
+        InputError: states that are not finite, fewer than 3 units, 40 samples or 20 landmarks,
+            units of which fewer than 3 vary, states of which fewer than 40 differ, no components,
+            or fewer nulls than `level` needs.
     """
     given = np.asarray(states, dtype=np.float64)
     chosen = _checked(given, generator, most_samples, landmarks)
     if components < 1:
         raise InputError(f"{components} components hold no shape")
     if nulls < FEWEST_NULLS or not 1 / (1 + nulls) <= level < 1:
-        raise InputError(f"{nulls} shuffles cannot reach a level of {level:g}: take at least {FEWEST_NULLS} and 1 / level - 1")
+        raise InputError(
+            f"{nulls} shuffles cannot reach a level of {level:g}: take at least {FEWEST_NULLS} and 1 / level - 1"
+        )
     given = given[chosen]
 
-    def cloud(activity: Float[np.ndarray, "sample unit"]) -> tuple[Float[np.ndarray, "landmark component"], Int[np.ndarray, " landmark"]]:
+    def cloud(
+        activity: Float[np.ndarray, "sample unit"],
+    ) -> tuple[Float[np.ndarray, "landmark component"], Int[np.ndarray, " landmark"]]:
         found = principal_components(activity, components=components)
         return choose_landmarks(found, count=landmarks, neighbours=neighbours, sparsest=sparsest)
 
@@ -198,10 +230,13 @@ def measure_topology(
     p_value = np.ones(DIMENSIONS + 1)
     for d, (count, gap, shortest) in enumerate(counts):
         if count:
-            above = max(int((null_gap[:, d] >= gap).sum()), int((null_longest[:, d] >= shortest).sum()))
+            above = max(
+                int((null_gap[:, d] >= gap).sum()), int((null_longest[:, d] >= shortest).sum())
+            )
             p_value[d] = max((1 + above) / (1 + nulls), gap_p_value(diagram.lifetimes(d), count))
     significant: Bool[np.ndarray, " dimension"] = p_value <= level
-    # Dimension 0 counts the gaps between pieces: one more piece than that, and one where there is no gap.
+    # Dimension 0 counts the gaps between pieces: one more piece than that, and one where there is
+    # no gap.
     by_gap = (1 + counts[0][0] * bool(significant[0]), counts[1][0], counts[2][0])
     betti = (by_gap[0], counts[1][0] * int(significant[1]), counts[2][0] * int(significant[2]))
     window = _window(diagram, betti)
@@ -233,21 +268,30 @@ def _null_diagram(points: Float[np.ndarray, "landmark component"], threshold: fl
     joined = min(threshold, CLOSED_OVER_CONNECTED * connected)
     while True:
         diagram = persistence(points, threshold=joined)
-        if joined == threshold or all(np.isfinite(bars[:, 1]).sum() == len(bars) - (d == 0) for d, bars in enumerate(diagram.intervals)):
+        if joined == threshold or all(
+            np.isfinite(bars[:, 1]).sum() == len(bars) - (d == 0)
+            for d, bars in enumerate(diagram.intervals)
+        ):
             return diagram
         joined = min(threshold, 1.1 * joined)
 
 
 def _window(diagram: Diagram, betti: tuple[int, int, int]) -> tuple[float, float]:
     """Distances between which all counted loops and voids are alive, and no more pieces than were counted."""
-    found = np.concatenate([diagram.intervals[dimension][: betti[dimension]] for dimension in (1, 2)])
+    found = np.concatenate(
+        [diagram.intervals[dimension][: betti[dimension]] for dimension in (1, 2)]
+    )
     if not len(found):
         return math.nan, math.nan
     joined = float(diagram.intervals[0][betti[0] :, 1].max(initial=0.0))
-    return max(joined, float(found[:, 0].max())), float(np.minimum(found[:, 1], diagram.threshold).min())
+    return max(joined, float(found[:, 0].max())), float(
+        np.minimum(found[:, 1], diagram.threshold).min()
+    )
 
 
-def _product(points: Float[np.ndarray, "landmark component"], diagram: Diagram, window: tuple[float, float]) -> float:
+def _product(
+    points: Float[np.ndarray, "landmark component"], diagram: Diagram, window: tuple[float, float]
+) -> float:
     """Of the two loops, at a distance where they are alive, the void is, and no other loops are."""
     scale = loop_scale(diagram, after=window[0])
     if math.isnan(scale):
@@ -259,14 +303,22 @@ def _product(points: Float[np.ndarray, "landmark component"], diagram: Diagram, 
     return cup_product(loops) if len(loops.change) == 2 else math.nan
 
 
-def _checked(given: np.ndarray, generator: np.random.Generator, most_samples: int, landmarks: int) -> Int[np.ndarray, " sample"]:
+def _checked(
+    given: np.ndarray, generator: np.random.Generator, most_samples: int, landmarks: int
+) -> Int[np.ndarray, " sample"]:
     """Places of the samples to use, in order."""
     fewest = 40
     if given.ndim != 2 or not np.isfinite(given).all():
         raise InputError(
-            f"states must be (sample, unit) and finite, not of shape {given.shape}" + ("" if given.ndim != 2 else " with NaN or infinities")
+            f"states must be (sample, unit) and finite, not of shape {given.shape}"
+            + ("" if given.ndim != 2 else " with NaN or infinities")
         )
-    if len(given) < fewest or given.shape[1] < FEWEST_UNITS or most_samples < fewest or landmarks < fewest // 2:
+    if (
+        len(given) < fewest
+        or given.shape[1] < FEWEST_UNITS
+        or most_samples < fewest
+        or landmarks < fewest // 2
+    ):
         raise InputError(
             f"{len(given)} samples of {given.shape[1]} units, {most_samples} of them used at most, with {landmarks} landmarks have no shape to "
             "measure: "
@@ -274,8 +326,12 @@ def _checked(given: np.ndarray, generator: np.random.Generator, most_samples: in
         )
     if int((np.ptp(given, axis=0) > 0).sum()) < FEWEST_UNITS:
         raise InputError(f"fewer than {FEWEST_UNITS} units vary: there is no shape to measure")
-    chosen = np.sort(generator.choice(len(given), size=min(most_samples, len(given)), replace=False))
+    chosen = np.sort(
+        generator.choice(len(given), size=min(most_samples, len(given)), replace=False)
+    )
     different = len(np.unique(given[chosen], axis=0))
     if different < fewest:
-        raise InputError(f"only {different} of {len(chosen)} states differ: there is no shape to measure")
+        raise InputError(
+            f"only {different} of {len(chosen)} states differ: there is no shape to measure"
+        )
     return chosen

@@ -1,7 +1,8 @@
 r"""What a population's states look like: their variance, their shape in three dimensions, and rings along the directions of a lattice.
 
-Source: Schaeffer et al. 2023, Fig. 6 and appendix D: principal components to six dimensions, then spectral embedding (or Isomap) to three;
-projections on the three directions of a module's lattice are rings.
+Source: Schaeffer et al. 2023, Fig. 6 and appendix D: principal components to six dimensions, then
+spectral embedding (or Isomap) to three; projections on the three directions of a module's lattice
+are rings.
 """
 
 import warnings
@@ -22,7 +23,8 @@ FEWEST_SAMPLES = 40
 # In turns; a uniform phase has a standard deviation of 0.29.
 TURN = 2 * np.pi
 MOST_NULL_SAMPLES = 4000
-# Of a regression on waves: where it is worse, the samples do not tell them from one another or from the mean.
+# Of a regression on waves: where it is worse, the samples do not tell them from one another or from
+# the mean.
 MOST_CONDITION = 1e3
 
 
@@ -32,8 +34,10 @@ class Variance:
 
     Attributes:
         explained: (component,) share of the variance along each principal component, largest first.
-        dimension: participation ratio, (sum of variances)^2 / sum of squares: how many directions carry the variance.
-        shuffled_dimension: the same if units varied independently: participation ratio of the units' own variances.
+        dimension: participation ratio, (sum of variances)^2 / sum of squares: how many directions
+            carry the variance.
+        shuffled_dimension: the same if units varied independently: participation ratio of the
+            units' own variances.
     """
 
     explained: Float[np.ndarray, " component"]
@@ -61,11 +65,16 @@ class Rings:
     r"""A population's states on the planes of a lattice's waves.
 
     Attributes:
-        points: (sample, wave) complex; on a perfect code $e^{2 \pi i k \cdot x}$, on the unit circle.
-        phase_error: (wave,) circular standard deviation between the angle and $k \cdot x$ in turns, about 0.29 or more by chance.
-        correlation: (wave,) length of the mean of the unit vectors of that difference: 1 the angle is the place's phase, 0 unrelated.
-        radius_spread: (wave,) standard deviation of the radius over its mean: 0 a circle, 0.52 a Gaussian cloud.
-        chance: (wave,) correlation reached in 5% of cases where the places are shifted against the states by a random number of samples.
+        points: (sample, wave) complex; on a perfect code $e^{2 \pi i k \cdot x}$, on the unit
+            circle.
+        phase_error: (wave,) circular standard deviation between the angle and $k \cdot x$ in turns,
+            about 0.29 or more by chance.
+        correlation: (wave,) length of the mean of the unit vectors of that difference: 1 the angle
+            is the place's phase, 0 unrelated.
+        radius_spread: (wave,) standard deviation of the radius over its mean: 0 a circle, 0.52 a
+            Gaussian cloud.
+        chance: (wave,) correlation reached in 5% of cases where the places are shifted against the
+            states by a random number of samples.
     """
 
     points: Complex[np.ndarray, "sample wave"]
@@ -87,7 +96,11 @@ def explained_variance(states: Float[np.ndarray, "sample unit"]) -> Variance:
     given = checked_states(states)
     variance = np.clip(np.linalg.eigvalsh(np.cov(given.T))[::-1], 0, None)
     own = given.var(axis=0, ddof=1)
-    return Variance(variance / variance.sum(), float(variance.sum() ** 2 / (variance**2).sum()), float(own.sum() ** 2 / (own**2).sum()))
+    return Variance(
+        variance / variance.sum(),
+        float(variance.sum() ** 2 / (variance**2).sum()),
+        float(own.sum() ** 2 / (own**2).sum()),
+    )
 
 
 def embed(
@@ -101,7 +114,8 @@ def embed(
 ) -> Embedding:
     """States in three dimensions: principal components first, then spectral embedding or Isomap.
 
-    A picture and no measurement: any cloud has some shape in three dimensions; `gridcode.analysis.topology.betti` tells which shapes are there.
+    A picture and no measurement: any cloud has some shape in three dimensions;
+        `gridcode.analysis.topology.betti` tells which shapes are there.
 
     Args:
         states: (sample, unit) activity.
@@ -112,18 +126,27 @@ def embed(
         most_samples: a random subset of this size is embedded of more samples.
 
     Raises:
-        InputError: an unknown method, states that are not finite, too few or all the same, or not more samples than neighbours.
+        InputError: an unknown method, states that are not finite, too few or all the same, or not
+            more samples than neighbours.
     """
     given = checked_states(states)
     if method not in METHODS:
         raise InputError(f"unknown method '{method}': choose {' or '.join(METHODS)}")
-    chosen = np.sort(generator.choice(len(given), size=min(most_samples, len(given)), replace=False))
+    chosen = np.sort(
+        generator.choice(len(given), size=min(most_samples, len(given)), replace=False)
+    )
     if not 3 <= neighbours < len(chosen):
         raise InputError(f"{len(chosen)} samples cannot each be joined to {neighbours} neighbours")
     reduced = principal_components(given[chosen], components=components)
     if method == "spectral":
         seed = int(generator.integers(2**31))
-        found = SpectralEmbedding(3, affinity="nearest_neighbors", n_neighbors=neighbours, random_state=seed, eigen_solver="arpack")
+        found = SpectralEmbedding(
+            3,
+            affinity="nearest_neighbors",
+            n_neighbors=neighbours,
+            random_state=seed,
+            eigen_solver="arpack",
+        )
     else:
         found = Isomap(n_neighbors=neighbours, n_components=3)
     with warnings.catch_warnings():
@@ -132,7 +155,9 @@ def embed(
         warnings.simplefilter("ignore", SparseEfficiencyWarning)
         points = np.asarray(found.fit_transform(reduced), dtype=np.float64)
     points -= (points.max(axis=0) + points.min(axis=0)) / 2
-    return Embedding(points / max(float(np.abs(points).max()), np.finfo(np.float64).tiny), chosen, method)
+    return Embedding(
+        points / max(float(np.abs(points).max()), np.finfo(np.float64).tiny), chosen, method
+    )
 
 
 def lattice_rings(
@@ -145,56 +170,85 @@ def lattice_rings(
 ) -> Rings:
     r"""Project states on the planes in which they go around once for every period of a wave.
 
-    The plane of wave k is spanned by the units' own components at k, by regression on one half of the samples, and the other half is
-    projected on it (and the other way round), so that noise does not make a ring:
+    The plane of wave k is spanned by the units' own components at k, by regression on one half of
+    the samples, and the other half is projected on it (and the other way round), so that noise does
+    not make a ring:
 
-    $$ g_u(x) \approx \bar g_u + \sum_k \operatorname{Re} \left( \overline{c_{ku}} e^{2 \pi i k \cdot x} \right), \quad
-       z(t) = \operatorname*{argmin}_z \sum_u \Big( g_u(t) - \bar g_u - \sum_k \operatorname{Re} ( \overline{c_{ku}} z_k ) \Big)^2 $$
+    $$ g_u(x) \approx \bar g_u + \sum_k \operatorname{Re} \left( \overline{c_{ku}} e^{2 \pi i k
+    \cdot x} \right), \quad
+       z(t) = \operatorname*{argmin}_z \sum_u \Big( g_u(t) - \bar g_u - \sum_k \operatorname{Re} (
+       \overline{c_{ku}} z_k ) \Big)^2 $$
 
-    The null goes the same way with the places moved around by a random number of samples, a tenth of all or more: states and places
-    that both change slowly agree by chance more often than independent samples would.
+    The null goes the same way with the places moved around by a random number of samples, a tenth
+    of all or more: states and places that both change slowly agree by chance more often than
+    independent samples would.
 
     Args:
-        states: (sample, unit) activity; samples in the order of time, or in random order, but not row by row over a map.
+        states: (sample, unit) activity; samples in the order of time, or in random order, but not
+            row by row over a map.
         positions_m: (sample, 2) metres.
-        waves_per_m: (wave, 2) wave vectors, cycles per metre, such as `gridcode.analysis.cells.phases.wave_vectors` gives for a module's lattice.
+        waves_per_m: (wave, 2) wave vectors, cycles per metre, such as
+            `gridcode.analysis.cells.phases.wave_vectors` gives for a module's lattice.
         generator: splits the samples and shifts them.
         nulls: shifts of the places.
 
     Raises:
-        InputError: shapes that do not match, states that are not finite, too few or all the same, no shifts, or places that do not tell the
-            waves apart.
+        InputError: shapes that do not match, states that are not finite, too few or all the same,
+            no shifts, or places that do not tell the waves apart.
     """
     given = checked_states(states)
-    places, waves = np.asarray(positions_m, dtype=np.float64), np.asarray(waves_per_m, dtype=np.float64)
-    if places.shape != (len(given), 2) or waves.ndim != 2 or waves.shape[1] != 2 or not (np.isfinite(places).all() and np.isfinite(waves).all()):
-        raise InputError(f"positions {places.shape} and waves {waves.shape} must be ({len(given)}, 2) and (wave, 2), all finite")
+    places, waves = (
+        np.asarray(positions_m, dtype=np.float64),
+        np.asarray(waves_per_m, dtype=np.float64),
+    )
+    if (
+        places.shape != (len(given), 2)
+        or waves.ndim != 2
+        or waves.shape[1] != 2
+        or not (np.isfinite(places).all() and np.isfinite(waves).all())
+    ):
+        raise InputError(
+            f"positions {places.shape} and waves {waves.shape} must be ({len(given)}, 2) and (wave, 2), all finite"
+        )
     if nulls < 1:
         raise InputError(f"the null needs a shift or more, not {nulls}")
     half = generator.permutation(len(given)) < len(given) // 2
     angle = TURN * places @ waves.T
     if min(fit_waves(given[part], angle[part])[1] for part in (half, ~half)) < 1 / MOST_CONDITION:
-        raise InputError("the places do not tell the waves apart: they cover too little of a period")
+        raise InputError(
+            "the places do not tell the waves apart: they cover too little of a period"
+        )
     points = _project(given, angle, half)
     mean = _agreement(points, angle)
     least = len(given) // 10
-    shifted = [np.roll(angle, shift, axis=0) for shift in generator.integers(least, len(given) - least, size=nulls)]
+    shifted = [
+        np.roll(angle, shift, axis=0)
+        for shift in generator.integers(least, len(given) - least, size=nulls)
+    ]
     # Of many samples some are enough; fewer agree better by chance, which errs on the safe side.
     some = slice(None, None, -(-len(given) // MOST_NULL_SAMPLES))
-    null = np.stack([np.abs(_agreement(_project(given[some], moved[some], half[some]), moved[some])) for moved in shifted])
+    null = np.stack(
+        [
+            np.abs(_agreement(_project(given[some], moved[some], half[some]), moved[some]))
+            for moved in shifted
+        ]
+    )
     length = np.clip(np.abs(mean), np.finfo(np.float64).tiny, 1.0)
     radius = np.abs(points)
     return Rings(
         points=points,
         phase_error=np.sqrt(-2 * np.log(length)) / TURN,
         correlation=np.abs(mean),
-        radius_spread=radius.std(axis=0) / np.maximum(radius.mean(axis=0), np.finfo(np.float64).tiny),
+        radius_spread=radius.std(axis=0)
+        / np.maximum(radius.mean(axis=0), np.finfo(np.float64).tiny),
         chance=np.quantile(null, 0.95, axis=0),
     )
 
 
 def _project(
-    states: Float[np.ndarray, "sample unit"], angle: Float[np.ndarray, "sample wave"], half: Bool[np.ndarray, " sample"]
+    states: Float[np.ndarray, "sample unit"],
+    angle: Float[np.ndarray, "sample wave"],
+    half: Bool[np.ndarray, " sample"],
 ) -> Complex[np.ndarray, "sample wave"]:
     """Each half of the states on the planes of the waves that the other half gives."""
     points = np.empty(angle.shape, dtype=np.complex128)
@@ -203,7 +257,9 @@ def _project(
     return points
 
 
-def _agreement(points: Complex[np.ndarray, "sample wave"], angle: Float[np.ndarray, "sample wave"]) -> Complex[np.ndarray, " wave"]:
+def _agreement(
+    points: Complex[np.ndarray, "sample wave"], angle: Float[np.ndarray, "sample wave"]
+) -> Complex[np.ndarray, " wave"]:
     """Mean of the unit vectors of the difference between a point's angle and its place's."""
     return np.asarray(np.exp(1j * (np.angle(points) - angle)).mean(axis=0))
 
@@ -212,12 +268,14 @@ def checked_states(states: np.ndarray) -> Float[np.ndarray, "sample unit"]:
     """States as float64, if there is a space that they span.
 
     Raises:
-        InputError: a wrong shape, values that are not finite, fewer than 40 samples or 3 units that vary.
+        InputError: a wrong shape, values that are not finite, fewer than 40 samples or 3 units that
+            vary.
     """
     given = np.asarray(states, dtype=np.float64)
     if given.ndim != 2 or not np.isfinite(given).all():
         raise InputError(
-            f"states must be (sample, unit) and finite, not of shape {given.shape}" + (" with NaN or infinities" if given.ndim == 2 else "")
+            f"states must be (sample, unit) and finite, not of shape {given.shape}"
+            + (" with NaN or infinities" if given.ndim == 2 else "")
         )
     if len(given) < FEWEST_SAMPLES or int((np.ptp(given, axis=0) > 0).sum()) < FEWEST_UNITS:
         raise InputError(

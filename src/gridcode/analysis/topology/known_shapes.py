@@ -10,7 +10,8 @@ from gridcode.analysis.synthetic import FEWEST_UNITS, band_cell, ideal_grid_code
 from gridcode.analysis.topology.betti import Topology, measure_topology, shuffled
 from gridcode.errors import InputError
 
-# Of the second module's spacing over the first's, and its turn: no small whole numbers relate the two.
+# Of the second module's spacing over the first's, and its turn: no small whole numbers relate the
+# two.
 SECOND_SPACING, SECOND_TURN_DEG = 0.71, 17.0
 PLACE_WIDTH = 0.1
 CONTROLS = {
@@ -55,7 +56,8 @@ def control_states(
     """States of a population of known shape at given places.
 
     - `one module`: ideal grid cells of one lattice, random phases: a torus.
-    - `two modules`: half of them on another lattice, of 0.71 times the spacing and turned by 17 degrees: a product of two tori, no torus.
+    - `two modules`: half of them on another lattice, of 0.71 times the spacing and turned by 17
+      degrees: a product of two tori, no torus.
     - `place cells`: fields that tile the places, a tenth of their extent wide: a sheet.
     - `bands`: bands in one direction, of random phases: a ring.
 
@@ -66,34 +68,77 @@ def control_states(
         spacing_m: spacing of the lattice, and period of the bands.
         orientation_deg: direction of its first vector, and of the bands.
         generator: draws phases and noise.
-        noise: standard deviation of independent noise in every unit, over the standard deviation of the units' rates.
+        noise: standard deviation of independent noise in every unit, over the standard deviation of
+            the units' rates.
 
     Raises:
-        InputError: an unknown name, too few units, positions that are not (sample, 2) and finite, or negative noise.
+        InputError: an unknown name, too few units, positions that are not (sample, 2) and finite,
+            or negative noise.
     """
-    if positions_m.ndim != 2 or positions_m.shape[1] != 2 or not len(positions_m) or not np.isfinite(positions_m).all():
-        raise InputError(f"positions must be (sample, 2) and finite, not of shape {positions_m.shape}")
-    if units < FEWEST_UNITS or not 0 <= noise < np.inf or not 0 < spacing_m < np.inf or not np.isfinite(orientation_deg):
-        raise InputError(f"{units} units on a lattice of {spacing_m} m at {orientation_deg} degrees with noise {noise} make no control")
+    if (
+        positions_m.ndim != 2
+        or positions_m.shape[1] != 2
+        or not len(positions_m)
+        or not np.isfinite(positions_m).all()
+    ):
+        raise InputError(
+            f"positions must be (sample, 2) and finite, not of shape {positions_m.shape}"
+        )
+    if (
+        units < FEWEST_UNITS
+        or not 0 <= noise < np.inf
+        or not 0 < spacing_m < np.inf
+        or not np.isfinite(orientation_deg)
+    ):
+        raise InputError(
+            f"{units} units on a lattice of {spacing_m} m at {orientation_deg} degrees with noise {noise} make no control"
+        )
     # Around the middle of the places, whatever their origin is.
     middle = (positions_m.max(axis=0) + positions_m.min(axis=0)) / 2
     places = positions_m - middle
     extent = float(np.ptp(places, axis=0).max())
     if name == "one module":
-        code = ideal_grid_code([spacing_m], units_per_module=units, orientations_deg=[orientation_deg], phases="random", generator=generator)
+        code = ideal_grid_code(
+            [spacing_m],
+            units_per_module=units,
+            orientations_deg=[orientation_deg],
+            phases="random",
+            generator=generator,
+        )
         states = code(places)
     elif name == "two modules":
-        spacings, turns = [spacing_m, SECOND_SPACING * spacing_m], [orientation_deg, orientation_deg + SECOND_TURN_DEG]
-        code = ideal_grid_code(spacings, units_per_module=-(-units // 2), orientations_deg=turns, phases="random", generator=generator)
+        spacings, turns = (
+            [spacing_m, SECOND_SPACING * spacing_m],
+            [orientation_deg, orientation_deg + SECOND_TURN_DEG],
+        )
+        code = ideal_grid_code(
+            spacings,
+            units_per_module=-(-units // 2),
+            orientations_deg=turns,
+            phases="random",
+            generator=generator,
+        )
         states = code(places)[:, -units:]
     elif name == "place cells":
         states = place_code(arena_m=extent, units=units, width_m=PLACE_WIDTH * extent)(places)
     elif name == "bands":
         phases = generator.uniform(0, spacing_m, units)
-        states = np.stack([band_cell(places, spacing_m=spacing_m, orientation_deg=orientation_deg, phase_m=float(p)) for p in phases], axis=1)
+        states = np.stack(
+            [
+                band_cell(
+                    places, spacing_m=spacing_m, orientation_deg=orientation_deg, phase_m=float(p)
+                )
+                for p in phases
+            ],
+            axis=1,
+        )
     else:
-        raise InputError(f"unknown control '{name}': choose {', '.join(n for n in CONTROLS if n != 'shuffled')}")
-    return np.asarray(states + noise * float(states.std()) * generator.standard_normal(states.shape))
+        raise InputError(
+            f"unknown control '{name}': choose {', '.join(n for n in CONTROLS if n != 'shuffled')}"
+        )
+    return np.asarray(
+        states + noise * float(states.std()) * generator.standard_normal(states.shape)
+    )
 
 
 def run_controls(
@@ -128,9 +173,26 @@ def run_controls(
             activity = shuffled(states, generator)
         else:
             activity = control_states(
-                name, positions_m, units=max(states.shape[1], 14), spacing_m=spacing_m, orientation_deg=orientation_deg, generator=generator
+                name,
+                positions_m,
+                units=max(states.shape[1], 14),
+                spacing_m=spacing_m,
+                orientation_deg=orientation_deg,
+                generator=generator,
             )
         before = number * nulls
-        tick = None if progress is None else lambda done, _, before=before: progress(before + done, nulls * len(CONTROLS))
-        found.append(Control(name, expected, measure_topology(activity, generator=generator, nulls=nulls, progress=tick, **settings)))
+        tick = (
+            None
+            if progress is None
+            else lambda done, _, before=before: progress(before + done, nulls * len(CONTROLS))
+        )
+        found.append(
+            Control(
+                name,
+                expected,
+                measure_topology(
+                    activity, generator=generator, nulls=nulls, progress=tick, **settings
+                ),
+            )
+        )
     return tuple(found)

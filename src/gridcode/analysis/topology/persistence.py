@@ -1,7 +1,7 @@
 r"""Persistent homology of a cloud of states: landmarks that cover it evenly, and the pieces, loops and voids that live long in it.
 
-Source: persistent homology: Edelsbrunner, Letscher and Zomorodian 2002; edge collapse: Boissonnat and Pritam 2020, as in GUDHI; components and
-landmarks in the manner of Gardner et al. 2022.
+Source: persistent homology: Edelsbrunner, Letscher and Zomorodian 2002; edge collapse: Boissonnat
+and Pritam 2020, as in GUDHI; components and landmarks in the manner of Gardner et al. 2022.
 """
 
 import itertools
@@ -17,7 +17,8 @@ from scipy.spatial.distance import pdist, squareform
 from gridcode.errors import InputError
 
 DIMENSIONS = 2
-# Coefficients from a field of odd characteristic: over it a Klein bottle, (1, 1, 0), is not taken for a torus.
+# Coefficients from a field of odd characteristic: over it a Klein bottle, (1, 1, 0), is not taken
+# for a torus.
 FIELD = 47
 # Of the median distance between landmarks: all loops and voids of a torus have closed here.
 THRESHOLD = 0.9
@@ -25,8 +26,8 @@ THRESHOLD = 0.9
 COLLAPSES = 4
 # Variance of a component below this share of the first is rounding.
 LEAST_VARIANCE = 1e-10
-# A graph joins points up to this part of the way through the window in which its loops are all there is: late enough to be dense, early
-# enough to be cheap.
+# A graph joins points up to this part of the way through the window in which its loops are all
+# there is: late enough to be dense, early enough to be cheap.
 INTO_WINDOW = 0.4
 
 
@@ -35,8 +36,8 @@ class Diagram:
     """A persistence diagram: when features of each dimension appear and vanish as states within a growing distance are joined.
 
     Attributes:
-        intervals: for each dimension (bar, 2) births and deaths as distances, longest bar first; death is infinite for features alive at
-            the threshold.
+        intervals: for each dimension (bar, 2) births and deaths as distances, longest bar first;
+            death is infinite for features alive at the threshold.
         threshold: longest distance that was joined.
         scale: median distance between the points.
     """
@@ -55,7 +56,9 @@ class Diagram:
         return length[1:] if dimension == 0 else length
 
 
-def principal_components(states: Float[np.ndarray, "sample unit"], *, components: int = 6) -> Float[np.ndarray, "sample component"]:
+def principal_components(
+    states: Float[np.ndarray, "sample unit"], *, components: int = 6
+) -> Float[np.ndarray, "sample component"]:
     """The states on their first principal components, centred; fewer than asked for where the states do not vary in as many directions.
 
     Distances stay those of the population itself: components are not scaled.
@@ -67,13 +70,18 @@ def principal_components(states: Float[np.ndarray, "sample unit"], *, components
 
 
 def choose_landmarks(
-    points: Float[np.ndarray, "sample component"], *, count: int = 300, neighbours: int | None = None, sparsest: float = 0.02
+    points: Float[np.ndarray, "sample component"],
+    *,
+    count: int = 300,
+    neighbours: int | None = None,
+    sparsest: float = 0.02,
 ) -> tuple[Float[np.ndarray, "landmark component"], Int[np.ndarray, " landmark"]]:
     """A few points that cover a cloud evenly, after denoising by density.
 
-    Every point is replaced by the mean of its nearest neighbours, which cancels noise across the manifold and moves little along it;
-    the `sparsest` share of points (largest distance to the last of the neighbours) is left out; of the others landmarks are chosen greedily,
-    each as far as possible from those before it (max-min), beginning with the densest place.
+    Every point is replaced by the mean of its nearest neighbours, which cancels noise across the
+    manifold and moves little along it; the `sparsest` share of points (largest distance to the last
+    of the neighbours) is left out; of the others landmarks are chosen greedily, each as far as
+    possible from those before it (max-min), beginning with the densest place.
 
     Args:
         points: (sample, component).
@@ -85,13 +93,18 @@ def choose_landmarks(
         The landmarks and the samples that they were made from.
 
     Raises:
-        InputError: points that are not finite or have no component, fewer than 4 landmarks, or samples that do not suffice for the neighbours.
+        InputError: points that are not finite or have no component, fewer than 4 landmarks, or
+            samples that do not suffice for the neighbours.
     """
     if points.ndim != 2 or points.shape[1] < 1 or not np.isfinite(points).all():
-        raise InputError(f"points must be (sample, component) and finite, not of shape {points.shape}")
+        raise InputError(
+            f"points must be (sample, component) and finite, not of shape {points.shape}"
+        )
     k = max(5, round(0.005 * len(points))) if neighbours is None else neighbours
     if not 1 <= k < len(points) or count < 4 or not 0 <= sparsest < 1:
-        raise InputError(f"{len(points)} samples do not suffice for {count} landmarks of {k} neighbours each, {sparsest:g} of them left out")
+        raise InputError(
+            f"{len(points)} samples do not suffice for {count} landmarks of {k} neighbours each, {sparsest:g} of them left out"
+        )
     distance, nearest = (np.asarray(found) for found in KDTree(points).query(points, k=k + 1))
     radius = distance[:, -1]
     kept = np.flatnonzero(radius <= np.quantile(radius, 1 - sparsest))
@@ -100,7 +113,9 @@ def choose_landmarks(
     return smooth[chosen], kept[chosen]
 
 
-def _max_min(points: Float[np.ndarray, "sample component"], count: int, *, first: int) -> Int[np.ndarray, " landmark"]:
+def _max_min(
+    points: Float[np.ndarray, "sample component"], count: int, *, first: int
+) -> Int[np.ndarray, " landmark"]:
     """Greedy furthest points; ends early where all that is left repeats a point already chosen."""
     # Far from the origin the product formula for distances below would lose them to rounding.
     points = points - points.mean(axis=0)
@@ -119,7 +134,12 @@ def _max_min(points: Float[np.ndarray, "sample component"], count: int, *, first
     return np.array(chosen)
 
 
-def persistence(points: Float[np.ndarray, "point component"], *, threshold: float = THRESHOLD, dimensions: int = DIMENSIONS) -> Diagram:
+def persistence(
+    points: Float[np.ndarray, "point component"],
+    *,
+    threshold: float = THRESHOLD,
+    dimensions: int = DIMENSIONS,
+) -> Diagram:
     """Persistent homology of the Vietoris-Rips complex of some points, up to a dimension, with edge collapse.
 
     Args:
@@ -128,26 +148,42 @@ def persistence(points: Float[np.ndarray, "point component"], *, threshold: floa
         dimensions: highest dimension.
 
     Raises:
-        InputError: fewer than four points, points that are all the same, or not finite, or a threshold that is not positive.
+        InputError: fewer than four points, points that are all the same, or not finite, or a
+            threshold that is not positive.
     """
     if points.ndim != 2 or len(points) < 4 or not np.isfinite(points).all():
-        raise InputError(f"persistence needs four points or more (point, component), all finite, not {np.shape(points)}")
+        raise InputError(
+            f"persistence needs four points or more (point, component), all finite, not {np.shape(points)}"
+        )
     distances = pdist(points)
     scale = float(np.median(distances))
     if not scale > 0 or not threshold > 0:
         raise InputError(
-            "most points are the same: there is no shape to measure" if scale <= 0 else f"the threshold must be positive, not {threshold}"
+            "most points are the same: there is no shape to measure"
+            if scale <= 0
+            else f"the threshold must be positive, not {threshold}"
         )
-    tree = gudhi.RipsComplex(distance_matrix=squareform(distances), max_edge_length=threshold * scale).create_simplex_tree(max_dimension=1)
+    tree = gudhi.RipsComplex(
+        distance_matrix=squareform(distances), max_edge_length=threshold * scale
+    ).create_simplex_tree(max_dimension=1)
     tree.collapse_edges(nb_iterations=COLLAPSES)
     tree.expansion(dimensions + 1)
-    # The collapsed complex may have no simplex above the highest dimension asked for, and GUDHI leaves out the homology of a complex's own highest
-    # dimension unless told otherwise: a torus would lose its void.
-    tree.compute_persistence(homology_coeff_field=FIELD, min_persistence=0, persistence_dim_max=True)
+    # The collapsed complex may have no simplex above the highest dimension asked for, and GUDHI
+    # leaves out the homology of a complex's own highest dimension unless told otherwise: a torus
+    # would lose its void.
+    tree.compute_persistence(
+        homology_coeff_field=FIELD, min_persistence=0, persistence_dim_max=True
+    )
     found = []
     for dimension in range(dimensions + 1):
-        bars = np.asarray(tree.persistence_intervals_in_dimension(dimension), dtype=np.float64).reshape(-1, 2)
-        found.append(bars[np.argsort(-(np.minimum(bars[:, 1], threshold * scale) - bars[:, 0]), kind="stable")])
+        bars = np.asarray(
+            tree.persistence_intervals_in_dimension(dimension), dtype=np.float64
+        ).reshape(-1, 2)
+        found.append(
+            bars[
+                np.argsort(-(np.minimum(bars[:, 1], threshold * scale) - bars[:, 0]), kind="stable")
+            ]
+        )
     return Diagram(tuple(found), threshold * scale, scale)
 
 
@@ -162,13 +198,20 @@ def loop_scale(diagram: Diagram, *, loops: int = 2, after: float = 0.0) -> float
     bars = diagram.intervals[1]
     if not 1 <= loops <= len(bars):
         return math.nan
-    born, closed = max(float(bars[:loops, 0].max()), after), min(float(bars[:loops, 1].min()), diagram.threshold)
+    born, closed = (
+        max(float(bars[:loops, 0].max()), after),
+        min(float(bars[:loops, 1].min()), diagram.threshold),
+    )
     if not born < closed:
         return math.nan
     others = bars[loops:]
     # Distances at which no shorter loop is alive: the widest such stretch of the window.
     edges = np.unique(np.concatenate([[born, closed], np.clip(others.ravel(), born, closed)]))
-    free = [(a, b) for a, b in itertools.pairwise(edges) if not ((others[:, 0] < b) & (others[:, 1] > a)).any()]
+    free = [
+        (a, b)
+        for a, b in itertools.pairwise(edges)
+        if not ((others[:, 0] < b) & (others[:, 1] > a)).any()
+    ]
     if not free:
         return math.nan
     start, end = max(free, key=lambda stretch: stretch[1] - stretch[0])

@@ -14,7 +14,13 @@ from gridcode.analysis.modules.detection import Module
 from gridcode.analysis.population import number
 from gridcode.analysis.topology.betti import FEWEST_NULLS, Topology, measure_topology
 from gridcode.analysis.topology.circular_coordinates import PhaseMatch, coordinates_of, match_phases
-from gridcode.analysis.topology.embedding import METHODS, Rings, embed, explained_variance, lattice_rings
+from gridcode.analysis.topology.embedding import (
+    METHODS,
+    Rings,
+    embed,
+    explained_variance,
+    lattice_rings,
+)
 from gridcode.analysis.topology.known_shapes import Control, run_controls
 from gridcode.errors import InputError
 
@@ -31,22 +37,33 @@ class StateSpace:
 
     Attributes:
         summary: numbers ready for JSON, see docs/theory.md.
-        arrays: a group for the whole population (`population`) and for each module (`module_0`, ...), with what pictures show.
+        arrays: a group for the whole population (`population`) and for each module (`module_0`,
+            ...), with what pictures show.
     """
 
     summary: dict[str, Any]
     arrays: xr.DataTree
 
     def __repr__(self) -> str:
-        shapes = (f"{row['name']} {tuple(row['topology']['betti'])}" for row in self.summary["populations"])
+        shapes = (
+            f"{row['name']} {tuple(row['topology']['betti'])}"
+            for row in self.summary["populations"]
+        )
         return f"StateSpace(Betti numbers: {', '.join(shapes) or 'none measured'})"
 
     def _repr_html_(self) -> str:
         rows = [
-            (row["name"], row["n_units"], tuple(row["topology"]["betti"]), "yes" if row["topology"]["torus"] else "not shown")
+            (
+                row["name"],
+                row["n_units"],
+                tuple(row["topology"]["betti"]),
+                "yes" if row["topology"]["torus"] else "not shown",
+            )
             for row in self.summary["populations"]
         ]
-        return notebook.wide_table("State space", ("population", "units", "Betti numbers", "torus"), rows)
+        return notebook.wide_table(
+            "State space", ("population", "units", "Betti numbers", "torus"), rows
+        )
 
 
 def analyse_state_space(
@@ -63,14 +80,17 @@ def analyse_state_space(
 ) -> StateSpace:
     """Variance, pictures in three dimensions, rings, Betti numbers and toroidal coordinates, of the population and of every module.
 
-    Populations smaller than `fewest_units`, and what cannot be measured, are skipped, and the reason is given. Beside the largest module the same
-    topology is measured of controls of known shape (`gridcode.analysis.topology.known_shapes`), at the same places.
+    Populations smaller than `fewest_units`, and what cannot be measured, are skipped, and the
+    reason is given. Beside the largest module the same topology is measured of controls of known
+    shape (`gridcode.analysis.topology.known_shapes`), at the same places.
 
     Args:
-        states: (sample, unit) activity of any unit, all finite; samples in the order of time, or in random order (`map_states`).
+        states: (sample, unit) activity of any unit, all finite; samples in the order of time, or in
+            random order (`map_states`).
         positions_m: (sample, 2) metres.
         modules: the modules, with `units` as columns of `states`.
-        whole_vectors_m: lattice vectors (x, y) as rows by which the whole population repeats; None where it does not, as with independent modules.
+        whole_vectors_m: lattice vectors (x, y) as rows by which the whole population repeats; None
+            where it does not, as with independent modules.
         seed: of samples and shuffles.
         nulls: shuffles of each population; controls have 39 at most.
         controls: whether to measure controls.
@@ -78,14 +98,24 @@ def analyse_state_space(
         progress: called with (shuffles done, shuffles).
 
     Raises:
-        InputError: shapes that do not match, values that are not finite, fewer than 19 shuffles, or modules of other units.
+        InputError: shapes that do not match, values that are not finite, fewer than 19 shuffles, or
+            modules of other units.
     """
     given, places = np.asarray(states, dtype=np.float64), np.asarray(positions_m, dtype=np.float64)
-    if given.ndim != 2 or places.shape != (len(given), 2) or not (np.isfinite(given).all() and np.isfinite(places).all()):
-        raise InputError(f"states {given.shape} and positions {places.shape} must be (sample, unit) and (sample, 2), all finite")
+    if (
+        given.ndim != 2
+        or places.shape != (len(given), 2)
+        or not (np.isfinite(given).all() and np.isfinite(places).all())
+    ):
+        raise InputError(
+            f"states {given.shape} and positions {places.shape} must be (sample, unit) and (sample, 2), all finite"
+        )
     if nulls < FEWEST_NULLS:
         raise InputError(f"{nulls} shuffles are too few: {FEWEST_NULLS} are the least")
-    if any(len(module.units) and not 0 <= module.units.min() <= module.units.max() < given.shape[1] for module in modules):
+    if any(
+        len(module.units) and not 0 <= module.units.min() <= module.units.max() < given.shape[1]
+        for module in modules
+    ):
         raise InputError(f"the modules have other units than the {given.shape[1]} of the states")
     measured = [m for m, module in enumerate(modules) if len(module.units) >= fewest_units]
     control_nulls = min(nulls, CONTROL_NULLS)
@@ -105,11 +135,22 @@ def analyse_state_space(
     for name, m in [("population", -1), *((f"module_{m}", m) for m in range(len(modules)))]:
         units = everyone if m < 0 else modules[m].units
         if len(units) < fewest_units:
-            skipped.append({"name": name, "n_units": len(units), "reason": f"{len(units)} units: fewer than {fewest_units}"})
+            skipped.append(
+                {
+                    "name": name,
+                    "n_units": len(units),
+                    "reason": f"{len(units)} units: fewer than {fewest_units}",
+                }
+            )
             continue
         try:
             row, arrays = _measure(
-                given[:, units], places, whole_vectors_m if m < 0 else modules[m].vectors_m, generator=rng([seed, 20, m + 1]), nulls=nulls, tick=tick
+                given[:, units],
+                places,
+                whole_vectors_m if m < 0 else modules[m].vectors_m,
+                generator=rng([seed, 20, m + 1]),
+                nulls=nulls,
+                tick=tick,
             )
         except InputError as error:
             skipped.append({"name": name, "n_units": len(units), "reason": str(error)})
@@ -132,15 +173,25 @@ def analyse_state_space(
     summary = {
         "samples": len(given),
         "nulls": nulls,
-        "whole_vectors_m": None if whole_vectors_m is None else [[number(x) for x in vector] for vector in whole_vectors_m],
+        "whole_vectors_m": None
+        if whole_vectors_m is None
+        else [[number(x) for x in vector] for vector in whole_vectors_m],
         "populations": rows,
         "skipped": skipped,
         "controls": [
-            {"name": c.name, "of_module": largest, "expected_torus": c.expected, "as_expected": c.as_expected} | _topology_row(c.topology)
+            {
+                "name": c.name,
+                "of_module": largest,
+                "expected_torus": c.expected,
+                "as_expected": c.as_expected,
+            }
+            | _topology_row(c.topology)
             for c in found
         ],
     }
-    return StateSpace(summary, xr.DataTree.from_dict({f"/{name}": data for name, data in groups.items()}))
+    return StateSpace(
+        summary, xr.DataTree.from_dict({f"/{name}": data for name, data in groups.items()})
+    )
 
 
 def _measure(
@@ -166,9 +217,18 @@ def _measure(
         "toroidal": None,
     }
     for method in METHODS:
-        found = embed(states, generator=generator, method=method, most_samples=min(SHOWN_SAMPLES, len(states)), neighbours=min(30, len(states) // 4))
+        found = embed(
+            states,
+            generator=generator,
+            method=method,
+            most_samples=min(SHOWN_SAMPLES, len(states)),
+            neighbours=min(30, len(states) // 4),
+        )
         arrays[f"{method}"] = ((f"{method}_sample", "axis"), found.points.astype(np.float32))
-        arrays[f"{method}_positions_m"] = ((f"{method}_sample", "component"), places[found.samples].astype(np.float32))
+        arrays[f"{method}_positions_m"] = (
+            (f"{method}_sample", "component"),
+            places[found.samples].astype(np.float32),
+        )
     coordinates, reason = None, ""
     try:
         coordinates = coordinates_of(topology)
@@ -185,10 +245,24 @@ def _measure(
             row["rings_reason"] = str(error)
         else:
             row["rings"] = _rings_row(rings, waves)
-            shown = np.sort(generator.choice(len(states), size=min(SHOWN_SAMPLES, len(states)), replace=False))
-            arrays["rings"] = (("ring_sample", "wave", "part"), np.stack([rings.points.real, rings.points.imag], axis=-1)[shown].astype(np.float32))
-            arrays["rings_positions_m"] = (("ring_sample", "component"), places[shown].astype(np.float32))
-        match = match_phases(coordinates, np.mod(places[topology.samples] @ np.linalg.inv(vectors_m), 1.0)) if coordinates is not None else None
+            shown = np.sort(
+                generator.choice(len(states), size=min(SHOWN_SAMPLES, len(states)), replace=False)
+            )
+            arrays["rings"] = (
+                ("ring_sample", "wave", "part"),
+                np.stack([rings.points.real, rings.points.imag], axis=-1)[shown].astype(np.float32),
+            )
+            arrays["rings_positions_m"] = (
+                ("ring_sample", "component"),
+                places[shown].astype(np.float32),
+            )
+        match = (
+            match_phases(
+                coordinates, np.mod(places[topology.samples] @ np.linalg.inv(vectors_m), 1.0)
+            )
+            if coordinates is not None
+            else None
+        )
         row["toroidal"] = _match_row(match, reason)
     return row, arrays
 
@@ -201,7 +275,9 @@ def _topology_row(found: Topology) -> dict[str, Any]:
         "torus": found.torus,
         "torus_p_value": number(found.torus_p_value),
         "product": number(found.product),
-        "longest": [[number(v) for v in found.diagram.lifetimes(d)[:4]] for d in range(len(DIMENSIONS))],
+        "longest": [
+            [number(v) for v in found.diagram.lifetimes(d)[:4]] for d in range(len(DIMENSIONS))
+        ],
         "null_95": [number(v) for v in np.quantile(found.null_longest, 0.95, axis=0)],
         "alive_between": [number(w / found.diagram.scale) for w in found.window],
         "landmarks": len(found.points),
@@ -210,13 +286,20 @@ def _topology_row(found: Topology) -> dict[str, Any]:
 
 def _topology_arrays(found: Topology, places: Float[np.ndarray, "sample 2"]) -> xr.Dataset:
     """Bars over the scale of the landmarks, what the null's longest bars are, and where the landmarks are."""
-    bars = [(d, *bar) for d, intervals in enumerate(found.diagram.intervals) for bar in intervals[:SHOWN_BARS] / found.diagram.scale]
+    bars = [
+        (d, *bar)
+        for d, intervals in enumerate(found.diagram.intervals)
+        for bar in intervals[:SHOWN_BARS] / found.diagram.scale
+    ]
     return xr.Dataset(
         {
             "bars": (("bar", "dimension_birth_death"), np.array(bars, dtype=np.float32)),
             "null_longest": (("null", "dimension"), found.null_longest.astype(np.float32)),
             "landmarks": (("landmark", "principal_component"), found.points.astype(np.float32)),
-            "landmark_positions_m": (("landmark", "component"), places[found.samples].astype(np.float32)),
+            "landmark_positions_m": (
+                ("landmark", "component"),
+                places[found.samples].astype(np.float32),
+            ),
         },
         attrs={"threshold": found.diagram.threshold / found.diagram.scale},
     )
@@ -242,10 +325,13 @@ def _match_row(found: PhaseMatch | None, reason: str) -> dict[str, Any]:
     }
 
 
-def lattice_of_the_whole(modules: Sequence[Module], independent: int) -> Float[np.ndarray, "2 2"] | None:
+def lattice_of_the_whole(
+    modules: Sequence[Module], independent: int
+) -> Float[np.ndarray, "2 2"] | None:
     """Vectors by which the whole state should repeat: the largest module's where all are related, none where modules are independent.
 
-    Where the others repeat on a sub-lattice of these only, `describe_dynamics` finds that they are no period.
+    Where the others repeat on a sub-lattice of these only, `describe_dynamics` finds that they are
+    no period.
 
     Args:
         modules: the modules.
@@ -255,11 +341,18 @@ def lattice_of_the_whole(modules: Sequence[Module], independent: int) -> Float[n
 
 
 def map_states(
-    rate: Float[np.ndarray, "unit y x"], *, bin_size_m: float, generator: np.random.Generator, most: int = 20_000
-) -> tuple[Float[np.ndarray, "sample unit"], Float[np.ndarray, "sample 2"], Int[np.ndarray, " sample"]]:
+    rate: Float[np.ndarray, "unit y x"],
+    *,
+    bin_size_m: float,
+    generator: np.random.Generator,
+    most: int = 20_000,
+) -> tuple[
+    Float[np.ndarray, "sample unit"], Float[np.ndarray, "sample 2"], Int[np.ndarray, " sample"]
+]:
     """Population vectors of rate maps as states: one for every bin that all units have a rate in, in random order.
 
-    Row by row, the null that shifts each unit by a number of samples would move its map, and moved maps of one module are a module again.
+    Row by row, the null that shifts each unit by a number of samples would move its map, and moved
+    maps of one module are a module again.
 
     Args:
         rate: (unit, y, x); NaN marks unvisited bins.
@@ -271,7 +364,8 @@ def map_states(
         States, positions (metres from the maps' centre), and the number of each bin.
 
     Raises:
-        InputError: a wrong shape, a bin size or a number of states that is not positive, or no bin that all units have a rate in.
+        InputError: a wrong shape, a bin size or a number of states that is not positive, or no bin
+            that all units have a rate in.
     """
     maps = np.asarray(rate, dtype=np.float64)
     if maps.ndim != 3 or not len(maps):

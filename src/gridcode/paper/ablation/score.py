@@ -41,8 +41,9 @@ SHARES = {
     "other spatial": "other_spatial_share",
     "non-spatial": "non_spatial_share",
 }
-# A convention: from here on half of the variance of the map of one half of the walkers is in that of the other half. Activity that
-# drifts with the path still makes maps that are smooth, which the test of being spatial takes for a dependence on place.
+# A convention: from here on half of the variance of the map of one half of the walkers is in that
+# of the other half. Activity that drifts with the path still makes maps that are smooth, which the
+# test of being spatial takes for a dependence on place.
 STABLE = 0.7
 PATH_STEPS, PATH_WALKERS, PATHS_TO = 60, 64, 32
 MARGIN_M = 1.0
@@ -60,14 +61,22 @@ class Score:
 
     Attributes:
         row: its line of the table; missing numbers are None.
-        examples: `rate` (unit, y, x), `minmax` and `type` of the units that are drawn; None where there are no maps.
+        examples: `rate` (unit, y, x), `minmax` and `type` of the units that are drawn; None where
+            there are no maps.
     """
 
     row: dict[str, Any]
     examples: xr.Dataset | None
 
 
-def score_run(trained: Trained, folder: Path, *, arena_m: float, nulls: int, progress: Callable[[str, int, int], None] | None = None) -> Score:
+def score_run(
+    trained: Trained,
+    folder: Path,
+    *,
+    arena_m: float,
+    nulls: int,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Score:
     """Measure a network, or read what was measured of it before with the same settings.
 
     Args:
@@ -78,8 +87,9 @@ def score_run(trained: Trained, folder: Path, *, arena_m: float, nulls: int, pro
         progress: called with (what, done, total).
 
     Returns:
-        The score. Its `status`: `ok`; `silent`, no unit is active; `unbounded`, states grow beyond all numbers on the walk;
-        `diverged`, the training met a loss that is not finite; `failed`, the training stopped for another reason.
+        The score. Its `status`: `ok`; `silent`, no unit is active; `unbounded`, states grow beyond
+        all numbers on the walk; `diverged`, the training met a loss that is not finite; `failed`,
+        the training stopped for another reason.
 
     Raises:
         InputError: an arena too small for the steps, or a folder that cannot be written.
@@ -93,9 +103,24 @@ def score_run(trained: Trained, folder: Path, *, arena_m: float, nulls: int, pro
     }  # fmt: skip
     if trained.failure:
         status = "diverged" if trained.diverged else "failed"
-        return Score(head | {"status": status} | dict.fromkeys(_COLUMNS) | _last_terms(run.metrics()) | tail | {"note": trained.failure}, None)
+        return Score(
+            head
+            | {"status": status}
+            | dict.fromkeys(_COLUMNS)
+            | _last_terms(run.metrics())
+            | tail
+            | {"note": trained.failure},
+            None,
+        )
     settings = member.config.evaluation.model_copy(
-        update={"arenas_m": (arena_m,), "adapt_arena": False, "walks": ("smooth",), "theory": False, "space": False, "nulls": nulls}
+        update={
+            "arenas_m": (arena_m,),
+            "adapt_arena": False,
+            "walks": ("smooth",),
+            "theory": False,
+            "space": False,
+            "nulls": nulls,
+        }
     )
     key = _key(member.config, settings, held.get("step", 0))
     kept = _read(folder, member.name, key)
@@ -108,7 +133,9 @@ def score_run(trained: Trained, folder: Path, *, arena_m: float, nulls: int, pro
     return Score(head | kept.row | tail | {"note": ""}, kept.examples)
 
 
-def _measure(trained: Trained, settings: EvaluationConfig, progress: Callable[[str, int, int], None] | None) -> Score:
+def _measure(
+    trained: Trained, settings: EvaluationConfig, progress: Callable[[str, int, int], None] | None
+) -> Score:
     config = trained.member.config
     own, start = load_network(trained.run).as_system()
 
@@ -118,12 +145,16 @@ def _measure(trained: Trained, settings: EvaluationConfig, progress: Callable[[s
             raise _UnboundedError
         return after
 
-    found = evaluate_system(step, start, max_step_m=config.world.max_velocity_m, config=settings, progress=progress)
+    found = evaluate_system(
+        step, start, max_step_m=config.world.max_velocity_m, config=settings, progress=progress
+    )
     row: dict[str, Any] = dict.fromkeys(_COLUMNS)
     row |= _cells(found) | _last_terms(trained.run.metrics())
     if row["active_units"]:
         row |= _paths(step, start, config)
-    return Score({"status": "ok" if row["active_units"] else "silent"} | row, _examples(found.headline()))
+    return Score(
+        {"status": "ok" if row["active_units"] else "silent"} | row, _examples(found.headline())
+    )
 
 
 def _cells(found: Evaluation) -> dict[str, Any]:
@@ -143,7 +174,10 @@ def _cells(found: Evaluation) -> dict[str, Any]:
         "units": int(data.sizes["unit"]),
         "active_units": active,
         **{column: summary["types"][kind] / max(active, 1) for kind, column in SHARES.items()},
-        "stable_place_share": int((stable & (data["type"].values.astype(str) == "place-like")).sum()) / max(active, 1),
+        "stable_place_share": int(
+            (stable & (data["type"].values.astype(str) == "place-like")).sum()
+        )
+        / max(active, 1),
         "lattice_share": int(lattice.sum()) / max(active, 1),
         "spatial_share": int(stable.sum()) / max(active, 1),
         "stability_median": middle("stability", ~data["silent"].values),
@@ -162,19 +196,38 @@ def _last_terms(metrics: list[dict[str, Any]]) -> dict[str, Any]:
     """The loss, and its terms without their weights: means of the last logged lines."""
     rows = metrics[-LAST_LINES:]
     names = {"loss": "loss"} | {term: f"loss_{term}" for term in TERMS[1:]}
-    return {column: number(np.mean([row[term] for row in rows])) if rows else None for term, column in names.items()}
+    return {
+        column: number(np.mean([row[term] for row in rows])) if rows else None
+        for term, column in names.items()
+    }
 
 
 def _paths(step: Step, start: Float[np.ndarray, " unit"], config: Config) -> dict[str, Any]:
     """Path invariance after the steps of training, and the error of the place that is read from the state after 60 steps."""
-    fastest, steps, seed = config.world.max_velocity_m, config.world.longest_steps, config.evaluation.seed
+    fastest, steps, seed = (
+        config.world.max_velocity_m,
+        config.world.longest_steps,
+        config.evaluation.seed,
+    )
     generator = np.random.default_rng([seed, 31])
     velocities = generator.uniform(-fastest, fastest, (steps, PATHS_TO, 2))
     invariance = path_invariance(step, start, velocities, generator=generator, lengths=(steps,))
     extent = max(training_extent_m(fastest, steps), 4 * fastest)
-    reference = grow_reference(step, start, arena_m=extent + 2 * MARGIN_M, max_step_m=fastest, generator=generator)
-    window = window_for(look_alike_m(reference, generator=generator), max_step_m=fastest, bin_size_m=reference.bin_size_m)
-    walk = WALKS["smooth"](arena_m=extent, steps=PATH_STEPS, walkers=PATH_WALKERS, max_step_m=fastest, generator=generator)
+    reference = grow_reference(
+        step, start, arena_m=extent + 2 * MARGIN_M, max_step_m=fastest, generator=generator
+    )
+    window = window_for(
+        look_alike_m(reference, generator=generator),
+        max_step_m=fastest,
+        bin_size_m=reference.bin_size_m,
+    )
+    walk = WALKS["smooth"](
+        arena_m=extent,
+        steps=PATH_STEPS,
+        walkers=PATH_WALKERS,
+        max_step_m=fastest,
+        generator=generator,
+    )
     errors = integrate_paths(step, start, walk, reference, window_m=window, horizons=(PATH_STEPS,))
     return {
         "invariance_error": number(invariance.fraction[0]),
@@ -184,15 +237,43 @@ def _paths(step: Step, start: Float[np.ndarray, " unit"], config: Config) -> dic
 
 
 _COLUMNS = (
-    *("units", "active_units", *SHARES.values(), "stable_place_share", "lattice_share", "spatial_share", "stability_median"),
-    *("information_bits_median", "n_modules", "n_independent", "spacings_m", "axis_ratio_median", "grid_score_median", "field_size_m", "field_count"),
-    *("loss", "loss_separation", "loss_invariance", "loss_capacity", "loss_isometry", "invariance_error", "path_error_m", "path_chance_m"),
+    *(
+        "units",
+        "active_units",
+        *SHARES.values(),
+        "stable_place_share",
+        "lattice_share",
+        "spatial_share",
+        "stability_median",
+    ),
+    *(
+        "information_bits_median",
+        "n_modules",
+        "n_independent",
+        "spacings_m",
+        "axis_ratio_median",
+        "grid_score_median",
+        "field_size_m",
+        "field_count",
+    ),
+    *(
+        "loss",
+        "loss_separation",
+        "loss_invariance",
+        "loss_capacity",
+        "loss_isometry",
+        "invariance_error",
+        "path_error_m",
+        "path_chance_m",
+    ),
 )
 
 
 def _examples(data: xr.Dataset) -> xr.Dataset | None:
     """Active units evenly spaced in the order of their grid score: a rule, so that nobody chooses by looks."""
-    from gridcode.paper.unit_selection import evenly_by_score  # its package draws, and matplotlib is slow to import
+    from gridcode.paper.unit_selection import (
+        evenly_by_score,
+    )  # its package draws, and matplotlib is slow to import
 
     active = np.flatnonzero(~data["silent"].values)
     if not len(active):
@@ -217,7 +298,11 @@ def _read(folder: Path, name: str, key: str) -> Score | None:
                 if str(file["key"]) != key:
                     return None
                 examples = xr.Dataset(
-                    {"rate": (("unit", "y", "x"), file["rate"]), "minmax": ("unit", file["minmax"]), "type": ("unit", file["type"])},
+                    {
+                        "rate": (("unit", "y", "x"), file["rate"]),
+                        "minmax": ("unit", file["minmax"]),
+                        "type": ("unit", file["type"]),
+                    },
                     coords={"unit": file["unit"], "y": file["y"], "x": file["x"]},
                 )
         return Score(dict(held["row"]), examples)
@@ -237,10 +322,15 @@ def _write(folder: Path, name: str, key: str, score: Score) -> None:
             write_atomically(folder / SCORES / f"{name}.npz", packed.getvalue())
         held = {"key": key, "row": _plain(score.row), "examples": score.examples is not None}
         # Last: a score without its maps must not count as kept.
-        write_atomically(folder / SCORES / f"{name}.json", json.dumps(held, indent=1, allow_nan=False) + "\n")
+        write_atomically(
+            folder / SCORES / f"{name}.json", json.dumps(held, indent=1, allow_nan=False) + "\n"
+        )
     except OSError as error:
         raise InputError(f"cannot write to '{folder}': {error.strerror or error}") from None
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in row.items()}
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in row.items()
+    }

@@ -60,13 +60,16 @@ class AblationResult:
         }
 
 
-def plan(config: Config, *, seeds: Sequence[int] = range(5), variants: Sequence[str] | None = None) -> list[Member]:
+def plan(
+    config: Config, *, seeds: Sequence[int] = range(5), variants: Sequence[str] | None = None
+) -> list[Member]:
     """The networks of an ablation, those of the reference first.
 
     Args:
         config: the reference.
         seeds: seeds of every variant.
-        variants: names of variants (`gridcode.paper.ablation.variants`), the reference is always there; None: all that differ from this reference.
+        variants: names of variants (`gridcode.paper.ablation.variants`), the reference is always
+            there; None: all that differ from this reference.
 
     Raises:
         InputError: an unknown variant, one that changes nothing, or seeds that make no sense.
@@ -81,9 +84,13 @@ def check(config: Config, *, arena_m: float, nulls: int) -> None:
         InputError: an arena too small for the steps, or too few null maps.
     """
     if not (math.isfinite(arena_m) and arena_m >= 4 * config.world.max_velocity_m):
-        raise InputError(f"an arena of {arena_m:g} m does not suit steps of up to {config.world.max_velocity_m:g} m")
+        raise InputError(
+            f"an arena of {arena_m:g} m does not suit steps of up to {config.world.max_velocity_m:g} m"
+        )
     if nulls < FEWEST_NULLS:
-        raise InputError(f"with {nulls} null maps no unit could be told from chance: take {FEWEST_NULLS} or more")
+        raise InputError(
+            f"with {nulls} null maps no unit could be told from chance: take {FEWEST_NULLS} or more"
+        )
 
 
 def ablate(
@@ -100,13 +107,15 @@ def ablate(
 ) -> AblationResult:
     """Train every variant with every seed, measure all networks, and judge what the paper says of them.
 
-    Stop it at any moment and call it again: what is trained and measured stays. A training that diverges is a result and is not repeated.
+    Stop it at any moment and call it again: what is trained and measured stays. A training that
+        diverges is a result and is not repeated.
 
     Args:
         config: the reference.
         out: folder of the study, new or one to go on with.
         seeds: seeds of every variant.
-        variants: names of variants; the reference is always there. None: all that differ from this reference.
+        variants: names of variants; the reference is always there. None: all that differ from this
+            reference.
         jobs: on a CPU, networks that train side by side; as many as there are cores by default.
         arena_m: side of the arena that networks are measured in, metres.
         nulls: null maps of a unit.
@@ -117,7 +126,8 @@ def ablate(
         Tables, verdicts, paragraph and files. The tables hold what this call asked for.
 
     Raises:
-        InputError: variants, seeds, arena or null maps that make no sense, or a folder that holds something else or cannot be written.
+        InputError: variants, seeds, arena or null maps that make no sense, or a folder that holds
+            something else or cannot be written.
     """
     asked = plan(config, seeds=seeds, variants=variants)
     check(config, arena_m=arena_m, nulls=nulls)
@@ -130,10 +140,19 @@ def ablate(
     examples: dict[str, xr.Dataset | None] = {}
     for score in scores:  # of the first seed
         examples.setdefault(score.row["variant"], score.examples)
-    return AblationResult(folder, tuple(rows), tuple(verdicts), text, _write(folder, rows, verdicts, text, examples))
+    return AblationResult(
+        folder, tuple(rows), tuple(verdicts), text, _write(folder, rows, verdicts, text, examples)
+    )
 
 
-def _score_all(trained: Sequence[Trained], folder: Path, arena_m: float, nulls: int, jobs: int | None, scoring: Scoring | None) -> list[Score]:
+def _score_all(
+    trained: Sequence[Trained],
+    folder: Path,
+    arena_m: float,
+    nulls: int,
+    jobs: int | None,
+    scoring: Scoring | None,
+) -> list[Score]:
     measure = functools.partial(score_run, folder=folder, arena_m=arena_m, nulls=nulls)
     workers = min(jobs or os.cpu_count() or 1, len(trained))
     # A fresh interpreter a worker: PyTorch's threads do not survive a fork.
@@ -141,7 +160,10 @@ def _score_all(trained: Sequence[Trained], folder: Path, arena_m: float, nulls: 
         contextlib.nullcontext()
         if workers == 1
         else concurrent.futures.ProcessPoolExecutor(
-            workers, mp_context=multiprocessing.get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
+            workers,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=torch.set_num_threads,
+            initargs=(1,),
         ) as pool
     ):
         scores = []
@@ -155,7 +177,11 @@ def _score_all(trained: Sequence[Trained], folder: Path, arena_m: float, nulls: 
 
 
 def _write(
-    folder: Path, rows: Sequence[dict[str, Any]], verdicts: Sequence[dict[str, Any]], text: str, examples: dict[str, xr.Dataset | None]
+    folder: Path,
+    rows: Sequence[dict[str, Any]],
+    verdicts: Sequence[dict[str, Any]],
+    text: str,
+    examples: dict[str, xr.Dataset | None],
 ) -> tuple[Path, ...]:
     import matplotlib as mpl  # slow to import, and needed only here
 
@@ -163,14 +189,23 @@ def _write(
     from gridcode.paper.claims import table_text
     from gridcode.report.style import STYLE
 
-    files: dict[str, bytes | str] = {TABLE: table_text(rows), VERDICTS: table_text(verdicts), TEXT: text + "\n"}
+    files: dict[str, bytes | str] = {
+        TABLE: table_text(rows),
+        VERDICTS: table_text(verdicts),
+        TEXT: text + "\n",
+    }
     options: Any = STYLE | {"pdf.fonttype": 42}
     with mpl.rc_context(options):
         drawn = figure.draw(rows, examples)
         for kind in ("png", "pdf"):
             held = io.BytesIO()
             # Without its date the same numbers give the same file.
-            drawn.savefig(held, format=kind, dpi=200, metadata={"CreationDate": None} if kind == "pdf" else None)
+            drawn.savefig(
+                held,
+                format=kind,
+                dpi=200,
+                metadata={"CreationDate": None} if kind == "pdf" else None,
+            )
             files[f"{FIGURE}.{kind}"] = held.getvalue()
     try:
         for name, data in files.items():

@@ -66,11 +66,19 @@ def members(config: Config, *, variants: Sequence[Variant], seeds: Sequence[int]
         raise InputError("give at least one seed")
     if len(set(seeds)) < len(seeds):
         raise InputError(f"a seed is given twice: {', '.join(map(str, seeds))}")
-    return [Member(v, int(seed), config.override({**v.overrides, "training.seed": int(seed)})) for v in variants for seed in seeds]
+    return [
+        Member(v, int(seed), config.override({**v.overrides, "training.seed": int(seed)}))
+        for v in variants
+        for seed in seeds
+    ]
 
 
 def train_members(
-    asked: Sequence[Member], folder: Path, *, jobs: int | None = None, progress: Callable[[ManyProgress], None] | None = None
+    asked: Sequence[Member],
+    folder: Path,
+    *,
+    jobs: int | None = None,
+    progress: Callable[[ManyProgress], None] | None = None,
 ) -> list[Trained]:
     """Train all, or go on with them; a training that is known to diverge is not repeated.
 
@@ -89,7 +97,10 @@ def train_members(
     # Networks that fail are named once all others are at their end; each then says by itself why.
     with contextlib.suppress(TrainingError):
         many.train_many(todo, jobs=jobs, progress=progress)
-    return [_outcome(member, run, known[member.name], folder) for member, run in zip(asked, runs, strict=True)]
+    return [
+        _outcome(member, run, known[member.name], folder)
+        for member, run in zip(asked, runs, strict=True)
+    ]
 
 
 def _outcome(member: Member, run: Run, known: str, folder: Path) -> Trained:
@@ -128,6 +139,10 @@ def _keep_failure(folder: Path, member: Member, text: str) -> None:
     path = _failure_path(folder, member)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps({"training_hash": member.config.training_hash, "text": text}, indent=1) + "\n")
+        write_atomically(
+            path,
+            json.dumps({"training_hash": member.config.training_hash, "text": text}, indent=1)
+            + "\n",
+        )
     except OSError as error:
         raise InputError(f"cannot write to '{folder}': {error.strerror or error}") from None

@@ -37,8 +37,13 @@ def paragraph(rows: Sequence[Row], verdicts: Sequence[Row]) -> str:
         own = [row["status"] for row in rows if row["variant"] == name]
         for status, text in STATUSES.items():
             if status in own:
-                said.append(f"{name.capitalize()}: {own.count(status)} of {counted(len(own), 'network')} {text}.")
-    counts = {verdict: sum(row["verdict"] == verdict for row in verdicts) for verdict in (REPRODUCED, NOT_REPRODUCED, UNCLEAR)}
+                said.append(
+                    f"{name.capitalize()}: {own.count(status)} of {counted(len(own), 'network')} {text}."
+                )
+    counts = {
+        verdict: sum(row["verdict"] == verdict for row in verdicts)
+        for verdict in (REPRODUCED, NOT_REPRODUCED, UNCLEAR)
+    }
     if any(counts.values()):
         total = sum(counts.values())
         told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
@@ -57,7 +62,10 @@ def _paper(variant: str) -> str:
 
 def _sentence(row: Row) -> str:
     name, form = NAMES.get(str(row["statistic"]), (str(row["statistic"]), "{:.3g}"))
-    medians = [form.format(row[key]) if row[key] is not None else "not measured" for key in ("variant_median", "reference_median")]
+    medians = [
+        form.format(row[key]) if row[key] is not None else "not measured"
+        for key in ("variant_median", "reference_median")
+    ]
     if row["verdict"] == NO_CLAIM:
         return f"Here, with {row['variant']}, {name} {medians[0]}, reference {medians[1]}."
     claim = row["claim"][0].upper() + row["claim"][1:]

@@ -26,7 +26,9 @@ class Probe:
         progress: called with (what, done, total).
     """
 
-    def __init__(self, source: Source, progress: Callable[[str, int, int], None] | None = None) -> None:
+    def __init__(
+        self, source: Source, progress: Callable[[str, int, int], None] | None = None
+    ) -> None:
         self.source = source
         self.name = source.name
         self.config = source.config
@@ -60,9 +62,13 @@ class Probe:
             if summary.get("format") == SUMMARY_FORMAT:
                 return summary, maps
         # Other walks and arenas are mapped when a figure asks for them.
-        quick = self.config.evaluation.model_copy(update={"theory": False, "space": False, "walks": self.config.evaluation.walks[:1]})
+        quick = self.config.evaluation.model_copy(
+            update={"theory": False, "space": False, "walks": self.config.evaluation.walks[:1]}
+        )
         step, start = self.system
-        found = evaluate_system(step, start, max_step_m=self.max_step_m, config=quick, progress=self.report())
+        found = evaluate_system(
+            step, start, max_step_m=self.max_step_m, config=quick, progress=self.report()
+        )
         return found.summary, found.maps
 
     @property
@@ -90,7 +96,9 @@ class Probe:
         name = group_name(walk, arena_m)
         if name not in self._maps:
             # A new evaluation is not worth it for the maps of one arena.
-            evaluated = "evaluation" in vars(self) or (self.source.run is not None and self.source.run.summary_path.is_file())
+            evaluated = "evaluation" in vars(self) or (
+                self.source.run is not None and self.source.run.summary_path.is_file()
+            )
             held = self.evaluation[1] if evaluated else None
             if held is not None and name in held.children:
                 self._maps[name] = held[name].to_dataset()
@@ -116,12 +124,25 @@ class Probe:
         """States and places (metres) along walks, walker by walker, the start included; `stream` keeps the random numbers of one figure apart."""
         step, start = self.system
         generator = np.random.default_rng([self.config.evaluation.seed, 60 + stream])
-        path = WALKS[walk](arena_m=arena_m, steps=steps, walkers=walkers, max_step_m=self.max_step_m, generator=generator)
+        path = WALKS[walk](
+            arena_m=arena_m,
+            steps=steps,
+            walkers=walkers,
+            max_step_m=self.max_step_m,
+            generator=generator,
+        )
         states = roll(step, start, path)
-        flat, places = (np.swapaxes(a, 0, 1).reshape(-1, a.shape[-1]).astype(np.float64) for a in (states, path.positions))
+        flat, places = (
+            np.swapaxes(a, 0, 1).reshape(-1, a.shape[-1]).astype(np.float64)
+            for a in (states, path.positions)
+        )
         return flat, places
 
     def report(self) -> Callable[[str, int, int], None] | None:
         """The progress callback, with the network's name before what is done."""
         progress = self.progress
-        return None if progress is None else lambda what, done, total: progress(f"{self.name}: {what}", done, total)
+        return (
+            None
+            if progress is None
+            else lambda what, done, total: progress(f"{self.name}: {what}", done, total)
+        )

@@ -11,7 +11,11 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gridcode.analysis.navigation.neural_distance import DistanceBins, distance_from_origin, predicted_plateau
+from gridcode.analysis.navigation.neural_distance import (
+    DistanceBins,
+    distance_from_origin,
+    predicted_plateau,
+)
 from gridcode.paper.claims import Claim, Made, counted, known, middle, spread, within
 from gridcode.paper.reproduce.evaluated import Probe
 from gridcode.paper.unit_selection import evenly_by_score
@@ -22,7 +26,14 @@ PAPER = (
     "training covers about 2 m, and that |g(0) - g(x)| saturates at about 0.8 from about 0.3 m on, far beyond training."
 )
 REFERENCE = ("smooth", 2.0)
-CONDITIONS = (REFERENCE, ("uniform", 2.0), ("slow", 2.0), ("straight", 2.0), ("smooth", 3.0), ("smooth", 4.0))
+CONDITIONS = (
+    REFERENCE,
+    ("uniform", 2.0),
+    ("slow", 2.0),
+    ("straight", 2.0),
+    ("smooth", 3.0),
+    ("smooth", 4.0),
+)
 SHOWN = 6
 # A map counts as the same, and a lattice as kept, within these.
 LEAST_CORRELATION = 0.5
@@ -40,18 +51,33 @@ FEWEST_FOR_CORRELATION = 5
 
 def make(probes: Sequence[Probe]) -> Made:
     """Maps of the first network under every condition, what is kept of each unit's lattice, and distance from the origin."""
-    kept = {probe.name: {condition: _kept(probe, condition) for condition in CONDITIONS} for probe in probes}
-    conditions = [_condition_row(probe.name, c, kept[probe.name][c]) for probe in probes for c in CONDITIONS]
+    kept = {
+        probe.name: {condition: _kept(probe, condition) for condition in CONDITIONS}
+        for probe in probes
+    }
+    conditions = [
+        _condition_row(probe.name, c, kept[probe.name][c]) for probe in probes for c in CONDITIONS
+    ]
     curves = {probe.name: _curve(probe) for probe in probes}
     distances = [_distance_row(probe, curves[probe.name]) for probe in probes]
-    units = [row for probe in probes for c in CONDITIONS for row in _unit_rows(probe, c, kept[probe.name][c])]
+    units = [
+        row
+        for probe in probes
+        for c in CONDITIONS
+        for row in _unit_rows(probe, c, kept[probe.name][c])
+    ]
     return Made(
         title="tuning under other statistics and beyond training",
         paper=PAPER,
         found=_found(probes, conditions, distances),
         claims=_claims(conditions, distances),
         caveats=_caveats(probes, conditions),
-        tables={"": conditions, "distance": distances, "curves": _curve_rows(curves), "units": units},
+        tables={
+            "": conditions,
+            "distance": distances,
+            "curves": _curve_rows(curves),
+            "units": units,
+        },
         figure=_draw(probes, kept, curves, distances),
         networks=[p.name for p in probes],
     )
@@ -67,7 +93,9 @@ def _chosen(probe: Probe) -> np.ndarray:
     return probe.lattice_units if len(probe.lattice_units) else probe.active
 
 
-def map_correlation(reference: xr.Dataset, other: xr.Dataset, units: np.ndarray) -> Float[np.ndarray, " chosen"]:
+def map_correlation(
+    reference: xr.Dataset, other: xr.Dataset, units: np.ndarray
+) -> Float[np.ndarray, " chosen"]:
     """Pearson correlation of each unit's two maps over the bins that both visited, in the square that both cover; NaN where fewer than 20 are.
 
     Args:
@@ -78,10 +106,16 @@ def map_correlation(reference: xr.Dataset, other: xr.Dataset, units: np.ndarray)
     limit = min(float(np.abs(data["x"].values).max()) for data in (reference, other)) + 1e-6
     inside = [v[np.abs(v) <= limit] for v in (reference["x"].values, reference["y"].values)]
     one, two = (
-        data["rate"].isel(unit=units).sel(x=inside[0], y=inside[1], method="nearest").values.astype(np.float64) for data in (reference, other)
+        data["rate"]
+        .isel(unit=units)
+        .sel(x=inside[0], y=inside[1], method="nearest")
+        .values.astype(np.float64)
+        for data in (reference, other)
     )
     found = np.full(len(units), np.nan)
-    for k, (a, b) in enumerate(zip(one.reshape(len(units), -1), two.reshape(len(units), -1), strict=True)):
+    for k, (a, b) in enumerate(
+        zip(one.reshape(len(units), -1), two.reshape(len(units), -1), strict=True)
+    ):
         both = np.isfinite(a) & np.isfinite(b)
         if both.sum() >= 20 and a[both].std() > 0 and b[both].std() > 0:
             found[k] = np.corrcoef(a[both], b[both])[0, 1]
@@ -109,7 +143,9 @@ def _across(first: np.ndarray, second: np.ndarray) -> float | None:
     return float(np.corrcoef(first[both], second[both])[0, 1])
 
 
-def _condition_row(network: str, condition: tuple[str, float], kept: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def _condition_row(
+    network: str, condition: tuple[str, float], kept: Mapping[str, np.ndarray]
+) -> dict[str, Any]:
     def quartiles(name: str, values: np.ndarray) -> dict[str, float | None]:
         found = known(values)
         q = np.quantile(found, [0.25, 0.5, 0.75]).tolist() if len(found) else [None] * 3
@@ -123,15 +159,24 @@ def _condition_row(network: str, condition: tuple[str, float], kept: Mapping[str
         **quartiles("map_correlation", kept["correlation"]),
         **quartiles("spacing_over_reference", kept["spacing_change"]),
         **quartiles("grid_score", kept["score"]),
-        "spacing_correlation": _across(np.log(kept["reference_spacing_m"]), np.log(kept["spacing_m"])),
+        "spacing_correlation": _across(
+            np.log(kept["reference_spacing_m"]), np.log(kept["spacing_m"])
+        ),
         "score_correlation": _across(kept["reference_score"], kept["score"]),
     }
 
 
-def _unit_rows(probe: Probe, condition: tuple[str, float], kept: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+def _unit_rows(
+    probe: Probe, condition: tuple[str, float], kept: Mapping[str, np.ndarray]
+) -> list[dict[str, Any]]:
     names = ("correlation", "spacing_m", "score")
     return [
-        {"network": probe.name, "walk": condition[0], "arena_m": condition[1], "unit": int(probe.headline["unit"].values[u])}
+        {
+            "network": probe.name,
+            "walk": condition[0],
+            "arena_m": condition[1],
+            "unit": int(probe.headline["unit"].values[u]),
+        }
         | {name: float(kept[name][k]) for name in names}
         for k, u in enumerate(kept["unit"])
     ]
@@ -139,7 +184,9 @@ def _unit_rows(probe: Probe, condition: tuple[str, float], kept: Mapping[str, np
 
 def _curve(probe: Probe) -> DistanceBins:
     """Neural distance to the state at the origin, in an arena three times as wide as training."""
-    states, places = probe.states("smooth", FAR * probe.extent_m, walkers=WALKERS, steps=STEPS, stream=5)
+    states, places = probe.states(
+        "smooth", FAR * probe.extent_m, walkers=WALKERS, steps=STEPS, stream=5
+    )
     return distance_from_origin(places, states, probe.system[1], longest_m=FAR * probe.extent_m / 2)
 
 
@@ -163,7 +210,9 @@ def _distance_row(probe: Probe, curve: DistanceBins) -> dict[str, Any]:
 
 def _predicted(probe: Probe) -> float:
     loss = probe.config.loss
-    return predicted_plateau(sigma_g=loss.sigma_g, capacity=loss.capacity, separation=loss.separation)
+    return predicted_plateau(
+        sigma_g=loss.sigma_g, capacity=loss.capacity, separation=loss.separation
+    )
 
 
 def _first_at(where: np.ndarray, values: np.ndarray, level: float) -> float | None:
@@ -179,43 +228,80 @@ def _first_at(where: np.ndarray, values: np.ndarray, level: float) -> float | No
 
 def _curve_rows(curves: Mapping[str, DistanceBins]) -> list[dict[str, Any]]:
     return [
-        {"network": name, "distance_m": d, "q25": low, "median": median, "q75": high, "mean": mean, "samples": int(n)}
+        {
+            "network": name,
+            "distance_m": d,
+            "q25": low,
+            "median": median,
+            "q75": high,
+            "mean": mean,
+            "samples": int(n),
+        }
         for name, curve in curves.items()
-        for d, mean, n, low, median, high in zip(curve.distance_m, curve.mean, curve.pairs, *curve.quartiles, strict=True)
+        for d, mean, n, low, median, high in zip(
+            curve.distance_m, curve.mean, curve.pairs, *curve.quartiles, strict=True
+        )
         if np.isfinite(d)
     ]
 
 
-def _claims(conditions: Sequence[Mapping[str, Any]], distances: Sequence[Mapping[str, Any]]) -> list[Claim]:
+def _claims(
+    conditions: Sequence[Mapping[str, Any]], distances: Sequence[Mapping[str, Any]]
+) -> list[Claim]:
     def keeps(row: Mapping[str, Any]) -> bool | None:
         same = within(row["map_correlation_median"], LEAST_CORRELATION, 1.0)
-        spacing = within(row["spacing_over_reference_median"], 1 - MOST_SPACING_CHANGE, 1 + MOST_SPACING_CHANGE)
+        spacing = within(
+            row["spacing_over_reference_median"], 1 - MOST_SPACING_CHANGE, 1 + MOST_SPACING_CHANGE
+        )
         return None if same is None or spacing is None else same and spacing
 
     limits = f"(median map correlation {LEAST_CORRELATION:g} or more, median spacing within {100 * MOST_SPACING_CHANGE:.0f}%)"
     claims = []
     for k, condition in enumerate(CONDITIONS[1:]):
         rows = [r for r in conditions if (r["walk"], r["arena_m"]) == condition]
-        claims.append(Claim(f"tuning kept: {name_of(condition)}" + (f" {limits}" if k == 0 else ""), tuple(keeps(r) for r in rows)))
+        claims.append(
+            Claim(
+                f"tuning kept: {name_of(condition)}" + (f" {limits}" if k == 0 else ""),
+                tuple(keeps(r) for r in rows),
+            )
+        )
     low, high = PLATEAU - PLATEAU_MARGIN, PLATEAU + PLATEAU_MARGIN
     drift = [
-        within(d["plateau_beyond_training"] / d["plateau_inside_training"], 1 - MOST_DRIFT, 1 + MOST_DRIFT) if d["plateau_inside_training"] else None
+        within(
+            d["plateau_beyond_training"] / d["plateau_inside_training"],
+            1 - MOST_DRIFT,
+            1 + MOST_DRIFT,
+        )
+        if d["plateau_inside_training"]
+        else None
         for d in distances
     ]
     return [
         *claims,
-        Claim(f"plateau between {low:.1f} and {high:.1f}", tuple(within(d["plateau"], low, high) for d in distances)),
+        Claim(
+            f"plateau between {low:.1f} and {high:.1f}",
+            tuple(within(d["plateau"], low, high) for d in distances),
+        ),
         Claim(
             f"{100 * SATURATED:.0f}% of it reached between {START_M - START_MARGIN_M:.1f} and {START_M + START_MARGIN_M:.1f} m",
-            tuple(within(d["saturates_at_m"], START_M - START_MARGIN_M, START_M + START_MARGIN_M) for d in distances),
+            tuple(
+                within(d["saturates_at_m"], START_M - START_MARGIN_M, START_M + START_MARGIN_M)
+                for d in distances
+            ),
         ),
         Claim(f"the same plateau beyond training, within {100 * MOST_DRIFT:.0f}%", tuple(drift)),
     ]
 
 
-def _found(probes: Sequence[Probe], conditions: Sequence[Mapping[str, Any]], distances: Sequence[Mapping[str, Any]]) -> list[str]:
+def _found(
+    probes: Sequence[Probe],
+    conditions: Sequence[Mapping[str, Any]],
+    distances: Sequence[Mapping[str, Any]],
+) -> list[str]:
     def over(condition: tuple[str, float], key: str, digits: int = 2) -> str:
-        return spread([r[key] for r in conditions if (r["walk"], r["arena_m"]) == condition], digits=digits)
+        return spread(
+            [r[key] for r in conditions if (r["walk"], r["arena_m"]) == condition], digits=digits
+        )
 
     each = "; ".join(
         f"{name_of(c)}: {over(c, 'map_correlation_median')} and {over(c, 'spacing_over_reference_median')}, score {over(c, 'grid_score_median')}"
@@ -238,14 +324,24 @@ def _found(probes: Sequence[Probe], conditions: Sequence[Mapping[str, Any]], dis
 
 
 def _caveats(probes: Sequence[Probe], conditions: Sequence[Mapping[str, Any]]) -> list[str]:
-    shared = [r["spacing_correlation"] for r in conditions if (r["walk"], r["arena_m"]) == ("smooth", 4.0)]
-    text = [f"Correlations of spacing over units ({spread(shared)} between 2 m and 4 m) say little where all units share one spacing."]
-    narrow = [p for p in probes if 2 * middle(p.headline["spacing_m"].values[_chosen(p)]) > REFERENCE[1]]
+    shared = [
+        r["spacing_correlation"] for r in conditions if (r["walk"], r["arena_m"]) == ("smooth", 4.0)
+    ]
+    text = [
+        f"Correlations of spacing over units ({spread(shared)} between 2 m and 4 m) say little where all units share one spacing."
+    ]
+    narrow = [
+        p for p in probes if 2 * middle(p.headline["spacing_m"].values[_chosen(p)]) > REFERENCE[1]
+    ]
     if narrow:
-        text.append(f"In {counted(len(narrow), 'network')} a {REFERENCE[1]:g} m box holds fewer than two spacings, so scores there are rough.")
+        text.append(
+            f"In {counted(len(narrow), 'network')} a {REFERENCE[1]:g} m box holds fewer than two spacings, so scores there are rough."
+        )
     without = [p.name for p in probes if not len(p.lattice_units)]
     if without:
-        text.append(f"No unit has a lattice in {', '.join(without)}: all active units were compared.")
+        text.append(
+            f"No unit has a lattice in {', '.join(without)}: all active units were compared."
+        )
     return text
 
 
@@ -268,9 +364,20 @@ def _draw(
             here = data.isel(unit=unit)
             draw_map(ax, here["rate"], scale_bar=k == 0)
             frame(ax, int(first.headline["module"].values[unit]))
-            ax.set_title((f"unit {int(here['unit'])}:  " if line == 0 else "") + number(float(here["minmax"])), fontsize=7, pad=2)
+            ax.set_title(
+                (f"unit {int(here['unit'])}:  " if line == 0 else "")
+                + number(float(here["minmax"])),
+                fontsize=7,
+                pad=2,
+            )
             if k == 0:
-                ax.set_ylabel(name_of(condition).replace(", ", "\n"), fontsize=8, rotation=0, ha="right", va="center")
+                ax.set_ylabel(
+                    name_of(condition).replace(", ", "\n"),
+                    fontsize=8,
+                    rotation=0,
+                    ha="right",
+                    va="center",
+                )
     axes = [right.add_subplot(3, 1, k + 1) for k in range(3)]
     _draw_kept(axes[0], probes, kept, "correlation", "map correlation with smooth, 2 m")
     _draw_kept(axes[1], probes, kept, "spacing_change", "spacing over that in smooth, 2 m")
@@ -279,7 +386,11 @@ def _draw(
 
 
 def _draw_kept(
-    ax: Axes, probes: Sequence[Probe], kept: Mapping[str, Mapping[tuple[str, float], Mapping[str, np.ndarray]]], name: str, label: str
+    ax: Axes,
+    probes: Sequence[Probe],
+    kept: Mapping[str, Mapping[tuple[str, float], Mapping[str, np.ndarray]]],
+    name: str,
+    label: str,
 ) -> None:
     """A box of units for each network and condition."""
     others = CONDITIONS[1:]
@@ -295,7 +406,11 @@ def _draw_kept(
         )  # fmt: skip
         if c == 0:
             drawn["boxes"][0].set_label(probe.name)
-    low, high = (LEAST_CORRELATION, None) if name == "correlation" else (1 - MOST_SPACING_CHANGE, 1 + MOST_SPACING_CHANGE)
+    low, high = (
+        (LEAST_CORRELATION, None)
+        if name == "correlation"
+        else (1 - MOST_SPACING_CHANGE, 1 + MOST_SPACING_CHANGE)
+    )
     for value in (low, high):
         if value is not None:
             ax.axhline(value, color=GREY, linewidth=0.8, linestyle="--", zorder=0)
@@ -304,21 +419,49 @@ def _draw_kept(
     ax.set(ylabel=label)
     if name == "correlation":
         ax.set_ylim(min(0.0, ax.get_ylim()[0]), 1.02)
-        ax.set_title("units with a lattice: median, quartiles, 5 to 95%; dashed: limits of the verdict")
+        ax.set_title(
+            "units with a lattice: median, quartiles, 5 to 95%; dashed: limits of the verdict"
+        )
         ax.legend(fontsize=6.5, loc="lower left", ncols=2)
 
 
-def _draw_distance(ax: Axes, probes: Sequence[Probe], curves: Mapping[str, DistanceBins], distances: Sequence[Mapping[str, Any]]) -> None:
+def _draw_distance(
+    ax: Axes,
+    probes: Sequence[Probe],
+    curves: Mapping[str, DistanceBins],
+    distances: Sequence[Mapping[str, Any]],
+) -> None:
     for n, probe in enumerate(probes):
         curve, ink = curves[probe.name], INK[n % len(INK)]
         fine = np.isfinite(curve.distance_m)
         x, (low, median, high) = curve.distance_m[fine], curve.quartiles[:, fine]
         if n == 0:
-            ax.fill_between(x, low, high, color=ink, alpha=0.2, linewidth=0, label=f"{probe.name}: quartiles")
+            ax.fill_between(
+                x, low, high, color=ink, alpha=0.2, linewidth=0, label=f"{probe.name}: quartiles"
+            )
         ax.plot(x, median, color=ink, linewidth=1.4 if n == 0 else 0.9)
     ax.axhline(PLATEAU, color=GREY, linewidth=1, linestyle=":", label=f"paper, about {PLATEAU:g}")
     predicted = distances[0]["predicted_plateau"]
-    ax.axhline(predicted, color="black", linewidth=0.9, linestyle="--", label=f"separation and capacity balance, {predicted:.2f}")
-    ax.axvspan(0, probes[0].extent_m / 2, color="0.93", zorder=-2, linewidth=0, label="half-side of what training covers")
-    ax.set(xlim=(0, None), ylim=(0, None), xlabel="|x| (m)", ylabel="|g(0) - g(x)|", title="neural distance from the origin, median over places")
+    ax.axhline(
+        predicted,
+        color="black",
+        linewidth=0.9,
+        linestyle="--",
+        label=f"separation and capacity balance, {predicted:.2f}",
+    )
+    ax.axvspan(
+        0,
+        probes[0].extent_m / 2,
+        color="0.93",
+        zorder=-2,
+        linewidth=0,
+        label="half-side of what training covers",
+    )
+    ax.set(
+        xlim=(0, None),
+        ylim=(0, None),
+        xlabel="|x| (m)",
+        ylabel="|g(0) - g(x)|",
+        title="neural distance from the origin, median over places",
+    )
     ax.legend(fontsize=6.5, loc="lower right")

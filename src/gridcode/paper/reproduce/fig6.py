@@ -57,7 +57,9 @@ def make(probes: Sequence[Probe]) -> Made:
     shapes = [_shape(probe) for probe in probes]
     drawn = next((k for k, shape in enumerate(shapes) if shape is not None), None)
     if drawn is None:
-        raise InputError(f"no module to look at in {', '.join(p.name for p in probes)}: no group of units shares a lattice")
+        raise InputError(
+            f"no module to look at in {', '.join(p.name for p in probes)}: no group of units shares a lattice"
+        )
     shape = shapes[drawn]
     assert shape is not None
     rows = [_row(probe, shape) for probe, shape in zip(probes, shapes, strict=True)]
@@ -91,7 +93,9 @@ def _held(probe: Probe, row: Mapping[str, Any]) -> tuple[Mapping[str, Any], xr.D
     run, theory = probe.source.run, probe.summary.get("theory")
     if run is None or not theory or not theory["state_space"]:
         return None
-    found = next((p for p in theory["state_space"]["populations"] if p["module"] == row["module"]), None)
+    found = next(
+        (p for p in theory["state_space"]["populations"] if p["module"] == row["module"]), None
+    )
     try:
         arrays = run.read_theory()
     except InputError:  # damaged: measured again
@@ -107,9 +111,16 @@ def _measured(
     probe: Probe, row: Mapping[str, Any], units: np.ndarray, vectors: np.ndarray
 ) -> tuple[Mapping[str, Any] | None, xr.Dataset | None, str]:
     config = probe.config.evaluation
-    states, places = probe.states("smooth", float(probe.headline.attrs["arena_m"]), walkers=WALKERS, steps=config.walk_steps, stream=6)
+    states, places = probe.states(
+        "smooth",
+        float(probe.headline.attrs["arena_m"]),
+        walkers=WALKERS,
+        steps=config.walk_steps,
+        stream=6,
+    )
     show = probe.report()
-    # The module's own units as a population that repeats by the module's lattice: the rest of the network need not be measured.
+    # The module's own units as a population that repeats by the module's lattice: the rest of the
+    # network need not be measured.
     found = analyse_state_space(
         states[:, units],
         places,
@@ -122,7 +133,11 @@ def _measured(
     )
     if not found.summary["populations"]:
         return None, None, found.summary["skipped"][0]["reason"]
-    return found.summary["populations"][0] | {"module": row["module"]}, found.arrays["population"].to_dataset(), ""
+    return (
+        found.summary["populations"][0] | {"module": row["module"]},
+        found.arrays["population"].to_dataset(),
+        "",
+    )
 
 
 def _row(probe: Probe, shape: Shape | None) -> dict[str, Any]:
@@ -145,10 +160,17 @@ def _row(probe: Probe, shape: Shape | None) -> dict[str, Any]:
     }
     if space is not None:
         topology, rings = space["topology"], space["rings"]
-        found |= {"betti": topology["betti"], "loops_p": topology["p_value"][1], "voids_p": topology["p_value"][2]}
+        found |= {
+            "betti": topology["betti"],
+            "loops_p": topology["p_value"][1],
+            "voids_p": topology["p_value"][2],
+        }
         found |= {"torus": topology["torus"], "torus_p": topology["torus_p_value"]}
         for k in range(3 if rings else 0):
-            found |= {f"ring_{k + 1}_correlation": rings["correlation"][k], f"ring_{k + 1}_chance_95": rings["chance_95"][k]}
+            found |= {
+                f"ring_{k + 1}_correlation": rings["correlation"][k],
+                f"ring_{k + 1}_chance_95": rings["chance_95"][k],
+            }
             found |= {f"ring_{k + 1}_place_error_m": rings["place_error_m"][k]}
     return found
 
@@ -157,7 +179,11 @@ def _cell_rows(probe: Probe, shape: Shape) -> list[dict[str, Any]]:
     data = probe.headline
     units = np.flatnonzero(data["module"].values == shape.row["module"])
     return [
-        {"network": probe.name, "unit": int(data["unit"].values[u]), "phase_1": float(data["phase"].values[u, 0])}
+        {
+            "network": probe.name,
+            "unit": int(data["unit"].values[u]),
+            "phase_1": float(data["phase"].values[u, 0]),
+        }
         | {"phase_2": float(data["phase"].values[u, 1])}
         | {f"wave_{k + 1}_phase_deg": float(shape.spectrum.phase_deg[i, k]) for k in range(3)}
         for i, u in enumerate(units)
@@ -171,23 +197,40 @@ def _picture_rows(shape: Shape) -> dict[str, list[dict[str, Any]]]:
     data = shape.arrays
     places = data["spectral_positions_m"].values
     embedded = [
-        {"x_m": float(x), "y_m": float(y)} | dict(zip(("axis_1", "axis_2", "axis_3"), map(float, point), strict=True))
+        {"x_m": float(x), "y_m": float(y)}
+        | dict(zip(("axis_1", "axis_2", "axis_3"), map(float, point), strict=True))
         for (x, y), point in zip(places, data["spectral"].values, strict=True)
     ]
-    bars = [dict(zip(("dimension", "birth", "death"), map(float, bar), strict=True)) for bar in data["bars"].values]
+    bars = [
+        dict(zip(("dimension", "birth", "death"), map(float, bar), strict=True))
+        for bar in data["bars"].values
+    ]
     tables = {"embedding": embedded, "bars": bars}
     if "rings" in data:
         tables["rings"] = [
-            {"x_m": float(x), "y_m": float(y)} | {f"ring_{k + 1}_{part}": float(ring[k, i]) for k in range(3) for i, part in enumerate(("re", "im"))}
-            for (x, y), ring in zip(data["rings_positions_m"].values, data["rings"].values, strict=True)
+            {"x_m": float(x), "y_m": float(y)}
+            | {
+                f"ring_{k + 1}_{part}": float(ring[k, i])
+                for k in range(3)
+                for i, part in enumerate(("re", "im"))
+            }
+            for (x, y), ring in zip(
+                data["rings_positions_m"].values, data["rings"].values, strict=True
+            )
         ]
     return tables
 
 
 def _claims(rows: Sequence[Mapping[str, Any]]) -> list[Claim]:
     def rings(row: Mapping[str, Any]) -> bool | None:
-        pairs = [(row.get(f"ring_{k}_correlation"), row.get(f"ring_{k}_chance_95")) for k in (1, 2, 3)]
-        return None if any(v is None for pair in pairs for v in pair) else all(found > chance for found, chance in pairs)  # type: ignore[operator]
+        pairs = [
+            (row.get(f"ring_{k}_correlation"), row.get(f"ring_{k}_chance_95")) for k in (1, 2, 3)
+        ]
+        return (
+            None
+            if any(v is None for pair in pairs for v in pair)
+            else all(found > chance for found, chance in pairs)
+        )  # type: ignore[operator]
 
     def uniform(row: Mapping[str, Any]) -> bool | None:
         p = row.get("phase_uniformity_p")
@@ -202,11 +245,18 @@ def _claims(rows: Sequence[Mapping[str, Any]]) -> list[Claim]:
             f"peaks of one length (longest and shortest within {100 * MOST_LENGTH_SPREAD:.0f}%)",
             tuple(within(r.get("length_spread"), 0, MOST_LENGTH_SPREAD) for r in rows),
         ),
-        Claim(f"phases not told from uniform (p above {LEAST_UNIFORMITY_P:g})", tuple(uniform(r) for r in rows)),
         Claim(
-            "a torus: Betti numbers 1, 2, 1, beyond shuffles", tuple(r["torus"] and r["betti"] == TORUS if "torus" in r else None for r in rows), True
+            f"phases not told from uniform (p above {LEAST_UNIFORMITY_P:g})",
+            tuple(uniform(r) for r in rows),
         ),
-        Claim("a ring along each of three directions, beyond chance", tuple(rings(r) for r in rows)),
+        Claim(
+            "a torus: Betti numbers 1, 2, 1, beyond shuffles",
+            tuple(r["torus"] and r["betti"] == TORUS if "torus" in r else None for r in rows),
+            True,
+        ),
+        Claim(
+            "a ring along each of three directions, beyond chance", tuple(rings(r) for r in rows)
+        ),
     ]
 
 
@@ -217,7 +267,10 @@ def _found(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         return [r.get(f"{prefix}_{k}_{suffix}") for r in have for k in (1, 2, 3)]
 
     bettis = [betti_text(r["betti"]) for r in have if "betti" in r]
-    counts = ", ".join(f"{b}" + (f" in {bettis.count(b)} of {len(bettis)}" if len(have) > 1 else "") for b in dict.fromkeys(bettis))
+    counts = ", ".join(
+        f"{b}" + (f" in {bettis.count(b)} of {len(bettis)}" if len(have) > 1 else "")
+        for b in dict.fromkeys(bettis)
+    )
     text = [
         f"Here, in the largest module of each of {counted(len(have), 'network')} ({', '.join(r['network'] for r in have)}; "
         f"{spread([r['units'] for r in have], digits=0)} units, spacing {spread([r['spacing_m'] for r in have], 'm')}; medians, and ranges "
@@ -234,20 +287,33 @@ def _found(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _caveats(rows: Sequence[Mapping[str, Any]], shapes: Sequence[Shape | None]) -> list[str]:
-    text = ["The embedding is a picture, the Betti numbers are the test; p-values have the resolution of their shuffles."]
+    text = [
+        "The embedding is a picture, the Betti numbers are the test; p-values have the resolution of their shuffles."
+    ]
     without = [r["network"] for r in rows if not r["units"]]
     if without:
         text.append(f"No module was found in {', '.join(without)}.")
-    text += [f"Topology not measured in {r['network']}: {s.reason}." for r, s in zip(rows, shapes, strict=True) if s is not None and s.reason]
+    text += [
+        f"Topology not measured in {r['network']}: {s.reason}."
+        for r, s in zip(rows, shapes, strict=True)
+        if s is not None and s.reason
+    ]
     return text
 
 
 def _draw(probe: Probe, shape: Shape) -> Figure:
     figure = Figure(figsize=(10.5, 8.4))
-    figure.suptitle(f"{probe.name}: module {shape.row['module']}, {shape.row['n_units']} units, spacing {shape.row['spacing_m']:.2f} m", fontsize=9)
+    figure.suptitle(
+        f"{probe.name}: module {shape.row['module']}, {shape.row['n_units']} units, spacing {shape.row['spacing_m']:.2f} m",
+        fontsize=9,
+    )
     power, phases, diagram = (figure.add_subplot(3, 3, k) for k in (1, 2, 3))
     draw_power(power, shape.row, shape.spectrum)
-    power.set_title(power.get_title().split("\n")[-1] + "\n" + f"lengths {', '.join(f'{v:.2f}' for v in shape.spectrum.lengths_per_m)} per metre")
+    power.set_title(
+        power.get_title().split("\n")[-1]
+        + "\n"
+        + f"lengths {', '.join(f'{v:.2f}' for v in shape.spectrum.lengths_per_m)} per metre"
+    )
     power.set_ylabel("waves per metre, y")
     mine = probe.headline["module"].values == shape.row["module"]
     draw_phases(phases, shape.row, probe.headline["phase"].values[mine])
@@ -255,7 +321,14 @@ def _draw(probe: Probe, shape: Shape) -> Figure:
     phases.set_ylabel("y (m)")
     if shape.space is None or shape.arrays is None:
         diagram.set_axis_off()
-        diagram.text(0.5, 0.5, f"topology not measured:\n{shape.reason}", transform=diagram.transAxes, ha="center", color="0.35")
+        diagram.text(
+            0.5,
+            0.5,
+            f"topology not measured:\n{shape.reason}",
+            transform=diagram.transAxes,
+            ha="center",
+            color="0.35",
+        )
         return figure
     draw_diagram(diagram, shape.arrays, shape.space)
     for k in range(3):
@@ -270,10 +343,17 @@ def _draw_embedding(ax: Any, data: xr.Dataset, direction: int) -> Axes:
     """Spectral embedding of the first six principal components, coloured by the phase along one of the lattice's three directions."""
     waves = DIRECTIONS @ np.linalg.inv(np.reshape(data.attrs["vectors_m"], (2, 2))).T
     phase = np.mod(data["spectral_positions_m"].values @ waves[direction], 1.0)
-    drawn = ax.scatter(*data["spectral"].values.T, c=phase, cmap=PHASE_COLOURS, vmin=0, vmax=1, s=3, linewidths=0)
+    drawn = ax.scatter(
+        *data["spectral"].values.T, c=phase, cmap=PHASE_COLOURS, vmin=0, vmax=1, s=3, linewidths=0
+    )
     ax.set(xticks=[], yticks=[], zticks=[])
-    ax.set_title(f"PCA to 6, spectral embedding to 3\ncoloured by the phase along direction {direction + 1}", fontsize=7)
+    ax.set_title(
+        f"PCA to 6, spectral embedding to 3\ncoloured by the phase along direction {direction + 1}",
+        fontsize=7,
+    )
     ax.set_box_aspect((1, 1, 1), zoom=1.15)
     ax.view_init(elev=25, azim=-60)
-    ax.figure.colorbar(drawn, ax=ax, shrink=0.6, pad=0.02, ticks=[0, 0.5, 1], label="phase (cycles)")
+    ax.figure.colorbar(
+        drawn, ax=ax, shrink=0.6, pad=0.02, ticks=[0, 0.5, 1], label="phase (cycles)"
+    )
     return ax

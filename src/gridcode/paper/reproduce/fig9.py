@@ -27,12 +27,16 @@ def make(probes: Sequence[Probe]) -> Made:
     """All maps of the first network with a capacity loss, and below them those of the first without; numbers of all."""
     with_loss = [p for p in probes if p.config.loss.capacity > 0]
     without = [p for p in probes if p.config.loss.capacity == 0]
-    drawn = [("a" if k == 0 else "b", group[0]) for k, group in enumerate((with_loss, without)) if group]
+    drawn = [
+        ("a" if k == 0 else "b", group[0]) for k, group in enumerate((with_loss, without)) if group
+    ]
     rows = [_row(p) for p in probes]
     return Made(
         title="rate maps of all units",
         paper=PAPER,
-        found=_found([r for r in rows if r["capacity"] > 0], [r for r in rows if r["capacity"] == 0]),
+        found=_found(
+            [r for r in rows if r["capacity"] > 0], [r for r in rows if r["capacity"] == 0]
+        ),
         claims=_claims(rows),
         caveats=_caveats(drawn, bool(with_loss), bool(without)),
         tables={"": rows, "units": [r for letter, p in drawn for r in _unit_rows(letter, p)]},
@@ -84,9 +88,18 @@ def _claims(rows: Sequence[Mapping[str, Any]]) -> list[Claim]:
                 f"with the capacity loss, {100 * MOST_OF_ALL:.0f}% of the active units or more have a lattice",
                 tuple(within(r["lattice_share_of_active"], MOST_OF_ALL, 1.0) for r in usual),
             ),
-            Claim("with it, two or more independent modules", tuple(r["independent_modules"] >= 2 for r in usual)),
+            Claim(
+                "with it, two or more independent modules",
+                tuple(r["independent_modules"] >= 2 for r in usual),
+            ),
         ]
-    return [*claims, Claim("without it, one independent module", tuple(r["independent_modules"] == 1 for r in ablated))]
+    return [
+        *claims,
+        Claim(
+            "without it, one independent module",
+            tuple(r["independent_modules"] == 1 for r in ablated),
+        ),
+    ]
 
 
 def _found(usual: Sequence[Mapping[str, Any]], ablated: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -112,7 +125,9 @@ def _caveats(drawn: Sequence[tuple[str, Probe]], usual: bool, ablated: bool) -> 
         text.append("No network with the capacity loss was given, so part (a) is missing.")
     cut = [p.name for _, p in drawn if p.headline.sizes["unit"] > MOST_UNITS]
     if cut:
-        text.append(f"The picture stops at {MOST_UNITS} units of {', '.join(cut)}; the table has all.")
+        text.append(
+            f"The picture stops at {MOST_UNITS} units of {', '.join(cut)}; the table has all."
+        )
     return text
 
 
@@ -122,7 +137,10 @@ def _draw(drawn: Sequence[tuple[str, Probe]]) -> Figure:
     row = CELL + TITLE
     width, height = COLUMNS * (CELL + 0.04) + 0.1, sum(HEAD + n * row for n in lines)
     # Placed by hand: laying out hundreds of axes takes matplotlib longer than drawing them.
-    figure = Figure(figsize=(width, height), layout=PlaceHolderLayoutEngine(adjust_compatible=True, colorbar_gridspec=True))
+    figure = Figure(
+        figsize=(width, height),
+        layout=PlaceHolderLayoutEngine(adjust_compatible=True, colorbar_gridspec=True),
+    )
     top = height
     for (letter, probe), count, block in zip(drawn, counts, lines, strict=True):
         data, box = probe.headline, probe.maps("smooth", BOX_M)
@@ -133,13 +151,24 @@ def _draw(drawn: Sequence[tuple[str, Probe]]) -> Figure:
         figure.text(0.05 / width, (top - 0.2) / height, title, fontsize=9, va="center")
         for place, unit in enumerate(by_module(data)[:count]):
             line, column = divmod(place, COLUMNS)
-            left, bottom = 0.05 + column * (CELL + 0.04), top - HEAD - line * row - TITLE - CELL + 0.06
+            left, bottom = (
+                0.05 + column * (CELL + 0.04),
+                top - HEAD - line * row - TITLE - CELL + 0.06,
+            )
             ax = figure.add_axes((left / width, bottom / height, CELL / width, CELL / height))
             # A silent unit's traces, coloured to their own peak, would look like a map.
-            draw_map(ax, box["rate"].isel(unit=unit) * (0.0 if data["silent"].values[unit] else 1.0), scale_bar=place == 0)
+            draw_map(
+                ax,
+                box["rate"].isel(unit=unit) * (0.0 if data["silent"].values[unit] else 1.0),
+                scale_bar=place == 0,
+            )
             frame(ax, int(data["module"].values[unit]))
             score = data["minmax"].values[unit]
-            name = number(float(score)) if data["module"].values[unit] >= 0 else short_type(data["type"].values[unit])
+            name = (
+                number(float(score))
+                if data["module"].values[unit] >= 0
+                else short_type(data["type"].values[unit])
+            )
             ax.set_title(f"{int(data['unit'].values[unit])}: {name}", fontsize=5.4, pad=1.5)
         top -= HEAD + block * row
     return figure

@@ -18,8 +18,14 @@ from gridcode.runs.run import Run
 
 Progress = Callable[[str, int, int], None]
 
-FROM_NETWORKS: dict[str, Callable[[Sequence[Probe]], Made]] = {"fig4": fig4.make, "fig5": fig5.make, "fig6": fig6.make, "fig9": fig9.make}
-# Of the packaged networks, whose order means nothing, the one with most independent modules is drawn.
+FROM_NETWORKS: dict[str, Callable[[Sequence[Probe]], Made]] = {
+    "fig4": fig4.make,
+    "fig5": fig5.make,
+    "fig6": fig6.make,
+    "fig9": fig9.make,
+}
+# Of the packaged networks, whose order means nothing, the one with most independent modules is
+# drawn.
 DRAWN_BY_MODULES = ("fig4", "fig9")
 FIGURES = {
     "fig4": "several modules in one network",
@@ -40,8 +46,9 @@ def reproduce(
 
     Args:
         figure: one of `FIGURES`.
-        runs: run folders, several for distributions (maps are drawn of the first); for `fig7` the folder of an ablation. None: the packaged
-            networks, for `fig7` the packaged table. Nothing is written into them.
+        runs: run folders, several for distributions (maps are drawn of the first); for `fig7` the
+            folder of an ablation. None: the packaged networks, for `fig7` the packaged table.
+            Nothing is written into them.
         out: folder to write into, made where needed; `reproduced/FIGURE` by default.
         progress: called with (what, done, total).
 
@@ -49,12 +56,14 @@ def reproduce(
         What was found, and the files.
 
     Raises:
-        InputError: an unknown figure, a folder that is no run, no packaged networks, nothing that could be drawn, or a folder that cannot be written.
+        InputError: an unknown figure, a folder that is no run, no packaged networks, nothing that
+            could be drawn, or a folder that cannot be written.
     """
     if figure not in FIGURES:
         raise InputError(f"there is no '{figure}' to reproduce: choose {', '.join(FIGURES)}")
     folder = Path(out) if out is not None else Path("reproduced") / figure
-    # Made first: whoever waits minutes for an evaluation should not learn afterwards that there is no place for it.
+    # Made first: whoever waits minutes for an evaluation should not learn afterwards that there is
+    # no place for it.
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -63,13 +72,26 @@ def reproduce(
     with mpl.rc_context(options):
         if figure == "fig7":
             if runs is not None and len(runs) != 1:
-                raise InputError(f"fig7 takes one folder, that of `gridcode ablate`, not {len(runs)}")
-            made = fig7.make(None if runs is None else Path(runs[0].folder if isinstance(runs[0], Run) else runs[0]), progress)
+                raise InputError(
+                    f"fig7 takes one folder, that of `gridcode ablate`, not {len(runs)}"
+                )
+            made = fig7.make(
+                None
+                if runs is None
+                else Path(runs[0].folder if isinstance(runs[0], Run) else runs[0]),
+                progress,
+            )
         else:
             probes = [Probe(source, progress) for source in open_sources(runs)]
             if runs is None and figure in DRAWN_BY_MODULES:
                 probes.sort(key=lambda probe: -probe.summary["headline"]["n_independent_modules"])
             made = FROM_NETWORKS[figure](probes)
             if runs is None and figure in DRAWN_BY_MODULES and len(probes) > 1:
-                made = dataclasses.replace(made, caveats=[*made.caveats, "Of the packaged networks that with most independent modules is drawn."])
+                made = dataclasses.replace(
+                    made,
+                    caveats=[
+                        *made.caveats,
+                        "Of the packaged networks that with most independent modules is drawn.",
+                    ],
+                )
         return write(figure, made, folder)

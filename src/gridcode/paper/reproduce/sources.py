@@ -36,7 +36,8 @@ def open_sources(runs: Sequence[Run | str | os.PathLike[str]] | None) -> list[So
     """Networks of run folders, in their order; without run folders those in the package.
 
     Raises:
-        InputError: a folder that is no run or has no checkpoint, no folders, or no packaged networks.
+        InputError: a folder that is no run or has no checkpoint, no folders, or no packaged
+            networks.
     """
     if runs is None:
         return _packaged()
@@ -45,10 +46,13 @@ def open_sources(runs: Sequence[Run | str | os.PathLike[str]] | None) -> list[So
     opened = [run if isinstance(run, Run) else Run(run) for run in runs]
     found: list[Source] = []
     for run in opened:
-        # Folders of the same name are told apart by number, never by their paths: what is written here is for others to read.
+        # Folders of the same name are told apart by number, never by their paths: what is written
+        # here is for others to read.
         own = run.folder.resolve().name
         taken = {source.name for source in found}
-        name = next(n for n in (own, *(f"{own} ({k})" for k in range(2, len(opened) + 2))) if n not in taken)
+        name = next(
+            n for n in (own, *(f"{own} ({k})" for k in range(2, len(opened) + 2))) if n not in taken
+        )
         found.append(Source(name, load_network(run), run.config, run, run.metrics()))
     return found
 
@@ -58,8 +62,13 @@ def _packaged() -> list[Source]:
     if not names:
         raise InputError("there are no trained networks in the package: give --runs")
     found = [pretrained(name) for name in names]
-    return [Source(p.name, p.network, p.config, metrics=_rows(p.details.get("metrics", {}))) for p in found]
+    return [
+        Source(p.name, p.network, p.config, metrics=_rows(p.details.get("metrics", {})))
+        for p in found
+    ]
 
 
 def _rows(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    return [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
