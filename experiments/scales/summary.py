@@ -4,7 +4,8 @@
 
 Tables of quick looks: how many networks had which lattice, medians over networks. Other tables:
 counts of networks and medians over networks; path errors are tracked medians in metres after 60 and
-1,000 steps, `lost` is the mean share of walkers more than 0.3 m off after 1,000.
+1,000 steps, `lost` is the mean share of walkers more than 0.3 m off after 1,000. Then how many
+networks reach what is asked of `modules`.
 """
 
 import sys
@@ -58,6 +59,35 @@ def whole(table):
     found["60 steps"] = groups.tracked_60_m.median().round(3)
     found["1,000 steps"] = groups.tracked_1000_m.median().round(2)
     found["lost"] = groups.lost_1000.mean().round(2) if "lost_1000" in table else None
+    return found
+
+
+def targets(table):
+    """How many networks of a variant reach what is asked of `modules`, and medians over networks."""
+    lowest, ratio = (
+        numbers(table.axis_ratio),
+        pd.to_numeric(table.largest_over_smallest, errors="coerce"),
+    )
+    hexagonal = table.population_type.map(
+        lambda cell: {t.strip() for t in str(cell).split(",")} == {"hexagonal"}
+    )
+    reached = pd.DataFrame(
+        {
+            "3 independent": table.n_independent >= 3,
+            "3 hexagonal, axis ratio 0.9": hexagonal & (table.n_modules >= 3) & (lowest >= 0.9),
+            "largest / smallest 1.5": ratio >= 1.5,
+            "silent under 4%": table.silent < 0.04 * (table.active + table.silent),
+            "1,000 steps under 15 cm": table.tracked_1000_m < 0.15,
+            "no walker lost": table.lost_1000 == 0,
+        }
+    )
+    groups = table.groupby("variant", sort=False)
+    found = pd.DataFrame({"networks": groups.size()}).join(
+        reached.groupby(table.variant, sort=False).sum()
+    )
+    found["median: largest / smallest"] = ratio.groupby(table.variant).median().round(2)
+    found["1,000 steps (m)"] = groups.tracked_1000_m.median().round(3)
+    found["lost"] = groups.lost_1000.median().round(3)
     return found
 
 
@@ -123,6 +153,8 @@ def main():
         if "variant" not in table:
             table["variant"] = "all"  # of measure.py
         print(f"\n{path}\n\n{markdown(quick_looks(table) if 'kind' in table else whole(table))}")
+        if "lost_1000" in table:
+            print(f"\n{markdown(targets(table))}")
         if "population_type" in table:
             count, found = relations(table)
             print(
