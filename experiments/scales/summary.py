@@ -63,7 +63,7 @@ def whole(table):
 
 
 def targets(table):
-    """How many networks of a variant reach what is asked of `modules`, and medians over networks."""
+    """How many networks of a variant reach what is asked of `modules`, and their medians."""
     lowest, ratio = (
         numbers(table.axis_ratio),
         pd.to_numeric(table.largest_over_smallest, errors="coerce"),
