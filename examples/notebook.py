@@ -44,7 +44,7 @@ evaluation
 # The best units, each from 0 to its own peak; a frame has the colour of the unit's module.
 
 # %%
-run.plot.gallery(count=16)
+gridcode.plot(run).gallery(count=16)
 
 # %% [markdown] One of them, and its autocorrelogram with the fitted lattice. A unit is given by its
 # name, which in a network is its number.
@@ -52,16 +52,16 @@ run.plot.gallery(count=16)
 # %%
 best = evaluation.headline()["minmax"].idxmax().item()
 figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 3.4), layout="constrained")
-run.plot.rate_map(best, ax=left)
-run.plot.autocorrelogram(best, ax=right)
+gridcode.plot(run).rate_map(best, ax=left)
+gridcode.plot(run).autocorrelogram(best, ax=right)
 
 # %% [markdown]
 # Is a score more than chance? Each unit against null maps of its own.
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.2), layout="constrained")
-run.plot.scores_against_null(ax=left)
-run.plot.score_histogram(ax=right)
+gridcode.plot(run).scores_against_null(ax=left)
+gridcode.plot(run).score_histogram(ax=right)
 
 # %% [markdown]
 # ## Modules
@@ -71,9 +71,9 @@ run.plot.score_histogram(ax=right)
 
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.4), layout="constrained")
-run.plot.spacing_orientation(ax=axes[0])
-run.plot.spectrum(0, ax=axes[1])
-run.plot.phases(0, ax=axes[2])
+gridcode.plot(run).spacing_orientation(ax=axes[0])
+gridcode.plot(run).spectrum(0, ax=axes[1])
+gridcode.plot(run).phases(0, ax=axes[2])
 
 # %% [markdown]
 # ## Space
@@ -82,8 +82,8 @@ run.plot.phases(0, ax=axes[2])
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.4, 3.6), layout="constrained")
-evaluation.plot.neural_distance(ax=left)
-evaluation.plot.path_error(ax=right)
+gridcode.plot(evaluation).neural_distance(ax=left)
+gridcode.plot(evaluation).path_error(ax=right)
 
 # %% [markdown]
 # ## State space
@@ -109,5 +109,5 @@ states
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.0), layout="constrained")
-run.plot.training("loss", ax=left)
-run.plot.training("invariance", ax=right)
+gridcode.plot(run).training("loss", ax=left)
+gridcode.plot(run).training("invariance", ax=right)

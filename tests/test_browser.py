@@ -232,7 +232,7 @@ def wait_for_plots(page):
     until(page, "document.querySelectorAll('[aria-busy=true]').length === 0")
 
 
-# -- the report: a file ------------------------------------------------------------------------------------
+# -- the report: a file ------------------------------
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
@@ -411,7 +411,7 @@ def test_the_states_of_a_module_turn_in_three_dimensions(watched, tmp_path):
     choices.first.select_option(label="y (m)") if choices.count() else None
 
 
-# -- the explorer ------------------------------------------------------------------------------------------
+# -- the explorer ------------------------------
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (390, "light")])

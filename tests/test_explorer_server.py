@@ -144,7 +144,7 @@ def tree_hash(folder):
     return digest.hexdigest()
 
 
-# -- what is shown -------------------------------------------------------------------------------------------
+# -- what is shown ------------------------------
 
 
 def test_every_document_of_a_run_and_nothing_is_written(runs):
@@ -356,7 +356,7 @@ def test_maps_over_training_that_were_kept(runs):
     assert np.nanmax(abs(shown - kept["rate"].values[-1])) < 0.01
 
 
-# -- runs in every condition -----------------------------------------------------------------------------------
+# -- runs in every condition ------------------------------
 
 
 def test_states(runs, example):
@@ -663,7 +663,7 @@ def test_a_training_is_followed(runs, tiny):
     assert client.rows()["live"]["step"] == max(20, new[-1])
 
 
-# -- what is refused -------------------------------------------------------------------------------------------
+# -- what is refused ------------------------------
 
 TRAVERSALS = [
     "/../../../../etc/passwd",
@@ -802,7 +802,7 @@ def test_bad_queries(runs):
     assert client.ask(url, params={"other": "1"}).status_code == 200
 
 
-# -- many runs, the command ------------------------------------------------------------------------------------
+# -- many runs, the command ------------------------------
 
 
 def test_many_runs_are_listed_quickly(runs, example, monkeypatch):

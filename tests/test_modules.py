@@ -65,7 +65,7 @@ def find(vectors, rng, candidate=None, **options):
     )
 
 
-# -- strain ------------------------------------------------------------------------------------------------------------
+# -- strain ------------------------------
 
 
 def naive_strain(first, second):
@@ -139,7 +139,7 @@ def test_mean_of_lattices_given_in_any_basis(rng):
     assert strain(mean_lattice(reduced(mixed)), lattice(0.7, 29.5)).distance < 0.01
 
 
-# -- modules -----------------------------------------------------------------------------------------------------------
+# -- modules ------------------------------
 
 
 @pytest.mark.parametrize("planted", [1, 2, 3, 4, 5])
@@ -306,7 +306,7 @@ def test_bad_input(bad, rng):
         find(vectors, rng, candidate=candidate, **options)
 
 
-# -- from maps ---------------------------------------------------------------------------------------------------------
+# -- from maps ------------------------------
 
 
 def test_modules_from_noisy_maps(rng):
@@ -346,7 +346,7 @@ def test_noise_has_no_modules_even_if_every_map_passes(correlation, rng):
         assert len(find(scores.vectors_m, rng, arena_m=0.05 * bins)) == 0
 
 
-# -- quality of the fit ------------------------------------------------------------------------------------------------
+# -- quality of the fit ------------------------------
 
 
 def test_fit_reports_its_quality():
@@ -375,7 +375,7 @@ def test_orientation_of_a_square_is_not_decided_by_rounding():
         np.testing.assert_allclose(found.orientation_deg[3:], turn, atol=1.0)
 
 
-# -- stability ---------------------------------------------------------------------------------------------------------
+# -- stability ------------------------------
 
 
 def test_adjusted_rand_index_equals_its_definition(rng):

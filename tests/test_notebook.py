@@ -163,23 +163,22 @@ def test_what_is_not_there_is_named(plots, call, message):
 def test_runs_and_evaluations_have_plots(tmp_path, tiny):
     run = gridcode.train(tiny, out=tmp_path / "<a>")
     with pytest.raises(InputError, match="has not been evaluated"):
-        run.plot.rate_map(0)
-    assert run.plot.training("capacity").lines
+        gridcode.plot(run).rate_map(0)
+    assert gridcode.plot(run).training("capacity").lines
     assert (
         "trained" in repr(run)
         and "&lt;a&gt;" in run._repr_html_()
         and "<a>" not in run._repr_html_()
     )
     evaluation = gridcode.evaluate(run)
-    for plots in (run.plot, evaluation.plot):
+    for plots in (gridcode.plot(run), gridcode.plot(evaluation)):
         assert plots.rate_map(0).images and plots.gallery().images
         with pytest.raises(InputError, match="without the test of space"):
             plots.path_error()
         with pytest.raises(InputError, match="without state space and topology"):
             plots.persistence(None)
-    assert run.plot is run.plot and evaluation.plot is evaluation.plot
     with pytest.raises(InputError, match="no log of a training"):
-        evaluation.plot.training()
+        gridcode.plot(evaluation).training()
     assert (
         "evaluated" in repr(run)
         and "units active" in run._repr_html_()

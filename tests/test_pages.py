@@ -44,7 +44,7 @@ def run_of(evaluation, folder, *, metrics=(ROW,), config=None):
     return run
 
 
-# -- arrays ------------------------------------------------------------------------------------------------
+# -- arrays ------------------------------
 
 
 def test_arrays_survive_to_a_508th_of_their_range(rng):
@@ -77,7 +77,7 @@ def test_the_same_array_gives_the_same_bytes(rng):
     assert encode_array(values) == encode_array(values)
 
 
-# -- documents ---------------------------------------------------------------------------------------------
+# -- documents ------------------------------
 
 
 def test_maps_are_averaged_over_squares_of_bins(rng):
@@ -143,7 +143,7 @@ def test_spectra_of_units_and_modules():
     assert not np.nansum(power[-1])  # silent
 
 
-# -- pages -------------------------------------------------------------------------------------------------
+# -- pages ------------------------------
 
 
 @pytest.mark.parametrize("kind", ["all silent", "constant", "one unit"])
@@ -288,7 +288,7 @@ def test_a_run_that_is_not_evaluated_has_an_overview(tiny, tmp_path):
     )
 
 
-# -- comparisons -------------------------------------------------------------------------------------------
+# -- comparisons ------------------------------
 
 
 def test_a_comparison_names_the_settings_that_differ(tmp_path):

@@ -1,17 +1,25 @@
-"""gridcode: grow grid cells by self-supervision, and study them."""
+"""gridcode: grow grid cells by self-supervision, and study them.
 
-__version__ = "0.1.0"
+What is named here is imported when it is first used, so that `import gridcode` is quick.
+"""
 
-from gridcode.api.comparison import Comparison, compare, write_comparison
-from gridcode.api.reports import film, write_report, write_score_figures, write_score_report
-from gridcode.api.verbs import evaluate, load_network, score, state_space, train, train_many
-from gridcode.config import Config, load_config
-from gridcode.errors import GridcodeError, InputError, TrainingError
-from gridcode.paper.ablation import AblationResult, ablate
-from gridcode.pretrained import Pretrained, pretrained, pretrained_names
-from gridcode.runs.history import map_training
-from gridcode.runs.run import Run
-from gridcode.training.many import variants
+import importlib
+from typing import TYPE_CHECKING
+
+from gridcode.version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from gridcode.api.comparison import Comparison, compare, write_comparison
+    from gridcode.api.reports import film, write_report, write_score_figures, write_score_report
+    from gridcode.api.verbs import evaluate, load_network, score, state_space, train, train_many
+    from gridcode.config import Config, load_config
+    from gridcode.errors import GridcodeError, InputError, TrainingError
+    from gridcode.paper.ablation import AblationResult, ablate
+    from gridcode.pretrained import Pretrained, pretrained, pretrained_names
+    from gridcode.report.plot import plot
+    from gridcode.runs.history import map_training
+    from gridcode.runs.run import Run
+    from gridcode.training.many import variants
 
 __all__ = [
     "AblationResult",
@@ -29,6 +37,7 @@ __all__ = [
     "load_config",
     "load_network",
     "map_training",
+    "plot",
     "pretrained",
     "pretrained_names",
     "score",
@@ -41,3 +50,31 @@ __all__ = [
     "write_score_figures",
     "write_score_report",
 ]
+
+# Where each name is defined; the imports above say the same to type checkers.
+_HOMES = {
+    "api.comparison": ("Comparison", "compare", "write_comparison"),
+    "api.reports": ("film", "write_report", "write_score_figures", "write_score_report"),
+    "api.verbs": ("evaluate", "load_network", "score", "state_space", "train", "train_many"),
+    "config": ("Config", "load_config"),
+    "errors": ("GridcodeError", "InputError", "TrainingError"),
+    "paper.ablation": ("AblationResult", "ablate"),
+    "pretrained": ("Pretrained", "pretrained", "pretrained_names"),
+    "report.plot": ("plot",),
+    "runs.history": ("map_training",),
+    "runs.run": ("Run",),
+    "training.many": ("variants",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'gridcode' has no attribute '{name}'")
+    value = getattr(importlib.import_module(f"gridcode.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

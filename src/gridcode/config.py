@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from gridcode import describe as notebook
+from gridcode import display
 from gridcode.errors import InputError
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -328,7 +328,7 @@ class Config(Section):
             for key, value in part.items()
             if default[section][key] != value
         }
-        return notebook.table(f"{self!r}; what differs from the defaults:", changed)
+        return display.table(f"{self!r}; what differs from the defaults:", changed)
 
     @property
     def content_hash(self) -> str:

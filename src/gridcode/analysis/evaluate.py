@@ -1,16 +1,15 @@
 """Probe a path-integrating system: rate maps in several arenas, everything about its cells, and how well it keeps track of place."""
 
-import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from gridcode import describe as notebook
+from gridcode import display
 from gridcode.analysis.deep_analysis import Theory, analyse_theory
 from gridcode.analysis.dynamics.generators import Matrices
 from gridcode.analysis.modules.detection import find_modules
@@ -28,9 +27,6 @@ from gridcode.analysis.system import Step, roll_rate_maps
 from gridcode.config import EvaluationConfig
 from gridcode.errors import InputError
 from gridcode.world.walks import WALKS
-
-if TYPE_CHECKING:
-    from gridcode.describe import RunPlot
 
 # Arenas are not grown beyond this side: lattices that need more are reported as unresolved.
 LARGEST_ARENA_M = 12.0
@@ -58,15 +54,10 @@ class Evaluation:
     theory: xr.DataTree | None = None
 
     def __repr__(self) -> str:
-        return f"Evaluation({notebook.summary_line(self.summary)})"
+        return f"Evaluation({display.summary_line(self.summary)})"
 
     def _repr_html_(self) -> str:
-        return notebook.table("Evaluation", notebook.summary_rows(self.summary))
-
-    @functools.cached_property
-    def plot(self) -> "RunPlot":
-        """Plots of the evaluation, such as `evaluation.plot.rate_map(3)`; see `gridcode.report.plot.RunPlot`."""
-        return notebook.plot(lambda: (self.summary, self.maps, self.theory))
+        return display.table("Evaluation", display.summary_rows(self.summary))
 
     def headline(self) -> xr.Dataset:
         """Maps and scores of the arena that the headline numbers come from."""

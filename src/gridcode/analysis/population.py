@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from gridcode import describe as notebook
+from gridcode import display
 from gridcode.analysis.cells.autocorrelogram import as_maps, autocorrelograms, smooth
 from gridcode.analysis.cells.celltypes import TYPES, Evidence, check_levels, classify
 from gridcode.analysis.cells.definitions import ON_SQUARE_MAPS, grid_score
@@ -129,8 +129,8 @@ class Population:
         kinds = Counter(str(kind) for kind in self.data["type"].values)
         rows = {kind: kinds[kind] for kind in TYPES if kinds[kind]}
         found = {"modules (independent)": f"{len(self.modules)} ({self.relations.independent})"}
-        found["spacings"] = notebook.metres(m.spacing_m for m in self.modules.modules)
-        return notebook.table(
+        found["spacings"] = display.metres(m.spacing_m for m in self.modules.modules)
+        return display.table(
             f"Population of {self.data.sizes['unit']} units", {**rows, **found, **self.settings}
         )
 

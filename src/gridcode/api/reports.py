@@ -4,16 +4,16 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import gridcode
 from gridcode.analysis.population import Population
 from gridcode.analysis.topology.state_space import StateSpace
-from gridcode.cli.terminal import printable
 from gridcode.config import load_config, preset_names
+from gridcode.display import printable
 from gridcode.errors import InputError
 from gridcode.recordings.recording import Recording
 from gridcode.runs.files import write_atomically
 from gridcode.runs.history import map_training
 from gridcode.runs.run import Run, writing
+from gridcode.version import __version__
 
 LONGEST_FILM_S = 600.0
 
@@ -73,7 +73,7 @@ def write_score_report(
         name: collection.to_png(figure) for name, figure in drawn.items() if name in PICTURES
     }
     source = {"file": title, "units": len(recording.units), "bins": " x ".join(str(n) for n in recording.maps.shape[1:])} | {
-        "bin size (m)": recording.bin_size_m, "kind": recording.kind, "group": recording.group or "-", "gridcode": gridcode.__version__
+        "bin size (m)": recording.bin_size_m, "kind": recording.kind, "group": recording.group or "-", "gridcode": __version__
     }  # fmt: skip
     text = population_page(
         population,

@@ -18,7 +18,8 @@ from gridcode.cli.shared import (
     settings_of,
     writable,
 )
-from gridcode.cli.terminal import print_modules, print_summary, print_units, printable, wide_console
+from gridcode.cli.terminal import print_modules, print_summary, print_units, wide_console
+from gridcode.display import printable
 from gridcode.errors import InputError
 
 

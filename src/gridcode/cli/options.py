@@ -4,9 +4,9 @@ import argparse
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-import gridcode
 from gridcode import config as configuration
 from gridcode.errors import InputError
+from gridcode.version import __version__
 
 
 class Parser(argparse.ArgumentParser):
@@ -25,7 +25,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="gridcode", description="Grow grid cells by self-supervision, and study them."
     )
-    parser.add_argument("--version", action="version", version=f"gridcode {gridcode.__version__}")
+    parser.add_argument("--version", action="version", version=f"gridcode {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     all_sections = ("world", "model", "loss", "training", "evaluation")
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from gridcode import config as configuration
-from gridcode.cli.terminal import printable
+from gridcode.display import printable
 from gridcode.errors import InputError
 
 MOST_NETWORKS = 10_000

@@ -8,13 +8,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from gridcode.api.comparison import Comparison
+from gridcode.display import printable
 
 WIDEST_TABLE = 150
-
-
-def printable(text: str) -> str:
-    """Text of one line: names come from files, and what is in a file must not steer a terminal."""
-    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def wide_console() -> Console:

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from pydantic import ValidationError
 
-from gridcode import describe as notebook
+from gridcode import display
 from gridcode.config import Config
 from gridcode.errors import InputError
 from gridcode.models.packing import unpack
@@ -63,9 +63,9 @@ class Pretrained:
         scores = self.scores
         rows: dict[str, object] = {
             "units": scores["units"],
-            "modules": notebook.metres(module["spacing_m"] for module in scores["modules"]),
+            "modules": display.metres(module["spacing_m"] for module in scores["modules"]),
         }
-        return notebook.table(
+        return display.table(
             f"Pretrained '{self.name}'", rows | {"seed": self.seed, "trained with": self.command}
         )
 

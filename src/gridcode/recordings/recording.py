@@ -19,7 +19,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from gridcode import describe as notebook
+from gridcode import display
 from gridcode.analysis.cells.autocorrelogram import as_maps
 from gridcode.analysis.cells.binning import (
     BinnedPath,
@@ -71,7 +71,7 @@ class Recording:
         return f"Recording({self._shape()}, {self.kind})"
 
     def _repr_html_(self) -> str:
-        return notebook.table(
+        return display.table(
             f"Recording of {self._shape()}",
             {"kind": self.kind, "group": self.group or "-", "notes": "; ".join(self.notes) or "-"},
         )

@@ -1,6 +1,7 @@
-"""Single plots of a run or an evaluation, for notebooks: `run.plot.rate_map(3)`. They draw what the report draws."""
+"""Single plots of a run or an evaluation: `gridcode.plot(run).rate_map(3)`, as in the report."""
 
 import functools
+import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
@@ -12,6 +13,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from gridcode.analysis.cells.spectrum import module_spectrum
+from gridcode.analysis.evaluate import Evaluation
 from gridcode.analysis.navigation.neural_distance import predicted_plateau
 from gridcode.config import LossConfig
 from gridcode.errors import InputError
@@ -20,10 +22,33 @@ from gridcode.report import figures
 from gridcode.report import module_figures as modules
 from gridcode.report import state_space_figures as statespace
 from gridcode.report.style import STYLE, draw_correlogram, draw_map, frame, number, p_text, plain
+from gridcode.runs.run import Run
 
 Row = Mapping[str, Any]
 Found = tuple[dict[str, Any], xr.DataTree, xr.DataTree | None]
 NOT_IN_A_ROW = {"step"}
+
+
+def plot(found: Run | Evaluation | str | os.PathLike[str]) -> "RunPlot":
+    """Plots of a run or an evaluation, such as `gridcode.plot(run).rate_map(3)`.
+
+    The evaluation of a run is read with the first plot that needs it.
+
+    Args:
+        found: a run, its folder, or what `gridcode.evaluate` returned.
+
+    Raises:
+        InputError: no run.
+    """
+    if isinstance(found, Evaluation):
+        return RunPlot(lambda: (found.summary, found.maps, found.theory))
+    run = found if isinstance(found, Run) else Run(found)
+    return RunPlot(
+        lambda: (*run.read_evaluation(), run.read_theory()),
+        metrics=run.metrics,
+        loss=run.config.loss,
+        name=str(run.folder),
+    )
 
 
 class RunPlot:
@@ -55,7 +80,7 @@ class RunPlot:
         names = [name for name in dir(self) if not name.startswith("_")]
         return f"RunPlot({self._name + ': ' if self._name else ''}{', '.join(names)})"
 
-    # -- units ---------------------------------------------------------------------------------------------
+    # -- units ------------------------------
 
     def rate_map(
         self, unit: int | str, arena: float | str | None = None, *, ax: Axes | None = None
@@ -120,7 +145,7 @@ class RunPlot:
             figures.draw_mosaic(ax, data, count=count, columns=columns)
             return ax
 
-    # -- modules -------------------------------------------------------------------------------------------
+    # -- modules ------------------------------
 
     def spacing_orientation(self, *, ax: Axes | None = None) -> Axes:
         """Spacing against orientation of every unit with a lattice, in its module's colour.
@@ -165,7 +190,7 @@ class RunPlot:
             ax.set_ylabel("y (m)")
             return ax
 
-    # -- scores --------------------------------------------------------------------------------------------
+    # -- scores ------------------------------
 
     def scores_against_null(self, *, ax: Axes | None = None) -> Axes:
         """Each unit's hexagonal score against what 95% of its own null maps stay below.
@@ -189,7 +214,7 @@ class RunPlot:
             figures.draw_score_histogram(ax, self._group(None))
             return ax
 
-    # -- training and space --------------------------------------------------------------------------------
+    # -- training and space ------------------------------
 
     def training(self, what: str = "loss", *, ax: Axes | None = None) -> Axes:
         """A column of the training's log against the step: `loss`, `separation`, `invariance`, `capacity`, `isometry`, ...
@@ -242,7 +267,7 @@ class RunPlot:
             space.draw_path_error(ax, rows, named=True)
             return ax
 
-    # -- state space ---------------------------------------------------------------------------------------
+    # -- state space ------------------------------
 
     def ring(self, module: int, wave: int = 0, *, ax: Axes | None = None) -> Axes:
         """States projected on the plane of one of the lattice's three waves, coloured by the phase that the place asks for.
@@ -296,7 +321,7 @@ class RunPlot:
             statespace.draw_embedding(ax, data, phase, statespace.population_name(row))
             return ax
 
-    # -- what was found ------------------------------------------------------------------------------------
+    # -- what was found ------------------------------
 
     @functools.cached_property
     def _found(self) -> Found:

@@ -26,19 +26,16 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import xarray as xr
 
-import gridcode
-from gridcode import describe as notebook
+from gridcode import display
 from gridcode.config import Config
 from gridcode.errors import InputError
 from gridcode.runs.files import write_atomically
-
-if TYPE_CHECKING:
-    from gridcode.report.plot import RunPlot
+from gridcode.version import __version__
 
 CHECKPOINTS_KEPT = 2
 # A temporary file older than this belongs to a writer that was killed.
@@ -72,7 +69,6 @@ class Run:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
-        self._plot: tuple[int | None, RunPlot] | None = None
         if not self.folder.exists():
             raise InputError(f"there is no run folder '{self.folder}'")
         path = self.folder / "config.toml"
@@ -84,7 +80,7 @@ class Run:
             raise InputError(f"cannot read {path}: {error}") from None
         self.config = Config.from_toml(text, source=str(path))
 
-    # -- in a notebook -------------------------------------------------------------------------------------
+    # -- in a notebook ------------------------------
 
     def __repr__(self) -> str:
         step, steps = self.manifest.get("step", 0), self.config.training.steps
@@ -106,31 +102,14 @@ class Run:
         if rows and "loss" in rows[-1]:
             shown["loss"] = f"{rows[-1]['loss']:.4f}"
         try:
-            shown |= notebook.summary_rows(
-                json.loads(self.summary_path.read_text(encoding="utf-8"))
-            )
+            shown |= display.summary_rows(json.loads(self.summary_path.read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError):
             shown["evaluation"] = (
                 "none that can be read" if self.summary_path.is_file() else "not evaluated yet"
             )
-        return notebook.table(
+        return display.table(
             f"Run, {self.config.model.units} units, seed {self.config.training.seed}", shown
         )
-
-    @property
-    def plot(self) -> "RunPlot":
-        """Plots of the run, such as `run.plot.rate_map(3)`; see `gridcode.report.plot.RunPlot`."""
-        # Kept, so that the evaluation is read once; made anew after another evaluation.
-        stamp = self.summary_path.stat().st_mtime_ns if self.summary_path.is_file() else None
-        if self._plot is None or self._plot[0] != stamp:
-            drawn = notebook.plot(
-                lambda: (*self.read_evaluation(), self.read_theory()),
-                metrics=self.metrics,
-                loss=self.config.loss,
-                name=str(self.folder),
-            )
-            self._plot = (stamp, drawn)
-        return self._plot[1]
 
     @classmethod
     def create(cls, folder: str | os.PathLike[str], config: Config) -> "Run":
@@ -157,7 +136,7 @@ class Run:
             raise InputError(f"cannot make the run folder '{folder}': {error.strerror}") from None
         return cls(folder)
 
-    # -- manifest ------------------------------------------------------------------------------------------
+    # -- manifest ------------------------------
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -175,7 +154,7 @@ class Run:
     ) -> None:
         """Record provenance and progress; times are those of all the networks that trained together."""
         data = {
-            "gridcode": gridcode.__version__,
+            "gridcode": __version__,
             "config_hash": self.config.content_hash,
             "seed": self.config.training.seed,
             "torch": torch.__version__,
@@ -192,7 +171,7 @@ class Run:
         }
         write_atomically(self.folder / "manifest.json", json.dumps(data, indent=2) + "\n")
 
-    # -- checkpoints ---------------------------------------------------------------------------------------
+    # -- checkpoints ------------------------------
 
     def checkpoints(self) -> list[Path]:
         """Checkpoint files, newest first."""
@@ -215,7 +194,7 @@ class Run:
             for path in (self.folder / folder).glob(".*.part"):
                 path.unlink(missing_ok=True)
 
-    # -- snapshots -----------------------------------------------------------------------------------------
+    # -- snapshots ------------------------------
 
     def snapshots(self) -> list[tuple[int, Path]]:
         """Steps whose weights were kept, with their files, from the first to the last."""
@@ -229,7 +208,7 @@ class Run:
         """Where the weights of a step belong."""
         return self.folder / "snapshots" / f"step-{step:08d}.safetensors"
 
-    # -- metrics -------------------------------------------------------------------------------------------
+    # -- metrics ------------------------------
 
     @property
     def metrics_path(self) -> Path:
@@ -256,7 +235,7 @@ class Run:
         if self.metrics_path.exists():
             write_atomically(self.metrics_path, "".join(json.dumps(row) + "\n" for row in rows))
 
-    # -- evaluation ----------------------------------------------------------------------------------------
+    # -- evaluation ------------------------------
 
     def write_evaluation(
         self, summary: dict[str, Any], maps: xr.DataTree, theory: xr.DataTree | None = None
@@ -427,7 +406,7 @@ class Run:
     def _summary_digest(self) -> str:
         return hashlib.sha256(self.summary_path.read_bytes()).hexdigest()
 
-    # -- one trainer at a time -----------------------------------------------------------------------------
+    # -- one trainer at a time ------------------------------
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

@@ -189,7 +189,7 @@ class BatchedTrainer:
     def _column(self, values: list[float]) -> Tensor:
         return torch.tensor(values, dtype=self._dtype, device=self.device)
 
-    # -- one step ------------------------------------------------------------------------------------------
+    # -- one step ------------------------------
 
     @property
     def _separate(self) -> bool:
@@ -369,7 +369,7 @@ class BatchedTrainer:
             stack.update(gradient, rates=self._rates[0], scales=scales, failed=self._failed)
         self._row += 1
 
-    # -- many steps ----------------------------------------------------------------------------------------
+    # -- many steps ------------------------------
 
     def advance_to(self, step: int) -> None:
         """Train up to a step (counted from the beginning); the device is waited for only at the end."""
@@ -490,7 +490,7 @@ class BatchedTrainer:
                 terms = dict(zip(TERMS, self._shown[: len(TERMS), e].tolist(), strict=True))
                 self.failures[e] = not_finite(terms, batch // accumulation)
 
-    # -- what came out -------------------------------------------------------------------------------------
+    # -- what came out ------------------------------
 
     def rows(self) -> list[dict[str, Any]]:
         """The last step in numbers, a line of metrics for each network."""

@@ -109,7 +109,7 @@ class PopulationStack:
             ]
         )
 
-    # -- optimisation --------------------------------------------------------------------------------------
+    # -- optimisation ------------------------------
 
     def forget_gradients(self) -> None:
         """So that backward keeps the gradients it makes instead of adding to old ones."""

@@ -465,7 +465,7 @@ def _alike(spectra: Spectra) -> Int[np.ndarray, " unit"]:
     return cluster.hierarchy.fcluster(tree, 1.0, criterion="distance").astype(np.int64) - 1
 
 
-# -- resolution of the test --------------------------------------------------------------------------------------------
+# -- resolution of the test ------------------------------
 
 
 def _coarse(maps: Maps, factor: int) -> Maps:

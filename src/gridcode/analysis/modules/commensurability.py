@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import sparse
 
-from gridcode import describe as notebook
+from gridcode import display
 from gridcode.analysis.cells.lattice import reduced, shape_of
 from gridcode.analysis.modules.detection import Modules
 from gridcode.analysis.modules.strain import UNIMODULAR, strain
@@ -101,7 +101,7 @@ class Relations:
             )
             for r in self.pairs
         ]
-        return notebook.wide_table(
+        return display.wide_table(
             f"Relations of modules: {self.independent} independent", head, rows
         )
 

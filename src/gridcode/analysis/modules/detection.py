@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from gridcode import describe as notebook
+from gridcode import display
 from gridcode.analysis.cells.lattice import reduced, shape_of
 from gridcode.analysis.modules.lattice_clustering import find_groups
 from gridcode.analysis.modules.strain import mean_lattice, strain
@@ -98,7 +98,7 @@ class Modules:
             )
             for k, m in enumerate(self.modules)
         ]
-        return notebook.wide_table(f"{len(self)} modules in {len(self.label)} units", head, rows)
+        return display.wide_table(f"{len(self)} modules in {len(self.label)} units", head, rows)
 
 
 def find_modules(

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float, Int
 
-from gridcode import describe as notebook
+from gridcode import display
 from gridcode.analysis.cells.phases import wave_vectors
 from gridcode.analysis.modules.detection import Module
 from gridcode.analysis.population import number
@@ -61,7 +61,7 @@ class StateSpace:
             )
             for row in self.summary["populations"]
         ]
-        return notebook.wide_table(
+        return display.wide_table(
             "State space", ("population", "units", "Betti numbers", "torus"), rows
         )
 

@@ -226,11 +226,9 @@ def _claims(rows: Sequence[Mapping[str, Any]]) -> list[Claim]:
         pairs = [
             (row.get(f"ring_{k}_correlation"), row.get(f"ring_{k}_chance_95")) for k in (1, 2, 3)
         ]
-        return (
-            None
-            if any(v is None for pair in pairs for v in pair)
-            else all(found > chance for found, chance in pairs)
-        )  # type: ignore[operator]
+        if any(value is None for pair in pairs for value in pair):
+            return None
+        return all(found > chance for found, chance in pairs)  # type: ignore[operator]
 
     def uniform(row: Mapping[str, Any]) -> bool | None:
         p = row.get("phase_uniformity_p")

@@ -1,16 +1,8 @@
-"""What objects show of themselves in a notebook: one line of text, a small table of HTML; and their plots, drawn by `gridcode.report` when asked for.
-
-Records of the analysis know nothing of pictures: matplotlib is imported with the first plot only.
-"""
+"""How names and records show themselves: one line of text, a small table of HTML in a notebook."""
 
 import html
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import xarray as xr
-
-    from gridcode.report.plot import RunPlot as RunPlot
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 MOST_ROWS = 12
 
@@ -91,14 +83,6 @@ def summary_rows(summary: Mapping[str, Any]) -> dict[str, object]:
     return rows
 
 
-def plot(
-    evaluation: Callable[[], "tuple[dict[str, Any], xr.DataTree, xr.DataTree | None]"],
-    *,
-    metrics: Callable[[], list[dict[str, Any]]] | None = None,
-    loss: Any = None,
-    name: str = "",
-) -> "RunPlot":
-    """Plots of an evaluation; see `gridcode.report.plot.RunPlot` for the arguments."""
-    from gridcode.report.plot import RunPlot  # matplotlib is slow to import
-
-    return RunPlot(evaluation, metrics=metrics, loss=loss, name=name)
+def printable(text: str) -> str:
+    """One line of text that cannot steer a terminal: names come from files."""
+    return "".join(c if c.isprintable() else "?" for c in text)
