@@ -1,0 +1,60 @@
+"""What all records share: frozen, typed, one rule of rounding, one way to JSON and back."""
+
+import math
+from typing import Annotated, Any, Self
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+
+
+def rounded(value: Any) -> float | None:
+    """Seven significant digits, more than any measure here is good for; None for NaN and infinity."""
+    if value is None or not math.isfinite(value):
+        return None
+    return float(f"{float(value):.7g}")
+
+
+# A measured number; None where it could not be measured.
+Number = Annotated[float | None, BeforeValidator(rounded)]
+Numbers = tuple[Number, ...]
+# Lower quartile, median and upper quartile.
+Quartiles = tuple[Number, Number, Number]
+# Two lattice vectors (x, y) as rows, metres.
+Vectors = tuple[tuple[Number, Number], tuple[Number, Number]]
+
+
+class Record(BaseModel):
+    """A frozen record of numbers and words; arrays and NumPy scalars are accepted for either."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_numpy(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {
+            name: value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+            for name, value in data.items()
+        }
+
+    @classmethod
+    def of(cls, found: object, **more: Any) -> Self:
+        """The record of an object that has attributes of the same names.
+
+        Args:
+            found: the object, such as a dataclass of arrays.
+            more: fields that it lacks, or that differ.
+        """
+        names = cls.model_fields.keys() - more.keys()
+        return cls(**{name: getattr(found, name) for name in names if hasattr(found, name)}, **more)
+
+
+def quartiles(values: Any) -> Quartiles:
+    """Quartiles of the finite values; three None where there are none."""
+    values = np.asarray(values, dtype=np.float64)
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return (None, None, None)
+    low, median, high = np.quantile(known, (0.25, 0.5, 0.75))
+    return (rounded(low), rounded(median), rounded(high))

@@ -1,0 +1,103 @@
+"""The summary: everything that an evaluation or a scored recording found."""
+
+import json
+from typing import Any, Self
+
+from pydantic import ValidationError
+
+from gridcode.analysis.records.base import Record
+from gridcode.analysis.records.cells import (
+    ArenaRecord,
+    HeadlineRecord,
+    ModuleRecord,
+    RelationRecord,
+    SettingsRecord,
+    StabilityRecord,
+    UnitRecord,
+)
+from gridcode.analysis.records.coding import CodingRecord
+from gridcode.analysis.records.dynamics import DynamicsRecord, MechanismRecord
+from gridcode.analysis.records.navigation import RobustnessRecord, SpaceRecord
+from gridcode.analysis.records.topology import StateSpaceRecord
+from gridcode.errors import InputError
+
+# 3: one summary for networks and recordings.
+FORMAT = 3
+
+
+class DeepAnalysisRecord(Record):
+    """What rate maps do not show; parts that were not measured are None, with a reason by name."""
+
+    state_space: StateSpaceRecord
+    dynamics: DynamicsRecord | None = None
+    robustness: tuple[RobustnessRecord, ...] | None = None
+    mechanism: MechanismRecord | None = None
+    coding: CodingRecord | None = None
+    reasons: dict[str, str] = {}
+
+
+class Summary(Record):
+    """Everything that was found, ready for JSON: `to_json` and `from_json`.
+
+    `headline`, `arenas`, `arena_stability`, `space` and `theory` are of networks alone.
+
+    Attributes:
+        format: of this record.
+        verdict: what was found, in one sentence.
+        n_modules: modules found.
+        n_independent_modules: modules that are not sub-lattices of one another.
+        types: number of units by type.
+        settings: what the verdicts rest on.
+        modules: the modules.
+        relations: every pair of modules.
+        headline: the arena that all of this comes from.
+        arena_stability: whether modules are the same in other arenas.
+        arenas: scores in every arena and on every walk.
+        space: neural distances and path integration; None where they were left out.
+        theory: state space, dynamics, mechanism and coding; None where they were left out.
+        units: every unit.
+    """
+
+    format: int = FORMAT
+    verdict: str = ""
+    n_modules: int
+    n_independent_modules: int
+    types: dict[str, int]
+    settings: SettingsRecord
+    modules: tuple[ModuleRecord, ...]
+    relations: tuple[RelationRecord, ...]
+    headline: HeadlineRecord | None = None
+    arena_stability: tuple[StabilityRecord, ...] = ()
+    arenas: tuple[ArenaRecord, ...] = ()
+    space: tuple[SpaceRecord, ...] | None = None
+    theory: DeepAnalysisRecord | None = None
+    units: tuple[UnitRecord, ...]
+
+    def to_json(self) -> str:
+        """As text, one value a line."""
+        return self.model_dump_json(indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes | dict[str, Any]) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises:
+            InputError: another version's, or damaged.
+        """
+        try:
+            data = json.loads(text) if isinstance(text, str | bytes) else text
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"the evaluation's summary is damaged ({error})") from None
+        found = data.get("format") if isinstance(data, dict) else None
+        if isinstance(found, int) and found != FORMAT:
+            which = "an earlier" if found < FORMAT else "a later"
+            raise InputError(f"evaluated by {which} version; run `gridcode evaluate` again")
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise InputError(
+                f"the evaluation's summary is damaged ({where}: {first['msg']}); "
+                "run `gridcode evaluate` again"
+            ) from None
