@@ -29,8 +29,7 @@ from gridcode.analysis.population import score_dataset
 from gridcode.analysis.synthetic import lattice_cell
 from gridcode.analysis.system import roll
 from gridcode.config import EvaluationConfig
-from gridcode.records import Walk
-from gridcode.world.walks import smooth_walk
+from gridcode.world.walks import Walk, smooth_walk
 
 UNITS, ARENA_M, MAX_STEP_M = 128, 4.0, 0.15
 TARGET_S = 2.0

@@ -23,7 +23,6 @@ FLOORS = [
     ["losses"],
     ["analysis"],
     ["world"],
-    ["records"],
     ["config"],
     ["presets"],
     ["display"],

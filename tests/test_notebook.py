@@ -10,14 +10,14 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 import gridcode
-from gridcode import describe as notebook
+from gridcode import display as notebook
 from gridcode.analysis.evaluate import Evaluation
 from gridcode.analysis.synthetic import bin_centres, lattice_cell, noise_maps
 from gridcode.errors import InputError
 from gridcode.recordings.recording import recording_from_maps
-from gridcode.records import Walk
 from gridcode.report.plot import RunPlot
 from gridcode.world.permutations import draw_batch
+from gridcode.world.walks import Walk
 
 ROOT = Path(__file__).parent.parent
 

@@ -11,7 +11,8 @@ from gridcode.version import __version__ as __version__
 if TYPE_CHECKING:
     from gridcode.api.comparison import Comparison, compare, write_comparison
     from gridcode.api.reports import film, write_report, write_score_figures, write_score_report
-    from gridcode.api.verbs import evaluate, load_network, score, state_space, train, train_many
+    from gridcode.api.scoring import score, state_space
+    from gridcode.api.verbs import evaluate, load_network, train, train_many
     from gridcode.config import Config, load_config
     from gridcode.errors import GridcodeError, InputError, TrainingError
     from gridcode.paper.ablation import AblationResult, ablate
@@ -55,7 +56,8 @@ __all__ = [
 _HOMES = {
     "api.comparison": ("Comparison", "compare", "write_comparison"),
     "api.reports": ("film", "write_report", "write_score_figures", "write_score_report"),
-    "api.verbs": ("evaluate", "load_network", "score", "state_space", "train", "train_many"),
+    "api.scoring": ("score", "state_space"),
+    "api.verbs": ("evaluate", "load_network", "train", "train_many"),
     "config": ("Config", "load_config"),
     "errors": ("GridcodeError", "InputError", "TrainingError"),
     "paper.ablation": ("AblationResult", "ablate"),

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from gridcode.analysis.cells.information import split_half_stability
 from gridcode.analysis.cells.ratemaps import RateMapAccumulator
-from gridcode.records import Walk
+from gridcode.world.walks import Walk
 
 # One step of a system: states (walker, unit) and velocities (walker, 2) in metres to the next
 # states.

@@ -17,7 +17,7 @@ from torch.autograd.function import once_differentiable
 from gridcode.config import LossConfig
 from gridcode.losses.pairwise import pair_terms
 from gridcode.losses.terms import SHORTEST_STEP, SMALLEST_SQUARE, IsometryForm, Reduction
-from gridcode.records import Batch
+from gridcode.world.permutations import Batch
 
 # (g, x, *, sigma_x, sigma_g, separation_weight, invariance_weight, reduction) -> (weighted,
 # separation, invariance)

@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from gridcode.config import LossConfig
 from gridcode.losses.pairwise import choose_states, pair_pass
 from gridcode.losses.terms import SHORTEST_STEP, SMALLEST_SQUARE, IsometryForm, flatten
-from gridcode.records import Batch
+from gridcode.world.permutations import Batch
 from gridcode.world.streams import Source
 
 TERMS = ("total", "separation", "invariance", "capacity", "isometry")

@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 from gridcode.config import ModelConfig
 from gridcode.models.recurrence import norm_relu, rollout
 from gridcode.models.transition import VelocityTransition
-from gridcode.records import Batch
+from gridcode.world.permutations import Batch
 
 
 class GridNetwork(nn.Module):

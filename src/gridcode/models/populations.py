@@ -16,7 +16,7 @@ from torch import Generator, Tensor, nn
 
 from gridcode.config import ModelConfig
 from gridcode.models.network import GridNetwork
-from gridcode.records import Batch
+from gridcode.world.permutations import Batch
 
 
 class Populations(nn.Module):

@@ -9,7 +9,6 @@ from pathlib import Path
 import xarray as xr
 
 from gridcode.errors import InputError
-from gridcode.runs import snapshots
 from gridcode.runs.map_history import map_history, map_snapshot
 from gridcode.runs.run import Run, writing
 
@@ -89,6 +88,8 @@ def map_training(
         kept = None  # made again
     if kept is not None:
         return kept
+    from gridcode.runs import snapshots  # PyTorch, which kept maps do without
+
     done, place = 0, place_of(run)
 
     def tick() -> None:
@@ -124,6 +125,8 @@ def map_step(run: Run, path: Path) -> xr.Dataset:
     Raises:
         InputError: the snapshot is damaged.
     """
+    from gridcode.runs import snapshots  # PyTorch
+
     place, evaluation = place_of(run), run.config.evaluation
     system = snapshots.load_network(path, run.config).as_system()
     return map_snapshot(

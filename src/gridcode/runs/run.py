@@ -28,7 +28,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 import xarray as xr
 
 from gridcode import display
@@ -153,6 +152,8 @@ class Run:
         self, *, device: str, step: int, wall_seconds: float, cpu_seconds: float, together: int = 1
     ) -> None:
         """Record provenance and progress; times are those of all the networks that trained together."""
+        import torch  # Runs are read without it.
+
         data = {
             "gridcode": __version__,
             "config_hash": self.config.content_hash,

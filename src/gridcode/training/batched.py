@@ -28,11 +28,10 @@ from gridcode.losses.batched_terms import (
 from gridcode.losses.objective import isometry_weights
 from gridcode.losses.pairwise import choose_states
 from gridcode.models.populations import join, make_network, members_of
-from gridcode.records import Batch
 from gridcode.training.schedule import Plateau, learning_rate
 from gridcode.training.stack import PopulationStack, stack_populations
 from gridcode.training.step import COMPARED, SILENT_BELOW, Snapshot, not_finite, population_prefix
-from gridcode.world.permutations import draw_batch
+from gridcode.world.permutations import Batch, draw_batch
 from gridcode.world.streams import Stream
 
 # Settings that may differ between networks of one batch; all others shape the program.

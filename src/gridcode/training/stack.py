@@ -11,8 +11,8 @@ from torch.autograd.function import once_differentiable
 from gridcode.config import Config
 from gridcode.models.network import GridNetwork
 from gridcode.models.recurrence import norm_relu, rollout
-from gridcode.records import Batch
 from gridcode.training.update import FusedUpdate, UpdateInTurn, gather_gradients, stack_parameters
+from gridcode.world.permutations import Batch
 
 
 class _Linear(torch.autograd.Function):

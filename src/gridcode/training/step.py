@@ -18,9 +18,8 @@ from gridcode.errors import TrainingError
 from gridcode.losses.objective import Terms, mean_terms, objective
 from gridcode.losses.pairwise import choose_states
 from gridcode.models.populations import join, make_network, members_of
-from gridcode.records import Batch
 from gridcode.training.schedule import Plateau, learning_rate
-from gridcode.world.permutations import draw_batch
+from gridcode.world.permutations import Batch, draw_batch
 from gridcode.world.streams import Source, Stream
 
 # A unit that stays at or below this in all states of a batch counts as silent there.

@@ -4,13 +4,42 @@ Every trajectory ends where the others end, and many cross on the way; those cro
 positive pairs that self-supervision feeds on.
 """
 
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from gridcode.errors import InputError
-from gridcode.records import Batch
 from gridcode.world.streams import Source, as_source
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One training batch: all trajectories take the same velocities, each in its own order.
+
+    Networks that train together have a batch each, stacked on a leading axis.
+
+    Attributes:
+        velocities: (velocity, 2) metres per step.
+        orders: (trajectory, step) which velocity each trajectory takes at each step.
+        positions: (step + 1, trajectory, 2) metres, starting at the origin.
+    """
+
+    velocities: Float[Tensor, "*network velocity 2"]
+    orders: Int[Tensor, "*network trajectory step"]
+    positions: Float[Tensor, "*network time trajectory 2"]
+
+    def __repr__(self) -> str:
+        *_, times, trajectories, _axes = self.positions.shape
+        return (
+            f"Batch({self.velocities.shape[-2]} velocities, {trajectories} trajectories "
+            f"of {times - 1} steps, {self.positions.device})"
+        )
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The batch on a device."""
+        return Batch(self.velocities.to(device), self.orders.to(device), self.positions.to(device))
 
 
 def draw_velocities(

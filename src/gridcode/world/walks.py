@@ -5,13 +5,34 @@ Units are metres and network steps: a velocity is the displacement of one step, 
 
 import dataclasses
 import importlib
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
 from gridcode.errors import InputError
-from gridcode.records import Walk
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Bounded walks through an arena.
+
+    Attributes:
+        velocities: (step, walker, 2) metres per step.
+        positions: (step + 1, walker, 2) metres, starting at the origin.
+        arena_m: side of the square arena, centred on the origin.
+        kind: name of the walk.
+    """
+
+    velocities: Float[np.ndarray, "step walker 2"]
+    positions: Float[np.ndarray, "time walker 2"]
+    arena_m: float
+    kind: str
+
+    def __repr__(self) -> str:
+        steps, walkers, _axes = self.velocities.shape
+        return f"Walk({self.kind}: {walkers} walkers, {steps} steps, {self.arena_m:g} m arena)"
 
 
 @runtime_checkable

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from gridcode.analysis.navigation.reference import ReferenceMap, unit_length
 from gridcode.analysis.system import Progress, Step
 from gridcode.errors import InputError
-from gridcode.records import Walk
+from gridcode.world.walks import Walk
 
 HORIZONS = (1, 10, 100, 1_000, 10_000)
 # Tracking looks this share of the distance to the nearest look-alike around the last reading, and

@@ -12,7 +12,7 @@ from gridcode.analysis.navigation.decoding import PathIntegration, integrate_pat
 from gridcode.analysis.navigation.reference import ReferenceMap, unit_length
 from gridcode.analysis.system import Step
 from gridcode.errors import InputError
-from gridcode.records import Walk
+from gridcode.world.walks import Walk
 
 HORIZONS = (1, 10, 100)
 STATE_NOISE = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
