@@ -1,12 +1,10 @@
-import json
-
 import numpy as np
 import pytest
 
-import gridcode
 from gridcode import InputError
 from gridcode.analysis.cells.ratemaps import rate_maps
 from gridcode.analysis.evaluate import evaluate_system
+from gridcode.analysis.records import Summary
 from gridcode.analysis.synthetic import lattice_cell
 from gridcode.analysis.system import roll, roll_rate_maps
 from gridcode.config import EvaluationConfig
@@ -135,23 +133,23 @@ def test_maps_along_the_way_equal_maps_of_the_whole_rollout(rng):
 def test_a_perfect_system_is_scored_as_what_it_is():
     step, start = PerfectGridSystem(0.45).system()
     result = evaluate_system(step, start, max_step_m=0.15, config=QUICK)
-    headline = result.summary["headline"]
-    assert headline["active_units"] == 6 and headline["silent_units"] == 1
-    assert headline["hexagonal_share"] == 1.0 and headline["lattice_share"] == 1.0
-    assert headline["spacing_m_quartiles"][1] == pytest.approx(0.45, rel=0.03)
-    assert headline["resolved"]
-    assert result.summary["units"][6]["silent"] and result.summary["units"][6]["reason"] == "silent"
-    json.dumps(result.summary, allow_nan=False)
+    headline = result.summary.headline
+    assert headline.active_units == 6 and headline.silent_units == 1
+    assert headline.hexagonal_share == 1.0 and headline.lattice_share == 1.0
+    assert headline.spacing_m_quartiles[1] == pytest.approx(0.45, rel=0.03)
+    assert headline.resolved
+    assert result.summary.units[6].silent and result.summary.units[6].reason == "silent"
+    assert Summary.from_json(result.summary.to_json()) == result.summary
     assert set(result.headline()["rate"].dims) == {"unit", "y", "x"}
 
 
 def test_a_square_system_is_not_called_hexagonal():
     step, start = PerfectGridSystem(0.45, angle_deg=90.0).system()
-    headline = evaluate_system(step, start, max_step_m=0.15, config=QUICK).summary["headline"]
+    headline = evaluate_system(step, start, max_step_m=0.15, config=QUICK).summary.headline
     assert (
-        headline["hexagonal_share"] == 0.0
-        and headline["lattice_share"] == 1.0
-        and headline["square_share"] == 1.0
+        headline.hexagonal_share == 0.0
+        and headline.lattice_share == 1.0
+        and headline.square_share == 1.0
     )
 
 
@@ -160,10 +158,10 @@ def test_the_arena_grows_with_the_cells():
     summary = evaluate_system(
         step, start, max_step_m=0.15, config=QUICK.model_copy(update={"adapt_arena": True})
     ).summary
-    assert [a["arena_m"] for a in summary["arenas"]] == [2.0, 3.0]
-    assert summary["headline"]["arena_m"] == 3.0 and summary["headline"]["resolved"]
+    assert [a.arena_m for a in summary.arenas] == [2.0, 3.0]
+    assert summary.headline.arena_m == 3.0 and summary.headline.resolved
     small = evaluate_system(step, start, max_step_m=0.15, config=QUICK).summary
-    assert not small["headline"]["resolved"]
+    assert not small.headline.resolved
 
 
 def test_the_arena_holds_enough_periods_of_the_largest_module():
@@ -171,7 +169,7 @@ def test_the_arena_holds_enough_periods_of_the_largest_module():
     summary = evaluate_system(
         step, start, max_step_m=0.15, config=QUICK.model_copy(update={"adapt_arena": True})
     ).summary
-    assert summary["headline"]["arena_m"] == 3.0 and summary["headline"]["resolved"]
+    assert summary.headline.arena_m == 3.0 and summary.headline.resolved
 
 
 def test_no_arena_smaller_than_the_largest_is_added():
@@ -180,22 +178,17 @@ def test_no_arena_smaller_than_the_largest_is_added():
         update={"adapt_arena": True, "arenas_m": (2.0,), "periods": 100.0, "bin_size_m": 0.1}
     )
     assert [
-        a["arena_m"]
-        for a in evaluate_system(step, start, max_step_m=0.15, config=wide).summary["arenas"]
+        a.arena_m for a in evaluate_system(step, start, max_step_m=0.15, config=wide).summary.arenas
     ] == [2.0, 12.0]
     huge = wide.model_copy(update={"arenas_m": (13.0,)})
     summary = evaluate_system(step, start, max_step_m=0.15, config=huge).summary
-    assert [a["arena_m"] for a in summary["arenas"]] == [13.0] and not summary["headline"][
-        "resolved"
-    ]
+    assert [a.arena_m for a in summary.arenas] == [13.0] and not summary.headline.resolved
 
 
 def test_all_units_silent():
     summary = evaluate_system(lambda g, _v: g, np.zeros(3), max_step_m=0.15, config=QUICK).summary
-    assert (
-        summary["headline"]["active_units"] == 0 and summary["headline"]["hexagonal_share"] is None
-    )
-    json.dumps(summary, allow_nan=False)
+    assert summary.headline.active_units == 0 and summary.headline.hexagonal_share is None
+    assert Summary.from_json(summary.to_json()) == summary
 
 
 def test_too_small_an_arena():
@@ -206,40 +199,3 @@ def test_too_small_an_arena():
             max_step_m=0.15,
             config=QUICK.model_copy(update={"arenas_m": (0.3,)}),
         )
-
-
-def test_training_knows_nothing_of_analysis_and_analysis_nothing_of_models():
-    """Imports run one way: config, records, world, models, losses, training; world, analysis, report; nobody imports cli."""
-    import ast
-    from pathlib import Path
-
-    package = Path(gridcode.__file__).parent
-    forbidden = {
-        "world": {"models", "losses", "training", "analysis", "report", "cli", "api", "runs"},
-        "models": {"losses", "training", "analysis", "report", "cli", "api", "runs"},
-        "losses": {"models", "training", "analysis", "report", "cli", "api", "runs"},
-        "training": {"analysis", "report", "cli", "api"},
-        "analysis": {"models", "losses", "training", "report", "cli", "api", "runs"},
-        "report": {"models", "losses", "training", "cli", "api", "runs"},
-        "": {"cli"},
-    }
-    for path in package.rglob("*.py"):
-        if path.name == "__main__.py":
-            continue
-        stage = path.relative_to(package).parts[0] if path.parent != package else ""
-        if stage == "cli":
-            continue
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = (
-                [node.module or ""]
-                if isinstance(node, ast.ImportFrom)
-                else [a.name for a in node.names]
-                if isinstance(node, ast.Import)
-                else []
-            )
-            for name in names:
-                parts = name.split(".")
-                if parts[0] == "gridcode" and len(parts) > 1:
-                    assert parts[1] not in forbidden.get(stage, set()), (
-                        f"{path.relative_to(package)} imports {name}"
-                    )

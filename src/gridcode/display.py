@@ -2,7 +2,6 @@
 
 import html
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 MOST_ROWS = 12
 
@@ -41,46 +40,6 @@ def metres(values: Iterable[float]) -> str:
     """Lengths in words, such as `0.78, 0.80 m`, or `none`."""
     found = [f"{value:.2f}" for value in values]
     return f"{', '.join(found)} m" if found else "none"
-
-
-def summary_line(summary: Mapping[str, Any]) -> str:
-    """An evaluation in one line."""
-    h = summary["headline"]
-    found = f"{h['types']['hexagonal']} hexagonal, " if "types" in h else ""
-    modules = f"{len(summary['modules'])} module{'' if len(summary['modules']) == 1 else 's'}"
-    return f"{h['active_units']} of {h['units']} units active, {found}{modules}, {h['walk']} walk, {h['arena_m']:g} m arena"
-
-
-def summary_rows(summary: Mapping[str, Any]) -> dict[str, object]:
-    """The headline numbers of an evaluation by name."""
-    h = summary["headline"]
-    rows: dict[str, object] = {
-        "units active": f"{h['active_units']} of {h['units']}",
-        "types": ", ".join(f"{count} {kind}" for kind, count in h["types"].items() if count),
-        "modules (independent)": f"{h['n_modules']} ({h['n_independent_modules']})",
-        "spacings": metres(row["spacing_m"] for row in summary["modules"]),
-        "measured in": f"{h['arena_m']:g} m arena, {h['walk']} walk",
-        "also in": ", ".join(
-            row["group"] for row in summary["arenas"] if row["group"] != h["group"]
-        )
-        or "-",
-    }
-    at = (summary.get("space") or [{}])[0].get("decoding") or []
-    if at and at[-1]["tracked_m"][1] is not None:
-        rows["path integration"] = (
-            f"{at[-1]['tracked_m'][1]:.3f} m off after {at[-1]['steps']} steps (median)"
-        )
-    theory = summary.get("theory")
-    if theory:
-        shapes = theory["state_space"]["populations"]
-        rows["torus"] = (
-            ", ".join(
-                f"{row['name']}: {'yes' if row['topology']['torus'] else 'not shown'}"
-                for row in shapes
-            )
-            or "-"
-        )
-    return rows
 
 
 def printable(text: str) -> str:

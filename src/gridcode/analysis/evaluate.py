@@ -1,28 +1,31 @@
 """Probe a path-integrating system: rate maps in several arenas, everything about its cells, and how well it keeps track of place."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
 from gridcode import display
-from gridcode.analysis.deep_analysis import Theory, analyse_theory
+from gridcode.analysis import text
+from gridcode.analysis.deep_analysis import analyse_theory
 from gridcode.analysis.dynamics.generators import Matrices
 from gridcode.analysis.modules.detection import find_modules
 from gridcode.analysis.modules.stability import match_modules
 from gridcode.analysis.navigation.out_of_distribution import Condition, generalise
-from gridcode.analysis.population import (
-    SCORES,
-    Population,
-    analyse_population,
-    number,
-    population_summary,
-    score_dataset,
+from gridcode.analysis.population import SCORES, Population, analyse_population, score_dataset
+from gridcode.analysis.records import (
+    ArenaRecord,
+    DeepAnalysisRecord,
+    HeadlineRecord,
+    MatchRecord,
+    StabilityRecord,
+    Summary,
+    quartiles,
 )
+from gridcode.analysis.records.navigation import SpaceRecord
 from gridcode.analysis.system import Step, roll_rate_maps
 from gridcode.config import EvaluationConfig
 from gridcode.errors import InputError
@@ -32,9 +35,7 @@ from gridcode.world.walks import WALKS
 LARGEST_ARENA_M = 12.0
 # The arena must hold enough periods of this share of the units on lattices.
 WIDEST_SHARE = 0.9
-# 2: p-values, types, modules, space. Shares above a fixed threshold are kept for arenas that are
-# not tested.
-SUMMARY_FORMAT = 2
+SUMMARY_FORMAT = 3  # TRANSITION
 
 
 @dataclass(frozen=True)
@@ -42,26 +43,27 @@ class Evaluation:
     """What `evaluate_system` found.
 
     Attributes:
-        summary: scores by arena and by unit, ready for JSON (missing values are None).
+        summary: everything in numbers and words.
         maps: one group per walk and arena, named like `smooth_4m`, with `rate` (unit, y, x),
             `occupancy` (y, x), `autocorrelogram` (unit, lag_y, lag_x) and the scores of each unit.
         theory: what pictures of state space and mechanism show, see
             `gridcode.analysis.deep_analysis`; None where that was left out.
     """
 
-    summary: dict[str, Any]
+    summary: Summary
     maps: xr.DataTree
     theory: xr.DataTree | None = None
 
     def __repr__(self) -> str:
-        return f"Evaluation({display.summary_line(self.summary)})"
+        return f"Evaluation({text.one_line(self.summary)})"
 
     def _repr_html_(self) -> str:
-        return display.table("Evaluation", display.summary_rows(self.summary))
+        return display.table("Evaluation", text.rows(self.summary))
 
     def headline(self) -> xr.Dataset:
         """Maps and scores of the arena that the headline numbers come from."""
-        return self.maps[self.summary["headline"]["group"]].to_dataset()
+        assert self.summary.headline is not None
+        return self.maps[self.summary.headline.group].to_dataset()
 
 
 def group_name(walk: str, arena_m: float) -> str:
@@ -243,7 +245,13 @@ def evaluate_system(
         )
     return Evaluation(
         summary=_summary(
-            groups, headline, population, config, resolved=bool(fits), space=space, theory=theory
+            groups,
+            headline,
+            population,
+            config,
+            resolved=bool(fits),
+            space=_records(space),
+            theory=_theory_record(theory),
         ),
         maps=xr.DataTree.from_dict({f"/{k}": v for k, v in groups.items()}),
         theory=theory.arrays if theory else None,
@@ -268,38 +276,32 @@ def _summary(
     config: EvaluationConfig,
     *,
     resolved: bool,
-    space: list[dict[str, Any]] | None,
-    theory: Theory | None,
-) -> dict[str, Any]:
-    by_arena = [
-        summarise(data, threshold=config.score_threshold) | {"group": name}
+    space: Sequence[SpaceRecord] | None,
+    theory: DeepAnalysisRecord | None,
+) -> Summary:
+    arenas = {
+        name: summarise(data, name, threshold=config.score_threshold)
         for name, data in groups.items()
-    ]
-    found = population_summary(population)
-    chosen = next(a for a in by_arena if a["group"] == headline)
-    verdict = {
-        name: found[name] for name in ("n_modules", "n_independent_modules", "types", "settings")
     }
-    return {
-        "format": SUMMARY_FORMAT,
-        "headline": chosen
-        | {"resolved": resolved, "score_threshold": config.score_threshold}
-        | verdict,
-        "modules": found["modules"],
-        "relations": found["relations"],
-        "arena_stability": _arena_stability(groups, headline, population, config),
-        "arenas": by_arena,
-        "space": space,
-        "theory": theory.summary if theory else None,
-        "units": found["units"],
-    }
+    found = population.summary.model_copy(
+        update={
+            "headline": HeadlineRecord.of(
+                arenas[headline], resolved=resolved, score_threshold=config.score_threshold
+            ),
+            "arena_stability": _arena_stability(groups, headline, population, config),
+            "arenas": tuple(arenas.values()),
+            "space": None if space is None else tuple(space),
+            "theory": theory,
+        }
+    )
+    return found.model_copy(update={"verdict": text.verdict(found)})
 
 
 def _arena_stability(
     groups: dict[str, xr.Dataset], headline: str, population: Population, config: EvaluationConfig
-) -> list[dict[str, Any]]:
-    """Do the headline's cells form the same modules in every other arena and on every other walk?"""
-    rows = []
+) -> tuple[StabilityRecord, ...]:
+    """Whether the headline's cells form the same modules in other arenas and on other walks."""
+    records = []
     for name, data in groups.items():
         if name == headline:
             continue
@@ -311,59 +313,49 @@ def _arena_stability(
             significance=config.significance,
         )
         same = match_modules(population.modules, here)
-        matches = [
-            {
-                "modules": [m.first, m.second],
-                "shared_units": m.shared_units,
-                "spacing_change": number(m.spacing_change),
-                "rotation_deg": number(m.rotation_deg),
-            }
-            for m in same.matches
-        ]
-        rows.append(
-            {
-                "group": name,
-                "n_modules": len(here),
-                "rand_index": number(same.rand_index),
-                "common_units": same.common_units,
-                "matches": matches,
-            }
-        )
-    return rows
+        matches = [MatchRecord.of(m, modules=(m.first, m.second)) for m in same.matches]
+        records.append(StabilityRecord.of(same, group=name, n_modules=len(here), matches=matches))
+    return tuple(records)
 
 
-def summarise(data: xr.Dataset, *, threshold: float) -> dict[str, Any]:
-    """Headline numbers of one arena: counts, shares above the threshold and medians over active units."""
+def summarise(data: xr.Dataset, group: str, *, threshold: float) -> ArenaRecord:
+    """Counts, shares above the threshold and quartiles over active units, of one arena."""
     active = ~data["silent"].values
-    scores = {name: data[name].values[active] for name in SCORES}
+    scores = {name: data[name].values[active] for name in (*SCORES, "stability")}
 
     def share(name: str) -> float | None:
         # A unit whose score cannot be computed is not above the threshold.
-        return (
-            float(np.mean(np.nan_to_num(scores[name], nan=-np.inf) > threshold))
-            if active.any()
-            else None
-        )
+        known = np.nan_to_num(scores[name], nan=-np.inf)
+        return float(np.mean(known > threshold)) if active.any() else None
 
-    def quartiles(values: np.ndarray) -> list[float] | None:
-        values = values[np.isfinite(values)]
-        return (
-            [round(float(q), 4) for q in np.quantile(values, [0.25, 0.5, 0.75])]
-            if len(values)
-            else None
-        )
+    return ArenaRecord(
+        group=group,
+        walk=data.attrs["walk"],
+        arena_m=data.attrs["arena_m"],
+        bin_size_m=data.attrs["bin_size_m"],
+        visited_share=float((data["occupancy"].values > 0).mean()),
+        samples_per_bin=float(data["occupancy"].values.mean()),
+        units=len(active),
+        active_units=int(active.sum()),
+        silent_units=int((~active).sum()),
+        hexagonal_share=share("minmax"),
+        lattice_share=share("corrected"),
+        square_share=share("square"),
+        **{
+            f"{name}_quartiles": quartiles(values) if np.isfinite(values).any() else None
+            for name, values in scores.items()
+        },
+    )
 
-    return {
-        "walk": data.attrs["walk"],
-        "arena_m": data.attrs["arena_m"],
-        "bin_size_m": data.attrs["bin_size_m"],
-        "visited_share": round(float((data["occupancy"].values > 0).mean()), 4),
-        "samples_per_bin": round(float(data["occupancy"].values.mean()), 2),
-        "units": len(active),
-        "active_units": int(active.sum()),
-        "silent_units": int((~active).sum()),
-        "hexagonal_share": share("minmax"),
-        "lattice_share": share("corrected"),
-        "square_share": share("square"),
-        "stability_quartiles": quartiles(data["stability"].values[active]),
-    } | {f"{name}_quartiles": quartiles(scores[name]) for name in SCORES}
+
+def _records(space):  # type: ignore
+    return None if space is None else tuple(SpaceRecord.model_validate(row) for row in space)
+
+
+def _theory_record(theory):  # type: ignore
+    def clean(x):  # type: ignore
+        if isinstance(x, dict):
+            return {k: "" if k == "reason" and v is None else clean(v) for k, v in x.items()}
+        return [clean(v) for v in x] if isinstance(x, list | tuple) else x
+
+    return None if theory is None else DeepAnalysisRecord.model_validate(clean(theory.summary))

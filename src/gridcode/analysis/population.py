@@ -1,19 +1,19 @@
-"""Everything about a population of cells from its rate maps: scores, significance, types, fields, information, modules.
+"""Everything about a population of cells from its rate maps: scores, p-values, types, modules.
 
 The one path that `gridcode evaluate` and `gridcode score` share; it needs maps and nothing of where
 they come from.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
 from gridcode import display
+from gridcode.analysis import text
 from gridcode.analysis.cells.autocorrelogram import as_maps, autocorrelograms, smooth
 from gridcode.analysis.cells.celltypes import TYPES, Evidence, check_levels, classify
 from gridcode.analysis.cells.definitions import ON_SQUARE_MAPS, grid_score
@@ -22,8 +22,16 @@ from gridcode.analysis.cells.gridness import score_correlograms, unscorable
 from gridcode.analysis.cells.information import spatial_coherence, spatial_information, spatial_test
 from gridcode.analysis.cells.phases import phase_coverage, phase_uniformity, spatial_phases
 from gridcode.analysis.cells.significance import ShiftSignificance, plane_wave_share, significance
-from gridcode.analysis.modules.commensurability import Relation, Relations, relate_modules
+from gridcode.analysis.modules.commensurability import Relations, relate_modules
 from gridcode.analysis.modules.detection import Modules, find_modules
+from gridcode.analysis.records import (
+    ModuleRecord,
+    RelationRecord,
+    SettingsRecord,
+    Summary,
+    UnitRecord,
+    rounded,
+)
 from gridcode.errors import InputError
 
 SCORES = ("minmax", "mean60", "square", "corrected", "spacing_m", "orientation_deg", "axis_ratio")
@@ -32,42 +40,7 @@ SMALLEST_P = 1e-12
 # Three scores are looked at for each unit, so that p has to reach a third of its level.
 FEWEST_NULLS = 99
 LEAST_LEVEL = 0.001
-# Of each unit, in JSON.
-NUMBERS = (
-    *(
-        "p_value",
-        "lattice_p_value",
-        "square_p_value",
-        "band_p_value",
-        "any_lattice_p_value",
-        "q_value",
-        "null_95",
-        "spatial_p_value",
-        "shift_p_value",
-    ),
-    *(
-        "mean60",
-        "square",
-        "corrected",
-        "spacing_m",
-        "spacing_error_m",
-        "orientation_deg",
-        "orientation_error_deg",
-        "axis_ratio",
-        "ellipse_deg",
-    ),
-    *(
-        "peaks_used",
-        "field_count",
-        "field_size_m",
-        "peak_rate",
-        "mean_rate",
-        "information_bits",
-        "information_bits_per_s",
-        "sparsity",
-    ),
-    *("coherence", "stability"),
-)
+number = rounded
 
 
 def score_dataset(data: xr.Dataset, *, smoothing_bins: float, silent_below: float) -> xr.Dataset:
@@ -109,30 +82,22 @@ class Population:
             docs/metrics.md.
         modules: the modules.
         relations: which pairs of modules are commensurate.
-        phases: for each module (unit of the module, 2) where its cells' fields lie in the unit
+        phases: for each module (unit of the module, 2), where its cells' fields lie in the unit
             cell, in [0, 1).
-        settings: levels and seeds that the verdicts rest on.
+        summary: everything in numbers and words, ready for JSON.
     """
 
     data: xr.Dataset
     modules: Modules
     relations: Relations
     phases: tuple[Float[np.ndarray, "unit 2"], ...]
-    settings: Mapping[str, Any]
+    summary: Summary
 
     def __repr__(self) -> str:
-        kinds = Counter(str(kind) for kind in self.data["type"].values)
-        found = ", ".join(f"{kinds[kind]} {kind}" for kind in TYPES if kinds[kind])
-        return f"Population({self.data.sizes['unit']} units: {found}; {len(self.modules)} modules, {self.relations.independent} independent)"
+        return f"Population({text.one_line(self.summary)})"
 
     def _repr_html_(self) -> str:
-        kinds = Counter(str(kind) for kind in self.data["type"].values)
-        rows = {kind: kinds[kind] for kind in TYPES if kinds[kind]}
-        found = {"modules (independent)": f"{len(self.modules)} ({self.relations.independent})"}
-        found["spacings"] = display.metres(m.spacing_m for m in self.modules.modules)
-        return display.table(
-            f"Population of {self.data.sizes['unit']} units", {**rows, **found, **self.settings}
-        )
+        return display.table("Population", text.rows(self.summary))
 
 
 def analyse_population(
@@ -282,151 +247,106 @@ def analyse_population(
     data["phase"] = (("unit", "component"), np.full((len(rate), 2), np.nan))
     for module, phase in zip(modules.modules, phases, strict=True):
         data["phase"].values[module.units] = phase
-    return Population(
-        data=data,
-        modules=modules,
-        relations=relate_modules(modules, generator=np.random.default_rng([seed, 2])),
-        phases=phases,
-        settings={
-            "null": null,
-            "nulls": nulls,
-            "level": level,
-            "false_discovery_rate": false_discovery_rate,
-            "null_seed": seed,
-            # Maps that were smoothed before they came here pass the second one, whatever the cell.
-            "spatial_test": "circular shift" if shifted else "Moran's I",
-        },
+    relations = relate_modules(modules, generator=np.random.default_rng([seed, 2]))
+    settings = SettingsRecord(
+        null=null,
+        nulls=nulls,
+        level=level,
+        false_discovery_rate=false_discovery_rate,
+        null_seed=seed,
+        # Maps that were smoothed before they came here pass the second test, whatever the cell.
+        spatial_test="circular shift" if shifted else "Moran's I",
     )
+    summary = _summary(data, modules, relations, phases, settings)
+    return Population(data, modules, relations, phases, summary)
 
 
-def population_summary(population: Population) -> dict[str, Any]:
-    """What `gridcode score --json` prints, ready for JSON; missing numbers are None. Keys: see docs/metrics.md."""
-    data, modules = population.data, population.modules
+def _summary(
+    data: xr.Dataset,
+    modules: Modules,
+    relations: Relations,
+    phases: tuple[Float[np.ndarray, "unit 2"], ...],
+    settings: SettingsRecord,
+) -> Summary:
     counts = Counter(str(kind) for kind in data["type"].values)
-    return {
-        "n_modules": len(modules),
-        "n_independent_modules": population.relations.independent,
-        "modules": [_module_row(population, index) for index in range(len(modules))],
-        "relations": [_relation_row(relation) for relation in population.relations.pairs],
-        "types": {kind: counts[kind] for kind in TYPES},
-        "settings": dict(population.settings),
-        "units": unit_rows(data),
-    }
-
-
-def unit_rows(data: xr.Dataset) -> list[dict[str, Any]]:
-    """A row of plain numbers for every unit of an analysed dataset."""
-    columns = {name: data[name].values for name in NUMBERS}
-    named = {
-        str(name): values.values for name, values in data.items() if str(name).startswith("score_")
-    }
-    vectors, phase, score = data["vectors_m"].values, data["phase"].values, data["minmax"].values
-    module, kind, evidence, reason = (
-        data[name].values for name in ("module", "type", "evidence", "reason")
+    found = Summary(
+        n_modules=len(modules),
+        n_independent_modules=relations.independent,
+        types={kind: counts[kind] for kind in TYPES},
+        settings=settings,
+        modules=[
+            _module_record(data, modules, relations, phases, index) for index in range(len(modules))
+        ],
+        relations=[
+            RelationRecord.of(pair, modules=(pair.first, pair.second), index=pair.index or None)
+            for pair in relations.pairs
+        ],
+        units=unit_records(data),
     )
-    return [
-        {
-            "unit": name if isinstance(name, str) else int(name),
-            "type": str(kind[u]),
-            "module": int(module[u]) if module[u] >= 0 else None,
-            "silent": str(kind[u]) == "silent",
-            "grid_score": number(score[u]),
-            "minmax": number(score[u]),
-        }
-        | {key: number(values[u]) for key, values in columns.items()}
-        | {
-            "vectors_m": [[number(x) for x in vector] for vector in vectors[u]]
-            if np.isfinite(vectors[u]).all()
-            else None,
-            "phase": [number(x) for x in phase[u]] if np.isfinite(phase[u]).all() else None,
-            "scores": {
-                key.removeprefix("score_"): number(values[u]) for key, values in named.items()
-            },
-            "evidence": str(evidence[u]),
-            "reason": str(reason[u]),
-        }
-        for u, name in enumerate(data["unit"].values.tolist())
-    ]
+    return found.model_copy(update={"verdict": text.verdict(found)})
 
 
-def _module_row(population: Population, index: int) -> dict[str, Any]:
-    module, phases = population.modules.modules[index], population.phases[index]
-    known = phases[np.isfinite(phases).all(axis=1)]
-    names = population.data["unit"].values.tolist()
-    ratios = population.relations.spacing_ratios
-    return {
-        "module": index,
-        "n_units": len(module.units),
-        "spacing_m": number(module.spacing_m),
-        "orientation_deg": number(module.orientation_deg),
-        "axis_ratio": number(module.axis_ratio),
-        "spacing_spread": number(module.spacing_spread),
-        "orientation_spread_deg": number(module.orientation_spread_deg),
-        "p_value": number(module.p_value),
-        "ratio_to_next": number(ratios[index]) if index < len(ratios) else None,
-        "phase_uniformity_p": number(
-            phase_uniformity(known, generator=np.random.default_rng(index))
+def unit_records(data: xr.Dataset) -> list[UnitRecord]:
+    """A record for every unit of an analysed dataset."""
+    columns = {
+        str(name): values.values for name, values in data.items() if values.dims[0] == "unit"
+    }
+    plain = [name for name in UnitRecord.model_fields if name in columns]
+    scores = [name for name in columns if name.startswith("score_")]
+    special = {"type", "module", "silent", "vectors_m", "phase", "evidence", "reason"}
+    records = []
+    for u, name in enumerate(data["unit"].values.tolist()):
+        kind, module = str(columns["type"][u]), int(columns["module"][u])
+        vectors, phase = columns["vectors_m"][u], columns["phase"][u]
+        records.append(
+            UnitRecord(
+                unit=name,
+                type=kind,
+                module=module if module >= 0 else None,
+                silent=kind == "silent",
+                grid_score=columns["minmax"][u],
+                vectors_m=vectors if np.isfinite(vectors).all() else None,
+                phase=phase if np.isfinite(phase).all() else None,
+                scores={key.removeprefix("score_"): columns[key][u] for key in scores},
+                evidence=str(columns["evidence"][u]),
+                reason=str(columns["reason"][u]),
+                **{key: columns[key][u] for key in plain if key not in special},
+            )
         )
-        if len(known) > 1
-        else None,
-        "phase_coverage": number(phase_coverage(known, vectors_m=module.vectors_m))
-        if len(known) > 1
-        else None,
-        "vectors_m": [[number(x) for x in vector] for vector in module.vectors_m],
-        "units": [names[u] for u in module.units],
-    }
+    return records
 
 
-def _relation_row(relation: Relation) -> dict[str, Any]:
-    return {
-        "modules": [relation.first, relation.second],
-        "verdict": relation.verdict,
-        "index": relation.index or None,
-        "error": number(relation.error),
-        "chance_p_value": number(relation.chance_p_value),
-    }
-
-
-def number(value: float | np.floating | np.integer) -> float | None:
-    """A number for JSON, to six significant digits; None for NaN and infinity."""
-    return float(f"{float(value):.6g}") if np.isfinite(value) else None
-
-
-def population_verdict(summary: Mapping[str, Any]) -> str:
-    """The findings as one paragraph, from a summary."""
-    types, modules = summary["types"], summary["modules"]
-    units, active = len(summary["units"]), len(summary["units"]) - types["silent"]
-    named = [f"{types[kind]} {kind}" for kind in TYPES if types[kind] and kind != "silent"]
-    subject = (
-        f"{active} of {units} units are active"
-        if units != 1
-        else f"The unit is {'active' if active else 'silent'}"
+def _module_record(
+    data: xr.Dataset,
+    modules: Modules,
+    relations: Relations,
+    phases: tuple[Float[np.ndarray, "unit 2"], ...],
+    index: int,
+) -> ModuleRecord:
+    module = modules.modules[index]
+    known = phases[index][np.isfinite(phases[index]).all(axis=1)]
+    names, ratios = data["unit"].values.tolist(), relations.spacing_ratios
+    uniformity = coverage = None
+    if len(known) > 1:
+        uniformity = phase_uniformity(known, generator=np.random.default_rng(index))
+        coverage = phase_coverage(known, vectors_m=module.vectors_m)
+    return ModuleRecord.of(
+        module,
+        module=index,
+        n_units=len(module.units),
+        ratio_to_next=ratios[index] if index < len(ratios) else None,
+        phase_uniformity_p=uniformity,
+        phase_coverage=coverage,
+        units=[names[u] for u in module.units],
     )
-    text = subject + (f": {', '.join(named)}." if named else ".")
-    # Summaries written before do not say.
-    if (
-        summary["settings"].get("spatial_test") == "Moran's I"
-        and types["place-like"] + types["other spatial"]
-    ):
-        text += " Spatial means smoother than the same bins in random order; maps smoothed beforehand always are."
-    if not modules:
-        return text + " No modules: no group of units shares a lattice beyond what chance gives."
-    one = len(modules) == 1
-    described = "; ".join(
-        f"{m['n_units']} units, spacing {m['spacing_m']:.2f} m, orientation {round(m['orientation_deg'])} deg, axis ratio {m['axis_ratio']:.2f}"
-        for m in modules
-    )
-    text += f" {len(modules)} module{'' if one else 's'} ({described})."
-    if not one:
-        verdicts = Counter(r["verdict"] for r in summary["relations"])
-        found = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
-        independent = summary["n_independent_modules"]
-        text += f" Pairs of modules: {found}. "
-        text += (
-            "All are one lattice and its sub-lattices."
-            if independent == 1
-            else f"{independent} lattices are not sub-lattices of one another."
-        )
-        spacings = [m["spacing_m"] for m in modules]
-        text += f" The largest spacing is {max(spacings) / min(spacings):.2f} times the smallest."
-    return text
+
+
+# TRANSITION
+def population_summary(population: Population) -> Summary:
+    """The summary."""
+    return population.summary
+
+
+def population_verdict(summary: Summary) -> str:
+    """The details."""
+    return text.details(summary)

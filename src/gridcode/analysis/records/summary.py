@@ -1,9 +1,9 @@
 """The summary: everything that an evaluation or a scored recording found."""
 
 import json
-from typing import Any, Self
+from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from gridcode.analysis.records.base import Record
 from gridcode.analysis.records.cells import (
@@ -33,7 +33,7 @@ class DeepAnalysisRecord(Record):
     robustness: tuple[RobustnessRecord, ...] | None = None
     mechanism: MechanismRecord | None = None
     coding: CodingRecord | None = None
-    reasons: dict[str, str] = {}
+    reasons: dict[str, str] = Field(default_factory=dict)
 
 
 class Summary(Record):
@@ -78,7 +78,7 @@ class Summary(Record):
         return self.model_dump_json(indent=1) + "\n"
 
     @classmethod
-    def from_json(cls, text: str | bytes | dict[str, Any]) -> Self:
+    def from_json(cls, text: str | bytes | dict[str, Any]) -> "Summary":
         """Read what `to_json` wrote.
 
         Raises:
