@@ -16,7 +16,7 @@ QUICK = EvaluationConfig(
 
 
 class PerfectGridSystem:
-    """A path integrator that carries its position and shows lattice cells of it, and one silent unit."""
+    """A perfect path integrator whose units are lattice cells, and one silent unit."""
 
     def __init__(self, spacing_m, angle_deg=60.0, units=6, others_m=()):
         self.phases = np.random.default_rng(1).uniform(
