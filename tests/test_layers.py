@@ -9,7 +9,8 @@ import gridcode
 
 # From the top floor down: a package imports itself and what stands below it.
 FLOORS = [
-    ["cli", "__main__"],
+    ["__main__"],
+    ["cli"],
     ["paper"],
     ["pretrained"],
     ["api"],
@@ -59,7 +60,7 @@ def test_imports_run_downwards(name):
     for imported in IMPORTS[name]:
         # The package itself is lazy; only the command line uses it as a user would.
         if imported == "gridcode":
-            assert here == "cli", f"{name} imports the whole package"
+            assert here in ("cli", "__main__"), f"{name} imports the whole package"
             continue
         there = imported.split(".")[1]
         assert there == here or FLOOR[there] < FLOOR[here], f"{name} imports {imported}"
