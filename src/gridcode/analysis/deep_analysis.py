@@ -1,5 +1,6 @@
-"""State space, dynamics, robustness, mechanism and coding properties of a path-integrating system, all together."""
+"""Deep analysis of a system: state space, dynamics, robustness, mechanism and coding properties."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,14 +12,21 @@ from jaxtyping import Float
 from gridcode.analysis.coding.codes import Code, code_from_reference
 from gridcode.analysis.coding.properties import coding_properties
 from gridcode.analysis.dynamics.attractor import describe_dynamics
-from gridcode.analysis.dynamics.generators import Matrices
 from gridcode.analysis.dynamics.mechanism import Mechanism, describe_mechanism
 from gridcode.analysis.modules.detection import Modules
 from gridcode.analysis.navigation.decoding import window_for
-from gridcode.analysis.navigation.reference import ReferenceMap, grow_reference, look_alike_m
+from gridcode.analysis.navigation.reference import (
+    ReferenceMap,
+    build_reference_map,
+    nearest_alias_m,
+)
 from gridcode.analysis.navigation.robustness import noise_robustness
+from gridcode.analysis.records import DeepAnalysisRecord
+from gridcode.analysis.records.coding import CodingRecord
+from gridcode.analysis.records.dynamics import DynamicsRecord, MechanismRecord
+from gridcode.analysis.records.navigation import RobustnessRecord
 from gridcode.analysis.synthetic import ideal_grid_code, place_code, random_code
-from gridcode.analysis.system import Step, roll
+from gridcode.analysis.system import System, roll
 from gridcode.analysis.topology.state_space import analyse_state_space, lattice_of_the_whole
 from gridcode.errors import InputError
 from gridcode.world.walks import WALKS
@@ -41,32 +49,26 @@ class Theory:
     """What `analyse_theory` found.
 
     Attributes:
-        summary: `state_space`, `dynamics`, `robustness`, `mechanism` and `coding`, ready for JSON;
-            None for what was left out, with a line in `reasons`.
-        arrays: what pictures show: `population`, `module_0`, ... and `mechanism`.
+        summary: the numbers.
+        arrays: what figures show: `population`, `module_0`, ... and `mechanism`.
     """
 
-    summary: dict[str, Any]
+    summary: DeepAnalysisRecord
     arrays: xr.DataTree
 
     def __repr__(self) -> str:
-        parts = [
-            name for name, found in self.summary.items() if found is not None and name != "reasons"
-        ]
-        return f"Theory({', '.join(parts)}; not measured: {', '.join(self.summary['reasons']) or 'nothing'})"
+        parts = [name for name, found in self.summary if found is not None and name != "reasons"]
+        missing = ", ".join(self.summary.reasons) or "nothing"
+        return f"Theory({', '.join(parts)}; not measured: {missing})"
 
 
 def analyse_theory(
-    step: Step,
-    start: Float[np.ndarray, " unit"],
+    system: System,
     *,
-    max_step_m: float,
     arena_m: float,
     modules: Modules,
     phases: Float[np.ndarray, "unit 2"],
     independent: int,
-    precise: tuple[Step, Float[np.ndarray, " unit"]] | None = None,
-    matrices: Matrices | None = None,
     walk: str = "smooth",
     walk_steps: int = 250,
     sigma_x_m: float = 0.05,
@@ -76,29 +78,25 @@ def analyse_theory(
 ) -> Theory:
     """Everything about a path-integrating system that rate maps do not show.
 
-    Each part has random numbers of its own; a part that cannot be measured is None, with the reason
-    in `reasons`.
+    Each part has its own random stream; a part that cannot be measured is None, with the reason in
+    `reasons`.
 
     Args:
-        step: one step of the system, (walker, unit) and (walker, 2) to (walker, unit).
-        start: (unit,) state at the origin.
-        max_step_m: longest step.
+        system: the system. Without `precise` the dynamics are left out, without `matrices` the
+            mechanism.
         arena_m: side of the arena that states come from.
         modules: the modules found in it.
         phases: (unit, 2) phases of the units in their modules, NaN for units in none.
-        independent: how many modules are no sub-lattices of one another.
-        precise: (step, start) in double precision, which derivatives need; None leaves the dynamics
-            out.
-        matrices: velocities to the system's matrices W(v); None leaves the mechanism out.
+        independent: number of modules that are not sub-lattices of one another.
         walk: kind of walk that states are sampled on.
         walk_steps: steps of it.
-        sigma_x_m: places this far apart should be told apart.
+        sigma_x_m: smallest distance that the code should resolve.
         nulls: shuffles that each topology is compared with.
         seed: of everything random.
         progress: called with (what, done, total).
 
     Raises:
-        InputError: an unknown walk, or arenas that make no sense.
+        InputError: an unknown walk, or an arena too small for the steps.
     """
 
     def report(what: str) -> Callable[[int, int], None] | None:
@@ -109,10 +107,11 @@ def analyse_theory(
 
     if walk not in WALKS:
         raise InputError(f"unknown walk '{walk}': choose {', '.join(WALKS)}")
+    max_step_m = system.max_step_m
     path = WALKS[walk](
         arena_m=arena_m, steps=walk_steps, walkers=WALKERS, max_step_m=max_step_m, generator=rng(0)
     )
-    states = roll(step, start, path)
+    states = roll(system, path)
     # Walker by walker: neighbours in the list are neighbours in time.
     flat, places = (
         np.swapaxes(a, 0, 1).reshape(-1, a.shape[-1]).astype(np.float64)
@@ -129,116 +128,82 @@ def analyse_theory(
         progress=report("topology"),
     )
     arrays = {f"/{name}": group.to_dataset() for name, group in space.arrays.children.items()}
+    coding_arena = min(arena_m, LARGEST_CODING_ARENA_M)
+    reference = build_reference_map(system, arena_m=2 * coding_arena + max_step_m, generator=rng(2))
 
-    summary: dict[str, Any] = {
-        "state_space": space.summary,
-        "dynamics": None,
-        "robustness": None,
-        "mechanism": None,
-        "coding": None,
-    }
-    reasons: dict[str, str] = {}
-
-    def attempt(name: str, part: Callable[[], Any]) -> None:
+    def dynamics() -> DynamicsRecord:
+        if system.precise is None:
+            raise InputError("no step in double precision was given")
         try:
-            summary[name] = part()
-        except InputError as error:
-            reasons[name] = str(error)
-
-    if precise is None:
-        reasons["dynamics"] = "no step in double precision was given"
-    else:
-        attempt(
-            "dynamics",
-            lambda: describe_dynamics(
-                *precise,
-                max_step_m=max_step_m,
+            return describe_dynamics(
+                System(*system.precise, max_step_m),
                 generator=rng(1),
                 vectors_m=whole,
-                progress=_counted(report("dynamics")),
-            ),
-        )
-        if progress:
-            progress("dynamics", DYNAMICS_PARTS, DYNAMICS_PARTS)
-    coding_arena = min(arena_m, LARGEST_CODING_ARENA_M)
-    reference = grow_reference(
-        step, start, arena_m=2 * coding_arena + max_step_m, max_step_m=max_step_m, generator=rng(2)
-    )
-    attempt(
-        "robustness",
-        lambda: _robustness(
-            step, start, reference, walk, coding_arena, max_step_m, rng, report("robustness")
-        ),
-    )
-    if matrices is None:
-        reasons["mechanism"] = "no matrices were given"
-    else:
-        sample = flat[rng(4).choice(len(flat), size=min(500, len(flat)), replace=False)]
-        try:
-            found = describe_mechanism(
-                matrices,
-                modules.label,
-                phases,
-                [m.vectors_m for m in modules.modules],
-                max_step_m=max_step_m,
-                generator=rng(5),
-                states=sample,
+                progress=_by_number(report("dynamics")),
             )
+        finally:
+            if progress:
+                progress("dynamics", DYNAMICS_PARTS, DYNAMICS_PARTS)
+
+    def robustness() -> tuple[RobustnessRecord, ...]:
+        alias = nearest_alias_m(reference, generator=rng(3))
+        return noise_robustness(
+            system,
+            reference,
+            WALKS[walk](
+                arena_m=coding_arena,
+                steps=ROBUSTNESS_HORIZONS[-1],
+                walkers=WALKERS,
+                max_step_m=max_step_m,
+                generator=rng(3),
+            ),
+            window_m=window_for(alias, max_step_m=max_step_m, bin_size_m=reference.bin_size_m),
+            generator=rng(6),
+            horizons=ROBUSTNESS_HORIZONS,
+            progress=report("robustness"),
+        )
+
+    def mechanism() -> MechanismRecord:
+        if system.matrices is None:
+            raise InputError("no matrices were given")
+        found = describe_mechanism(
+            system.matrices,
+            modules.label,
+            phases,
+            [m.vectors_m for m in modules.modules],
+            max_step_m=max_step_m,
+            generator=rng(5),
+            states=flat[rng(4).choice(len(flat), size=min(500, len(flat)), replace=False)],
+        )
+        arrays["/mechanism"] = _mechanism_arrays(found)
+        return found.summary
+
+    def coding() -> CodingRecord:
+        return _coding(reference, coding_arena, modules, sigma_x_m, rng, report("coding"))
+
+    parts: dict[str, Callable[[], Any]] = {
+        "dynamics": dynamics,
+        "robustness": robustness,
+        "mechanism": mechanism,
+        "coding": coding,
+    }
+    found: dict[str, Any] = {}
+    reasons: dict[str, str] = {}
+    for name, part in parts.items():
+        try:
+            found[name] = part()
         except InputError as error:
-            reasons["mechanism"] = str(error)
-        else:
-            summary["mechanism"] = found.summary
-            arrays["/mechanism"] = _mechanism_arrays(found)
-    attempt(
-        "coding",
-        lambda: _coding(reference, coding_arena, modules, sigma_x_m, rng, report("coding")),
-    )
-    return Theory(summary | {"reasons": reasons}, xr.DataTree.from_dict(arrays))
+            reasons[name] = str(error)
+    summary = DeepAnalysisRecord(state_space=space.summary, reasons=reasons, **found)
+    return Theory(summary, xr.DataTree.from_dict(arrays))
 
 
-def _counted(progress: Callable[[int, int], None] | None) -> Callable[[str], None] | None:
+def _by_number(progress: Callable[[int, int], None] | None) -> Callable[[str], None] | None:
     """Progress by the names of parts as progress by their number."""
     if progress is None:
         return None
-    begun = 0
-
-    def show(_: str) -> None:
-        nonlocal begun
-        progress(min(begun, DYNAMICS_PARTS), DYNAMICS_PARTS)
-        begun += 1
-
-    return show
-
-
-def _robustness(
-    step: Step,
-    start: Float[np.ndarray, " unit"],
-    reference: ReferenceMap,
-    walk: str,
-    arena_m: float,
-    max_step_m: float,
-    rng: Callable[[int], np.random.Generator],
-    progress: Callable[[int, int], None] | None,
-) -> list[dict[str, Any]]:
-    path = WALKS[walk](
-        arena_m=arena_m,
-        steps=ROBUSTNESS_HORIZONS[-1],
-        walkers=WALKERS,
-        max_step_m=max_step_m,
-        generator=rng(3),
-    )
-    alike = look_alike_m(reference, generator=rng(3))
-    window = window_for(alike, max_step_m=max_step_m, bin_size_m=reference.bin_size_m)
-    return noise_robustness(
-        step,
-        start,
-        reference,
-        path,
-        window_m=window,
-        generator=rng(6),
-        horizons=ROBUSTNESS_HORIZONS,
-        progress=progress,
-    )
+    begun = itertools.count()
+    return lambda _: progress(next(begun), DYNAMICS_PARTS)
 
 
 def _coding(
@@ -248,7 +213,7 @@ def _coding(
     sigma_x_m: float,
     rng: Callable[[int], np.random.Generator],
     progress: Callable[[int, int], None] | None,
-) -> dict[str, Any]:
+) -> CodingRecord:
     """Properties of the network's code, and of four codes of as many units in the same arena."""
     units = reference.vectors.shape[-1]
     vectors = np.array([m.vectors_m for m in modules.modules]).reshape(-1, 2, 2)
@@ -267,30 +232,25 @@ def _coding(
                 spacings, units_per_module=units // len(spacings), generator=rng(7)
             )
             codes.append((name, grid, {"labels": grid.label, "vectors_m": grid.vectors_m}))
-    codes.append(
-        (
-            "place cells",
-            place_code(arena_m=arena_m, units=units, width_m=0.75 * arena_m / np.sqrt(units)),
-            {},
+    place = place_code(arena_m=arena_m, units=units, width_m=0.75 * arena_m / np.sqrt(units))
+    unrelated = random_code(units=units, correlation_m=spacing / 5, generator=rng(8))
+    codes += [("place cells", place, {}), ("random", unrelated, {})]
+    records = []
+    for name, code, lattice in codes:
+        records.append(
+            coding_properties(
+                code,
+                arena_m=arena_m,
+                generator=rng(9),
+                sigma_x_m=sigma_x_m,
+                beyond_m=2 * arena_m,
+                name=name,
+                **lattice,
+            )
         )
-    )
-    codes.append(
-        ("random", random_code(units=units, correlation_m=spacing / 5, generator=rng(8)), {})
-    )
-    rows = []
-    for number, (name, code, lattice) in enumerate(codes):
-        found = coding_properties(
-            code,
-            arena_m=arena_m,
-            generator=rng(9),
-            sigma_x_m=sigma_x_m,
-            beyond_m=2 * arena_m,
-            **lattice,
-        )
-        rows.append({"code": name} | found)
         if progress:
-            progress(number + 1, len(codes))
-    return {"codes": rows}
+            progress(len(records), len(codes))
+    return CodingRecord(codes=tuple(records))
 
 
 def _mechanism_arrays(found: Mechanism) -> xr.Dataset:

@@ -1,6 +1,7 @@
-"""Run any path-integrating system along walks: a trained network, another model, a synthetic code."""
+"""Any path-integrating system (network, other model, formula) and its states along walks."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -16,47 +17,67 @@ Step = Callable[
     [Float[np.ndarray, "walker unit"], Float[np.ndarray, "walker 2"]],
     Float[np.ndarray, "walker unit"],
 ]
+# Velocities (velocity, 2) in metres to matrices, W[k, i, j] from unit j to unit i.
+Matrices = Callable[[Float[np.ndarray, "velocity 2"]], Float[np.ndarray, "velocity unit unit"]]
 Progress = Callable[[int], None]
 
 
-def roll(
-    step: Step, start: Float[np.ndarray, " unit"], walk: Walk
-) -> Float[np.ndarray, "time walker unit"]:
-    """States of the system along every walk, the start included.
+@dataclass(frozen=True)
+class System:
+    """A path-integrating system.
 
-    Args:
-        step: one step of the system, vectorised over walkers.
-        start: (unit,) the state at the origin.
-        walk: where to go.
+    Attributes:
+        step: states (walker, unit) and velocities (walker, 2) in metres to the next states.
+        start: (unit,) state at the origin.
+        max_step_m: longest step of walks; the longest that the system was trained on.
+        extent_m: side of the square that training covered, metres; None: not known.
+        precise: (step, start) in double precision, needed for derivatives; None: not available.
+        matrices: velocities to W(v), the matrix of each step; None: it has none.
     """
-    states = [np.broadcast_to(start, (walk.velocities.shape[1], len(start)))]
+
+    step: Step
+    start: Float[np.ndarray, " unit"]
+    max_step_m: float
+    extent_m: float | None = None
+    precise: tuple[Step, Float[np.ndarray, " unit"]] | None = None
+    matrices: Matrices | None = None
+
+    def starts(self, walkers: int) -> Float[np.ndarray, "walker unit"]:
+        """The start state of so many walkers."""
+        return np.broadcast_to(self.start, (walkers, len(self.start)))
+
+
+def roll(system: System, walk: Walk) -> Float[np.ndarray, "time walker unit"]:
+    """States along every walk, the start included."""
+    states = [system.starts(walk.velocities.shape[1])]
     for v in walk.velocities:
-        states.append(step(states[-1], v))
+        states.append(system.step(states[-1], v))
     return np.stack(states)
 
 
 def roll_rate_maps(
-    step: Step,
-    start: Float[np.ndarray, " unit"],
-    walk: Walk,
-    *,
-    bin_size_m: float,
-    progress: Progress | None = None,
+    system: System, walk: Walk, *, bin_size_m: float, progress: Progress | None = None
 ) -> xr.Dataset:
     """Rate maps along walks, without keeping the states.
 
-    Arguments as in `roll`; `bin_size_m` in metres; `progress` is called with 1 after each step.
+    Args:
+        system: the system.
+        walk: where to go.
+        bin_size_m: side of a bin.
+        progress: called with 1 after each step.
 
     Returns:
         As `rate_maps`, and the `stability` of each unit: the correlation of the maps of the first
         and of the second half of the walkers.
     """
     walkers = walk.velocities.shape[1]
-    first = RateMapAccumulator(arena_m=walk.arena_m, bin_size_m=bin_size_m, units=len(start))
-    second = RateMapAccumulator(arena_m=walk.arena_m, bin_size_m=bin_size_m, units=len(start))
-    state = np.broadcast_to(start, (walkers, len(start)))
+    first, second = (
+        RateMapAccumulator(arena_m=walk.arena_m, bin_size_m=bin_size_m, units=len(system.start))
+        for _ in range(2)
+    )
+    state = system.starts(walkers)
     for t, v in enumerate(walk.velocities):
-        state = step(state, v)
+        state = system.step(state, v)
         for maps, part in ((first, slice(0, walkers // 2)), (second, slice(walkers // 2, None))):
             maps.add(walk.positions[t + 1, part], state[part])
         if progress:

@@ -5,7 +5,6 @@ equal norm, ease of update, algebraic, whitened. Error correction is an eighth.
 """
 
 import math
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -22,29 +21,33 @@ from gridcode.analysis.coding.capacity import (
     expected_capacity,
     independent_modules,
 )
-from gridcode.analysis.coding.capacity_scaling import Growth, capacity_growth
+from gridcode.analysis.coding.capacity_scaling import capacity_growth
 from gridcode.analysis.coding.codes import Code, sample_states, slopes
-from gridcode.analysis.coding.decoding_error import ErrorCorrection, error_correction
-from gridcode.analysis.coding.geometry import (
-    Correlation,
-    Dimensions,
-    EqualNorm,
-    Separation,
-    correlation_curve,
-    dimensions,
-    equal_norm,
-    separation,
-)
+from gridcode.analysis.coding.decoding_error import error_correction
+from gridcode.analysis.coding.geometry import correlation_curve, dimensions, equal_norm, separation
 from gridcode.analysis.coding.update_operators import (
     ModuleUpdates,
-    PhaseAlgebra,
-    Update,
     code_waves,
     ease_of_update,
     module_updates,
     phase_algebra,
 )
 from gridcode.analysis.navigation.neural_distance import distance_curve
+from gridcode.analysis.records.coding import (
+    AlgebraicProperty,
+    CapacityProperty,
+    CapacityRecord,
+    CodeRecord,
+    CorrectionProperty,
+    DecorrelationProperty,
+    EqualNormProperty,
+    GrowthRecord,
+    IndependentModulesRecord,
+    PropertiesRecord,
+    SeparationProperty,
+    UpdateProperty,
+    WhitenedProperty,
+)
 from gridcode.errors import InputError
 
 PLACES = 3000
@@ -60,6 +63,7 @@ BEYOND = 3
 # A state is compared with places this many to a correlation length, and at most so many a side.
 BINS_PER_LENGTH, MOST_BINS_A_SIDE, READINGS = 4, 160, 600
 UNKNOWN = "the activity is the same everywhere"
+PROPERTIES = tuple(PropertiesRecord.model_fields)
 
 
 def coding_properties(
@@ -72,7 +76,8 @@ def coding_properties(
     labels: Int[np.ndarray, " unit"] | None = None,
     vectors_m: Float[np.ndarray, "module 2 2"] | None = None,
     beyond_m: float | None = None,
-) -> dict[str, Any]:
+    name: str = "",
+) -> CodeRecord:
     r"""Eight properties of a code, each with one headline number that can be compared between codes.
 
     Noise is relative: its standard deviation in every unit is $\sigma = \mathrm{noise} \cdot
@@ -110,12 +115,7 @@ def coding_properties(
             waves are looked for in the spectrum.
         beyond_m: side of a larger square in which the code is known too; phases are defined in half
             of it, at most in the arena.
-
-    Returns:
-        `arena_m`, `beyond_m`, `units`, `places`, `noise`, `sigma`, `delta`, `error_rate`,
-        `rms_length`; `properties`, a row for each: `headline`, `unit`, `better` (`high` or `low`),
-        `null`, `expected`, `reason`, and the numbers behind them. Ready for JSON: what is missing
-        is None.
+        name: of the code, kept in the record.
 
     Raises:
         InputError: lengths or noise that are not positive, labels or vectors that do not match, a
@@ -141,21 +141,25 @@ def coding_properties(
     _check_modules(g.shape[1], labels, vectors_m)
     rms = float(np.sqrt((g**2).sum(axis=1).mean()))
     largest = arena_m if beyond_m is None else beyond_m
-    head = {
-        "arena_m": arena_m,
-        "beyond_m": beyond_m,
-        "units": g.shape[1],
-        "places": len(x),
-        "noise": noise,
-        "error_rate": ERROR_RATE,
-    }
+    found = CodeRecord(
+        code=name,
+        arena_m=arena_m,
+        beyond_m=beyond_m,
+        units=g.shape[1],
+        places=len(x),
+        noise=noise,
+        error_rate=ERROR_RATE,
+        sigma=None,
+        delta=None,
+        rms_length=rms,
+        properties=PropertiesRecord.model_validate(dict.fromkeys(PROPERTIES, {"reason": UNKNOWN})),
+    )
     if not np.ptp(g, axis=0).any():
-        empty = {name: _row(math.nan, *about, reason=UNKNOWN) for name, about in ABOUT.items()}
-        return head | {"sigma": None, "delta": None, "rms_length": number(rms), "properties": empty}
+        return found
     sigma = noise * rms
     delta, step_m = collision_distance(sigma), STEP_OVER_SIGMA_X * sigma_x_m
-    # One stream of random numbers for each property: none changes when another does.
-    streams = dict(zip(ABOUT, generator.spawn(len(ABOUT)), strict=True))
+    # A random stream for each property, so that none changes when another does.
+    streams = dict(zip(PROPERTIES, generator.spawn(len(PROPERTIES)), strict=True))
     stream = streams["decorrelation"]
     shuffled = g[stream.permutation(len(g))]
     correlation, null_correlation = (
@@ -164,8 +168,13 @@ def coding_properties(
         )
         for s in (g, shuffled)
     )
-    properties = {
-        "capacity": _capacity(
+    separated = separation(x, g, sigma_x_m=sigma_x_m, delta=delta, generator=streams["separation"])
+    norm = equal_norm(g, generator=streams["equal_norm"])
+    update = ease_of_update(
+        code, arena_m=arena_m, step_m=step_m, sigma=sigma, generator=streams["update"]
+    )
+    properties = PropertiesRecord(
+        capacity=_capacity(
             code,
             x,
             g,
@@ -178,62 +187,23 @@ def coding_properties(
             vectors_m,
             streams["capacity"],
         ),
-        "separation": _separation(
-            separation(x, g, sigma_x_m=sigma_x_m, delta=delta, generator=streams["separation"])
+        separation=SeparationProperty.of(
+            separated, headline=separated.ratio, null=separated.null_ratio
         ),
-        "decorrelation": _decorrelation(correlation, null_correlation),
-        "equal_norm": _equal_norm(equal_norm(g, generator=streams["equal_norm"])),
-        "update": _update(
-            ease_of_update(
-                code, arena_m=arena_m, step_m=step_m, sigma=sigma, generator=streams["update"]
-            )
+        decorrelation=DecorrelationProperty.of(
+            correlation, headline=correlation.far_rms, null=null_correlation.far_rms
         ),
-        "algebraic": _algebraic(
+        equal_norm=EqualNormProperty.of(norm, headline=norm.variation, null=norm.null_variation),
+        update=UpdateProperty.of(
+            update, headline=update.r_square, null=update.persistence_r_square
+        ),
+        algebraic=_algebraic(
             code, min(arena_m, largest / 2), arena_m, vectors_m, streams["algebraic"]
         ),
-        "whitened": _whitened(code, g, labels, arena_m, step_m, streams["whitened"]),
-        "correction": _correction(
-            code, correlation.length_m, arena_m, sigma, streams["correction"]
-        ),
-    }
-    return head | {
-        "sigma": number(sigma),
-        "delta": number(delta),
-        "rms_length": number(rms),
-        "properties": properties,
-    }
-
-
-# Unit of the headline, and whether high or low is good.
-ABOUT = {
-    "capacity": ("bits", "high"),
-    "separation": ("of the plateau", "high"),
-    "decorrelation": ("correlation", "low"),
-    "equal_norm": ("coefficient of variation", "low"),
-    "update": ("R^2", "high"),
-    "algebraic": ("resultant", "high"),
-    "whitened": ("of the units", "high"),
-    "correction": ("share of readings", "low"),
-}
-
-
-def _row(
-    headline: float,
-    unit: str,
-    better: str,
-    *,
-    null: float = math.nan,
-    expected: float = math.nan,
-    reason: str = "",
-) -> dict[str, Any]:
-    return {
-        "headline": number(headline),
-        "unit": unit,
-        "better": better,
-        "null": number(null),
-        "expected": number(expected),
-        "reason": reason,
-    }
+        whitened=_whitened(code, g, labels, arena_m, step_m, streams["whitened"]),
+        correction=_correction(code, correlation.length_m, arena_m, sigma, streams["correction"]),
+    )
+    return CodeRecord.of(found, sigma=sigma, delta=delta, properties=properties)
 
 
 def _check_modules(units: int, labels: np.ndarray | None, vectors_m: np.ndarray | None) -> None:
@@ -267,7 +237,7 @@ def _capacity(
     labels: np.ndarray | None,
     vectors_m: np.ndarray | None,
     generator: np.random.Generator,
-) -> dict[str, Any]:
+) -> CapacityProperty:
     here = capacity(g, delta=delta, side_m=arena_m)
     sides = [share * arena_m for share in SIDES[:-1]]
     if largest_m > arena_m:
@@ -331,28 +301,20 @@ def _capacity(
                     area_m2=arena_m**2,
                 )
             )
-    bits = math.log2(here.capacity) if not here.reason else math.nan
-    return _row(
-        bits,
-        *ABOUT["capacity"],
+    return CapacityProperty.of(
+        here,
+        headline=math.nan if here.reason else math.log2(here.capacity),
         expected=math.log2(limit) if limit >= 1 else math.nan,
-        reason=here.reason,
-    ) | {
-        "expected_of_independent_modules": number(modules),
-        "arena": _capacity_row(here),
-        "by_area": [_capacity_row(c) for c in everywhere],
-        "area_exponent": number(exponent[0]),
-        "area_exponent_error": number(exponent[1]),
-        "by_units": [_capacity_row(c) for c in by_units],
-        "by_modules": [_capacity_row(c) for c in by_modules],
-        "growth_with_modules": _growth_row(capacity_growth(by_modules)) if by_modules else None,
-        "independent_modules": {
-            "number": number(acts_as.number),
-            "standard_error": number(acts_as.standard_error),
-            "null": number(acts_as.null),
-            "reason": acts_as.reason,
-        },
-    }
+        expected_of_independent_modules=modules,
+        arena=_capacity_record(here),
+        by_area=[_capacity_record(c) for c in everywhere],
+        area_exponent=exponent[0],
+        area_exponent_error=exponent[1],
+        by_units=[_capacity_record(c) for c in by_units],
+        by_modules=[_capacity_record(c) for c in by_modules],
+        growth_with_modules=GrowthRecord.of(capacity_growth(by_modules)) if by_modules else None,
+        independent_modules=IndependentModulesRecord.of(acts_as),
+    )
 
 
 def _no_modules(exponent: float) -> IndependentModules:
@@ -365,68 +327,8 @@ def _no_modules(exponent: float) -> IndependentModules:
     return IndependentModules(math.nan, math.nan, math.nan, math.nan, reason)
 
 
-def _capacity_row(found: Capacity) -> dict[str, Any]:
-    return {
-        "side_m": number(found.side_m),
-        "units": found.units,
-        "capacity": number(found.capacity),
-        "low": number(found.low),
-        "high": number(found.high),
-        "at_least": number(found.low) if found.reason else None,
-        "collisions": found.collisions,
-        "pairs": found.pairs,
-    }
-
-
-def _growth_row(found: Growth) -> dict[str, Any]:
-    return {
-        "verdict": found.verdict,
-        "rate": number(found.rate),
-        "rate_interval": numbers(found.rate_interval),
-        "exponent": number(found.exponent),
-        "exponent_interval": numbers(found.exponent_interval),
-        "last_exponent_interval": numbers(found.last_exponent_interval),
-        "exponential_rate": number(found.exponential_rate),
-        "exponential_error": number(found.exponential_error),
-        "power_error": number(found.power_error),
-        "reason": found.reason,
-    }
-
-
-def _separation(found: Separation) -> dict[str, Any]:
-    return _row(found.ratio, *ABOUT["separation"], null=found.null_ratio, reason=found.reason) | {
-        "confusable": number(found.confusable),
-        "null_confusable": number(found.null_confusable),
-        "low_quantile": number(found.low_quantile),
-        "plateau": number(found.plateau),
-    }
-
-
-def _decorrelation(found: Correlation, null: Correlation) -> dict[str, Any]:
-    return _row(found.far_rms, *ABOUT["decorrelation"], null=null.far_rms, reason=found.reason) | {
-        "length_m": number(found.length_m),
-        "distance_m": numbers(found.distance_m),
-        "mean": numbers(found.mean),
-        "quartiles": [numbers(q) for q in found.quartiles],
-    }
-
-
-def _equal_norm(found: EqualNorm) -> dict[str, Any]:
-    return _row(
-        found.variation, *ABOUT["equal_norm"], null=found.null_variation, reason=found.reason
-    ) | {"mean": number(found.mean), "note": found.note}
-
-
-def _update(found: Update) -> dict[str, Any]:
-    return _row(
-        found.r_square, *ABOUT["update"], null=found.persistence_r_square, reason=found.reason
-    ) | {
-        "null_r_square": number(found.null_r_square),
-        "step_m": number(found.step_m),
-        "step_variation": number(found.step_variation),
-        "step_variation_by_direction": number(found.step_variation_by_direction),
-        "null_step_variation": number(found.null_step_variation),
-    }
+def _capacity_record(found: Capacity) -> CapacityRecord:
+    return CapacityRecord.of(found, at_least=found.low if found.reason else None)
 
 
 def _algebraic(
@@ -435,20 +337,14 @@ def _algebraic(
     arena_m: float,
     vectors_m: np.ndarray | None,
     generator: np.random.Generator,
-) -> dict[str, Any]:
+) -> AlgebraicProperty:
     lattices: list[np.ndarray | None] = [None] if vectors_m is None else list(vectors_m)
     waves = np.concatenate([code_waves(code, side_m=arena_m, vectors_m=one) for one in lattices])
     if not np.isfinite(waves).all():
-        return _row(math.nan, *ABOUT["algebraic"], reason="the spectrum has no waves")
-    found: PhaseAlgebra = phase_algebra(code, waves_per_m=waves, side_m=side_m, generator=generator)
+        return AlgebraicProperty(reason="the spectrum has no waves")
+    found = phase_algebra(code, waves_per_m=waves, side_m=side_m, generator=generator)
     resultant, null = found.headline
-    return _row(resultant, *ABOUT["algebraic"], null=null, reason=found.reason) | {
-        "resultant": numbers(found.resultant),
-        "null_resultant": numbers(found.null),
-        "power": numbers(found.power),
-        "waves_per_m": [numbers(k) for k in found.waves_per_m],
-        "side_m": number(found.side_m),
-    }
+    return AlgebraicProperty.of(found, headline=resultant, null=null, null_resultant=found.null)
 
 
 def _whitened(
@@ -458,76 +354,50 @@ def _whitened(
     arena_m: float,
     step_m: float,
     generator: np.random.Generator,
-) -> dict[str, Any]:
-    found: Dimensions = dimensions(g, generator=generator)
-    none = ModuleUpdates(np.empty(0), math.nan, math.nan, "modules are not known")
+) -> WhitenedProperty:
+    found = dimensions(g, generator=generator)
     updates = (
-        none
+        ModuleUpdates(np.empty(0), math.nan, math.nan, "modules are not known")
         if labels is None
         else module_updates(
             code, labels=labels, arena_m=arena_m, step_m=step_m, generator=generator
         )
     )
-    return _row(
-        found.share,
-        *ABOUT["whitened"],
+    return WhitenedProperty.of(
+        found,
+        headline=found.share,
         null=found.null_participation / g.shape[1],
-        reason=found.reason,
-    ) | {
-        "participation": number(found.participation),
-        "null_participation": number(found.null_participation),
-        "eigenvalues": numbers(found.eigenvalues),
-        "module_updates": numbers(updates.update),
-        "module_variation": number(updates.variation),
-        "null_module_variation": number(updates.null_variation),
-        "module_reason": updates.reason,
-    }
+        module_updates=updates.update,
+        module_variation=updates.variation,
+        null_module_variation=updates.null_variation,
+        module_reason=updates.reason,
+    )
 
 
 def _correction(
     code: Code, length_m: float, arena_m: float, sigma: float, generator: np.random.Generator
-) -> dict[str, Any]:
-    about = ABOUT["correction"]
+) -> CorrectionProperty:
     if not length_m < arena_m:
-        return _row(
-            math.nan, *about, reason="states stay alike all over the arena: no error is local"
-        )
+        return CorrectionProperty(reason="states stay alike all over the arena: no error is local")
     bin_size_m = max(length_m / BINS_PER_LENGTH, arena_m / MOST_BINS_A_SIDE)
     if bin_size_m > length_m / 2:
-        return _row(
-            math.nan,
-            *about,
-            reason=f"states change within {length_m:.3g} m: the arena is too large to compare with all of its places",
+        return CorrectionProperty(
+            reason=f"states change within {length_m:.3g} m: "
+            "the arena is too large to compare with all of its places"
         )
-    levels = tuple(sigma * over for over in NOISE_OVER_NOISE)
-    found: ErrorCorrection = error_correction(
+    found = error_correction(
         code,
         arena_m=arena_m,
         radius_m=length_m,
-        sigmas=levels,
+        sigmas=tuple(sigma * over for over in NOISE_OVER_NOISE),
         generator=generator,
         bin_size_m=bin_size_m,
         places=READINGS,
     )
-    return _row(
-        float(found.catastrophic[NOISE_OVER_NOISE.index(1.0)]), *about, null=found.chance
-    ) | {
-        "sigma": numbers(found.sigma),
-        "local_error_m": numbers(found.local_error_m),
-        "expected_m": numbers(found.expected_m),
-        "catastrophic": numbers(found.catastrophic),
-        "ambiguous": number(found.ambiguous),
-        "threshold_sigma": number(found.threshold_sigma),
-        "threshold_reason": found.reason,
-        "radius_m": number(found.radius_m),
-    }
-
-
-def number(value: float) -> float | None:
-    """To seven digits; None where it is not finite."""
-    return float(f"{float(value):.7g}") if math.isfinite(value) else None
-
-
-def numbers(values: Any) -> list[float | None]:
-    """As `number`, for each."""
-    return [number(float(v)) for v in values]
+    return CorrectionProperty.of(
+        found,
+        headline=found.catastrophic[NOISE_OVER_NOISE.index(1.0)],
+        null=found.chance,
+        reason="",
+        threshold_reason=found.reason,
+    )

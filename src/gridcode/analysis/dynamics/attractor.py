@@ -1,8 +1,8 @@
-"""Is a system a continuous attractor? Gains, perturbations, rest, order of moves and Lyapunov exponents in one table, ready for JSON."""
+"""Whether a system is a continuous attractor: gains, perturbations, rest, commutation, exponents."""
 
 import math
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
@@ -21,38 +21,41 @@ from gridcode.analysis.dynamics.manifold import (
     step_gains,
 )
 from gridcode.analysis.dynamics.perturbation import Perturbation, perturb
-from gridcode.analysis.population import number
-from gridcode.analysis.system import Step
+from gridcode.analysis.records.base import Record, quartiles
+from gridcode.analysis.records.dynamics import (
+    CommutatorRecord,
+    DynamicsRecord,
+    FixedPointRecord,
+    GainsRecord,
+    LyapunovRecord,
+    PerturbationRecord,
+    PerturbationStepRecord,
+    ReturnMapRecord,
+)
+from gridcode.analysis.system import Step, System
 from gridcode.errors import InputError
 
 HORIZONS = (1, 2, 5, 10, 20, 50, 100)
 FEWEST_STATES = 8
-# Without a norm states may grow step by step; beyond this their squares would soon leave the range
-# of numbers.
+# Without a norm states may grow step by step; beyond this their squares would soon overflow.
 LARGEST_STATE = 1e100
-PARTS = ("gains", "perturbation", "return_map", "commutator", "lyapunov")
 
 
 def describe_dynamics(
-    step: Step,
-    start: Float[np.ndarray, " unit"],
+    system: System,
     *,
-    max_step_m: float,
     generator: np.random.Generator,
     vectors_m: Float[np.ndarray, "2 2"] | None = None,
     progress: Callable[[str], None] | None = None,
     walkers: int = 256,
     longest: int = 20_000,
-) -> dict[str, Any]:
-    """Whether a system is a continuous attractor, ready for JSON; missing values are None and `reason` says why.
+) -> DynamicsRecord:
+    """Whether a system is a continuous attractor.
 
     Args:
-        step: one step of the system, (walker, unit) and (walker, 2) metres to (walker, unit), in
-            double precision.
-        start: (unit,) state at the origin.
-        max_step_m: longest step of the random walks; that of training.
+        system: the system, in double precision.
         generator: source of randomness.
-        vectors_m: lattice vectors (x, y) as rows, metres, on which the whole state repeats (of
+        vectors_m: lattice vectors (x, y) as rows, metres, by which the whole state repeats (of
             commensurate modules the lattice common to all): fixed points are then counted per unit
             cell, unless `period_error` finds that the state does not repeat.
         progress: called with the name of each part as it begins.
@@ -60,14 +63,7 @@ def describe_dynamics(
         longest: most steps of the return map.
 
     Returns:
-        `gains`, `perturbation`, `return_map`, `commutator`, `lyapunov`, `states` (how many were
-        used) and `reason`. Lists of three are quartiles over states. In `return_map`:
-        `drift_first_m` and `drift_m` are metres per step at the first step and the median of the
-        first ten, `drift_common_m` the length of the mean over states; `distinct` fixed points were
-        seen, `estimated` is how many there are, `spacing_m` the side of a square as large as the
-        part of the unit cell that each has; `moduli` are those of the two leading eigenvalues,
-        `stable_share` the fixed points with both below 1; `way_m` and `steps` lead from a state to
-        its fixed point; `points` has one row for each.
+        A record; parts that could not be measured are None, and `reason` says why.
 
     Raises:
         InputError: as in `sample_manifold`; fewer than 32 walkers or 3 units, or lattice vectors on
@@ -75,10 +71,9 @@ def describe_dynamics(
     """
     if walkers < 4 * FEWEST_STATES:
         raise InputError(f"at least {4 * FEWEST_STATES} walkers are needed, not {walkers}")
-    if len(start) < 3:
-        raise InputError(
-            f"a system of {len(start)} units has nothing off a plane: at least 3 are needed"
-        )
+    units = len(system.start)
+    if units < 3:
+        raise InputError(f"a system of {units} units has nothing off a plane: 3 are needed")
     if vectors_m is not None and not (
         np.shape(vectors_m) == (2, 2)
         and np.isfinite(vectors_m).all()
@@ -87,78 +82,74 @@ def describe_dynamics(
         raise InputError(
             "lattice vectors must be two (x, y) rows in metres that are not on one line"
         )
-    tell = progress or (lambda _: None)
-    step = _bounded(step)
-    tell("states")
-    whole = sample_manifold(
-        step, start, max_step_m=max_step_m, walkers=walkers, generator=generator
-    )
+    notify = progress or (lambda _: None)
+    step, max_step_m = _bounded(system.step), system.max_step_m
+    notify("states")
+    whole = sample_manifold(replace(system, step=step), walkers=walkers, generator=generator)
     keep = np.flatnonzero(spans_plane(whole.tangent) & whole.states.any(axis=1))
     if len(keep) < 4 * FEWEST_STATES:
-        return dict.fromkeys(PARTS) | {
-            "states": len(keep),
-            "reason": f"at {walkers - len(keep)} of {walkers} states velocities do not span a plane",
-        }
+        lost = f"at {walkers - len(keep)} of {walkers} states velocities do not span a plane"
+        return DynamicsRecord(states=len(keep), reason=lost)
     whole, few = whole.select(keep), whole.select(keep[: len(keep) // 4])
     n = len(few.states)
 
     def draw(*shape: int) -> np.ndarray:
         return random_velocities(*shape, max_step_m=max_step_m, generator=generator)
 
-    def rest() -> dict[str, Any]:
-        found = return_map(step, whole, longest=longest)
-        period = (
-            math.nan
-            if vectors_m is None
-            else period_error(step, few, vectors_m, max_step_m=max_step_m)
-        )
-        # A period brings states back to within one step; other vectors count and place nothing.
-        one_step = (
-            np.median(np.linalg.norm(step(few.states, draw(n)) - few.states, axis=1))
-            / found.unrelated
-            if found.unrelated
-            else math.nan
-        )
-        repeats = vectors_m if period < one_step else None
-        reason = (
-            None
-            if vectors_m is None or repeats is not None
-            else "the lattice vectors are no period of the states"
-        )
-        return _return_row(found, whole, repeats) | {
-            "period_error": number(period),
-            "reason": reason,
-        }
+    def gains() -> GainsRecord:
+        return _gains(step_gains(step, few, draw(n)))
 
-    count = min(10, len(start))
-    parts: dict[str, Callable[[], dict[str, Any]]] = {
-        "gains": lambda: _gains_row(step_gains(step, few, draw(n))),
-        "perturbation": lambda: _perturbation_row(
-            perturb(step, few, draw(max(HORIZONS), n), size_m=max_step_m / 10, generator=generator)
-        ),
+    def perturbation() -> PerturbationRecord:
+        moves = draw(max(HORIZONS), n)
+        found = perturb(step, few, moves, size_m=max_step_m / 10, generator=generator)
+        return _perturbation(found)
+
+    def rest() -> ReturnMapRecord:
+        found = return_map(step, whole, longest=longest)
+        moved = np.median(np.linalg.norm(step(few.states, draw(n)) - few.states, axis=1))
+        if vectors_m is None:
+            return _return_map(found, whole, None)
+        period = period_error(step, few, vectors_m, max_step_m=max_step_m)
+        # A period brings states back to within one step; other vectors count and place nothing.
+        repeats = bool(found.unrelated and period < moved / found.unrelated)
+        return _return_map(
+            found,
+            whole,
+            vectors_m if repeats else None,
+            period,
+            "" if repeats else "the lattice vectors are no period of the states",
+        )
+
+    def order() -> CommutatorRecord:
+        return _commutator(commutator(step, whole, draw(len(keep)), draw(len(keep))))
+
+    def exponents() -> LyapunovRecord:
+        states, moves = few.states[:32], draw(300, min(n, 32))
+        count = min(10, units)
+        return _lyapunov(
+            lyapunov_exponents(step, states, moves, generator=generator, exponents=count)
+        )
+
+    parts: dict[str, Callable[[], Record]] = {
+        "gains": gains,
+        "perturbation": perturbation,
         "return_map": rest,
-        "commutator": lambda: _commutator_row(
-            commutator(step, whole, draw(len(keep)), draw(len(keep)))
-        ),
-        "lyapunov": lambda: _lyapunov_row(
-            lyapunov_exponents(
-                step, few.states[:32], draw(300, min(n, 32)), generator=generator, exponents=count
-            )
-        ),
+        "commutator": order,
+        "lyapunov": exponents,
     }
-    rows: dict[str, Any] = dict.fromkeys(parts)
+    records: dict[str, Record] = {}
     reasons: list[str] = []
     for name, part in parts.items():
-        tell(name.replace("_", " "))
+        notify(name.replace("_", " "))
         try:
-            rows[name] = part()
+            records[name] = part()
         except InputError as error:
             reasons.append(f"{name.replace('_', ' ')}: {error}")
-    return rows | {"states": len(keep), "reason": "; ".join(reasons) or None}
+    return DynamicsRecord(states=len(keep), reason="; ".join(reasons), **records)
 
 
 def _bounded(step: Step) -> Step:
-    """The system, which refuses to go on where its states grow out of range."""
+    """The same step, with an error where states grow out of range."""
 
     def bounded(states: np.ndarray, velocities: np.ndarray) -> np.ndarray:
         found = step(states, velocities)
@@ -169,112 +160,105 @@ def _bounded(step: Step) -> Step:
     return bounded
 
 
-def _quartiles(values: np.ndarray) -> list[float | None]:
-    known = values[np.isfinite(values)]
-    return [number(q) for q in np.quantile(known, (0.25, 0.5, 0.75))] if known.size else [None] * 3
+def _gains(found: Gains) -> GainsRecord:
+    return GainsRecord(
+        on=tuple(quartiles(gain) for gain in found.on.T),
+        rotation_deg=quartiles(found.rotation_deg),
+        off_largest=quartiles(found.off_largest),
+        off_median=quartiles(found.off_median),
+        leak_on=quartiles(found.leak_on),
+        leak_off=quartiles(found.leak_off),
+        singular_values=np.median(found.singular_values, axis=0),
+    )
 
 
-def _gains_row(found: Gains) -> dict[str, Any]:
-    return {
-        "on": [_quartiles(gain) for gain in found.on.T],
-        **{
-            name: _quartiles(getattr(found, name))
-            for name in ("rotation_deg", "off_largest", "off_median", "leak_on", "leak_off")
-        },
-        "singular_values": [number(v) for v in np.median(found.singular_values, axis=0)],
-    }
-
-
-def _perturbation_row(found: Perturbation) -> dict[str, Any]:
-    names = ("on", "on_to_off", "off", "off_to_on_m", "unrelated")
+def _perturbation(found: Perturbation) -> PerturbationRecord:
     rows = [
-        {"steps": n} | {name: _quartiles(getattr(found, name)[:, n]) for name in names}
+        PerturbationStepRecord(
+            steps=n,
+            on=quartiles(found.on[:, n]),
+            on_to_off=quartiles(found.on_to_off[:, n]),
+            off=quartiles(found.off[:, n]),
+            off_to_on_m=quartiles(found.off_to_on_m[:, n]),
+            unrelated=quartiles(found.unrelated[:, n]),
+        )
         for n in HORIZONS
     ]
-    return {
-        "size_m": found.size_m,
-        "rows": rows,
-        "off_half_life_steps": number(found.off_half_life),
-        "reason": found.reason or None,
-    }
+    return PerturbationRecord.of(found, rows=rows, off_half_life_steps=found.off_half_life)
 
 
-def _return_row(
-    found: ReturnMap, sample: ManifoldSample, vectors_m: np.ndarray | None
-) -> dict[str, Any]:
+def _return_map(
+    found: ReturnMap,
+    sample: ManifoldSample,
+    vectors_m: np.ndarray | None,
+    period_error: float = math.nan,
+    reason: str = "",
+) -> ReturnMapRecord:
     drift = np.linalg.norm(found.drift_m, axis=-1)
     common = np.linalg.norm(found.drift_m.mean(axis=0), axis=-1)
     area = math.nan if vectors_m is None else abs(float(np.linalg.det(vectors_m)))
-    return {
-        "moved": _quartiles(found.moved),
-        "moved_over_unrelated": _over(found.moved, found.unrelated),
-        "drift_first_m": _quartiles(drift[:, 0]),
-        "drift_m": _quartiles(np.median(drift, axis=1)),
-        "drift_common_m": number(np.median(common)),
-        "outcomes": {name: found.outcome.count(name) for name in ("fixed point", "cycle", "drift")},
-        "distinct": len(found.states),
-        "coverage": number(found.coverage),
-        "estimated": number(found.estimated),
-        "per_unit_cell": None if vectors_m is None else number(found.estimated),
-        "spacing_m": number(math.sqrt(area / found.estimated)),
-        "within": number(found.within),
-        "between": number(found.between),
-        "moduli": [_quartiles(modulus) for modulus in np.abs(found.eigenvalues.T)],
-        "stable_share": number(np.mean(np.abs(found.eigenvalues[:, 0]) < 1 - STATE_STEP))
-        if len(found.states)
-        else None,
-        "alignment": _quartiles(found.alignment),
-        "alignment_by_chance": number(2 / sample.states.shape[1]),
-        "way_m": _quartiles(np.linalg.norm(found.way_m, axis=1)),
-        "steps": _quartiles(found.steps),
-        "points": [
-            _point_row(found, sample, vectors_m, point) for point in range(len(found.states))
-        ],
-    }
+    stable = np.abs(found.eigenvalues[:, 0]) < 1 - STATE_STEP
+    return ReturnMapRecord.of(
+        found,
+        moved=quartiles(found.moved),
+        moved_over_unrelated=_over(found.moved, found.unrelated),
+        drift_first_m=quartiles(drift[:, 0]),
+        drift_m=quartiles(np.median(drift, axis=1)),
+        drift_common_m=np.median(common),
+        outcomes={name: found.outcome.count(name) for name in ("fixed point", "cycle", "drift")},
+        distinct=len(found.states),
+        per_unit_cell=None if vectors_m is None else found.estimated,
+        spacing_m=math.sqrt(area / found.estimated),
+        moduli=[quartiles(modulus) for modulus in np.abs(found.eigenvalues.T)],
+        stable_share=np.mean(stable) if len(stable) else None,
+        alignment=quartiles(found.alignment),
+        alignment_by_chance=2 / sample.states.shape[1],
+        way_m=quartiles(np.linalg.norm(found.way_m, axis=1)),
+        steps=quartiles(found.steps),
+        points=[_point(found, sample, vectors_m, point) for point in range(len(found.states))],
+        period_error=period_error,
+        reason=reason,
+    )
 
 
-def _point_row(
+def _point(
     found: ReturnMap, sample: ManifoldSample, vectors_m: np.ndarray | None, point: int
-) -> dict[str, Any]:
+) -> FixedPointRecord:
     here = found.label == point
-    row: dict[str, Any] = {"visits": int(here.sum()), "position_m": None, "spread_m": None}
+    place, spread = None, math.nan
     if vectors_m is not None:
         ends = (sample.positions_m + found.way_m)[here]
         # Copies of the unit cell are folded onto the first visitor's before averaging.
         ends = ends - np.rint((ends - ends[0]) @ np.linalg.inv(vectors_m)) @ vectors_m
         place = np.median(ends, axis=0)
-        row |= {
-            "position_m": [number(p) for p in place],
-            "spread_m": number(np.median(np.linalg.norm(ends - place, axis=1))),
-        }
-    return row | {
-        "moduli": [number(abs(e)) for e in found.eigenvalues[point]],
-        "turn_deg": number(abs(math.degrees(np.angle(found.eigenvalues[point, 0])))),
-        "alignment": number(found.alignment[point]),
-    }
+        spread = float(np.median(np.linalg.norm(ends - place, axis=1)))
+    return FixedPointRecord(
+        visits=here.sum(),
+        position_m=place,
+        spread_m=spread,
+        moduli=np.abs(found.eigenvalues[point]),
+        turn_deg=abs(math.degrees(np.angle(found.eigenvalues[point, 0]))),
+        alignment=found.alignment[point],
+    )
 
 
-def _commutator_row(found: Commutator) -> dict[str, Any]:
-    return {
-        "distance": _quartiles(found.distance),
-        "displacement_m": _quartiles(found.displacement_m),
-        "over_one_move": _over(found.distance, float(np.median(found.one_move))),
-        "over_unrelated": _over(found.distance, found.unrelated),
-    }
+def _commutator(found: Commutator) -> CommutatorRecord:
+    return CommutatorRecord(
+        distance=quartiles(found.distance),
+        displacement_m=quartiles(found.displacement_m),
+        over_one_move=_over(found.distance, float(np.median(found.one_move))),
+        over_unrelated=_over(found.distance, found.unrelated),
+    )
 
 
 def _over(values: np.ndarray, whole: float) -> float | None:
-    return number(np.median(values) / whole) if whole else None
+    return float(np.median(values)) / whole if whole else None
 
 
-def _lyapunov_row(found: LyapunovSpectrum) -> dict[str, Any]:
-    return {
-        "exponents": [number(v) for v in found.exponents],
-        "standard_errors": [number(v) for v in found.standard_errors],
-        "interval": [[number(v) for v in row] for row in found.interval],
-        "neutral": found.neutral,
-        "slow": found.slow,
-        "gap": number(found.exponents[found.slow - 1] - found.exponents[found.slow]),
-        "fades_in_steps": [number(-1 / v) if v < 0 else None for v in found.exponents],
-        "alignment": _quartiles(found.alignment),
-    }
+def _lyapunov(found: LyapunovSpectrum) -> LyapunovRecord:
+    return LyapunovRecord.of(
+        found,
+        gap=found.exponents[found.slow - 1] - found.exponents[found.slow],
+        fades_in_steps=[-1 / v if v < 0 else None for v in found.exponents],
+        alignment=quartiles(found.alignment),
+    )

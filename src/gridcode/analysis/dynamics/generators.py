@@ -1,7 +1,6 @@
 """How nearly the moves along x and y commute in the matrices that were learnt, and how far these are the exponential of their derivative."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +8,8 @@ from jaxtyping import Float
 from scipy.linalg import expm
 
 from gridcode.analysis.dynamics.manifold import VELOCITY_STEP_M
+from gridcode.analysis.system import Matrices
 from gridcode.errors import InputError
-
-# Velocities (velocity, 2) in metres to matrices, W[k, i, j] from unit j to unit i.
-Matrices = Callable[[Float[np.ndarray, "velocity 2"]], Float[np.ndarray, "velocity unit unit"]]
 
 DIRECTIONS = 8
 SPEEDS = (1 / 3, 2 / 3, 1.0)

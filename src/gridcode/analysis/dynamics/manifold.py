@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.spatial.distance import pdist
 
-from gridcode.analysis.system import Step
+from gridcode.analysis.system import Step, System
 from gridcode.errors import InputError
 
 # Central differences, as a share of a state's length and in metres: truncation and rounding are
@@ -109,10 +109,8 @@ def random_velocities(
 
 
 def sample_manifold(
-    step: Step,
-    start: Float[np.ndarray, " unit"],
+    system: System,
     *,
-    max_step_m: float,
     walkers: int,
     generator: np.random.Generator,
     steps: tuple[int, int] = (15, 40),
@@ -120,10 +118,7 @@ def sample_manifold(
     """States after random walks of random length, with their tangent planes.
 
     Args:
-        step: one step of the system, (walker, unit) and (walker, 2) to (walker, unit), in double
-            precision.
-        start: (unit,) state at the origin.
-        max_step_m: longest step of the walks.
+        system: the system, in double precision.
         walkers: states wanted.
         generator: draws the walks.
         steps: shortest and longest walk.
@@ -132,13 +127,14 @@ def sample_manifold(
         InputError: a system in single precision, with noise of its own or with values that are not
             finite, or sizes that make no sense.
     """
+    step, max_step_m = system.step, system.max_step_m
     if walkers < 2 or not 1 <= steps[0] <= steps[1] or not 0 < max_step_m < math.inf:
         raise InputError(
             f"{walkers} walkers of {steps[0]} to {steps[1]} steps of up to {max_step_m:g} m make no sample"
         )
     length = generator.integers(steps[0], steps[1] + 1, walkers)
     velocities = random_velocities(steps[1], walkers, max_step_m=max_step_m, generator=generator)
-    state = np.repeat(np.asarray(start)[None], walkers, axis=0)
+    state = system.starts(walkers)
     before, last = np.empty(state.shape), np.empty((walkers, 2))
     for t, v in enumerate(velocities, start=1):
         ends = length == t

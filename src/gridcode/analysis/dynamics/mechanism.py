@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Complex, Float, Int
@@ -11,13 +10,19 @@ from jaxtyping import Complex, Float, Int
 from gridcode.analysis.dynamics.connectivity import PROFILE_BINS, PhaseProfile, phase_profile
 from gridcode.analysis.dynamics.generators import (
     SPEEDS,
-    Matrices,
     MoveGenerators,
     evaluate_matrices,
     move_generators,
     probe_velocities,
 )
-from gridcode.analysis.population import number
+from gridcode.analysis.records.dynamics import (
+    BlocksRecord,
+    GeneratorsRecord,
+    MechanismRecord,
+    ProfileRecord,
+    SpectrumRecord,
+)
+from gridcode.analysis.system import Matrices
 from gridcode.errors import InputError
 
 
@@ -65,7 +70,7 @@ class Mechanism:
     """What `describe_mechanism` found.
 
     Attributes:
-        summary: numbers ready for JSON; missing values are None.
+        summary: the numbers.
         spectra: at velocity zero and along x and y.
         order: (unit,) units by module and phase, those in no module last.
         weights: (unit, unit) W(0) in that order.
@@ -73,7 +78,7 @@ class Mechanism:
         generators: of moves.
     """
 
-    summary: dict[str, Any]
+    summary: MechanismRecord
     spectra: Spectra
     order: Int[np.ndarray, " unit"]
     weights: Float[np.ndarray, "unit unit"]
@@ -181,7 +186,7 @@ def describe_mechanism(
     states: Float[np.ndarray, "state unit"] | None = None,
     nulls: int = 199,
 ) -> Mechanism:
-    """Everything of what was learnt, from W(v) and from the modules and phases that the activity has.
+    """The trained weights W(v), by the modules and phases of the activity.
 
     Args:
         matrices: velocities (velocity, 2) in metres to matrices, `W[k, i, j]` from unit j to unit
@@ -193,10 +198,6 @@ def describe_mechanism(
         generator: source of randomness.
         states: (state, unit) of the manifold, for the gain of active units and the commutator.
         nulls: shuffles for each p-value.
-
-    Returns:
-        `summary` with `spectrum`, `blocks`, `profiles` (a row for each module) and `generators`,
-        and the arrays behind them.
 
     Raises:
         InputError: shapes that do not match, a label without lattice vectors, or a cell of a module
@@ -249,52 +250,40 @@ def describe_mechanism(
             np.where(labels < 0, len(vectors_m), labels),
         ]
     )
-    summary = {
-        "spectrum": _spectrum_row(spectrum) | _active_row(weights[0], states),
-        "blocks": _row(blocks),
-        "profiles": [
-            {"module": m, "explained_at_rest": number(p.explained[0])} | _row(p, without="mean")
+    summary = MechanismRecord(
+        spectrum=_spectrum(spectrum, weights[0], states),
+        blocks=BlocksRecord.of(blocks),
+        profiles=tuple(
+            ProfileRecord.of(p, module=m, explained_at_rest=p.explained[0])
             for m, p in enumerate(profiles)
-        ],
-        "generators": _row(moves, without="derivative"),
-    }
+        ),
+        generators=GeneratorsRecord.of(moves),
+    )
     return Mechanism(
         summary, spectrum, order, weights[0][np.ix_(order, order)], tuple(profiles), moves
     )
 
 
-def _json(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return [_json(v) for v in value]
-    return int(value) if isinstance(value, int | np.integer) else number(value)
+def _spectrum(
+    found: Spectra, rest: Float[np.ndarray, "unit unit"], states: np.ndarray | None
+) -> SpectrumRecord:
+    modulus, turn = np.abs(found.eigenvalues), np.abs(np.angle(found.eigenvalues, deg=True))
+    return SpectrumRecord.of(
+        found,
+        velocities_m=found.velocities,
+        radius=modulus[:, 0],
+        largest_singular_value=found.singular_values[:, 0],
+        smallest_singular_value=found.singular_values[:, -1],
+        near_one=(np.abs(modulus - 1) < 0.1).sum(axis=1),
+        largest_turn_deg=np.where(modulus > 0.5, turn, 0.0).max(axis=1),
+        **_active(rest, states),
+    )
 
 
-def _row(
-    record: BlockStructure | PhaseProfile | MoveGenerators, without: str = ""
-) -> dict[str, Any]:
-    return {
-        f.name: _json(getattr(record, f.name))
-        for f in fields(record)
-        if f.name not in (without, "reason")
-    } | {"reason": record.reason or None}
-
-
-def _spectrum_row(found: Spectra) -> dict[str, Any]:
-    return {
-        "velocities_m": _json(found.velocities),
-        "radius": [number(abs(v)) for v in found.eigenvalues[:, 0]],
-        "largest_singular_value": _json(found.singular_values[:, 0]),
-        "smallest_singular_value": _json(found.singular_values[:, -1]),
-        "near_one": [int((np.abs(np.abs(row) - 1) < 0.1).sum()) for row in found.eigenvalues],
-        "largest_turn_deg": [
-            number(np.degrees(np.abs(np.angle(row[np.abs(row) > 0.5])).max(initial=0.0)))
-            for row in found.eigenvalues
-        ],
-    }
-
-
-def _active_row(rest: Float[np.ndarray, "unit unit"], states: np.ndarray | None) -> dict[str, Any]:
-    """What W(0) does to states: how many units are active, the gain before the norm, the part rectified away, the active submatrix."""
+def _active(
+    rest: Float[np.ndarray, "unit unit"], states: np.ndarray | None
+) -> dict[str, float | None]:
+    """Medians over states: active units, gain before the norm, part rectified away, active block."""
     names = ("active_units", "gain", "rectified", "active_largest_singular_value", "active_radius")
     if states is None or not states.any():
         return dict.fromkeys(names)
@@ -308,6 +297,4 @@ def _active_row(rest: Float[np.ndarray, "unit unit"], states: np.ndarray | None)
     largest = [np.linalg.norm(p, ord=2) for p in parts]
     radius = [np.abs(np.linalg.eigvals(p)).max() for p in parts]
     found = ((states > 0).sum(axis=1), gain, lost, largest, radius)
-    return {
-        name: number(float(np.median(values))) for name, values in zip(names, found, strict=True)
-    }
+    return {name: float(np.median(values)) for name, values in zip(names, found, strict=True)}

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from gridcode.analysis.navigation.reference import ReferenceMap, unit_length
-from gridcode.analysis.system import Progress, Step
+from gridcode.analysis.system import Progress, System
 from gridcode.errors import InputError
 from gridcode.world.walks import Walk
 
@@ -205,8 +205,7 @@ class PathIntegration:
 
 
 def integrate_paths(
-    step: Step,
-    start: Float[np.ndarray, " unit"],
+    system: System,
     walk: Walk,
     reference: ReferenceMap,
     *,
@@ -218,8 +217,7 @@ def integrate_paths(
     """Walk without correction and read position from the state at each horizon.
 
     Args:
-        step: one step of the system, (walker, unit) and (walker, 2) to (walker, unit).
-        start: (unit,) state at the origin.
+        system: the system.
         walk: where to go.
         reference: larger than the walk's arena by what the state may drift; the best match anywhere
             is sought in the arena.
@@ -251,9 +249,9 @@ def integrate_paths(
     offset = np.full((len(at), walkers, 2), np.nan)
     anywhere, match = np.full((len(at), walkers), np.nan), np.full((len(at), walkers), np.nan)
     lost = np.zeros((len(at), walkers), dtype=bool)
-    state = np.broadcast_to(start, (walkers, len(start)))
+    state = system.starts(walkers)
     for t, v in enumerate(walk.velocities, start=1):
-        state = step(state, v)
+        state = system.step(state, v)
         if observe:
             observe(t, state)
         if readable and t <= at[-1]:
@@ -281,10 +279,10 @@ def integrate_paths(
     )
 
 
-def window_for(alike_m: float, *, max_step_m: float, bin_size_m: float) -> float:
+def window_for(alias_m: float, *, max_step_m: float, bin_size_m: float) -> float:
     """Radius of a tracker's window: 0.45 of the distance to the nearest look-alike, at most 0.5 m, but room for a step at least."""
     # Steps along a diagonal are longer by sqrt(2) where velocities come from a square.
-    return max(min(WIDEST_WINDOW_M, WINDOW_SHARE * alike_m), math.sqrt(2) * max_step_m + bin_size_m)
+    return max(min(WIDEST_WINDOW_M, WINDOW_SHARE * alias_m), math.sqrt(2) * max_step_m + bin_size_m)
 
 
 @dataclass(frozen=True)

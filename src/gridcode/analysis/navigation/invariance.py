@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.spatial.distance import pdist
 
-from gridcode.analysis.system import Progress, Step
+from gridcode.analysis.system import Progress, System
 from gridcode.errors import InputError
 
 LENGTHS = (5, 10, 20, 40, 80, 160)
@@ -37,8 +37,7 @@ class PathInvariance:
 
 
 def path_invariance(
-    step: Step,
-    start: Float[np.ndarray, " unit"],
+    system: System,
     velocities: Float[np.ndarray, "step place 2"],
     *,
     generator: np.random.Generator,
@@ -55,8 +54,7 @@ def path_invariance(
     further apart than `apart_m`, one path to each, of all lengths together.
 
     Args:
-        step: one step of the system, (walker, unit) and (walker, 2) to (walker, unit).
-        start: (unit,) state at the origin.
+        system: the system.
         velocities: (step, place, 2) metres per step, at least as many steps as the longest path:
             independent draws for paths as in training, or a walk's own velocities for its
             distribution of speeds (shuffling ends its smoothness).
@@ -88,9 +86,9 @@ def path_invariance(
         taken = np.take_along_axis(
             velocities[:length, :, None, :], orders[..., None], axis=0
         ).reshape(length, places * paths, 2)
-        state = np.broadcast_to(start, (places * paths, len(start)))
+        state = system.starts(places * paths)
         for v in taken:
-            state = step(state, v)
+            state = system.step(state, v)
             if progress:
                 progress(places * paths)
         g = np.asarray(state, dtype=np.float64).reshape(places, paths, -1)

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import ndimage
 
-from gridcode.analysis.system import Progress, Step
+from gridcode.analysis.system import Progress, System
 from gridcode.errors import InputError
 
 # Population vectors that differ by less than this in every unit cannot be told apart.
@@ -73,12 +73,10 @@ def unit_length(vectors: np.ndarray) -> Float[np.ndarray, "*shape unit"]:
     return np.asarray(vectors / np.maximum(length, SMALLEST_LENGTH), dtype=np.float32)
 
 
-def grow_reference(
-    step: Step,
-    start: Float[np.ndarray, " unit"],
+def build_reference_map(
+    system: System,
     *,
     arena_m: float,
-    max_step_m: float,
     generator: np.random.Generator,
     bin_size_m: float | None = None,
     trees: int = 4,
@@ -92,11 +90,9 @@ def grow_reference(
     to its exact middle.
 
     Args:
-        step: one step of the system, (walker, unit) and (walker, 2) to (walker, unit).
-        start: (unit,) state at the origin.
+        system: the system.
         arena_m: side of the square; cut to the nearest odd number of bins, so that the origin is
             the middle of one.
-        max_step_m: longest step.
         generator: draws the steps.
         bin_size_m: side of a bin; a third of the longest step by default.
         trees: paths to each bin.
@@ -105,6 +101,7 @@ def grow_reference(
     Raises:
         InputError: bins wider than 0.4 of the longest step, or fewer than 3 of them a side.
     """
+    start, max_step_m = system.start, system.max_step_m
     size = max_step_m / 3 if bin_size_m is None else bin_size_m
     half = round((arena_m / size - 1) / 2)
     if not 0 < size <= 0.4 * max_step_m or half < 1:
@@ -135,7 +132,7 @@ def grow_reference(
     done = (radius == 0).ravel()
     while not done.all():
         ready = np.flatnonzero(~done & done[from_bin])
-        states[ready] = step(states[from_bin[ready]], velocity[ready])
+        states[ready] = system.step(states[from_bin[ready]], velocity[ready])
         done[ready] = True
         if progress:
             progress(len(ready))
@@ -143,7 +140,7 @@ def grow_reference(
     return ReferenceMap(unit_length(by_tree.mean(axis=0)), size)
 
 
-def look_alike_m(
+def nearest_alias_m(
     reference: ReferenceMap,
     *,
     generator: np.random.Generator,

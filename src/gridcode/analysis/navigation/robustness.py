@@ -1,16 +1,17 @@
-"""Path integration against noise in the state, lost units, and velocities that are wrong; beside each, what a perfect integrator would show."""
+"""Path integration under state noise, lesions and wrong velocities, beside a perfect integrator."""
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from gridcode.analysis.navigation.decoding import PathIntegration, integrate_paths, quartiles
+from gridcode.analysis.navigation.decoding import integrate_paths, quartiles
 from gridcode.analysis.navigation.reference import ReferenceMap, unit_length
-from gridcode.analysis.system import Step
+from gridcode.analysis.records.navigation import RobustnessErrorRecord, RobustnessRecord
+from gridcode.analysis.system import Step, System
 from gridcode.errors import InputError
 from gridcode.world.walks import Walk
 
@@ -19,23 +20,23 @@ STATE_NOISE = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
 LESIONS = (0.0, 0.05, 0.1, 0.2, 0.4)
 VELOCITY_GAINS = (0.9, 0.95, 1.0, 1.05, 1.1)
 VELOCITY_NOISE_M = (0.0, 0.005, 0.01, 0.02)
-SHARES = (0.25, 0.5, 0.75)
 
 
 @dataclass(frozen=True)
 class Disturbance:
-    """A system that is disturbed, and the same disturbance where only reading suffers.
+    """A disturbed system, and the same disturbance of the reading alone.
 
     Attributes:
-        step: one step of the disturbed system.
-        start: (unit,) its start state.
+        kind: `state noise`, `lesion`, `velocity gain` or `velocity noise`.
+        level: how strong.
+        system: the disturbed system.
         reference: what its states are read against.
-        read: reads the states of the undisturbed system through the disturbance; None where reading
-            is not disturbed.
+        read: states of the undisturbed system to what is read of them; None: reading is exact.
     """
 
-    step: Step
-    start: Float[np.ndarray, " unit"]
+    kind: str
+    level: float
+    system: System
     reference: ReferenceMap
     read: Callable[[Float[np.ndarray, "walker unit"]], Float[np.ndarray, "walker unit"]] | None = (
         None
@@ -79,7 +80,7 @@ def with_lesion(step: Step, alive: Bool[np.ndarray, " unit"]) -> Step:
 def with_velocity_error(
     step: Step, *, gain: float = 1.0, noise_m: float = 0.0, generator: np.random.Generator
 ) -> Step:
-    """The system told `gain` times its velocity, and noise of standard deviation `noise_m` in each coordinate."""
+    """Scale the velocity input by `gain` and add noise of standard deviation `noise_m`."""
 
     def misled(states: np.ndarray, velocities: np.ndarray) -> np.ndarray:
         return step(
@@ -137,8 +138,7 @@ def manifold_noise_m(reference: ReferenceMap) -> float:
 
 
 def noise_robustness(
-    step: Step,
-    start: Float[np.ndarray, " unit"],
+    system: System,
     reference: ReferenceMap,
     walk: Walk,
     *,
@@ -150,23 +150,21 @@ def noise_robustness(
     velocity_gains: Sequence[float] = VELOCITY_GAINS,
     velocity_noise_m: Sequence[float] = VELOCITY_NOISE_M,
     progress: Callable[[int, int], None] | None = None,
-) -> list[dict[str, Any]]:
-    r"""Error of path integration under each disturbance, beside that of a perfect integrator and of a guess.
+) -> tuple[RobustnessRecord, ...]:
+    r"""Error of path integration under each disturbance, beside that of a perfect integrator.
 
-    A perfect integrator would be wrong by $|a - 1|\, |x_t|$ with a velocity gain a, and by a
-    Rayleigh distribution of scale $s \sqrt n$ after n steps with velocity noise s. Noise in the
-    state: what of it lies along the manifold cannot be told from a move, and adds up like velocity
-    noise (`manifold_noise_m`); a perfect attractor loses the rest. There is no such number for lost
-    units. For both there is what they cost the reading alone, measured on states of the undisturbed
-    system, read with the noise or without the units. Lesions are
-    nested: units lost at a small share are lost at larger ones. Lesioned states are read against
-        the reference map of the units left.
+    A perfect integrator errs by $|a - 1|\, |x_t|$ with a velocity gain a, and by a Rayleigh
+    distribution of scale $s \sqrt n$ after n steps with velocity noise s. State noise along the
+    manifold cannot be distinguished from a move and adds up like velocity noise
+    (`manifold_noise_m`); a perfect attractor removes the rest. Lesions have no such prediction. For
+    both, `reading_m` is the error of the reading alone: states of the undisturbed system, read with
+    the noise or without the units. Lesions are nested: units lost at a small share are lost at
+    larger ones. Lesioned states are read against the reference map of the remaining units.
 
     Args:
-        step: one step of the system, (walker, unit) and (walker, 2) to (walker, unit).
-        start: (unit,) state at the origin.
-        reference: what positions are read against; see `grow_reference`.
-        walk: where to go; as far as the last horizon is used.
+        system: the system.
+        reference: what positions are read against; see `build_reference_map`.
+        walk: where to go; used up to the last horizon.
         window_m: radius of the tracker's window; see `window_for`.
         generator: draws noise and lesions.
         horizons: steps, ascending.
@@ -177,19 +175,16 @@ def noise_robustness(
         progress: called with (done, total) conditions.
 
     Returns:
-        A row for each condition, ready for JSON (missing values are None): `kind`, `level`,
-        `reason`, and `errors`, a row for each horizon with `steps`, quartiles over walkers of
-        `tracked_m`, `anywhere_m`, `perfect_m` (a perfect integrator, without the error of reading)
-        and `reading_m` (the undisturbed system, read through the disturbance), `chance_m` and
-        `lost_share`.
+        A record for each disturbance and level.
 
     Raises:
-        InputError: levels that make no sense, another number of units than the reference map's, or
-            as in `integrate_paths`.
+        InputError: levels out of range, another number of units than the reference map's, or as in
+            `integrate_paths`.
     """
-    if reference.vectors.shape[2:] != np.shape(start):
+    if reference.vectors.shape[2:] != np.shape(system.start):
         raise InputError(
-            f"the reference map has {reference.vectors.shape[2]} units and the start state {len(start)}"
+            f"the reference map has {reference.vectors.shape[2]} units "
+            f"and the start state {len(system.start)}"
         )
     if any(not 0 <= v < math.inf for v in (*state_noise, *velocity_noise_m)) or any(
         not 0 <= v < 1 for v in lesions
@@ -198,146 +193,110 @@ def noise_robustness(
     if not all(math.isfinite(v) for v in velocity_gains):
         raise InputError("velocity gains must be finite")
     order = generator.permutation(np.flatnonzero((np.abs(reference.vectors) > 0).any(axis=(0, 1))))
-    walk = Walk(
-        walk.velocities[: max(horizons, default=0)],
-        walk.positions[: max(horizons, default=0) + 1],
-        walk.arena_m,
-        walk.kind,
-    )
-    conditions: list[tuple[str, float, Disturbance]] = []
-    for level in state_noise:
-        noisy = with_state_noise(step, level=level, generator=generator)
-        conditions.append(
-            (
-                "state noise",
-                level,
-                Disturbance(noisy, start, reference, _noisy_reader(level, generator)),
-            )
+    last = max(horizons, default=0)
+    walk = replace(walk, velocities=walk.velocities[:last], positions=walk.positions[: last + 1])
+
+    def stepping(step: Step) -> System:
+        return replace(system, step=step)
+
+    step = system.step
+    disturbances = [
+        Disturbance(
+            "state noise",
+            level,
+            stepping(with_state_noise(step, level=level, generator=generator)),
+            reference,
+            partial(add_noise, level=level, generator=generator),
         )
-    conditions += [
-        ("lesion", share, _lesion(step, start, reference, order[: round(share * len(order))]))
-        for share in lesions
+        for level in state_noise
     ]
-    for kind, levels, setting in (
-        ("velocity gain", velocity_gains, "gain"),
-        ("velocity noise", velocity_noise_m, "noise_m"),
-    ):
-        for level in levels:
-            conditions.append(
-                (
-                    kind,
-                    level,
-                    Disturbance(
-                        with_velocity_error(step, generator=generator, **{setting: level}),
-                        start,
-                        reference,
-                    ),
-                )
-            )
+    disturbances += [
+        _lesion(system, reference, share, order[: round(share * len(order))]) for share in lesions
+    ]
+    disturbances += [
+        Disturbance(
+            "velocity gain",
+            gain,
+            stepping(with_velocity_error(step, gain=gain, generator=generator)),
+            reference,
+        )
+        for gain in velocity_gains
+    ]
+    disturbances += [
+        Disturbance(
+            "velocity noise",
+            noise,
+            stepping(with_velocity_error(step, noise_m=noise, generator=generator)),
+            reference,
+        )
+        for noise in velocity_noise_m
+    ]
     per_level_m = manifold_noise_m(reference)
-    rows = []
-    for kind, level, disturbance in conditions:
-        errors = integrate_paths(
-            disturbance.step,
-            disturbance.start,
-            walk,
-            disturbance.reference,
+    records = []
+    for disturbance in disturbances:
+        run = partial(
+            integrate_paths,
+            walk=walk,
+            reference=disturbance.reference,
             window_m=window_m,
             horizons=horizons,
         )
-        steps = [int(n) for n in errors.horizons]
-        reading = [[math.nan] * 3 for _ in steps]
-        if disturbance.read is not None:
-            reading = [
-                quartiles(e)
-                for e in _read_only(step, start, walk, disturbance, window_m, horizons).tracked_m
-            ]
-        if kind == "velocity gain":
-            perfect = [
-                quartiles(
-                    abs(level - 1) * np.linalg.norm(walk.positions[n] - walk.positions[0], axis=1)
-                )
-                for n in steps
-            ]
-        else:
-            noise_m = {"velocity noise": level, "state noise": level * per_level_m}.get(
-                kind, math.nan
+        errors, read_only = run(disturbance.system), _read_only(system, walk, disturbance)
+        reading = run(read_only) if read_only else None
+        records.append(
+            RobustnessRecord(
+                kind=disturbance.kind,
+                level=disturbance.level,
+                reason=errors.reason,
+                errors=[
+                    RobustnessErrorRecord(
+                        steps=n,
+                        tracked_m=quartiles(errors.tracked_m[i]),
+                        anywhere_m=quartiles(errors.anywhere_m[i]),
+                        perfect_m=_perfect(disturbance, walk, int(n), per_level_m),
+                        reading_m=quartiles(reading.tracked_m[i]) if reading else (None,) * 3,
+                        chance_m=errors.chance_m[i],
+                        lost_share=errors.lost[i].mean(),
+                    )
+                    for i, n in enumerate(errors.horizons)
+                ],
             )
-            perfect = [
-                [noise_m * math.sqrt(-2 * n * math.log1p(-q)) for q in SHARES] for n in steps
-            ]
-        rows.append(
-            {
-                "kind": kind,
-                "level": float(level),
-                "reason": errors.reason or None,
-                "errors": _rows(errors, perfect, reading),
-            }
         )
         if progress:
-            progress(len(rows), len(conditions))
-    return rows
+            progress(len(records), len(disturbances))
+    return tuple(records)
 
 
-def _noisy_reader(
-    level: float, generator: np.random.Generator
-) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda states: add_noise(states, level=level, generator=generator)
+def _perfect(disturbance: Disturbance, walk: Walk, steps: int, per_level_m: float) -> list[float]:
+    """Quartiles of the error of a perfect integrator, without the error of reading."""
+    kind, level = disturbance.kind, disturbance.level
+    if kind == "velocity gain":
+        moved = np.linalg.norm(walk.positions[steps] - walk.positions[0], axis=1)
+        return quartiles(abs(level - 1) * moved)
+    noise_m = {"velocity noise": level, "state noise": level * per_level_m}.get(kind, math.nan)
+    return [noise_m * math.sqrt(-2 * steps * math.log1p(-q)) for q in (0.25, 0.5, 0.75)]
 
 
-def _lesion(
-    step: Step, start: np.ndarray, reference: ReferenceMap, lost: np.ndarray
-) -> Disturbance:
-    alive = np.ones(len(start), dtype=bool)
+def _lesion(system: System, reference: ReferenceMap, share: float, lost: np.ndarray) -> Disturbance:
+    alive = np.ones(len(system.start), dtype=bool)
     alive[lost] = False
     left = ReferenceMap(unit_length(np.where(alive, reference.vectors, 0.0)), reference.bin_size_m)
-    return Disturbance(
-        with_lesion(step, alive),
-        np.where(alive, start, 0.0),
-        left,
-        lambda states: np.where(alive, states, 0.0),
+    lesioned = replace(
+        system, step=with_lesion(system.step, alive), start=np.where(alive, system.start, 0.0)
     )
+    return Disturbance("lesion", share, lesioned, left, lambda g: np.where(alive, g, 0.0))
 
 
-def _read_only(
-    step: Step,
-    start: np.ndarray,
-    walk: Walk,
-    disturbance: Disturbance,
-    window_m: float,
-    horizons: Sequence[int],
-) -> PathIntegration:
-    """Errors where the system runs undisturbed, and only what is read of it is disturbed."""
+def _read_only(system: System, walk: Walk, disturbance: Disturbance) -> System | None:
+    """The undisturbed system, of which only the reading is disturbed; None where it is not."""
     read = disturbance.read
-    assert read is not None
-    state = np.broadcast_to(start, (walk.velocities.shape[1], len(start)))
+    if read is None:
+        return None
+    state = system.starts(walk.velocities.shape[1])
 
     def step_and_read(_: np.ndarray, velocities: np.ndarray) -> np.ndarray:
         nonlocal state
-        state = step(state, velocities)
+        state = system.step(state, velocities)
         return read(state)
 
-    return integrate_paths(
-        step_and_read, start, walk, disturbance.reference, window_m=window_m, horizons=horizons
-    )
-
-
-def _rows(
-    errors: PathIntegration, perfect: list[list[float]], reading: list[list[float]]
-) -> list[dict[str, Any]]:
-    return [
-        {
-            "steps": int(n),
-            "tracked_m": [_number(q) for q in quartiles(errors.tracked_m[i])],
-            "anywhere_m": [_number(q) for q in quartiles(errors.anywhere_m[i])],
-            "perfect_m": [_number(q) for q in perfect[i]],
-            "reading_m": [_number(q) for q in reading[i]],
-            "chance_m": _number(errors.chance_m[i]),
-            "lost_share": _number(errors.lost[i].mean()),
-        }
-        for i, n in enumerate(errors.horizons)
-    ]
-
-
-def _number(value: float | np.floating) -> float | None:
-    return round(float(value), 6) if np.isfinite(value) else None
+    return replace(system, step=step_and_read)

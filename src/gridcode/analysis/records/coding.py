@@ -54,6 +54,8 @@ class IndependentModulesRecord(Record):
 class CapacityProperty(PropertyRecord):
     """log2 of the places told apart in the arena, bits."""
 
+    unit: str = "bits"
+    better: str = "high"
     expected_of_independent_modules: Number = None
     arena: CapacityRecord | None = None
     by_area: tuple[CapacityRecord, ...] = ()
@@ -68,6 +70,8 @@ class CapacityProperty(PropertyRecord):
 class SeparationProperty(PropertyRecord):
     """1% quantile of neural distance over its plateau."""
 
+    unit: str = "of the plateau"
+    better: str = "high"
     confusable: Number = None
     null_confusable: Number = None
     low_quantile: Number = None
@@ -77,6 +81,8 @@ class SeparationProperty(PropertyRecord):
 class DecorrelationProperty(PropertyRecord):
     """Root mean square of the correlation curve beyond half the arena."""
 
+    unit: str = "correlation"
+    better: str = "low"
     length_m: Number = None
     distance_m: Numbers = ()
     mean: Numbers = ()
@@ -86,6 +92,8 @@ class DecorrelationProperty(PropertyRecord):
 class EqualNormProperty(PropertyRecord):
     """Coefficient of variation of the length of states."""
 
+    unit: str = "coefficient of variation"
+    better: str = "low"
     mean: Number = None
     note: str = ""
 
@@ -93,6 +101,8 @@ class EqualNormProperty(PropertyRecord):
 class UpdateProperty(PropertyRecord):
     """R^2 of one linear operator for each displacement."""
 
+    unit: str = "R^2"
+    better: str = "high"
     null_r_square: Number = None
     step_m: Number = None
     step_variation: Number = None
@@ -103,6 +113,8 @@ class UpdateProperty(PropertyRecord):
 class AlgebraicProperty(PropertyRecord):
     """Resultant of sums of phases."""
 
+    unit: str = "resultant"
+    better: str = "high"
     resultant: Numbers = ()
     null_resultant: Numbers = ()
     power: Numbers = ()
@@ -113,6 +125,8 @@ class AlgebraicProperty(PropertyRecord):
 class WhitenedProperty(PropertyRecord):
     """Participation ratio over the number of units."""
 
+    unit: str = "of the units"
+    better: str = "high"
     participation: Number = None
     null_participation: Number = None
     eigenvalues: Numbers = ()
@@ -125,6 +139,8 @@ class WhitenedProperty(PropertyRecord):
 class CorrectionProperty(PropertyRecord):
     """Share of readings that are wrong altogether under the noise."""
 
+    unit: str = "share of readings"
+    better: str = "low"
     sigma: Numbers = ()
     local_error_m: Numbers = ()
     expected_m: Numbers = ()

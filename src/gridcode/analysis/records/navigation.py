@@ -44,7 +44,11 @@ class DecodingRecord(Record):
 
 
 class SpaceRecord(Record):
-    """One walk in one arena: neural distances, path invariance and path integration."""
+    """One walk in one arena: neural distances, path invariance and path integration.
+
+    `nearest_alias_m` is the distance to the nearest place with a similar state: the spacing of a
+    periodic code.
+    """
 
     walk: str
     arena_m: float
@@ -63,7 +67,7 @@ class SpaceRecord(Record):
     decoding: tuple[DecodingRecord, ...]
     reasons: dict[str, str]
     window_m: Number
-    look_alike_m: Number
+    nearest_alias_m: Number
 
 
 class RobustnessErrorRecord(Record):

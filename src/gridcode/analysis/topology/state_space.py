@@ -1,8 +1,7 @@
-"""State space and topology of a population and of each of its modules: numbers for a summary, arrays for pictures."""
+"""State space and topology of a population and of each module: numbers, and arrays for figures."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -11,24 +10,25 @@ from jaxtyping import Float, Int
 from gridcode import display
 from gridcode.analysis.cells.phases import wave_vectors
 from gridcode.analysis.modules.detection import Module
-from gridcode.analysis.population import number
-from gridcode.analysis.topology.betti import FEWEST_NULLS, Topology, measure_topology
-from gridcode.analysis.topology.circular_coordinates import PhaseMatch, coordinates_of, match_phases
-from gridcode.analysis.topology.embedding import (
-    METHODS,
-    Rings,
-    embed,
-    explained_variance,
-    lattice_rings,
+from gridcode.analysis.records.topology import (
+    CircularCoordinatesRecord,
+    KnownShapeRecord,
+    RingsRecord,
+    SkippedRecord,
+    StatesRecord,
+    StateSpaceRecord,
+    TopologyRecord,
 )
-from gridcode.analysis.topology.known_shapes import Control, run_controls
+from gridcode.analysis.topology.betti import FEWEST_NULLS, Topology, measure_topology
+from gridcode.analysis.topology.circular_coordinates import coordinates_of, match_phases
+from gridcode.analysis.topology.embedding import METHODS, embed, explained_variance, lattice_rings
+from gridcode.analysis.topology.known_shapes import run_controls
 from gridcode.errors import InputError
 
 FEWEST_UNITS = 10
 # Of each, in JSON and in pictures.
 SHOWN_COMPONENTS, SHOWN_BARS, SHOWN_SAMPLES = 10, 60, 1500
 CONTROL_NULLS = 39
-DIMENSIONS = ("pieces", "loops", "voids")
 
 
 @dataclass(frozen=True)
@@ -36,30 +36,22 @@ class StateSpace:
     """State space and topology of a population.
 
     Attributes:
-        summary: numbers ready for JSON, see docs/theory.md.
-        arrays: a group for the whole population (`population`) and for each module (`module_0`,
-            ...), with what pictures show.
+        summary: the numbers, see docs/theory.md.
+        arrays: what figures show: a group for the whole population (`population`) and for each
+            module (`module_0`, ...).
     """
 
-    summary: dict[str, Any]
+    summary: StateSpaceRecord
     arrays: xr.DataTree
 
     def __repr__(self) -> str:
-        shapes = (
-            f"{row['name']} {tuple(row['topology']['betti'])}"
-            for row in self.summary["populations"]
-        )
+        shapes = (f"{p.name} {p.topology.betti}" for p in self.summary.populations)
         return f"StateSpace(Betti numbers: {', '.join(shapes) or 'none measured'})"
 
     def _repr_html_(self) -> str:
         rows = [
-            (
-                row["name"],
-                row["n_units"],
-                tuple(row["topology"]["betti"]),
-                "yes" if row["topology"]["torus"] else "not shown",
-            )
-            for row in self.summary["populations"]
+            (p.name, p.n_units, p.topology.betti, "yes" if p.topology.torus else "not shown")
+            for p in self.summary.populations
         ]
         return display.wide_table(
             "State space", ("population", "units", "Betti numbers", "torus"), rows
@@ -126,75 +118,80 @@ def analyse_state_space(
         if progress:
             progress(done + now, total)
 
-    # A stream for each population: none changes when another is added.
+    # A random stream for each population, so that none changes when another is added.
     rng = np.random.default_rng
-    rows: list[dict[str, Any]] = []
-    skipped: list[dict[str, Any]] = []
+    populations: list[StatesRecord] = []
+    skipped: list[SkippedRecord] = []
     groups: dict[str, xr.Dataset] = {}
-    everyone = np.arange(given.shape[1])
-    for name, m in [("population", -1), *((f"module_{m}", m) for m in range(len(modules)))]:
-        units = everyone if m < 0 else modules[m].units
+
+    def skip(name: str, n_units: int, reason: str) -> None:
+        skipped.append(SkippedRecord(name=name, n_units=n_units, reason=reason))
+
+    for name, m in [("population", None), *((f"module_{m}", m) for m in range(len(modules)))]:
+        units = np.arange(given.shape[1]) if m is None else modules[m].units
         if len(units) < fewest_units:
-            skipped.append(
-                {
-                    "name": name,
-                    "n_units": len(units),
-                    "reason": f"{len(units)} units: fewer than {fewest_units}",
-                }
-            )
+            skip(name, len(units), f"{len(units)} units: fewer than {fewest_units}")
             continue
         try:
-            row, arrays = _measure(
+            record, groups[name] = _measure(
+                name,
+                m,
                 given[:, units],
                 places,
-                whole_vectors_m if m < 0 else modules[m].vectors_m,
-                generator=rng([seed, 20, m + 1]),
+                whole_vectors_m if m is None else modules[m].vectors_m,
+                generator=rng([seed, 20, 0 if m is None else m + 1]),
                 nulls=nulls,
                 tick=tick,
             )
         except InputError as error:
-            skipped.append({"name": name, "n_units": len(units), "reason": str(error)})
+            skip(name, len(units), str(error))
         else:
-            rows.append({"name": name, "module": None if m < 0 else m, "n_units": len(units)} | row)
-            groups[name] = arrays
+            populations.append(record)
         done += nulls
-    found: tuple[Control, ...] = ()
-    held = [row["module"] for row in rows if row["module"] is not None]
-    largest = max(held, key=lambda m: len(modules[m].units)) if controls and held else None
-    if largest is not None:
+    shapes: list[KnownShapeRecord] = []
+    held = [p.module for p in populations if p.module is not None]
+    if controls and held:
+        largest = max(held, key=lambda m: len(modules[m].units))
         module = modules[largest]
         try:
             found = run_controls(
-                given[:, module.units], places, spacing_m=module.spacing_m, orientation_deg=module.orientation_deg,
-                generator=rng([seed, 21]), nulls=control_nulls, progress=tick,
-            )  # fmt: skip
+                given[:, module.units],
+                places,
+                spacing_m=module.spacing_m,
+                orientation_deg=module.orientation_deg,
+                generator=rng([seed, 21]),
+                nulls=control_nulls,
+                progress=tick,
+            )
         except InputError as error:
-            skipped.append({"name": "controls", "n_units": len(module.units), "reason": str(error)})
-    summary = {
-        "samples": len(given),
-        "nulls": nulls,
-        "whole_vectors_m": None
-        if whole_vectors_m is None
-        else [[number(x) for x in vector] for vector in whole_vectors_m],
-        "populations": rows,
-        "skipped": skipped,
-        "controls": [
-            {
-                "name": c.name,
-                "of_module": largest,
-                "expected_torus": c.expected,
-                "as_expected": c.as_expected,
-            }
-            | _topology_row(c.topology)
-            for c in found
-        ],
-    }
+            skip("controls", len(module.units), str(error))
+        else:
+            shapes = [
+                KnownShapeRecord.of(
+                    _topology(c.topology),
+                    name=c.name,
+                    of_module=largest,
+                    expected_torus=c.expected,
+                    as_expected=c.as_expected,
+                )
+                for c in found
+            ]
+    summary = StateSpaceRecord(
+        samples=len(given),
+        nulls=nulls,
+        whole_vectors_m=whole_vectors_m,
+        populations=tuple(populations),
+        skipped=tuple(skipped),
+        controls=tuple(shapes),
+    )
     return StateSpace(
         summary, xr.DataTree.from_dict({f"/{name}": data for name, data in groups.items()})
     )
 
 
 def _measure(
+    name: str,
+    module: int | None,
     states: Float[np.ndarray, "sample unit"],
     places: Float[np.ndarray, "sample 2"],
     vectors_m: Float[np.ndarray, "2 2"] | None,
@@ -202,29 +199,21 @@ def _measure(
     generator: np.random.Generator,
     nulls: int,
     tick: Callable[[int, int], None],
-) -> tuple[dict[str, Any], xr.Dataset]:
-    """Numbers and arrays of one population; phases, rings and the match of coordinates where it has a lattice."""
+) -> tuple[StatesRecord, xr.Dataset]:
+    """Numbers and arrays of one population; rings and lattice phases where it has a lattice."""
     variance = explained_variance(states)
     topology = measure_topology(states, generator=generator, nulls=nulls, progress=tick)
     arrays = _topology_arrays(topology, places)
-    row: dict[str, Any] = {
-        "explained": [number(v) for v in variance.explained[:SHOWN_COMPONENTS]],
-        "dimension": number(variance.dimension),
-        "shuffled_dimension": number(variance.shuffled_dimension),
-        "topology": _topology_row(topology),
-        "rings": None,
-        "rings_reason": "",
-        "toroidal": None,
-    }
+    shown = min(SHOWN_SAMPLES, len(states))
     for method in METHODS:
         found = embed(
             states,
             generator=generator,
             method=method,
-            most_samples=min(SHOWN_SAMPLES, len(states)),
+            most_samples=shown,
             neighbours=min(30, len(states) // 4),
         )
-        arrays[f"{method}"] = ((f"{method}_sample", "axis"), found.points.astype(np.float32))
+        arrays[method] = ((f"{method}_sample", "axis"), found.points.astype(np.float32))
         arrays[f"{method}_positions_m"] = (
             (f"{method}_sample", "component"),
             places[found.samples].astype(np.float32),
@@ -234,54 +223,58 @@ def _measure(
         coordinates = coordinates_of(topology)
     except InputError as error:
         reason = str(error)
-    if coordinates is not None:
+    else:
         arrays["toroidal"] = (("landmark", "coordinate"), coordinates.astype(np.float32))
+    rings, rings_reason, toroidal = None, "", None
     if vectors_m is not None:
         waves = wave_vectors(vectors_m)
         arrays.attrs["vectors_m"] = np.asarray(vectors_m, dtype=np.float64).ravel()
         try:
-            rings = lattice_rings(states, places, waves_per_m=waves, generator=generator)
+            on_rings = lattice_rings(states, places, waves_per_m=waves, generator=generator)
         except InputError as error:
-            row["rings_reason"] = str(error)
+            rings_reason = str(error)
         else:
-            row["rings"] = _rings_row(rings, waves)
-            shown = np.sort(
-                generator.choice(len(states), size=min(SHOWN_SAMPLES, len(states)), replace=False)
+            rings = RingsRecord.of(
+                on_rings,
+                chance_95=on_rings.chance,
+                place_error_m=on_rings.phase_error / np.hypot(*waves.T),
             )
-            arrays["rings"] = (
-                ("ring_sample", "wave", "part"),
-                np.stack([rings.points.real, rings.points.imag], axis=-1)[shown].astype(np.float32),
-            )
+            some = np.sort(generator.choice(len(states), size=shown, replace=False))
+            points = np.stack([on_rings.points.real, on_rings.points.imag], axis=-1)[some]
+            arrays["rings"] = (("ring_sample", "wave", "part"), points.astype(np.float32))
             arrays["rings_positions_m"] = (
                 ("ring_sample", "component"),
-                places[shown].astype(np.float32),
+                places[some].astype(np.float32),
             )
-        match = (
-            match_phases(
-                coordinates, np.mod(places[topology.samples] @ np.linalg.inv(vectors_m), 1.0)
-            )
-            if coordinates is not None
-            else None
+        toroidal = CircularCoordinatesRecord(
+            matrix=None, correlation=None, unimodular=None, reason=reason
         )
-        row["toroidal"] = _match_row(match, reason)
-    return row, arrays
+        if coordinates is not None:
+            phases = np.mod(places[topology.samples] @ np.linalg.inv(vectors_m), 1.0)
+            match = match_phases(coordinates, phases)
+            toroidal = CircularCoordinatesRecord.of(match, correlation=np.abs(match.correlation))
+    record = StatesRecord.of(
+        variance,
+        name=name,
+        module=module,
+        n_units=states.shape[1],
+        explained=variance.explained[:SHOWN_COMPONENTS],
+        topology=_topology(topology),
+        rings=rings,
+        rings_reason=rings_reason,
+        toroidal=toroidal,
+    )
+    return record, arrays
 
 
-def _topology_row(found: Topology) -> dict[str, Any]:
-    return {
-        "betti": list(found.betti),
-        "by_gap": list(found.by_gap),
-        "p_value": [number(p) for p in found.p_value],
-        "torus": found.torus,
-        "torus_p_value": number(found.torus_p_value),
-        "product": number(found.product),
-        "longest": [
-            [number(v) for v in found.diagram.lifetimes(d)[:4]] for d in range(len(DIMENSIONS))
-        ],
-        "null_95": [number(v) for v in np.quantile(found.null_longest, 0.95, axis=0)],
-        "alive_between": [number(w / found.diagram.scale) for w in found.window],
-        "landmarks": len(found.points),
-    }
+def _topology(found: Topology) -> TopologyRecord:
+    return TopologyRecord.of(
+        found,
+        longest=[found.diagram.lifetimes(d)[:4] for d in range(3)],
+        null_95=np.quantile(found.null_longest, 0.95, axis=0),
+        alive_between=[w / found.diagram.scale for w in found.window],
+        landmarks=len(found.points),
+    )
 
 
 def _topology_arrays(found: Topology, places: Float[np.ndarray, "sample 2"]) -> xr.Dataset:
@@ -303,26 +296,6 @@ def _topology_arrays(found: Topology, places: Float[np.ndarray, "sample 2"]) -> 
         },
         attrs={"threshold": found.diagram.threshold / found.diagram.scale},
     )
-
-
-def _rings_row(found: Rings, waves: Float[np.ndarray, "wave 2"]) -> dict[str, Any]:
-    return {
-        "correlation": [number(v) for v in found.correlation],
-        "chance_95": [number(v) for v in found.chance],
-        "place_error_m": [number(v) for v in found.phase_error / np.hypot(*waves.T)],
-        "radius_spread": [number(v) for v in found.radius_spread],
-    }
-
-
-def _match_row(found: PhaseMatch | None, reason: str) -> dict[str, Any]:
-    if found is None:
-        return {"matrix": None, "correlation": None, "unimodular": None, "reason": reason}
-    return {
-        "matrix": found.matrix.tolist(),
-        "correlation": [number(v) for v in np.abs(found.correlation)],
-        "unimodular": found.unimodular,
-        "reason": "",
-    }
 
 
 def lattice_of_the_whole(
