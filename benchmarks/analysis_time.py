@@ -27,7 +27,7 @@ from gridcode.analysis.cells.lattice import fit_lattices
 from gridcode.analysis.cells.ratemaps import RateMapAccumulator
 from gridcode.analysis.population import score_dataset
 from gridcode.analysis.synthetic import lattice_cell
-from gridcode.analysis.system import roll
+from gridcode.analysis.system import System, roll
 from gridcode.config import EvaluationConfig
 from gridcode.world.walks import Walk, smooth_walk
 
@@ -89,9 +89,9 @@ def main() -> None:
         return result
 
     if options.run:
-        step, start = gridcode.load_network(options.run).as_system()
+        system = System(*gridcode.load_network(options.run).as_system(), 0.15)
         states = [
-            timed("rollout of the network (not in the total)", lambda: roll(step, start, walk))
+            timed("rollout of the network (not in the total)", lambda: roll(system, walk))
             for _ in range(options.repeats)
         ]
         activity = states[0][1:]

@@ -9,6 +9,7 @@ from scipy.linalg import block_diag, expm
 from gridcode.analysis.dynamics.generators import probe_velocities
 from gridcode.analysis.dynamics.manifold import random_velocities, sample_manifold
 from gridcode.analysis.synthetic import ideal_grid_code, place_code, random_code
+from gridcode.analysis.system import System
 from gridcode.config import ModelConfig
 from gridcode.models.network import GridNetwork
 
@@ -55,9 +56,7 @@ def relaxing(n, rate):
 
 def sampled(system, walkers=64, seed=1):
     return sample_manifold(
-        system.step,
-        system.start,
-        max_step_m=MAX_STEP_M,
+        System(system.step, system.start, MAX_STEP_M),
         walkers=walkers,
         generator=np.random.default_rng(seed),
     )

@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 from planted import ARENA_M, constant, grid, noise_code, places_of, silent
@@ -31,26 +29,14 @@ def found():
 
 
 def headline(found, code, name):
-    return found[code]["properties"][name]["headline"]
+    return getattr(found[code].properties, name).headline
 
 
 def test_four_codes_compare_as_they_should(found):
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    names = {
-        "capacity",
-        "separation",
-        "decorrelation",
-        "equal_norm",
-        "update",
-        "algebraic",
-        "whitened",
-        "correction",
-    }
     for code, row in found.items():
-        assert set(row["properties"]) == names
-        for name, p in row["properties"].items():
-            assert p["headline"] is not None, (code, name, p["reason"])
-            assert p["null"] is not None or p["expected"] is not None
+        for name, p in row.properties:
+            assert p.headline is not None, (code, name, p.reason)
+            assert p.null is not None or p.expected is not None
     assert (
         headline(found, "grid", "capacity")
         > headline(found, "place", "capacity")
@@ -76,24 +62,21 @@ def test_four_codes_compare_as_they_should(found):
         < 0.9
         < headline(found, "one module", "correction")
     )
-    assert found["one module"]["properties"]["whitened"]["participation"] == pytest.approx(
-        6, rel=0.03
-    )
+    assert found["one module"].properties.whitened.participation == pytest.approx(6, rel=0.03)
 
 
 def test_capacity_saturates_with_area_for_one_module_only(found):
     for code, exponent in (("grid", 1.0), ("random", 1.0), ("one module", 0.0)):
-        p = found[code]["properties"]["capacity"]
-        assert p["area_exponent"] == pytest.approx(exponent, abs=0.15)
-    one, many = (found[c]["properties"]["capacity"] for c in ("one module", "grid"))
-    assert one["independent_modules"]["number"] == pytest.approx(1, abs=0.05)
+        p = found[code].properties.capacity
+        assert p.area_exponent == pytest.approx(exponent, abs=0.15)
+    one, many = (found[c].properties.capacity for c in ("one module", "grid"))
+    assert one.independent_modules.number == pytest.approx(1, abs=0.05)
     assert (
-        many["independent_modules"]["number"] is None
-        and "still grows" in many["independent_modules"]["reason"]
+        many.independent_modules.number is None and "still grows" in many.independent_modules.reason
     )
-    assert one["headline"] == pytest.approx(one["expected_of_independent_modules"], abs=0.2)
-    assert many["headline"] == pytest.approx(many["expected"], abs=0.2)
-    assert "falls" in found["place"]["properties"]["capacity"]["independent_modules"]["reason"]
+    assert one.headline == pytest.approx(one.expected_of_independent_modules, abs=0.2)
+    assert many.headline == pytest.approx(many.expected, abs=0.2)
+    assert "falls" in found["place"].properties.capacity.independent_modules.reason
 
 
 def test_noise_is_relative_to_the_states(found):
@@ -101,10 +84,8 @@ def test_noise_is_relative_to_the_states(found):
     louder = properties(
         lambda x: 50.0 * one(x), beyond_m=50.0, labels=one.label, vectors_m=one.vectors_m
     )
-    for name, p in louder["properties"].items():
-        assert p["headline"] == pytest.approx(
-            found["one module"]["properties"][name]["headline"], rel=1e-3, abs=1e-6
-        )
+    for name, p in louder.properties:
+        assert p.headline == pytest.approx(headline(found, "one module", name), rel=1e-3, abs=1e-6)
 
 
 def test_maps_of_a_code_have_its_properties(found):
@@ -114,10 +95,10 @@ def test_maps_of_a_code_have_its_properties(found):
         code_from_maps(maps, bin_size_m=0.05), labels=modules.label, vectors_m=modules.vectors_m
     )
     for name in ("capacity", "separation", "decorrelation", "update", "algebraic", "whitened"):
-        assert again["properties"][name]["headline"] == pytest.approx(
+        assert getattr(again.properties, name).headline == pytest.approx(
             headline(found, "grid", name), rel=0.05
         )
-    assert again["properties"]["equal_norm"]["headline"] < 0.02
+    assert again.properties.equal_norm.headline < 0.02
 
 
 def test_the_same_generator_gives_the_same_numbers(found):
@@ -127,11 +108,7 @@ def test_the_same_generator_gives_the_same_numbers(found):
 @pytest.mark.parametrize("code", [constant, silent])
 def test_a_code_without_places_has_reasons_and_no_numbers(code):
     row = properties(code)
-    json.dumps(row, allow_nan=False)
-    assert all(
-        p["headline"] is None and "the same everywhere" in p["reason"]
-        for p in row["properties"].values()
-    )
+    assert all(p.headline is None and "the same everywhere" in p.reason for _, p in row.properties)
 
 
 def test_units_in_no_module_and_places_never_visited_are_left_out():
@@ -144,24 +121,19 @@ def test_units_in_no_module_and_places_never_visited_are_left_out():
         labels=np.full(20, -1),
         vectors_m=code.vectors_m,
     )
-    json.dumps(row, allow_nan=False)
-    assert row["places"] < 3000
-    p = row["properties"]
-    assert (
-        p["capacity"]["expected_of_independent_modules"] is None
-        and p["capacity"]["by_modules"] == []
-    )
-    assert "two of them" in p["whitened"]["module_reason"]
-    assert p["algebraic"]["headline"] > 0.99 and p["update"]["headline"] > 0.95
+    assert row.places < 3000
+    p = row.properties
+    assert p.capacity.expected_of_independent_modules is None and p.capacity.by_modules == ()
+    assert "two of them" in p.whitened.module_reason
+    assert p.algebraic.headline > 0.99 and p.update.headline > 0.95
 
 
 def test_units_that_repeat_each_other_are_no_trouble():
     code = grid((0.9,), units=9)
     row = properties(lambda x: np.repeat(code(x), 3, axis=1))
-    json.dumps(row, allow_nan=False)
-    assert row["properties"]["whitened"]["participation"] == pytest.approx(6, rel=0.05)
+    assert row.properties.whitened.participation == pytest.approx(6, rel=0.05)
     single = properties(lambda x: code(x)[:, :1])
-    json.dumps(single, allow_nan=False)
+    single.model_dump_json()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,3 @@
-import json
 import math
 
 import numpy as np
@@ -14,9 +13,14 @@ from gridcode.analysis.navigation.decoding import (
     quartiles,
     window_for,
 )
-from gridcode.analysis.navigation.out_of_distribution import Condition, generalise
-from gridcode.analysis.navigation.reference import ReferenceMap, grow_reference, look_alike_m
+from gridcode.analysis.navigation.out_of_distribution import WalkCondition, generalise
+from gridcode.analysis.navigation.reference import (
+    ReferenceMap,
+    build_reference_map,
+    nearest_alias_m,
+)
 from gridcode.analysis.synthetic import bin_centres, lattice_cell
+from gridcode.analysis.system import System
 from gridcode.errors import InputError
 from gridcode.world.walks import smooth_walk
 
@@ -57,11 +61,9 @@ class Planted:
 
 
 def reference_of(system, side=4.0, **settings):
-    return grow_reference(
-        system.step,
-        system.start,
+    return build_reference_map(
+        System(system.step, system.start, MAX_STEP_M),
         arena_m=side,
-        max_step_m=MAX_STEP_M,
         generator=np.random.default_rng(3),
         **({"trees": 2} | settings),
     )
@@ -85,8 +87,7 @@ def walk_of(steps=300, walkers=100, arena=2.0):
 
 def integrate(system, reference, walk, **settings):
     return integrate_paths(
-        system.step,
-        system.start,
+        System(system.step, system.start, MAX_STEP_M),
         walk,
         reference,
         **({"window_m": 0.25, "horizons": HORIZONS} | settings),
@@ -146,10 +147,12 @@ def test_a_state_that_does_not_integrate_is_no_better_than_a_guess():
         return np.abs(np.sin(velocities @ mixing + 1))
 
     start = np.abs(np.sin(np.ones(40)))
-    reference = grow_reference(
-        step, start, arena_m=4.0, max_step_m=MAX_STEP_M, generator=rng, trees=1
+    reference = build_reference_map(
+        System(step, start, MAX_STEP_M), arena_m=4.0, generator=rng, trees=1
     )
-    found = integrate_paths(step, start, walk_of(), reference, window_m=0.25, horizons=HORIZONS)
+    found = integrate_paths(
+        System(step, start, MAX_STEP_M), walk_of(), reference, window_m=0.25, horizons=HORIZONS
+    )
     late = [median(found.anywhere_m[i]) / found.chance_m[i] for i in (2, 3)]
     assert all(0.6 < ratio < 1.4 for ratio in late)
     # Saturated: no growth between the last two horizons.
@@ -162,11 +165,15 @@ def test_a_constant_state_has_no_position():
     def step(states, _velocities):
         return states + 0.0
 
-    reference = grow_reference(
-        step, start, arena_m=3.0, max_step_m=MAX_STEP_M, generator=np.random.default_rng(0)
+    reference = build_reference_map(
+        System(step, start, MAX_STEP_M), arena_m=3.0, generator=np.random.default_rng(0)
     )
     found = integrate_paths(
-        step, start, walk_of(walkers=5), reference, window_m=0.25, horizons=HORIZONS
+        System(step, start, MAX_STEP_M),
+        walk_of(walkers=5),
+        reference,
+        window_m=0.25,
+        horizons=HORIZONS,
     )
     assert np.isnan(found.tracked_m).all() and np.isnan(found.anywhere_m).all()
     assert "same everywhere" in found.reason
@@ -178,7 +185,7 @@ def test_a_constant_state_has_no_position():
 def test_one_module_is_ambiguous_in_the_arena_but_can_be_followed():
     system = Planted((0.6,), units=30)
     reference = reference_of(system)
-    alike = look_alike_m(reference, generator=np.random.default_rng(0))
+    alike = nearest_alias_m(reference, generator=np.random.default_rng(0))
     assert alike == pytest.approx(0.6, abs=0.05)
     window = window_for(alike, max_step_m=MAX_STEP_M, bin_size_m=reference.bin_size_m)
     assert MAX_STEP_M < window < 0.3
@@ -188,7 +195,7 @@ def test_one_module_is_ambiguous_in_the_arena_but_can_be_followed():
 
 
 def test_several_modules_look_alike_nowhere_near(perfect):
-    assert look_alike_m(perfect[1], generator=np.random.default_rng(0), longest_m=1.0) > 0.65
+    assert nearest_alias_m(perfect[1], generator=np.random.default_rng(0), longest_m=1.0) > 0.65
     assert window_for(math.inf, max_step_m=0.15, bin_size_m=0.05) == 0.5
     assert window_for(0.3, max_step_m=0.15, bin_size_m=0.05) == pytest.approx(0.262, abs=1e-3)
 
@@ -220,8 +227,7 @@ def test_shuffled_units_change_nothing(perfect):
         return system.step(states[:, back], velocities)[:, order]
 
     shuffled = integrate_paths(
-        step,
-        system.start[order],
+        System(step, system.start[order], MAX_STEP_M),
         walk_of(100, 20),
         ReferenceMap(reference.vectors[..., order], 0.05),
         window_m=0.25,
@@ -285,11 +291,9 @@ def test_the_reference_map_takes_no_step_longer_than_asked():
         return states + velocities @ np.ones((2, 3))
 
     moved = []
-    grow_reference(
-        step,
-        np.zeros(3),
+    build_reference_map(
+        System(step, np.zeros(3), 0.12),
         arena_m=3.0,
-        max_step_m=0.12,
         bin_size_m=0.045,
         generator=np.random.default_rng(0),
         trees=3,
@@ -317,12 +321,12 @@ def test_the_reference_map_takes_no_step_longer_than_asked():
         (lambda s, r: integrate(s, r, walk_of(20, 3), window_m=0.05), "longest step"),
         (lambda s, r: integrate(s, r.within(1.0), walk_of(20, 3)), "does not cover"),
         (
-            lambda s, _r: generalise(s.step, s.start, max_step_m=0.15, extent_m=2.0, conditions=()),
+            lambda s, _r: generalise(System(s.step, s.start, 0.15, extent_m=2.0), conditions=()),
             "no conditions",
         ),
         (
             lambda s, _r: generalise(
-                s.step, s.start, max_step_m=0.15, extent_m=2.0, conditions=[Condition("swim")]
+                System(s.step, s.start, 0.15, extent_m=2.0), conditions=[WalkCondition("swim")]
             ),
             "unknown walk 'swim'",
         ),
@@ -348,39 +352,32 @@ def test_quartiles_count_the_lost_as_furthest():
     assert "one horizon" in matched_dead_reckoning(empty).reason
 
 
-def test_generalisation_gives_rows_ready_for_json():
-    conditions = [Condition("smooth", 1.0, 200), Condition("straight", 1.5, 120)]
+def test_generalisation_gives_a_record_for_each_condition():
+    conditions = [WalkCondition("smooth", 1.0, 200), WalkCondition("straight", 1.5, 120)]
     system = Planted((0.9,), units=16, noise_m=0.006)
     seen = []
-    settings = {"max_step_m": MAX_STEP_M, "extent_m": 1.2, "conditions": conditions, "walkers": 24}
     rows = generalise(
-        system.step,
-        system.start,
-        **settings,
+        System(system.step, system.start, MAX_STEP_M, extent_m=1.2),
+        conditions=conditions,
+        walkers=24,
         progress=lambda done, total: seen.append((done, total)),
     )
-    json.dumps(rows, allow_nan=False)
-    assert [(r["walk"], r["arena_m"]) for r in rows] == [("smooth", 1.2), ("straight", 1.8)]
-    assert all(r.keys() == rows[0].keys() for r in rows)
-    assert [d["steps"] for d in rows[0]["decoding"]] == [1, 10, 100]
-    assert rows[0]["noise_m"] == pytest.approx(0.006, rel=0.4)
-    assert rows[0]["growth_exponent"] == pytest.approx(0.5, abs=0.2)
-    assert [i["steps"] for i in rows[0]["invariance"]] == [5, 10, 20, 40, 80, 160]
-    assert rows[0]["invariance"][-1]["fraction"] > rows[0]["invariance"][0]["fraction"]
+    assert [(r.walk, r.arena_m) for r in rows] == [("smooth", 1.2), ("straight", 1.8)]
+    assert [d.steps for d in rows[0].decoding] == [1, 10, 100]
+    assert rows[0].noise_m == pytest.approx(0.006, rel=0.4)
+    assert rows[0].growth_exponent == pytest.approx(0.5, abs=0.2)
+    assert [i.steps for i in rows[0].invariance] == [5, 10, 20, 40, 80, 160]
+    assert rows[0].invariance[-1].fraction > rows[0].invariance[0].fraction
     done = [d for d, _ in seen]
     assert done == sorted(done) and seen[-1][0] == seen[-1][1]
 
 
 def test_generalisation_is_reproducible_and_its_seed_matters():
     system = Planted((0.9,), units=4)
-    settings = {
-        "max_step_m": MAX_STEP_M,
-        "extent_m": 1.2,
-        "conditions": [Condition("uniform", 1.0, 20)],
-        "walkers": 8,
-    }
+    settings = {"conditions": [WalkCondition("uniform", 1.0, 20)], "walkers": 8}
     first, again, other = (
-        generalise(system.step, system.start, **settings, seed=seed) for seed in (0, 0, 1)
+        generalise(System(system.step, system.start, MAX_STEP_M, 1.2), **settings, seed=seed)
+        for seed in (0, 0, 1)
     )
     assert first == again
     assert first != other
@@ -388,18 +385,14 @@ def test_generalisation_is_reproducible_and_its_seed_matters():
 
 def test_generalisation_of_a_constant_system_gives_reasons_not_numbers():
     rows = generalise(
-        lambda g, _v: g + 0.0,
-        np.ones(4),
-        max_step_m=0.15,
-        extent_m=1.6,
-        conditions=[Condition("smooth", 1.0, 30)],
+        System(lambda g, _v: g + 0.0, np.ones(4), 0.15, extent_m=1.6),
+        conditions=[WalkCondition("smooth", 1.0, 30)],
         walkers=8,
     )
-    json.dumps(rows, allow_nan=False)
     assert (
-        rows[0]["decorrelation_m"] is None
-        and rows[0]["noise_m"] is None
-        and rows[0]["growth_exponent"] is None
+        rows[0].decorrelation_m is None
+        and rows[0].noise_m is None
+        and rows[0].growth_exponent is None
     )
-    assert rows[0]["decoding"][0]["tracked_m"] == [None, None, None]
-    assert set(rows[0]["reasons"]) == {"curve", "invariance", "decoding", "dead_reckoning"}
+    assert rows[0].decoding[0].tracked_m == (None, None, None)
+    assert set(rows[0].reasons) == {"curve", "invariance", "decoding", "dead_reckoning"}

@@ -6,7 +6,7 @@ from gridcode.analysis.cells.ratemaps import rate_maps
 from gridcode.analysis.evaluate import evaluate_system
 from gridcode.analysis.records import Summary
 from gridcode.analysis.synthetic import lattice_cell
-from gridcode.analysis.system import roll, roll_rate_maps
+from gridcode.analysis.system import System, roll, roll_rate_maps
 from gridcode.config import EvaluationConfig
 from gridcode.world.walks import WALKS, samples, smooth_walk, uniform_walk
 
@@ -123,8 +123,8 @@ def test_bad_rate_map_input():
 def test_maps_along_the_way_equal_maps_of_the_whole_rollout(rng):
     step, start = PerfectGridSystem(0.5).system()
     walk = smooth_walk(arena_m=2.0, steps=40, walkers=20, max_step_m=0.15, generator=rng)
-    streamed = roll_rate_maps(step, start, walk, bin_size_m=0.1)
-    states = roll(step, start, walk)
+    streamed = roll_rate_maps(System(step, start, 0.15), walk, bin_size_m=0.1)
+    states = roll(System(step, start, 0.15), walk)
     assert states.shape == (41, 20, 7)
     whole = rate_maps(samples(walk), states[1:].reshape(-1, 7), arena_m=2.0, bin_size_m=0.1)
     np.testing.assert_allclose(streamed["rate"], whole["rate"], rtol=1e-6)

@@ -6,6 +6,7 @@ from planted import MAX_STEP_M, PERIOD_M, Torus, relaxing, sampled
 
 from gridcode.analysis.dynamics.fixedpoints import period_error, return_map
 from gridcode.analysis.dynamics.manifold import sample_manifold
+from gridcode.analysis.system import System
 from gridcode.errors import InputError
 
 
@@ -87,9 +88,7 @@ def test_a_slow_spiral_is_a_fixed_point_and_a_circle_is_not():
         matrix = size * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
         system = Torus(lambda x, v, m=matrix: x @ m.T + v)
         sample = sample_manifold(
-            system.step,
-            system.start,
-            max_step_m=0.05,
+            System(system.step, system.start, 0.05),
             walkers=10,
             generator=np.random.default_rng(0),
             steps=(2, 5),

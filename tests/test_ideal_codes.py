@@ -13,7 +13,7 @@ from gridcode.analysis.coding.codes import (
 )
 from gridcode.analysis.navigation.decoding import integrate_paths
 from gridcode.analysis.navigation.invariance import path_invariance
-from gridcode.analysis.navigation.reference import ReferenceMap, grow_reference
+from gridcode.analysis.navigation.reference import ReferenceMap, build_reference_map
 from gridcode.analysis.synthetic import (
     bin_centres,
     ideal_grid_code,
@@ -22,6 +22,7 @@ from gridcode.analysis.synthetic import (
     random_code,
     random_code_similarity,
 )
+from gridcode.analysis.system import System
 from gridcode.errors import InputError
 from gridcode.world.walks import smooth_walk
 
@@ -160,10 +161,14 @@ def test_as_a_system_path_integration_and_invariance_are_perfect(rng):
     code = ideal_grid_code(SPACINGS_M, units_per_module=16, generator=rng)
     step, start = code.as_system()
     walk = smooth_walk(arena_m=2.0, steps=100, walkers=40, max_step_m=0.15, generator=rng)
-    reference = grow_reference(step, start, arena_m=3.0, max_step_m=0.15, generator=rng)
-    found = integrate_paths(step, start, walk, reference, window_m=0.25, horizons=(1, 100))
+    reference = build_reference_map(System(step, start, 0.15), arena_m=3.0, generator=rng)
+    found = integrate_paths(
+        System(step, start, 0.15), walk, reference, window_m=0.25, horizons=(1, 100)
+    )
     assert found.tracked_m.max() < 0.02 and found.anywhere_m.max() < 0.02
-    invariance = path_invariance(step, start, walk.velocities, generator=rng, lengths=(5, 80))
+    invariance = path_invariance(
+        System(step, start, 0.15), walk.velocities, generator=rng, lengths=(5, 80)
+    )
     assert invariance.square.max() < 1e-20
 
 

@@ -1,4 +1,3 @@
-import json
 import math
 
 import numpy as np
@@ -135,21 +134,20 @@ def mechanism(seed=0, **settings):
     )
 
 
-def test_the_description_is_ready_for_json_and_repeatable():
+def test_the_description_is_repeatable():
     found = mechanism(states=np.abs(np.random.default_rng(0).standard_normal((9, 47))))
-    json.dumps(found.summary, allow_nan=False)
-    assert found.summary["blocks"]["within"] == pytest.approx(1)
-    assert [p["module"] for p in found.summary["profiles"]] == [0, 1]
+    assert found.summary.blocks.within == pytest.approx(1)
+    assert [p.module for p in found.summary.profiles] == [0, 1]
     assert all(
-        p["slope"] == pytest.approx(1, abs=0.06) and p["explained_at_rest"] > 0.9
-        for p in found.summary["profiles"]
+        p.slope == pytest.approx(1, abs=0.06) and p.explained_at_rest > 0.9
+        for p in found.summary.profiles
     )
-    assert found.summary["spectrum"]["active_units"] == 47
+    assert found.summary.spectrum.active_units == 47
     # Sorted by module, with the silent ones last: what lies outside the blocks is zero.
     assert np.abs(found.weights[:24, 24:]).max() == np.abs(found.weights[44:]).max() == 0
     assert mechanism().summary == mechanism().summary
     assert mechanism(1).summary != mechanism().summary
-    assert mechanism().summary["spectrum"]["gain"] is None
+    assert mechanism().summary.spectrum.gain is None
 
 
 def test_an_untrained_network_has_no_mechanism():
@@ -167,9 +165,9 @@ def test_an_untrained_network_has_no_mechanism():
         generator=rng,
         nulls=99,
     )
-    assert found.summary["profiles"][0]["p_value"] > 0.02
-    assert found.summary["profiles"][0]["explained_at_rest"] < 0.05
-    assert found.summary["blocks"]["p_value"] > 0.02
+    assert found.summary.profiles[0].p_value > 0.02
+    assert found.summary.profiles[0].explained_at_rest < 0.05
+    assert found.summary.blocks.p_value > 0.02
 
 
 def described(planted, *, labels=None, phases=None):

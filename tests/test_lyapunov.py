@@ -6,6 +6,7 @@ from planted import OFF, PERIOD_M, Torus, moves, sampled
 
 from gridcode.analysis.dynamics.lyapunov import lyapunov_exponents
 from gridcode.analysis.dynamics.manifold import random_velocities, sample_manifold
+from gridcode.analysis.system import System
 from gridcode.errors import InputError
 
 
@@ -31,7 +32,7 @@ def test_lyapunov_exponents_of_relaxing_and_of_unstable_systems():
     relaxed = Torus(lambda x, v: 0.95 * x + v)
     velocities = random_velocities(150, 8, max_step_m=0.02, generator=np.random.default_rng(0))
     start = sample_manifold(
-        relaxed.step, relaxed.start, max_step_m=0.02, walkers=8, generator=np.random.default_rng(0)
+        System(relaxed.step, relaxed.start, 0.02), walkers=8, generator=np.random.default_rng(0)
     ).states
     found = lyapunov_exponents(
         relaxed.step, start, velocities, generator=np.random.default_rng(0), exponents=3

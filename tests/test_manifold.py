@@ -10,6 +10,7 @@ from gridcode.analysis.dynamics.manifold import (
     step_gains,
     tangent_plane,
 )
+from gridcode.analysis.system import System
 from gridcode.errors import InputError
 
 NOISE = np.random.default_rng(0)
@@ -66,9 +67,7 @@ def test_gains_see_stretch_and_turn():
     system = Torus(lambda x, v: x @ matrix.T + v)
     # Where phases are read they lie within half a period of zero: the map is linear there.
     sample = sample_manifold(
-        system.step,
-        system.start,
-        max_step_m=0.1,
+        System(system.step, system.start, 0.1),
         walkers=10,
         generator=np.random.default_rng(0),
         steps=(2, 3),
@@ -134,7 +133,7 @@ def test_order_matters_only_where_planted():
         ),
         (
             lambda s, _m: sample_manifold(
-                s.step, s.start, max_step_m=0.0, walkers=9, generator=np.random.default_rng(0)
+                System(s.step, s.start, 0.0), walkers=9, generator=np.random.default_rng(0)
             ),
             "no sample",
         ),

@@ -6,6 +6,7 @@ from planted import OFF, Torus, moves, sampled
 
 from gridcode.analysis.dynamics.manifold import random_velocities, sample_manifold
 from gridcode.analysis.dynamics.perturbation import perturb
+from gridcode.analysis.system import System
 from gridcode.errors import InputError
 
 
@@ -44,7 +45,7 @@ def test_perturbations_of_an_unstable_system_grow_and_have_no_half_life():
 def test_a_contracting_system_loses_its_place():
     system = Torus(lambda x, v: 0.8 * x + v)
     sample = sample_manifold(
-        system.step, system.start, max_step_m=0.05, walkers=20, generator=np.random.default_rng(0)
+        System(system.step, system.start, 0.05), walkers=20, generator=np.random.default_rng(0)
     )
     velocities = random_velocities(10, 20, max_step_m=0.05, generator=np.random.default_rng(1))
     found = perturb(

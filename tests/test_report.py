@@ -153,7 +153,7 @@ def test_the_test_of_space_is_drawn_and_tabulated():
     row |= {
         "invariance": [{"steps": n, "square": 0.1, "fraction": 0.0123} for n in (5, 40)],
         "window_m": 0.5,
-        "look_alike_m": 1.2,
+        "nearest_alias_m": 1.2,
         "reasons": {},
     }
     at = {

@@ -1,10 +1,9 @@
-import json
 import math
 
 import numpy as np
 import pytest
 
-from gridcode.analysis.navigation.reference import ReferenceMap, grow_reference
+from gridcode.analysis.navigation.reference import ReferenceMap, build_reference_map
 from gridcode.analysis.navigation.robustness import (
     add_noise,
     manifold_noise_m,
@@ -13,6 +12,7 @@ from gridcode.analysis.navigation.robustness import (
     with_state_noise,
     with_velocity_error,
 )
+from gridcode.analysis.system import System
 from gridcode.errors import InputError
 from gridcode.world.walks import smooth_walk
 
@@ -62,11 +62,9 @@ class Projecting(GridCode):
 @pytest.fixture(scope="module")
 def planted():
     system = GridCode()
-    reference = grow_reference(
-        system.step,
-        system.start,
+    reference = build_reference_map(
+        System(system.step, system.start, MAX_STEP_M),
         arena_m=4.0,
-        max_step_m=MAX_STEP_M,
         generator=np.random.default_rng(0),
         trees=1,
     )
@@ -87,8 +85,7 @@ def robustness(planted, seed=1, walk=None, **settings):
     system, reference = planted
     none = {"state_noise": (), "lesions": (), "velocity_gains": (), "velocity_noise_m": ()}
     return noise_robustness(
-        system.step,
-        system.start,
+        System(system.step, system.start, MAX_STEP_M),
         reference,
         walk or walk_of(),
         window_m=0.4,
@@ -98,7 +95,7 @@ def robustness(planted, seed=1, walk=None, **settings):
 
 
 def medians(row, name="tracked_m"):
-    return np.array([e[name][1] for e in row["errors"]], dtype=float)
+    return np.array([getattr(e, name)[1] for e in row.errors], dtype=float)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -133,9 +130,9 @@ def test_a_projecting_attractor_is_as_good_as_can_be(planted, seed):
         walk=walk_of(400, 40),
         horizons=(10, 40),
     )
-    for e in row["errors"]:
-        np.testing.assert_allclose(e["tracked_m"], e["perfect_m"], rtol=0.2)
-        assert e["tracked_m"][1] == pytest.approx(e["perfect_m"][1], rel=0.12)
+    for e in row.errors:
+        np.testing.assert_allclose(e.tracked_m, e.perfect_m, rtol=0.2)
+        assert e.tracked_m[1] == pytest.approx(e.perfect_m[1], rel=0.12)
 
 
 def test_more_noise_is_worse_until_chance(planted):
@@ -143,7 +140,7 @@ def test_more_noise_is_worse_until_chance(planted):
     last = [medians(r)[-1] for r in rows]
     assert last == sorted(last)
     assert last[0] < 0.01
-    assert last[3] > 0.5 * rows[3]["errors"][-1]["chance_m"]
+    assert last[3] > 0.5 * rows[3].errors[-1].chance_m
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -155,10 +152,10 @@ def test_velocity_errors_do_what_they_do_to_a_perfect_integrator(planted, seed):
         velocity_noise_m=(0.0, 0.01),
         walk=walk_of(200),
     )
-    by = {(r["kind"], r["level"]): r for r in rows}
+    by = {(r.kind, r.level): r for r in rows}
     for key in (("velocity gain", 0.9), ("velocity gain", 1.1), ("velocity noise", 0.01)):
-        for e in by[key]["errors"][1:]:
-            np.testing.assert_allclose(e["tracked_m"], e["perfect_m"], rtol=0.12, atol=0.006)
+        for e in by[key].errors[1:]:
+            np.testing.assert_allclose(e.tracked_m, e.perfect_m, rtol=0.12, atol=0.006)
     for key in (("velocity gain", 1.0), ("velocity noise", 0.0)):
         assert medians(by[key]).max() < 0.01
         assert medians(by[key], "perfect_m").max() == 0
@@ -172,11 +169,9 @@ def test_lesions_of_a_redundant_code_cost_little_and_of_a_tiny_one_much(planted)
     assert medians(rows[1], "reading_m").max() < 0.02
     assert np.isnan(medians(rows[1], "perfect_m")).all()
     tiny = GridCode(side=4)
-    reference = grow_reference(
-        tiny.step,
-        tiny.start,
+    reference = build_reference_map(
+        System(tiny.step, tiny.start, MAX_STEP_M),
         arena_m=4.0,
-        max_step_m=MAX_STEP_M,
         generator=np.random.default_rng(0),
         trees=1,
     )
@@ -223,7 +218,7 @@ def test_noise_along_the_manifold_is_the_inverse_of_the_metric():
     )
 
 
-def test_rows_are_ready_for_json_and_repeatable(planted):
+def test_records_are_repeatable(planted):
     said = []
     settings = {
         "walk": walk_of(10, 20),
@@ -238,10 +233,8 @@ def test_rows_are_ready_for_json_and_repeatable(planted):
         velocity_noise_m=(0.01,),
         progress=lambda done, total: said.append((done, total)),
     )
-    json.dumps(rows, allow_nan=False)
-    assert [r["kind"] for r in rows] == ["state noise", "lesion", "velocity gain", "velocity noise"]
-    assert all(r.keys() == rows[0].keys() for r in rows)
-    assert [e["steps"] for e in rows[0]["errors"]] == [1, 10]
+    assert [r.kind for r in rows] == ["state noise", "lesion", "velocity gain", "velocity noise"]
+    assert [e.steps for e in rows[0].errors] == [1, 10]
     assert said == [(i, 4) for i in (1, 2, 3, 4)]
     assert robustness(planted, **settings, velocity_noise_m=(0.01,)) == rows
     assert robustness(planted, seed=2, **settings, velocity_noise_m=(0.01,)) != rows
@@ -250,16 +243,14 @@ def test_rows_are_ready_for_json_and_repeatable(planted):
 def test_a_constant_system_gives_a_reason():
     reference = ReferenceMap(np.full((41, 41, 4), 0.5, dtype=np.float32), 0.05)
     rows = noise_robustness(
-        lambda g, _v: g + 0.0,
-        np.ones(4),
+        System(lambda g, _v: g + 0.0, np.ones(4), MAX_STEP_M),
         reference,
         walk_of(5),
         window_m=0.4,
         generator=np.random.default_rng(0),
     )
-    json.dumps(rows, allow_nan=False)
-    assert all("same everywhere" in r["reason"] for r in rows)
-    assert all(e["tracked_m"] == [None, None, None] for r in rows for e in r["errors"])
+    assert all("same everywhere" in r.reason for r in rows)
+    assert all(e.tracked_m == (None, None, None) for r in rows for e in r.errors)
 
 
 @pytest.mark.parametrize(
@@ -278,8 +269,7 @@ def test_what_makes_no_sense_is_refused(planted, settings, message):
         robustness(planted, **settings)
     with pytest.raises(InputError, match="64 units and the start state 3"):
         noise_robustness(
-            planted[0].step,
-            np.ones(3),
+            System(planted[0].step, np.ones(3), MAX_STEP_M),
             planted[1],
             walk_of(5),
             window_m=0.4,

@@ -10,6 +10,7 @@ from gridcode.analysis.navigation.neural_distance import (
     distance_from_origin,
     predicted_plateau,
 )
+from gridcode.analysis.system import System
 from gridcode.errors import InputError
 
 SCALE_M = 0.2
@@ -191,7 +192,10 @@ def velocities(rng, steps=40, count=24):
 
 def invariance_of(planted, v, rng, **settings):
     return path_invariance(
-        planted.step, planted.start, v, generator=rng, **({"lengths": (5, 10, 20, 40)} | settings)
+        System(planted.step, planted.start, 0.15),
+        v,
+        generator=rng,
+        **({"lengths": (5, 10, 20, 40)} | settings),
     )
 
 
@@ -224,7 +228,7 @@ def test_path_invariance_equals_the_loop_over_pairs(rng):
         return ends[-1]
 
     found = path_invariance(
-        step, np.zeros(3), velocities(rng, 6, 4), generator=rng, lengths=(6,), paths=5
+        System(step, np.zeros(3), 0.15), velocities(rng, 6, 4), generator=rng, lengths=(6,), paths=5
     )
     g = ends[-1].reshape(4, 5, 3)
     pairs = [
@@ -247,8 +251,7 @@ def test_walkers_end_where_their_velocities_lead(rng):
         return states + velocity
 
     path_invariance(
-        step,
-        np.zeros(2),
+        System(step, np.zeros(2), 0.15),
         v,
         generator=rng,
         lengths=(12,),
@@ -265,13 +268,12 @@ def test_walkers_end_where_their_velocities_lead(rng):
 def test_invariance_of_nothing_says_why(rng):
     start = np.ones(5)
     found = path_invariance(
-        lambda g, _v: g + 0.0, start, velocities(rng), generator=rng, lengths=(5, 40)
+        System(lambda g, _v: g + 0.0, start, 0.15), velocities(rng), generator=rng, lengths=(5, 40)
     )
     assert np.isnan(found.fraction).all() and "same" in found.reason
     assert found.square.max() == 0
     near = path_invariance(
-        lambda g, v: g + v.sum(1, keepdims=True),
-        start,
+        System(lambda g, v: g + v.sum(1, keepdims=True), start, 0.15),
         1e-3 * velocities(rng),
         generator=rng,
         lengths=(5,),

@@ -1,4 +1,3 @@
-import json
 import math
 
 import numpy as np
@@ -79,27 +78,27 @@ def test_a_population_of_two_modules(rng):
     )
     np.testing.assert_array_equal(states, before)
     summary = found.summary
-    json.dumps(summary, allow_nan=False)
-    assert summary["samples"] == SAMPLES and summary["nulls"] == 19
-    whole, first, second = summary["populations"]
-    assert [row["name"] for row in (whole, first, second)] == ["population", "module_0", "module_1"]
-    assert [row["module"] for row in (whole, first, second)] == [None, 0, 1]
-    assert not whole["topology"]["torus"] and whole["rings"] is whole["toroidal"] is None
+    assert summary.samples == SAMPLES and summary.nulls == 19
+    whole, first, second = summary.populations
+    assert [row.name for row in (whole, first, second)] == ["population", "module_0", "module_1"]
+    assert [row.module for row in (whole, first, second)] == [None, 0, 1]
+    assert not whole.topology.torus and whole.rings is whole.toroidal is None
     for row in (first, second):
-        assert row["topology"]["torus"] and row["topology"]["betti"] == list(TORUS)
-        assert row["n_units"] == 16
-        assert min(row["rings"]["correlation"]) > 0.98 > 0.2 > max(row["rings"]["chance_95"])
-        assert max(row["rings"]["place_error_m"]) < 0.03
-        assert row["toroidal"]["unimodular"] and min(row["toroidal"]["correlation"]) > 0.95
-        assert 5 < row["dimension"] < row["shuffled_dimension"] < 16.5
-    assert len(whole["explained"]) == 10
-    (third,) = summary["skipped"]
-    assert third == {"name": "module_2", "n_units": 9, "reason": "9 units: fewer than 10"}
+        assert row.topology.torus and row.topology.betti == TORUS
+        assert row.n_units == 16
+        assert min(row.rings.correlation) > 0.98 > 0.2 > max(row.rings.chance_95)
+        assert max(row.rings.place_error_m) < 0.03
+        assert row.toroidal.unimodular and min(row.toroidal.correlation) > 0.95
+        assert 5 < row.dimension < row.shuffled_dimension < 16.5
+    assert len(whole.explained) == 10
+    (third,) = summary.skipped
+    assert (third.name, third.n_units) == ("module_2", 9)
+    assert third.reason == "9 units: fewer than 10"
     # Controls beside the largest module.
-    assert [c["name"] for c in summary["controls"]] == list(CONTROLS)
-    assert [c["expected_torus"] for c in summary["controls"]] == list(CONTROLS.values())
-    assert all(c["as_expected"] == (c["torus"] == c["expected_torus"]) for c in summary["controls"])
-    assert all(c["as_expected"] for c in summary["controls"][1:])
+    assert [c.name for c in summary.controls] == list(CONTROLS)
+    assert [c.expected_torus for c in summary.controls] == list(CONTROLS.values())
+    assert all(c.as_expected == (c.torus == c.expected_torus) for c in summary.controls)
+    assert all(c.as_expected for c in summary.controls[1:])
     done, totals = zip(*seen, strict=True)
     assert done == tuple(range(1, 8 * 19 + 1)) and set(totals) == {8 * 19}
 
@@ -119,60 +118,45 @@ def test_a_population_of_two_modules(rng):
             np.isfinite(data[name].values[:, :2]).all()
             and name in found.arrays["population"].to_dataset()
         )
-    assert data["landmarks"].shape == (100, 6) and data["toroidal"].shape == (100, 2)
-    assert data["rings"].shape == (150, 3, 2) and data["rings_positions_m"].shape == (150, 2)
-    assert data["spectral"].shape == (150, 3) and data["null_longest"].shape == (19, 3)
-    np.testing.assert_allclose(data.attrs["vectors_m"], modules[0].vectors_m.ravel())
+    assert data.landmarks.shape == (100, 6) and data.toroidal.shape == (100, 2)
+    assert data.rings.shape == (150, 3, 2) and data.rings_positions_m.shape == (150, 2)
+    assert data.spectral.shape == (150, 3) and data.null_longest.shape == (19, 3)
+    np.testing.assert_allclose(data.attrs.vectors_m, modules[0].vectors_m.ravel())
     assert "toroidal" not in found.arrays["population"].to_dataset()
 
 
 def test_each_population_has_numbers_of_its_own(rng):
     states, x, modules = population(rng, samples=300)
-    two = analysed(states, x, modules[:2]).summary["populations"]
-    one = analysed(states, x, modules[:1]).summary["populations"]
-    assert json.dumps(two[:2]) == json.dumps(one)
-    assert json.dumps(
-        analysed(states, x, modules[:1], seed=1).summary["populations"]
-    ) != json.dumps(one)
-    lattice = analysed(states, x, [], whole_vectors_m=modules[0].vectors_m).summary["populations"][
-        0
-    ]
+    two = analysed(states, x, modules[:2]).summary.populations
+    one = analysed(states, x, modules[:1]).summary.populations
+    assert two[:2] == one
+    assert analysed(states, x, modules[:1], seed=1).summary.populations != one
+    lattice = analysed(states, x, [], whole_vectors_m=modules[0].vectors_m).summary.populations[0]
     assert (
-        lattice["toroidal"]["matrix"] is None
-        and "not shown to make a torus" in lattice["toroidal"]["reason"]
+        lattice.toroidal.matrix is None and "not shown to make a torus" in lattice.toroidal.reason
     )
-    assert len(lattice["rings"]["correlation"]) == 3
+    assert len(lattice.rings.correlation) == 3
 
 
 def test_what_cannot_be_measured_is_skipped_with_a_reason(rng):
     states, x, modules = population(rng, samples=200)
     states[:, :16] = 0.3
     found = analysed(states, x, modules[:2], controls=True)
-    (skipped,) = found.summary["skipped"]
-    assert (skipped["name"] == "module_0" and "vary" in skipped["reason"]) or "alike" in skipped[
-        "reason"
-    ]
+    (skipped,) = found.summary.skipped
+    assert (skipped.name == "module_0" and "vary" in skipped.reason) or "alike" in skipped["reason"]
     assert "module_0" not in found.arrays.children
     # Few samples, and a walker that never moved: nothing but reasons.
     still = analysed(states[:30], x[:30], modules[:2], controls=True)
-    assert still.summary["populations"] == [] == still.summary["controls"]
-    assert {row["name"] for row in still.summary["skipped"]} == {
-        "population",
-        "module_0",
-        "module_1",
-    }
+    assert still.summary.populations == () == still.summary.controls
+    assert {row.name for row in still.summary.skipped} == {"population", "module_0", "module_1"}
     fixed = analysed(states, 0 * x, modules[1:2], controls=True)
-    row = fixed.summary["populations"][1]
-    assert [(s["name"], "do not exist" in s["reason"]) for s in fixed.summary["skipped"]] == [
+    row = fixed.summary.populations[1]
+    assert [(s.name, "do not exist" in s.reason) for s in fixed.summary.skipped] == [
         ("controls", True)
     ]
-    assert (
-        row["rings"] is None
-        and "period" in row["rings_reason"]
-        and row["topology"]["landmarks"] > 0
-    )
+    assert row.rings is None and "period" in row.rings_reason and row.topology.landmarks > 0
     for result in (found, still, fixed):
-        json.dumps(result.summary, allow_nan=False)
+        result.summary.model_dump_json()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,4 @@
-import copy
 import functools
-import json
 
 import matplotlib as mpl
 import numpy as np
@@ -9,6 +7,7 @@ import pytest
 from gridcode.analysis.deep_analysis import analyse_theory
 from gridcode.analysis.modules.detection import Module, Modules
 from gridcode.analysis.synthetic import ideal_grid_code
+from gridcode.analysis.system import System
 from gridcode.errors import InputError
 from gridcode.report import deep_analysis_figures as drawn
 from gridcode.report import state_space_figures as statespace
@@ -24,11 +23,18 @@ def modules_of(code):
     """The planted modules, as if they had been found."""
     found = [
         Module(
-            units=np.flatnonzero(code.label == m), vectors_m=code.vectors_m[m], spacing_m=float(np.hypot(*code.vectors_m[m, 0])), orientation_deg=0.0,
-            axis_ratio=1.0, spacing_spread=0.01, orientation_spread_deg=0.1, shear_spread=0.01, p_value=0.001,
+            units=np.flatnonzero(code.label == m),
+            vectors_m=code.vectors_m[m],
+            spacing_m=float(np.hypot(*code.vectors_m[m, 0])),
+            orientation_deg=0.0,
+            axis_ratio=1.0,
+            spacing_spread=0.01,
+            orientation_spread_deg=0.1,
+            shear_spread=0.01,
+            p_value=0.001,
         )
         for m in range(len(code.vectors_m))
-    ]  # fmt: skip
+    ]
     return Modules(
         tuple(found), code.label, ("",) * len(code.label), np.zeros((len(code.label), len(found)))
     )
@@ -48,9 +54,15 @@ def analysed(spacings, units, **settings):
         return np.cos(2 * np.pi * difference).sum(-1) / len(code.phases)
 
     return analyse_theory(
-        step, start, max_step_m=0.15, arena_m=4.0, modules=modules_of(code), phases=code.phases, independent=len(spacings), precise=(step, start),
-        matrices=matrices, walk_steps=60, nulls=19, **settings,
-    )  # fmt: skip
+        System(step, start, 0.15, precise=(step, start), matrices=matrices),
+        arena_m=4.0,
+        modules=modules_of(code),
+        phases=code.phases,
+        independent=len(spacings),
+        walk_steps=60,
+        nulls=19,
+        **settings,
+    )
 
 
 @functools.cache
@@ -62,28 +74,27 @@ def one_module():
 
 def test_an_ideal_module_is_a_torus_a_perfect_attractor_and_an_ideal_code():
     summary = one_module()[0].summary
-    json.dumps(summary, allow_nan=False)
-    assert summary["reasons"] == {} and all(summary[part] for part in PARTS)
-    whole, module = summary["state_space"]["populations"]
-    assert whole["topology"]["torus"] and module["topology"]["torus"]
-    assert module["rings"]["correlation"] == pytest.approx([1, 1, 1], abs=1e-6)
-    assert min(module["toroidal"]["correlation"]) > 0.98 and module["toroidal"]["unimodular"]
-    assert [c["expected_torus"] for c in summary["state_space"]["controls"]] == [
+    assert summary.reasons == {} and all(getattr(summary, part) for part in PARTS)
+    whole, module = summary.state_space.populations
+    assert whole.topology.torus and module.topology.torus
+    assert module.rings.correlation == pytest.approx([1, 1, 1], abs=1e-6)
+    assert min(module.toroidal.correlation) > 0.98 and module.toroidal.unimodular
+    assert [c.expected_torus for c in summary.state_space.controls] == [
         True,
         False,
         False,
         False,
         False,
     ]
-    assert all(c["as_expected"] for c in summary["state_space"]["controls"])
-    kick = summary["dynamics"]["perturbation"]["rows"][-1]
-    assert kick["on"][1] == pytest.approx(1, abs=0.01) and kick["off"][1] < 1e-3
-    assert summary["dynamics"]["return_map"]["drift_m"][1] == pytest.approx(0, abs=1e-6)
+    assert all(c.as_expected for c in summary.state_space.controls)
+    kick = summary.dynamics.perturbation.rows[-1]
+    assert kick.on[1] == pytest.approx(1, abs=0.01) and kick.off[1] < 1e-3
+    assert summary.dynamics.return_map.drift_m[1] == pytest.approx(0, abs=1e-6)
     undisturbed = next(
-        row for row in summary["robustness"] if row["kind"] == "state noise" and row["level"] == 0
+        row for row in summary.robustness if row.kind == "state noise" and row.level == 0
     )
-    assert undisturbed["errors"][-1]["tracked_m"][1] < 0.01
-    codes = {c["code"]: c["properties"] for c in summary["coding"]["codes"]}
+    assert undisturbed.errors[-1].tracked_m[1] < 0.01
+    codes = {c.code: c.properties for c in summary.coding.codes}
     assert list(codes) == [
         "network",
         "one ideal module",
@@ -91,17 +102,14 @@ def test_an_ideal_module_is_a_torus_a_perfect_attractor_and_an_ideal_code():
         "place cells",
         "random",
     ]
-    assert codes["network"]["capacity"]["headline"] == pytest.approx(
-        codes["one ideal module"]["capacity"]["headline"], abs=0.5
+    assert codes["network"].capacity.headline == pytest.approx(
+        codes["one ideal module"].capacity.headline, abs=0.5
     )
     assert (
-        codes["network"]["algebraic"]["headline"]
-        > 0.97
-        > 0.3
-        > codes["place cells"]["algebraic"]["headline"]
+        codes["network"].algebraic.headline > 0.97 > 0.3 > codes["place cells"].algebraic.headline
     )
-    profile = summary["mechanism"]["profiles"][0]
-    assert profile["slope"] == pytest.approx(1, abs=0.05)
+    profile = summary.mechanism.profiles[0]
+    assert profile.slope == pytest.approx(1, abs=0.05)
 
 
 def test_progress_is_told_of_every_part_and_ends():
@@ -115,23 +123,22 @@ def test_progress_is_told_of_every_part_and_ends():
 
 def test_pictures_tables_and_sentences_show_it():
     found, _ = one_module()
-    space = found.summary["state_space"]
+    summary = found.summary.model_dump(mode="json")
+    space = summary["state_space"]
     with mpl.rc_context(STYLE):
         for figure in (
             statespace.state_space(found.arrays, space["populations"]),
             statespace.topology(found.arrays, space["populations"], space["controls"]),
-            drawn.dynamics(
-                found.summary["dynamics"], found.summary["robustness"], vectors_m=np.eye(2)
-            ),
+            drawn.dynamics(summary["dynamics"], summary["robustness"], vectors_m=np.eye(2)),
             drawn.mechanism(
-                found.summary["mechanism"],
+                summary["mechanism"],
                 found.arrays["mechanism"].to_dataset(),
                 [{"vectors_m": [[1.0, 0.0], [0.5, 0.87]]}],
             ),
-            drawn.coding(found.summary["coding"]["codes"]),
+            drawn.coding(summary["coding"]["codes"]),
         ):
             assert to_png(figure).startswith(b"\x89PNG")
-    said = " ".join(sentences(found.summary))
+    said = " ".join(sentences(summary))
     assert "no two at the same fixed point" in said and "separate" not in said and "-0%" not in said
     assert (
         "lie on a torus" in said
@@ -142,15 +149,15 @@ def test_pictures_tables_and_sentences_show_it():
     assert [row[0] for row in table.rows][:2] == ["all 24 units", "module 0 (24 units)"] and len(
         table.rows
     ) == 7
-    assert len(coding_table(found.summary["coding"]["codes"]).rows) == 5
-    assert {row[0] for row in robustness_table(found.summary["robustness"]).rows} >= {
+    assert len(coding_table(summary["coding"]["codes"]).rows) == 5
+    assert {row[0] for row in robustness_table(summary["robustness"]).rows} >= {
         "lesion 0.4",
         "velocity noise 0.02",
     }
 
 
 def test_sentences_claim_no_more_than_the_numbers():
-    found = copy.deepcopy(one_module()[0].summary)
+    found = one_module()[0].summary.model_dump(mode="json")
     kick, rest = found["dynamics"]["perturbation"], found["dynamics"]["return_map"]
     kick["off_half_life_steps"], kick["rows"][-1]["on"][1] = None, -0.002
     rest |= {
@@ -192,7 +199,6 @@ def test_a_system_that_knows_no_place_is_said_to_be_one():
     modules = Modules((), np.full(12, -1), ("",) * 12, np.zeros((12, 0)))
     start = np.full(12, 12**-0.5)
     settings = {
-        "max_step_m": 0.15,
         "arena_m": 2.0,
         "modules": modules,
         "phases": np.full((12, 2), np.nan),
@@ -202,18 +208,19 @@ def test_a_system_that_knows_no_place_is_said_to_be_one():
     def still(states, _):
         return states
 
-    found = analyse_theory(still, start, walk_steps=20, nulls=19, **settings).summary
-    json.dumps(found, allow_nan=False)
+    system = System(still, start, 0.15)
+    found = analyse_theory(system, walk_steps=20, nulls=19, **settings).summary
     assert (
-        found["state_space"]["populations"] == []
-        and "too much alike" in found["state_space"]["skipped"][0]["reason"]
+        found.state_space.populations == ()
+        and "too much alike" in found.state_space.skipped[0].reason
     )
-    assert found["dynamics"] is None and "double precision" in found["reasons"]["dynamics"]
-    assert found["mechanism"] is None and "matrices" in found["reasons"]["mechanism"]
-    assert found["coding"]["codes"][0]["properties"]["capacity"]["headline"] is None
-    said = " ".join(sentences(found))
+    assert found.dynamics is None and "double precision" in found.reasons["dynamics"]
+    assert found.mechanism is None and "matrices" in found.reasons["mechanism"]
+    assert found.coding.codes[0].properties.capacity.headline is None
+    plain = found.model_dump(mode="json")
+    said = " ".join(sentences(plain))
     assert "torus" not in said and "Not measured: population" in said
     with mpl.rc_context(STYLE):
-        assert to_png(drawn.coding(found["coding"]["codes"])).startswith(b"\x89PNG")
+        assert to_png(drawn.coding(plain["coding"]["codes"])).startswith(b"\x89PNG")
     with pytest.raises(InputError, match="unknown walk"):
-        analyse_theory(still, start, walk="swimming", **settings)
+        analyse_theory(system, walk="swimming", **settings)

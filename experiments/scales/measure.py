@@ -23,8 +23,9 @@ import gridcode
 from gridcode.analysis.cells.celltypes import TYPES
 from gridcode.analysis.evaluate import map_arena
 from gridcode.analysis.navigation.decoding import integrate_paths, median, window_for
-from gridcode.analysis.navigation.reference import grow_reference, look_alike_m
+from gridcode.analysis.navigation.reference import build_reference_map, nearest_alias_m
 from gridcode.analysis.population import analyse_population
+from gridcode.analysis.system import System
 from gridcode.models.populations import members_of
 from gridcode.world.walks import WALKS, training_extent_m
 
@@ -130,15 +131,14 @@ def path_errors(step, start, config, *, seed=0):
     fastest = config.world.max_velocity_m
     generator = np.random.default_rng([seed, 31])
     extent = training_extent_m(fastest, config.world.longest_steps)
-    reference = grow_reference(
-        step, start, arena_m=extent + 2.0, max_step_m=fastest, generator=generator
-    )
-    alike = look_alike_m(reference, generator=generator)
+    system = System(step, start, fastest)
+    reference = build_reference_map(system, arena_m=extent + 2.0, generator=generator)
+    alike = nearest_alias_m(reference, generator=generator)
     window = window_for(alike, max_step_m=fastest, bin_size_m=reference.bin_size_m)
     walk = WALKS["smooth"](
         arena_m=extent, steps=max(HORIZONS), walkers=64, max_step_m=fastest, generator=generator
     )
-    errors = integrate_paths(step, start, walk, reference, window_m=window, horizons=HORIZONS)
+    errors = integrate_paths(system, walk, reference, window_m=window, horizons=HORIZONS)
     found = {}
     for i, steps in enumerate(HORIZONS):
         found[f"tracked_{steps}_m"] = round(median(errors.tracked_m[i]), 4)

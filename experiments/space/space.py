@@ -16,6 +16,7 @@ from pathlib import Path
 import gridcode
 from gridcode.analysis.navigation.neural_distance import predicted_plateau
 from gridcode.analysis.navigation.out_of_distribution import generalise
+from gridcode.analysis.system import System
 from gridcode.runs.run import Run
 from gridcode.world.walks import training_extent_m
 
@@ -25,7 +26,7 @@ HORIZONS = (1, 10, 100, 1_000, 10_000)
 def flat(row):
     """A row of `generalise` as one line of a table."""
     line = {
-        name: row[name]
+        name: getattr(row, name)
         for name in (
             "walk",
             "arena_m",
@@ -37,16 +38,24 @@ def flat(row):
         )
     }
     line |= {
-        name: row[name]
-        for name in ("look_alike_m", "window_m", "noise_m", "growth_exponent", "unrelated_square")
+        name: getattr(row, name)
+        for name in (
+            "nearest_alias_m",
+            "window_m",
+            "noise_m",
+            "growth_exponent",
+            "unrelated_square",
+        )
     }
-    line |= {f"invariance_{i['steps']}": i["square"] for i in row["invariance"]}
-    line |= {f"invariance_fraction_{i['steps']}": i["fraction"] for i in row["invariance"]}
-    at = {d["steps"]: d for d in row["decoding"]}
+    line |= {f"invariance_{i.steps}": i.square for i in row.invariance}
+    line |= {f"invariance_fraction_{i.steps}": i.fraction for i in row.invariance}
+    at = {d.steps: d for d in row.decoding}
     for name in ("tracked", "dead_reckoning", "anywhere"):
-        line |= {f"{name}_m_{n}": at[n][f"{name}_m"][1] if n in at else None for n in HORIZONS}
+        line |= {
+            f"{name}_m_{n}": getattr(at[n], f"{name}_m")[1] if n in at else None for n in HORIZONS
+        }
     for name in ("common_m", "scatter_m", "chance_m", "match", "lost_share"):
-        line |= {f"{name}_{n}": at[n][name] if n in at else None for n in HORIZONS}
+        line |= {f"{name}_{n}": getattr(at[n], name) if n in at else None for n in HORIZONS}
     return line
 
 
@@ -59,9 +68,8 @@ def main(folders):
         step, start = gridcode.load_network(folder).as_system()
         longest = config.world.max_velocity_m
         began = time.process_time()
-        rows = generalise(
-            step, start, max_step_m=longest, extent_m=training_extent_m(longest, config.world.steps)
-        )
+        extent = training_extent_m(longest, config.world.steps)
+        rows = generalise(System(step, start, longest, extent_m=extent))
         seconds = time.process_time() - began
         predicted = predicted_plateau(
             sigma_g=config.loss.sigma_g,

@@ -1,7 +1,7 @@
 """Probe a path-integrating system: rate maps in several arenas, everything about its cells, and how well it keeps track of place."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +11,9 @@ from jaxtyping import Float
 from gridcode import display
 from gridcode.analysis import text
 from gridcode.analysis.deep_analysis import analyse_theory
-from gridcode.analysis.dynamics.generators import Matrices
 from gridcode.analysis.modules.detection import find_modules
 from gridcode.analysis.modules.stability import match_modules
-from gridcode.analysis.navigation.out_of_distribution import Condition, generalise
+from gridcode.analysis.navigation.out_of_distribution import WalkCondition, generalise
 from gridcode.analysis.population import SCORES, Population, analyse_population, score_dataset
 from gridcode.analysis.records import (
     ArenaRecord,
@@ -26,7 +25,7 @@ from gridcode.analysis.records import (
     quartiles,
 )
 from gridcode.analysis.records.navigation import SpaceRecord
-from gridcode.analysis.system import Step, roll_rate_maps
+from gridcode.analysis.system import Matrices, Step, System, roll_rate_maps
 from gridcode.config import EvaluationConfig
 from gridcode.errors import InputError
 from gridcode.world.walks import WALKS
@@ -108,7 +107,9 @@ def map_arena(
             [config.seed, round(1000 * arena_m), list(WALKS).index(walk)]
         ),
     )
-    data = roll_rate_maps(step, start, path, bin_size_m=config.bin_size_m, progress=progress)
+    data = roll_rate_maps(
+        System(step, start, max_step_m), path, bin_size_m=config.bin_size_m, progress=progress
+    )
     return score_dataset(
         data, smoothing_bins=config.smoothing_bins, silent_below=config.silent_below
     )
@@ -156,6 +157,7 @@ def evaluate_system(
             raise InputError(
                 f"an arena of {arena:g} m is too small for steps of up to {max_step_m:g} m: take {4 * max_step_m:g} m or more"
             )
+    system = System(step, start, max_step_m, extent_m, precise, matrices)
     groups: dict[str, xr.Dataset] = {}
 
     def report(what: str) -> Callable[[int, int], None] | None:
@@ -211,31 +213,26 @@ def evaluate_system(
     space = None
     if config.space and extent_m is not None and not population.data["silent"].values.all():
         conditions = [
-            Condition(first, 1.0, config.space_steps[-1]),
-            *(Condition(first, float(over), config.space_steps[0]) for over in config.space_arenas),
+            WalkCondition(first, 1.0, config.space_steps[-1]),
+            *(
+                WalkCondition(first, float(over), config.space_steps[0])
+                for over in config.space_arenas
+            ),
         ]
-        conditions += [Condition(walk, 1.0, config.space_steps[0]) for walk in config.space_walks]
+        conditions += [
+            WalkCondition(walk, 1.0, config.space_steps[0]) for walk in config.space_walks
+        ]
         space = generalise(
-            step,
-            start,
-            max_step_m=max_step_m,
-            extent_m=extent_m,
-            conditions=conditions,
-            seed=config.seed,
-            progress=report("space"),
+            system, conditions=conditions, seed=config.seed, progress=report("space")
         )
     theory = None
     if config.theory and not population.data["silent"].values.all():
         theory = analyse_theory(
-            step,
-            start,
-            max_step_m=max_step_m,
+            system,
             arena_m=population.data.attrs["arena_m"],
             modules=population.modules,
             phases=population.data["phase"].values,
             independent=population.relations.independent,
-            precise=precise,
-            matrices=matrices,
             walk=first,
             walk_steps=config.walk_steps,
             sigma_x_m=sigma_x_m,
@@ -250,8 +247,8 @@ def evaluate_system(
             population,
             config,
             resolved=bool(fits),
-            space=_records(space),
-            theory=_theory_record(theory),
+            space=space,
+            theory=theory.summary if theory else None,
         ),
         maps=xr.DataTree.from_dict({f"/{k}": v for k, v in groups.items()}),
         theory=theory.arrays if theory else None,
@@ -276,7 +273,7 @@ def _summary(
     config: EvaluationConfig,
     *,
     resolved: bool,
-    space: Sequence[SpaceRecord] | None,
+    space: tuple[SpaceRecord, ...] | None,
     theory: DeepAnalysisRecord | None,
 ) -> Summary:
     arenas = {
@@ -290,7 +287,7 @@ def _summary(
             ),
             "arena_stability": _arena_stability(groups, headline, population, config),
             "arenas": tuple(arenas.values()),
-            "space": None if space is None else tuple(space),
+            "space": space,
             "theory": theory,
         }
     )
@@ -346,16 +343,3 @@ def summarise(data: xr.Dataset, group: str, *, threshold: float) -> ArenaRecord:
             for name, values in scores.items()
         },
     )
-
-
-def _records(space):  # type: ignore
-    return None if space is None else tuple(SpaceRecord.model_validate(row) for row in space)
-
-
-def _theory_record(theory):  # type: ignore
-    def clean(x):  # type: ignore
-        if isinstance(x, dict):
-            return {k: "" if k == "reason" and v is None else clean(v) for k, v in x.items()}
-        return [clean(v) for v in x] if isinstance(x, list | tuple) else x
-
-    return None if theory is None else DeepAnalysisRecord.model_validate(clean(theory.summary))

@@ -68,7 +68,11 @@ def write_score_report(
     from gridcode.report import collection  # matplotlib is slow to import
     from gridcode.viewer.page import PICTURES, population_page
 
-    drawn = {} if states is None else collection.state_space_figures(states.summary, states.arrays)
+    drawn = (
+        {}
+        if states is None
+        else collection.state_space_figures(states.summary.model_dump(mode="json"), states.arrays)
+    )
     pictures = {
         name: collection.to_png(figure) for name, figure in drawn.items() if name in PICTURES
     }

@@ -118,7 +118,7 @@ def score(arguments: argparse.Namespace) -> None:
         with working(ERRORS, quiet=arguments.quiet, title="score", what="figures"):
             gridcode.write_score_figures(population, arguments.figures, states=states)
     if arguments.json:
-        found = {"state_space": states.summary} if states else {}
+        found = {"state_space": states.summary.model_dump(mode="json")} if states else {}
         print_json(
             summary.model_dump(mode="json")
             | found
@@ -132,7 +132,10 @@ def score(arguments: argparse.Namespace) -> None:
     if states is not None:
         from gridcode.report.words import state_space_sentences
 
-        console.print(escape(" ".join(state_space_sentences(states.summary))), highlight=False)
+        console.print(
+            escape(" ".join(state_space_sentences(states.summary.model_dump(mode="json")))),
+            highlight=False,
+        )
     if out is not None:
         print(f"report: {out}")
     if arguments.figures is not None:

@@ -72,7 +72,7 @@ def population_figures(
     with mpl.rc_context(STYLE):
         drawn = _shared_figures(population.data, population_summary(population))
         if states is not None:
-            drawn |= state_space_figures(states.summary, states.arrays)
+            drawn |= state_space_figures(states.summary.model_dump(mode="json"), states.arrays)
         return drawn
 
 

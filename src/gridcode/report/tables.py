@@ -142,7 +142,7 @@ def space_table(rows: Sequence[Row]) -> Table:
         }
     cells |= {
         "error grows as steps to the": _fixed("growth_exponent"),
-        "looks alike after (m)": _fixed("look_alike_m"),
+        "looks alike after (m)": _fixed("nearest_alias_m"),
         "missing": lambda row: (
             "; ".join(f"{name}: {why}" for name, why in row["reasons"].items()) or MISSING
         ),

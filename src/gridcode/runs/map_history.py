@@ -8,7 +8,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from gridcode.analysis.population import score_dataset
-from gridcode.analysis.system import Step, roll_rate_maps
+from gridcode.analysis.system import Step, System, roll_rate_maps
 from gridcode.world.walks import WALKS
 
 # 40 bins of 0.1 m show a lattice of 0.4 m and take a quarter of the time of an evaluation's bins of
@@ -51,7 +51,7 @@ def map_snapshot(
         max_step_m=max_step_m,
         generator=np.random.default_rng([seed, round(1000 * arena_m)]),
     )
-    data = roll_rate_maps(step, start, path, bin_size_m=arena_m / BINS)
+    data = roll_rate_maps(System(step, start, max_step_m), path, bin_size_m=arena_m / BINS)
     return score_dataset(data, smoothing_bins=1.0, silent_below=silent_below)[
         ["rate", "minmax", "silent"]
     ]

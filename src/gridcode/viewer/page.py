@@ -117,9 +117,10 @@ def population_page(
         states: their state space; None leaves it out.
     """
     summary, cells = population_summary(population), population.data
-    there = bool(states and states.summary["populations"])
+    space = states.summary.model_dump(mode="json") if states else None
+    there = bool(states and states.summary.populations)
     document = overview.population_overview(
-        summary, title=title, source=source, notes=notes, space=states.summary if states else None
+        summary, title=title, source=source, notes=notes, space=space
     )
     document |= {"id": "cells", "name": title, "state": "evaluated", "problem": None} | {
         "has": {
@@ -142,8 +143,8 @@ def population_page(
         "runs/cells/spectra": pictures.spectra_document(cells, summary["modules"]),
         "runs/cells/figures": _figures(document, figures),
     }
-    if states and there:
-        documents["runs/cells/states"] = pictures.states_document(states.summary, states.arrays)
+    if states and space and there:
+        documents["runs/cells/states"] = pictures.states_document(space, states.arrays)
     return render_shell(
         mode="report", title=f"{title}: scores", verdict=document["verdict"], documents=documents
     )

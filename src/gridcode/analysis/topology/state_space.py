@@ -15,8 +15,8 @@ from gridcode.analysis.records.topology import (
     KnownShapeRecord,
     RingsRecord,
     SkippedRecord,
-    StatesRecord,
     StateSpaceRecord,
+    StatesRecord,
     TopologyRecord,
 )
 from gridcode.analysis.topology.betti import FEWEST_NULLS, Topology, measure_topology

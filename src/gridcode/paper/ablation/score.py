@@ -17,9 +17,9 @@ from jaxtyping import Float
 from gridcode.analysis.evaluate import Evaluation, evaluate_system
 from gridcode.analysis.navigation.decoding import integrate_paths, median, window_for
 from gridcode.analysis.navigation.invariance import path_invariance
-from gridcode.analysis.navigation.reference import grow_reference, look_alike_m
+from gridcode.analysis.navigation.reference import build_reference_map, nearest_alias_m
 from gridcode.analysis.population import number
-from gridcode.analysis.system import Step
+from gridcode.analysis.system import System
 from gridcode.api.verbs import load_network
 from gridcode.config import Config, EvaluationConfig
 from gridcode.errors import InputError
@@ -151,7 +151,7 @@ def _measure(
     row: dict[str, Any] = dict.fromkeys(_COLUMNS)
     row |= _cells(found) | _last_terms(trained.run.metrics())
     if row["active_units"]:
-        row |= _paths(step, start, config)
+        row |= _paths(System(step, start, config.world.max_velocity_m), config)
     return Score(
         {"status": "ok" if row["active_units"] else "silent"} | row, _examples(found.headline())
     )
@@ -202,7 +202,7 @@ def _last_terms(metrics: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _paths(step: Step, start: Float[np.ndarray, " unit"], config: Config) -> dict[str, Any]:
+def _paths(system: System, config: Config) -> dict[str, Any]:
     """Path invariance after the steps of training, and the error of the place that is read from the state after 60 steps."""
     fastest, steps, seed = (
         config.world.max_velocity_m,
@@ -211,13 +211,11 @@ def _paths(step: Step, start: Float[np.ndarray, " unit"], config: Config) -> dic
     )
     generator = np.random.default_rng([seed, 31])
     velocities = generator.uniform(-fastest, fastest, (steps, PATHS_TO, 2))
-    invariance = path_invariance(step, start, velocities, generator=generator, lengths=(steps,))
+    invariance = path_invariance(system, velocities, generator=generator, lengths=(steps,))
     extent = max(training_extent_m(fastest, steps), 4 * fastest)
-    reference = grow_reference(
-        step, start, arena_m=extent + 2 * MARGIN_M, max_step_m=fastest, generator=generator
-    )
+    reference = build_reference_map(system, arena_m=extent + 2 * MARGIN_M, generator=generator)
     window = window_for(
-        look_alike_m(reference, generator=generator),
+        nearest_alias_m(reference, generator=generator),
         max_step_m=fastest,
         bin_size_m=reference.bin_size_m,
     )
@@ -228,7 +226,7 @@ def _paths(step: Step, start: Float[np.ndarray, " unit"], config: Config) -> dic
         max_step_m=fastest,
         generator=generator,
     )
-    errors = integrate_paths(step, start, walk, reference, window_m=window, horizons=(PATH_STEPS,))
+    errors = integrate_paths(system, walk, reference, window_m=window, horizons=(PATH_STEPS,))
     return {
         "invariance_error": number(invariance.fraction[0]),
         "path_error_m": number(median(errors.tracked_m[0])),

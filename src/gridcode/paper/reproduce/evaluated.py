@@ -9,7 +9,7 @@ import xarray as xr
 from jaxtyping import Float, Int
 
 from gridcode.analysis.evaluate import SUMMARY_FORMAT, evaluate_system, group_name, map_arena
-from gridcode.analysis.system import Step, roll
+from gridcode.analysis.system import Step, System, roll
 from gridcode.errors import InputError
 from gridcode.paper.reproduce.sources import Source
 from gridcode.world.walks import WALKS, training_extent_m
@@ -131,7 +131,7 @@ class Probe:
             max_step_m=self.max_step_m,
             generator=generator,
         )
-        states = roll(step, start, path)
+        states = roll(System(step, start, self.max_step_m), path)
         flat, places = (
             np.swapaxes(a, 0, 1).reshape(-1, a.shape[-1]).astype(np.float64)
             for a in (states, path.positions)

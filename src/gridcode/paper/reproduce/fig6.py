@@ -131,10 +131,10 @@ def _measured(
         controls=False,
         progress=None if show is None else lambda done, total: show("topology", done, total),
     )
-    if not found.summary["populations"]:
-        return None, None, found.summary["skipped"][0]["reason"]
+    if not found.summary.populations:
+        return None, None, found.summary.skipped[0].reason
     return (
-        found.summary["populations"][0] | {"module": row["module"]},
+        found.summary.populations[0].model_dump(mode="json") | {"module": row["module"]},
         found.arrays["population"].to_dataset(),
         "",
     )
