@@ -18,6 +18,7 @@ import torch
 
 import gridcode
 from gridcode.analysis.evaluate import map_arena, summarise
+from gridcode.analysis.system import System
 
 COLUMNS = (
     *(
@@ -52,11 +53,9 @@ def train_and_score(job: tuple[str, str, int, dict[str, str], str, float]) -> di
     run = gridcode.train(None if (folder / "config.toml").exists() else config, out=folder)
     step, start = gridcode.load_network(run).as_system()
     data = map_arena(
-        step,
-        start,
+        System(step, start, run.config.world.max_velocity_m),
         walk="smooth",
         arena_m=arena_m,
-        max_step_m=run.config.world.max_velocity_m,
         config=run.config.evaluation,
     )
     scores = summarise(data, threshold=run.config.evaluation.score_threshold)

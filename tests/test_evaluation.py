@@ -132,7 +132,7 @@ def test_maps_along_the_way_equal_maps_of_the_whole_rollout(rng):
 
 def test_a_perfect_system_is_scored_as_what_it_is():
     step, start = PerfectGridSystem(0.45).system()
-    result = evaluate_system(step, start, max_step_m=0.15, config=QUICK)
+    result = evaluate_system(System(step, start, 0.15), config=QUICK)
     headline = result.summary.headline
     assert headline.active_units == 6 and headline.silent_units == 1
     assert headline.hexagonal_share == 1.0 and headline.lattice_share == 1.0
@@ -145,7 +145,7 @@ def test_a_perfect_system_is_scored_as_what_it_is():
 
 def test_a_square_system_is_not_called_hexagonal():
     step, start = PerfectGridSystem(0.45, angle_deg=90.0).system()
-    headline = evaluate_system(step, start, max_step_m=0.15, config=QUICK).summary.headline
+    headline = evaluate_system(System(step, start, 0.15), config=QUICK).summary.headline
     assert (
         headline.hexagonal_share == 0.0
         and headline.lattice_share == 1.0
@@ -156,18 +156,18 @@ def test_a_square_system_is_not_called_hexagonal():
 def test_the_arena_grows_with_the_cells():
     step, start = PerfectGridSystem(0.8).system()
     summary = evaluate_system(
-        step, start, max_step_m=0.15, config=QUICK.model_copy(update={"adapt_arena": True})
+        System(step, start, 0.15), config=QUICK.model_copy(update={"adapt_arena": True})
     ).summary
     assert [a.arena_m for a in summary.arenas] == [2.0, 3.0]
     assert summary.headline.arena_m == 3.0 and summary.headline.resolved
-    small = evaluate_system(step, start, max_step_m=0.15, config=QUICK).summary
+    small = evaluate_system(System(step, start, 0.15), config=QUICK).summary
     assert not small.headline.resolved
 
 
 def test_the_arena_holds_enough_periods_of_the_largest_module():
     step, start = PerfectGridSystem(0.45, others_m=(0.8, 0.8)).system()
     summary = evaluate_system(
-        step, start, max_step_m=0.15, config=QUICK.model_copy(update={"adapt_arena": True})
+        System(step, start, 0.15), config=QUICK.model_copy(update={"adapt_arena": True})
     ).summary
     assert summary.headline.arena_m == 3.0 and summary.headline.resolved
 
@@ -178,15 +178,15 @@ def test_no_arena_smaller_than_the_largest_is_added():
         update={"adapt_arena": True, "arenas_m": (2.0,), "periods": 100.0, "bin_size_m": 0.1}
     )
     assert [
-        a.arena_m for a in evaluate_system(step, start, max_step_m=0.15, config=wide).summary.arenas
+        a.arena_m for a in evaluate_system(System(step, start, 0.15), config=wide).summary.arenas
     ] == [2.0, 12.0]
     huge = wide.model_copy(update={"arenas_m": (13.0,)})
-    summary = evaluate_system(step, start, max_step_m=0.15, config=huge).summary
+    summary = evaluate_system(System(step, start, 0.15), config=huge).summary
     assert [a.arena_m for a in summary.arenas] == [13.0] and not summary.headline.resolved
 
 
 def test_all_units_silent():
-    summary = evaluate_system(lambda g, _v: g, np.zeros(3), max_step_m=0.15, config=QUICK).summary
+    summary = evaluate_system(System(lambda g, _v: g, np.zeros(3), 0.15), config=QUICK).summary
     assert summary.headline.active_units == 0 and summary.headline.hexagonal_share is None
     assert Summary.from_json(summary.to_json()) == summary
 
@@ -194,8 +194,6 @@ def test_all_units_silent():
 def test_too_small_an_arena():
     with pytest.raises(InputError, match="too small"):
         evaluate_system(
-            lambda g, _v: g,
-            np.zeros(3),
-            max_step_m=0.15,
+            System(lambda g, _v: g, np.zeros(3), 0.15),
             config=QUICK.model_copy(update={"arenas_m": (0.3,)}),
         )

@@ -11,6 +11,7 @@ import gridcode
 from gridcode.analysis.cells.spectrum import power_at, power_spectra
 from gridcode.analysis.evaluate import evaluate_system
 from gridcode.analysis.synthetic import noise_maps
+from gridcode.analysis.system import System
 from gridcode.api.comparison import config_differences
 from gridcode.config import Config
 from gridcode.errors import InputError
@@ -292,9 +293,7 @@ def test_a_run_that_is_not_evaluated_has_an_overview(tiny, tmp_path):
 
 
 def test_a_comparison_names_the_settings_that_differ(tmp_path):
-    evaluation = evaluate_system(
-        lambda states, _: states, np.ones(5), max_step_m=0.15, config=QUICK
-    )
+    evaluation = evaluate_system(System(lambda states, _: states, np.ones(5), 0.15), config=QUICK)
     other = Config().override({"training.seed": 4, "loss.sigma_g": 0.3})
     first, second = (
         run_of(evaluation, tmp_path / "x" / "a"),

@@ -11,6 +11,7 @@ from rich.console import Console
 from gridcode.analysis.evaluate import evaluate_system
 from gridcode.analysis.population import analyse_population
 from gridcode.analysis.synthetic import bin_centres, lattice_cell, noise_maps
+from gridcode.analysis.system import System
 from gridcode.cli.progress import evaluation_bar, training_bar
 from gridcode.config import EvaluationConfig
 from gridcode.errors import InputError
@@ -95,7 +96,7 @@ def evaluated(kind):
     def step(states, _):
         return states * noise.random(states.shape) if kind == "one unit" else states
 
-    return evaluate_system(step, start, max_step_m=0.15, config=QUICK)
+    return evaluate_system(System(step, start, 0.15), config=QUICK)
 
 
 @pytest.mark.parametrize("kind", ["all silent", "constant", "one unit"])

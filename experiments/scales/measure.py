@@ -42,7 +42,7 @@ def measure(network, config, *, arena_m=ARENA_M, nulls=NULLS, paths=True, seed=0
     step, start = network.as_system()
     fastest = config.world.max_velocity_m
     data = map_arena(
-        step, start, walk="smooth", arena_m=arena_m, max_step_m=fastest, config=config.evaluation
+        System(step, start, fastest), walk="smooth", arena_m=arena_m, config=config.evaluation
     )
     if not nulls:
         return {**quick_look(data), "measure_cpu_s": round(time.process_time() - began, 1)}

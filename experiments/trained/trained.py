@@ -15,6 +15,7 @@ from pathlib import Path
 import gridcode
 import gridcode.analysis.evaluate
 from gridcode.analysis.cells.celltypes import TYPES
+from gridcode.analysis.system import System
 
 
 def row(folder):
@@ -24,7 +25,7 @@ def row(folder):
     ).evaluation
     step, start = gridcode.load_network(run).as_system()
     summary = gridcode.analysis.evaluate.evaluate_system(
-        step, start, max_step_m=run.config.world.max_velocity_m, config=config
+        System(step, start, run.config.world.max_velocity_m), config=config
     ).summary
     head, modules = summary["headline"], summary["modules"]
 

@@ -1,4 +1,4 @@
-"""Probe a path-integrating system: rate maps in several arenas, everything about its cells, and how well it keeps track of place."""
+"""A path-integrating system evaluated: rate maps in several arenas and everything about them."""
 
 import math
 from collections.abc import Callable
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
 
 from gridcode import display
 from gridcode.analysis import text
@@ -25,7 +24,7 @@ from gridcode.analysis.records import (
     quartiles,
 )
 from gridcode.analysis.records.navigation import SpaceRecord
-from gridcode.analysis.system import Matrices, Step, System, roll_rate_maps
+from gridcode.analysis.system import System, roll_rate_maps
 from gridcode.config import EvaluationConfig
 from gridcode.errors import InputError
 from gridcode.world.walks import WALKS
@@ -76,23 +75,19 @@ def period_of(spacing_m: float) -> float:
 
 
 def map_arena(
-    step: Step,
-    start: Float[np.ndarray, " unit"],
+    system: System,
     *,
     walk: str,
     arena_m: float,
-    max_step_m: float,
     config: EvaluationConfig,
     progress: Callable[[int], None] | None = None,
 ) -> xr.Dataset:
     """Rate maps, autocorrelograms and scores of every unit in one arena.
 
     Args:
-        step: one step of the system, (walker, unit) and (walker, 2) to (walker, unit).
-        start: (unit,) state at the origin, the arena's centre.
-        walk: `smooth` or `uniform`.
-        arena_m: side of the arena.
-        max_step_m: longest step; keep it inside what the system was trained on, whatever the arena.
+        system: the system; its start is the arena's centre.
+        walk: `smooth`, `uniform` or another of `gridcode.world.walks.WALKS`.
+        arena_m: side of the arena, metres.
         config: bins, samples, smoothing, seed.
         progress: called with 1 after each step of the walk.
     """
@@ -102,62 +97,48 @@ def map_arena(
         arena_m=arena_m,
         steps=config.walk_steps,
         walkers=walkers,
-        max_step_m=max_step_m,
+        max_step_m=system.max_step_m,
         generator=np.random.default_rng(
             [config.seed, round(1000 * arena_m), list(WALKS).index(walk)]
         ),
     )
-    data = roll_rate_maps(
-        System(step, start, max_step_m), path, bin_size_m=config.bin_size_m, progress=progress
-    )
+    data = roll_rate_maps(system, path, bin_size_m=config.bin_size_m, progress=progress)
     return score_dataset(
         data, smoothing_bins=config.smoothing_bins, silent_below=config.silent_below
     )
 
 
 def evaluate_system(
-    step: Step,
-    start: Float[np.ndarray, " unit"],
+    system: System,
     *,
-    max_step_m: float,
     config: EvaluationConfig,
-    extent_m: float | None = None,
-    precise: tuple[Step, Float[np.ndarray, " unit"]] | None = None,
-    matrices: Matrices | None = None,
     sigma_x_m: float = 0.05,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Evaluation:
-    """Rate maps and scores in every arena and on every walk; significance, types, modules and theory in one arena; and the test of space.
+    """Rate maps and scores in every arena and on every walk, and everything else in one arena.
 
     Where the largest arena does not hold enough periods of the cells, one that does is added. The
     headline comes from the first walk and the smallest arena that holds enough periods; a period is
-    the distance between rows of fields. There every unit is compared with null maps of its own and
-    modules are looked for; in other arenas units have scores only.
+    the distance between rows of fields. There units are compared with null maps, modules are
+    looked for, and topology, dynamics and coding are measured. Other arenas have scores only.
 
     Args:
-        step: one step of the system, (walker, unit) states and (walker, 2) metres to (walker, unit)
-            states.
-        start: (unit,) state at the origin.
-        max_step_m: longest step of the walks.
+        system: the system. Without `extent_m` neural distance and path integration are left out,
+            without `precise` the dynamics, without `matrices` the mechanism.
         config: arenas, walks, bins, levels.
-        extent_m: side of the square that training covered, for the test of space; None leaves it
-            out.
-        precise: the same step and start in double precision, for derivatives; None leaves the
-            dynamics out.
-        matrices: velocities (velocity, 2) to the system's matrices (velocity, unit, unit); None
-            leaves the mechanism out.
-        sigma_x_m: places this far apart should be told apart, for the coding properties.
+        sigma_x_m: positions this far apart should be distinguished, for the coding properties.
         progress: called with (what, done, total) as walks and tests proceed.
 
     Raises:
         InputError: an arena too small for its bins or steps.
     """
+    smallest = 4 * system.max_step_m
     for arena in config.arenas_m:
-        if arena < 4 * max_step_m:
+        if arena < smallest:
             raise InputError(
-                f"an arena of {arena:g} m is too small for steps of up to {max_step_m:g} m: take {4 * max_step_m:g} m or more"
+                f"an arena of {arena:g} m is too small for steps of up to "
+                f"{system.max_step_m:g} m: take {smallest:g} m or more"
             )
-    system = System(step, start, max_step_m, extent_m, precise, matrices)
     groups: dict[str, xr.Dataset] = {}
 
     def report(what: str) -> Callable[[int, int], None] | None:
@@ -173,15 +154,7 @@ def evaluate_system(
             if show:
                 show(done, config.walk_steps)
 
-        groups[name] = map_arena(
-            step,
-            start,
-            walk=walk,
-            arena_m=arena,
-            max_step_m=max_step_m,
-            config=config,
-            progress=tick,
-        )
+        groups[name] = map_arena(system, walk=walk, arena_m=arena, config=config, progress=tick)
         return groups[name]
 
     first, *others = config.walks
@@ -211,7 +184,7 @@ def evaluate_system(
     )
     groups[headline] = population.data
     space = None
-    if config.space and extent_m is not None and not population.data["silent"].values.all():
+    if config.space and system.extent_m is not None and not population.data["silent"].values.all():
         conditions = [
             WalkCondition(first, 1.0, config.space_steps[-1]),
             *(
@@ -256,14 +229,15 @@ def evaluate_system(
 
 
 def _arena_needed(data: xr.Dataset, config: EvaluationConfig) -> float:
-    """Side of the arena that holds enough periods of nearly all cells, so that of the largest module too; 0 where no lattice was fitted."""
+    """Side of the arena that holds enough periods of nearly all lattices; 0 where there are none."""
     spacing = data["spacing_m"].values
     fitted = np.isfinite(spacing) & ~data["silent"].values
-    # A lattice fitted to a band or to noise has any spacing: units that are on one have a say
-    # first.
+    # Fits to bands and noise have any spacing: they count only where no unit is on a lattice.
     on_lattice = fitted & (np.nan_to_num(data["corrected"].values) > config.score_threshold)
-    said = spacing[on_lattice if on_lattice.any() else fitted]
-    return config.periods * period_of(float(np.quantile(said, WIDEST_SHARE))) if len(said) else 0.0
+    known = spacing[on_lattice if on_lattice.any() else fitted]
+    if not len(known):
+        return 0.0
+    return config.periods * period_of(float(np.quantile(known, WIDEST_SHARE)))
 
 
 def _summary(

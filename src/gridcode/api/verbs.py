@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 import torch
 
 from gridcode.analysis.evaluate import Evaluation, evaluate_system
+from gridcode.analysis.system import System
 from gridcode.config import Config, EvaluationConfig
 from gridcode.errors import InputError
 from gridcode.models.populations import Network, make_network
@@ -125,13 +126,15 @@ def evaluate(
     network = load_network(run).double()
     world = run.config.world
     evaluation = evaluate_system(
-        step,
-        start,
-        max_step_m=world.max_velocity_m,
-        extent_m=training_extent_m(world.max_velocity_m, world.longest_steps),
+        System(
+            step,
+            start,
+            world.max_velocity_m,
+            extent_m=training_extent_m(world.max_velocity_m, world.longest_steps),
+            precise=network.as_system(),
+            matrices=network.as_matrices(),
+        ),
         config=config or run.config.evaluation,
-        precise=network.as_system(),
-        matrices=network.as_matrices(),
         sigma_x_m=run.config.loss.sigma_x_m,
         progress=progress,
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gridcode.analysis.evaluate import evaluate_system, map_arena, summarise
+from gridcode.analysis.system import System
 from gridcode.config import Config, EvaluationConfig
 from gridcode.models.populations import Network
 from gridcode.world.walks import training_extent_m
@@ -53,10 +54,7 @@ def measure(
     world = config.world
     extent = training_extent_m(world.max_velocity_m, world.longest_steps)
     return evaluate_system(
-        step,
-        start,
-        max_step_m=world.max_velocity_m,
-        extent_m=extent,
+        System(step, start, world.max_velocity_m, extent_m=extent),
         config=evaluation,
         progress=progress,
     ).summary
@@ -178,7 +176,7 @@ def small_scores(network: Network, config: Config) -> dict[str, Any]:
     step, start = network.as_system()
     arena, walk = max(SMALL_ARENA_M, 4 * longest), config.evaluation.walks[0]
     data = map_arena(
-        step, start, walk=walk, arena_m=arena, max_step_m=longest, config=config.evaluation
+        System(step, start, longest), walk=walk, arena_m=arena, config=config.evaluation
     )
     row = summarise(data, threshold=config.evaluation.score_threshold)
     names = (

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
 
 from gridcode.analysis.evaluate import Evaluation, evaluate_system
 from gridcode.analysis.navigation.decoding import integrate_paths, median, window_for
@@ -146,7 +145,7 @@ def _measure(
         return after
 
     found = evaluate_system(
-        step, start, max_step_m=config.world.max_velocity_m, config=settings, progress=progress
+        System(step, start, config.world.max_velocity_m), config=settings, progress=progress
     )
     row: dict[str, Any] = dict.fromkeys(_COLUMNS)
     row |= _cells(found) | _last_terms(trained.run.metrics())

@@ -67,7 +67,7 @@ class Probe:
         )
         step, start = self.system
         found = evaluate_system(
-            step, start, max_step_m=self.max_step_m, config=quick, progress=self.report()
+            System(step, start, self.max_step_m), config=quick, progress=self.report()
         )
         return found.summary, found.maps
 
@@ -114,7 +114,7 @@ class Probe:
                         show(name, done, config.walk_steps)
 
                 self._maps[name] = map_arena(
-                    step, start, walk=walk, arena_m=arena_m, max_step_m=self.max_step_m, config=config, progress=tick
+                    System(step, start, self.max_step_m), walk=walk, arena_m=arena_m, config=config, progress=tick
                 )  # fmt: skip
         return self._maps[name]
 
