@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from gridcode.analysis.cells.celltypes import LATTICE_TYPES
 from gridcode.analysis.evaluate import Evaluation, evaluate_system
 from gridcode.analysis.navigation.decoding import integrate_paths, median, window_for
 from gridcode.analysis.navigation.invariance import path_invariance
@@ -30,7 +31,6 @@ SCORES = "scores"
 # Changes with every change of what a column means: older scores are measured again.
 SCORE_FORMAT = 1
 EXAMPLES = 6
-LATTICES = ("hexagonal", "sheared hexagonal", "square")
 SHARES = {
     "hexagonal": "hexagonal_share",
     "sheared hexagonal": "sheared_share",
@@ -161,7 +161,7 @@ def _cells(found: Evaluation) -> dict[str, Any]:
     data, summary = found.headline(), found.summary["headline"]
     active = int((~data["silent"].values).sum())
     spatial = ~np.isin(data["type"].values.astype(str), ("non-spatial", "silent"))
-    lattice = np.isin(data["type"].values.astype(str), LATTICES)
+    lattice = np.isin(data["type"].values.astype(str), LATTICE_TYPES)
     stable = spatial & (np.nan_to_num(data["stability"].values) >= STABLE)
 
     def middle(name: str, of: np.ndarray) -> float | None:

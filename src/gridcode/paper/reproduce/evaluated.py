@@ -8,14 +8,12 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float, Int
 
+from gridcode.analysis.cells.celltypes import LATTICE_TYPES
 from gridcode.analysis.evaluate import SUMMARY_FORMAT, evaluate_system, group_name, map_arena
 from gridcode.analysis.system import Step, System, roll
 from gridcode.errors import InputError
 from gridcode.paper.reproduce.sources import Source
 from gridcode.world.walks import WALKS, training_extent_m
-
-# Units whose rate maps repeat in two directions.
-LATTICE_TYPES = ("hexagonal", "sheared hexagonal", "square")
 
 
 class Probe:
