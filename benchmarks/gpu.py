@@ -15,10 +15,9 @@ import json
 import sys
 from pathlib import Path
 
+import steps
 import torch
 from torch import Tensor
-
-from gridcode import bench
 
 # Seconds to time each case for.
 SECONDS = 1.5
@@ -91,10 +90,10 @@ def main() -> None:
     if path.exists():
         result = json.loads(path.read_text(encoding="utf-8"))
     else:
-        result = {"machine": bench.machine(), "errors": kernel_errors(4000, "cuda"), "cases": []}
+        result = {"machine": steps.machine(), "errors": kernel_errors(4000, "cuda"), "cases": []}
     for preset, overrides, networks in CASES[len(result["cases"]) :]:
         try:
-            case = bench.gpu_case(preset, networks=networks, overrides=overrides, seconds=SECONDS)
+            case = steps.gpu_case(preset, networks=networks, overrides=overrides, seconds=SECONDS)
         except Exception as error:  # the other cases are worth having
             case = {"failed": str(error).strip().splitlines()[0]}
         gc.collect()
@@ -104,7 +103,7 @@ def main() -> None:
         )
         print(result["cases"][-1], flush=True)
         path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    rates = bench.gpu_rates()
+    rates = steps.gpu_rates()
     result["ceilings"] = {
         "float32_tflops": rates.gemm / 1e12,
         "bf16_tflops": (rates.bf16 or 0) / 1e12,

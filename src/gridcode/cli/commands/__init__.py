@@ -1,0 +1,1 @@
+"""The commands, a file each: `add_options` and `run`."""
