@@ -1,8 +1,9 @@
-"""What the engine does on a CUDA device: steps per second by shape, number of networks and precision, beside floor and CPU.
+"""Training on a CUDA device: steps a second by shape, number of networks and precision.
 
-    python benchmarks/gpu.py OUT.json                                   all of it; part of
-    benchmarks/gpu.sh TRITON_INTERPRET=1 python benchmarks/gpu.py --errors OUT.csv        the table
-    of rounding errors, on any machine
+All of it (part of benchmarks/gpu.sh), and the table of rounding errors alone, on any machine:
+
+    python benchmarks/gpu.py OUT.json
+    TRITON_INTERPRET=1 python benchmarks/gpu.py --errors OUT.csv
 
 Every case runs as training runs: kernels, whole step as a CUDA graph. The kernels round their
 operands themselves, so that the interpreter, which computes products exactly, shows the error of
@@ -34,7 +35,7 @@ CASES = [
 
 
 def kernel_errors(states: int, device: str) -> list[dict[str, object]]:
-    """Relative errors of the pair kernel against float64, by precision of its products, on random states of 128 units."""
+    """Errors of the pair kernel relative to float64, on random states of 128 units."""
     from gridcode.gpu.pairs import fused_pair_terms
     from gridcode.losses.pairwise import pair_pass
 

@@ -1,4 +1,4 @@
-"""What a training step costs on this machine: each part beside its floor, and the whole beside the naive step.
+"""What a training step costs here: each part beside its floor, the whole beside the naive step.
 
 A floor is the larger of two times: the part's floating-point operations at the rate of this core's
 own matrix product, and the bytes it cannot help moving at the rate at which this core reads a block
@@ -162,7 +162,7 @@ def floors(config: Config, rates: Rates) -> dict[str, float]:
 
 
 def parts(config: Config, *, seconds: float) -> dict[str, list[float]]:
-    """CPU-seconds of the parts of one batch, many times each; `others` is what the whole step has besides."""
+    """CPU-seconds of the parts of one batch, many times each."""
     trainer = Trainer(config)
     (network,) = members_of(trainer.network)
     taken: dict[str, list[float]] = {}
@@ -210,7 +210,7 @@ def parts(config: Config, *, seconds: float) -> dict[str, list[float]]:
 
 
 def naive_step(trainer: Trainer) -> None:
-    """The same optimiser step, written as the method reads: plain loop, all matrices W(v), the terms as defined, autograd."""
+    """The same step as the method reads: plain loop, all matrices W(v), autograd."""
     config, (network,) = trainer.config, members_of(trainer.network)
     for part in range(config.training.accumulation):
         stream = Stream(config.training.seed, part)
@@ -374,7 +374,7 @@ def gpu_rates() -> Rates:
 def gpu_case(
     preset: str, *, networks: int = 1, seconds: float = 5.0, overrides: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """One preset on the GPU, as training runs it: kernels, CUDA graph, several networks in one program.
+    """One preset on the GPU as training runs it: kernels, CUDA graph, networks in one program.
 
     Raises:
         GridcodeError: the kernels do not take this shape.
@@ -436,16 +436,14 @@ def print_case(case: dict[str, Any]) -> None:
     """Print the times of one case of the benchmark."""
     shape = case["shape"]
     pairs = "all pairs" if case["pairs"] == "all" else f"pairs of {case['pairs']} states"
-    title = f"{case['preset']} ({case['device']}): N={shape['units']} T={shape['steps']} B={shape['trajectories']}, {pairs}"
+    sizes = f"N={shape['units']} T={shape['steps']} B={shape['trajectories']}"
+    print(f"\n{case['preset']} ({case['device']}): {sizes}, {pairs}")
+    limits = f"floor {case['floor_ms']} ms, peak {case['peak_memory_mb']} MB"
     if case["device"] == "gpu":
-        print(
-            f"\n{title}\n  {case['steps_per_second']} steps/s, {case['step_ms']} ms, floor {case['floor_ms']} ms, {case['peak_memory_mb']} MB"
-        )
+        print(f"  {case['steps_per_second']} steps/s, {case['step_ms']} ms, {limits}")
         return
     step = case["step_cpu_ms"]
-    print(
-        f"\n{title}\n  step {step['median']} CPU-ms ({step['min']} to {step['max']}), floor {case['floor_ms']} ms, peak {case['peak_memory_mb']} MB"
-    )
+    print(f"  step {step['median']} CPU-ms ({step['min']} to {step['max']}), {limits}")
     if "naive_cpu_ms" in case:
         print(
             f"  naive step {case['naive_cpu_ms']} CPU-ms: {case['naive_over_fast']} times as much"

@@ -8,6 +8,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -117,13 +118,16 @@ class _Bars:
     def __init__(self, title: str, console: Console) -> None:
         self._title = title
         self._tasks: dict[str, TaskID] = {}
-        cut = Column(no_wrap=True, overflow="ellipsis", ratio=1)
+        # A long name leaves room for the bar, `11500/12000` and `59 min 59 s left`.
+        width = max(10, console.width - 49)
+        name = Column(no_wrap=True, overflow="ellipsis", max_width=width)
+        rest = Column(no_wrap=True, overflow="ellipsis", ratio=1)
         self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.description}", markup=False, table_column=name),
             BarColumn(bar_width=16),
             TextColumn("{task.fields[count]}"),
-            _Time(),
-            TextColumn("{task.fields[detail]}", markup=False, table_column=cut),
+            _Time(table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[detail]}", markup=False, table_column=rest),
             console=console,
             refresh_per_second=4,
             expand=True,
@@ -146,14 +150,31 @@ class _Bars:
         )
 
 
+@dataclass
+class _Stage:
+    name: str
+    began: float
+    first_news: float
+    first_part: float
+    part: float = 0.0
+    detail: str = ""
+    tenths_shown: int = 0
+    finished: bool = False
+
+    def how_far(self, now: float) -> str:
+        if self.part <= self.first_part:
+            return f"at work for {duration(now - self.began)}"
+        rate = (self.part - self.first_part) / (now - self.first_news)
+        return f"{100 * self.part:.0f}%, {duration((1 - self.part) / rate)} left"
+
+
 class _Lines:
     def __init__(self, title: str, console: Console, *, tenths: bool) -> None:
         self._title, self._console, self._tenths = title, console, tenths
-        self._began: dict[str, float] = {}
-        self._finished: set[str] = set()
-        self._what, self._part, self._tenth, self._detail = "", 0.0, 0, ""
-        self._patience = SILENT_S
+        self._stages: dict[str, _Stage] = {}
+        self._current: _Stage | None = None
         self._last_line = self._last_news = time.monotonic()
+        self._patience = SILENT_S
         self._over, self._lock = threading.Event(), threading.Lock()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -167,52 +188,39 @@ class _Lines:
 
     def show(self, what: str, done: int, total: int, detail: str = "") -> None:
         with self._lock:
-            if what in self._finished:
-                return
-            now = time.monotonic()
-            if what not in self._began:
-                # It has been at work since the stage before it was last heard of.
-                self._began[what], self._tenth, self._patience = self._last_news, 0, SILENT_S
+            now, part = time.monotonic(), done / total if total else 1.0
+            if what not in self._stages:
+                # It has been at work since the last news of the stage before it.
+                name = f"{self._title} {what}".strip()
+                self._stages[what] = _Stage(name, self._last_news, now, part)
+                self._patience = SILENT_S
                 if self._tenths:
-                    self._print(what, f"{total} steps")
-            self._what, self._detail, self._last_news = what, detail, now
-            self._part = done / total if total else 1.0
+                    self._print(name, f"{total} steps")
+            stage = self._current = self._stages[what]
+            if stage.finished:
+                return
+            stage.part, stage.detail, self._last_news = part, detail, now
+            due = self._tenths and now - self._last_line >= LINES_EVERY_S
             if done >= total:
-                self._finished.add(what)
-                self._print(
-                    what, ", ".join(filter(None, [duration(now - self._began[what]), detail]))
-                )
-            elif (
-                self._tenths
-                and int(10 * self._part) > self._tenth
-                and now - self._last_line >= LINES_EVERY_S
-            ):
-                self._tenth = int(10 * self._part)
-                self._print_part(now)
+                stage.finished, self._patience = True, SILENT_S
+                self._print(stage.name, duration(now - stage.began), detail)
+            elif due and int(10 * part) > stage.tenths_shown:
+                stage.tenths_shown = int(10 * part)
+                self._print(stage.name, stage.how_far(now), detail)
 
     def _watch(self) -> None:
         while not self._over.wait(SILENT_S / 20):
             with self._lock:
-                now = time.monotonic()
-                if now - self._last_line >= self._patience and not self._over.is_set():
-                    self._patience *= 2
-                    self._print_part(now)
+                now, stage = time.monotonic(), self._current
+                if self._over.is_set() or now - self._last_line < self._patience:
+                    continue
+                self._patience *= 2
+                if stage is None or stage.finished:  # the next has not given its name yet
+                    self._print(self._title, f"at work for {duration(now - self._last_news)}")
+                else:
+                    self._print(stage.name, stage.how_far(now), stage.detail)
 
-    def _print_part(self, now: float) -> None:
-        """Say how far the stage has come; after its end the next has not said its name yet."""
-        if self._what in self._finished or self._what not in self._began:
-            self._print("", f"at work for {duration(now - self._last_news)}")
-            return
-        taken = now - self._began[self._what]
-        left = (
-            f"{duration(taken * (1 / self._part - 1))} left"
-            if self._part
-            else f"at work for {duration(taken)}"
-        )
-        percent = f"{100 * self._part:.0f}%" if self._part else ""
-        self._print(self._what, ", ".join(filter(None, [percent, left, self._detail])))
-
-    def _print(self, what: str, text: str) -> None:
+    def _print(self, name: str, *texts: str) -> None:
         self._last_line = time.monotonic()
-        name = f"{self._title} {what}".strip()
-        self._console.print(f"{name}: {text}", markup=False, highlight=False, soft_wrap=True)
+        line = f"{name}: {', '.join(text for text in texts if text)}"
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)

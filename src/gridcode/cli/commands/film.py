@@ -10,7 +10,7 @@ from gridcode.cli.options import add_quiet_and_json, number, positive_int
 
 def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
     """Add the options of the command."""
-    parser.usage = "gridcode film RUN [--out FILE] [--units N] [--seconds S] [--size PIXELS] [--quiet] [--json]"
+    parser.usage = "gridcode film RUN [--out FILE] [--units N] [--seconds S] [--size PIXELS] ..."
     parser.description = (
         "Write a film of an evaluated run: rate maps of its best units at every snapshot of the "
         "training, with the loss and the number of hexagonal units. FILE ends in .gif, .webp, or "

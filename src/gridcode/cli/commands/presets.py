@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from gridcode import config
 from gridcode.cli.messages import print_json
@@ -22,7 +23,7 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Print presets or settings."""
     if arguments.fields:
-        rows = [
+        rows: Any = [
             {"key": key, "default": field.get_default(), "meaning": field.description}
             for key, field in config.fields().items()
         ]

@@ -130,4 +130,5 @@ def _train_many(arguments: argparse.Namespace) -> None:
 
 
 def _result(run: "gridcode.Run") -> dict[str, object]:
-    return {"run": str(run.folder), "manifest": run.manifest, "last": (run.metrics() or [None])[-1]}
+    last = next(reversed(run.metrics()), None)
+    return {"run": str(run.folder), "manifest": run.manifest, "last": last}
