@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from gridcode.analysis.records import Summary
 from gridcode.api.comparison import Comparison
 from gridcode.display import printable
 
@@ -47,7 +48,7 @@ def print_summary(summary: dict[str, Any]) -> None:
         console.print(escape(" ".join(sentences(summary["theory"]))), highlight=False)
 
 
-def print_units(console: Console, summary: dict[str, Any]) -> None:
+def print_units(console: Console, summary: Summary) -> None:
     """Print a row for every unit of a scored population."""
     table = Table(box=None, pad_edge=False)
     columns = {
@@ -79,7 +80,7 @@ def print_units(console: Console, summary: dict[str, Any]) -> None:
     console.print(table, highlight=False)
 
 
-def print_modules(console: Console, summary: dict[str, Any]) -> None:
+def print_modules(console: Console, summary: Summary) -> None:
     """Print a row for every module, nothing where there is none."""
     if not summary["modules"]:
         return

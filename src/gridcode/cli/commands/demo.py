@@ -44,7 +44,8 @@ def run(arguments: argparse.Namespace) -> None:
     summary = run_evaluation(run, config.evaluation, quiet=arguments.quiet)
     page = write_report(run, quiet=arguments.quiet)
     if arguments.json:
-        print_json({"run": str(run.folder), "report": str(page), "headline": summary["headline"]})
+        found = summary.model_dump(mode="json", include={"verdict", "types", "modules", "headline"})
+        print_json({"run": str(run.folder), "report": str(page)} | found)
         return
     print_summary(summary)
     print(f"run folder: {run.folder}\nreport:     {page}")

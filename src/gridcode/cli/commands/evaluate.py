@@ -2,13 +2,16 @@
 
 import argparse
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gridcode
 from gridcode.cli.messages import print_json, warn_of_few_nulls
 from gridcode.cli.options import add_quiet_and_json
 from gridcode.cli.settings import add_settings, settings_of
 from gridcode.config import EvaluationConfig
+
+if TYPE_CHECKING:
+    from gridcode.analysis.records import Summary
 
 SETTINGS = {
     "evaluation.walks": "walks through the arenas; verdicts rest on the first",
@@ -53,18 +56,17 @@ def run(arguments: argparse.Namespace) -> None:
     config = run.config.override(overrides).evaluation
     summary = run_evaluation(run, config, quiet=arguments.quiet)
     if arguments.json:
-        print_json(summary)
+        print_json(summary.model_dump(mode="json"))
     else:
         print_summary(summary)
         print(f"next: gridcode report {run.folder}")
 
 
-def run_evaluation(run: "gridcode.Run", config: EvaluationConfig, *, quiet: bool) -> dict[str, Any]:
+def run_evaluation(run: "gridcode.Run", config: EvaluationConfig, *, quiet: bool) -> "Summary":
     """Evaluate a run with a progress display, and return its summary."""
     from gridcode.cli.progress import progress_bar
 
     with progress_bar("evaluate", quiet=quiet) as progress:
         summary = gridcode.evaluate(run, config=config, progress=progress).summary
-    settings = summary["headline"]["settings"]
-    warn_of_few_nulls(settings["nulls"], settings["level"])
+    warn_of_few_nulls(summary.settings.nulls, summary.settings.level)
     return summary

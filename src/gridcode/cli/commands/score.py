@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gridcode
 from gridcode.cli.messages import print_error, print_json, warn_of_few_nulls
@@ -12,6 +12,7 @@ from gridcode.display import printable
 from gridcode.errors import InputError
 
 if TYPE_CHECKING:
+    from gridcode.analysis.records import Summary
     from gridcode.analysis.topology.state_space import StateSpace
     from gridcode.recordings.recording import Recording
 
@@ -97,7 +98,6 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Score, then print units, modules and verdict."""
-    from gridcode.analysis.population import population_summary
     from gridcode.cli.progress import progress_bar, working
 
     recording = _load(arguments)
@@ -122,8 +122,8 @@ def run(arguments: argparse.Namespace) -> None:
                 seed=arguments.seed,
                 progress=progress,
             )
-    summary = population_summary(population)
-    warn_of_few_nulls(summary["settings"]["nulls"], summary["settings"]["level"])
+    summary = population.summary
+    warn_of_few_nulls(summary.settings.nulls, summary.settings.level)
     if arguments.report is not None:
         with working("score", "report", quiet=arguments.quiet):
             gridcode.write_score_report(
@@ -139,7 +139,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         found = {"state_space": states.summary} if states else {}
         source = {"file": Path(arguments.file).name, "notes": list(recording.notes)}
-        print_json(summary | found | source)
+        print_json(summary.model_dump(mode="json") | found | source)
         return
     _print(summary, states)
     for name in ("report", "figures"):
@@ -175,16 +175,17 @@ def _load(arguments: argparse.Namespace) -> "Recording":
     return recording
 
 
-def _print(summary: dict[str, Any], states: "StateSpace | None") -> None:
+def _print(summary: "Summary", states: "StateSpace | None") -> None:
     from rich.markup import escape
 
-    from gridcode.analysis.population import population_verdict
+    from gridcode.analysis import text
+    from gridcode.analysis.records.topology import StateSpaceRecord
     from gridcode.cli.terminal import print_modules, print_units, wide_console
-    from gridcode.report.words import state_space_sentences
 
     console = wide_console()
     print_units(console, summary)
     print_modules(console, summary)
-    console.print(escape(population_verdict(summary)), highlight=False)
+    console.print(escape(text.details(summary)), highlight=False)
     if states is not None:
-        console.print(escape(" ".join(state_space_sentences(states.summary))), highlight=False)
+        space = StateSpaceRecord.model_validate(states.summary)
+        console.print(escape(" ".join(text.state_space_sentences(space))), highlight=False)
