@@ -200,7 +200,7 @@ def test_the_example_cells_are_grid_cells(tmp_path, capsys, monkeypatch):
     [
         (["nowhere.npz"], "no file"),
         (["maps.npy"], "bin"),
-        (["maps.npy", "--bin-size", "wide"], "must be a number"),
+        (["maps.npy", "--bin-size", "wide"], "--bin-size: invalid float"),
         (["maps.npy", "--bin-size", "0.05", "--null", "none"], "--null: invalid choice"),
         (["maps.npy", "--bin-size", "0.05", "--nulls", "3"], "99 or more"),
         (["maps.npy", "--bin-size", "0.05", "--significance", "2"], "between 0 and 1"),

@@ -44,14 +44,6 @@ def positive_int(text: str) -> int:
     return whole_number(text, least=1)
 
 
-def number(text: str) -> float:
-    """A number."""
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a number, not '{text}'") from None
-
-
 def output_file(text: str) -> Path:
     """A file to be written, checked before minutes are spent on what goes into it."""
     path = Path(text)

@@ -7,7 +7,7 @@ from pathlib import Path
 import gridcode
 from gridcode.cli.commands import train
 from gridcode.cli.messages import print_json
-from gridcode.cli.options import add_quiet_and_json, number, positive_int, seeds
+from gridcode.cli.options import add_quiet_and_json, positive_int, seeds
 from gridcode.cli.settings import add_settings, settings_of
 from gridcode.config import load_config
 from gridcode.errors import InputError
@@ -17,7 +17,6 @@ SETTINGS = {key: text for key, text in train.SETTINGS.items() if key != "trainin
 
 
 def add_options(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
-    """Add the options of the command."""
     parser.usage = (
         "gridcode ablate [PRESET] [--seeds SEEDS] [--variants NAMES] [--out DIR] "
         "[--SETTING VALUE ...] ..."
@@ -44,14 +43,13 @@ def add_options(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     option("--variants", metavar="NAMES", help="such as no-capacity,sigma_g [all]")
     option("--out", metavar="DIR", help="folder of runs and results [ablations/NAME]")
     option("--jobs", type=positive_int, metavar="N", help="networks at a time on a CPU [its cores]")
-    option("--arena", type=number, metavar="METRES", help="side of the arena to measure in [4]")
+    option("--arena", type=float, metavar="METRES", help="side of the arena to measure in [4]")
     option("--nulls", type=positive_int, metavar="N", help="null maps of each unit [200]")
     add_quiet_and_json(parser)
     add_settings(parser, ("world", "model", "loss", "training"), [*words, "quick"], few=SETTINGS)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Train, measure and judge, then print the verdicts and the files."""
     from gridcode.cli.progress import many_bar, progress_bar
     from gridcode.paper.ablation.study import ARENA_M, NULLS, check, plan
     from gridcode.paper.ablation.training import train_members

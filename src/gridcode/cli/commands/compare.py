@@ -10,7 +10,6 @@ from gridcode.cli.options import add_quiet_and_json, output_file
 
 
 def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
-    """Add the options of the command."""
     parser.usage = "gridcode compare RUN RUN [RUN ...] [--out FILE] [--quiet] [--json]"
     parser.description = (
         "Print which settings of evaluated runs differ, and their headline numbers; write them "
@@ -28,7 +27,6 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Compare, write the page, then print tables."""
     from gridcode.cli.progress import working
     from gridcode.cli.terminal import print_comparison
 

@@ -15,7 +15,6 @@ from gridcode.config import load_config
 
 
 def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
-    """Add the options of the command; settings are accepted, but belong to `gridcode train`."""
     parser.usage = "gridcode demo [--out RUN] [--quiet] [--json]"
     parser.description = (
         "Train the `quick` preset from scratch, evaluate it and write its report; a few minutes "
@@ -25,11 +24,11 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
         "--out", metavar="RUN", help="run folder [the first free of runs/demo, runs/demo-2, ...]"
     )
     add_quiet_and_json(parser)
+    # Accepted, but listed by `gridcode train --help` only.
     add_settings(parser, ("world", "model", "loss", "training", "evaluation"))
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Train, evaluate and report, then print tables and verdict."""
     from gridcode.cli.terminal import print_summary
 
     names = itertools.chain(["demo"], (f"demo-{number}" for number in itertools.count(2)))

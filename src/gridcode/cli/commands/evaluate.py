@@ -26,7 +26,6 @@ SETTINGS = {
 
 
 def add_options(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
-    """Add the options of the command."""
     parser.usage = (
         "gridcode evaluate RUN [--arena METRES ...] [--SETTING VALUE ...] [--quiet] [--json]"
     )
@@ -46,7 +45,6 @@ def add_options(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Evaluate, then print tables and verdict."""
     from gridcode.cli.terminal import print_summary
 
     run = gridcode.Run(arguments.run)

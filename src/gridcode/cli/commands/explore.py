@@ -10,7 +10,6 @@ from gridcode.errors import InputError
 
 
 def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
-    """Add the options of the command."""
     parser.usage = (
         "gridcode explore [RUNS ...] [--port N] [--host ADDRESS] [--no-browser] [--quiet] [--json]"
     )
@@ -39,7 +38,6 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Serve until interrupted."""
     try:
         from gridcode.viewer import serving
     except ModuleNotFoundError as error:

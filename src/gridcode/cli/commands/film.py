@@ -5,11 +5,10 @@ from collections.abc import Sequence
 
 import gridcode
 from gridcode.cli.messages import print_json
-from gridcode.cli.options import add_quiet_and_json, number, positive_int
+from gridcode.cli.options import add_quiet_and_json, positive_int
 
 
 def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
-    """Add the options of the command."""
     parser.usage = "gridcode film RUN [--out FILE] [--units N] [--seconds S] [--size PIXELS] ..."
     parser.description = (
         "Write a film of an evaluated run: rate maps of its best units at every snapshot of the "
@@ -19,32 +18,16 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
     option = parser.add_argument
     option("run", metavar="RUN", help="run folder")
     option("--out", metavar="FILE", help="film to write [RUN/film.gif]")
-    option(
-        "--units",
-        type=positive_int,
-        default=24,
-        metavar="N",
-        help="how many units, the best of each module [%(default)s]",
-    )
-    option(
-        "--seconds",
-        type=number,
-        default=8.0,
-        metavar="S",
-        help="length, with a second on the last frame [8]",
-    )
-    option(
-        "--size",
-        type=positive_int,
-        default=720,
-        metavar="PIXELS",
-        help="side of the square picture [%(default)s]",
-    )
+    units = "how many units, the best of each module [%(default)s]"
+    option("--units", type=positive_int, default=24, metavar="N", help=units)
+    length = "length, with a second on the last frame [%(default)g]"
+    option("--seconds", type=float, default=8.0, metavar="S", help=length)
+    size = "side of the square picture [%(default)s]"
+    option("--size", type=positive_int, default=720, metavar="PIXELS", help=size)
     add_quiet_and_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write the film, then print its path."""
     from gridcode.cli.progress import progress_bar
 
     with progress_bar("film", quiet=arguments.quiet) as progress:

@@ -11,7 +11,6 @@ from gridcode.cli.options import add_json
 
 
 def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
-    """Add the options of the command."""
     parser.description = "List the presets, show one as TOML, or list all settings."
     parser.add_argument("name", nargs="?", metavar="PRESET", help="show this preset, complete")
     parser.add_argument(
@@ -21,7 +20,6 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print presets or settings."""
     if arguments.fields:
         rows: Any = [
             {"key": key, "default": field.get_default(), "meaning": field.description}

@@ -10,7 +10,6 @@ from gridcode.errors import InputError
 
 
 def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
-    """Add the options of the command."""
     parser.usage = "gridcode pretrained [NAME] [--out RUN] [--json]"
     parser.description = (
         "List the trained networks that come with the package, show one, or unpack one into an "
@@ -22,7 +21,6 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print networks, or unpack one."""
     from gridcode.cli.terminal import wide_console
     from gridcode.pretrained import table
     from gridcode.pretrained.networks import details_of

@@ -10,14 +10,12 @@ from gridcode.cli.options import add_quiet_and_json
 
 
 def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
-    """Add the options of the command."""
     parser.description = "Write RUN/report.html and RUN/figures from the run's evaluation."
     parser.add_argument("run", metavar="RUN", help="run folder")
     add_quiet_and_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write the report, then print its path."""
     page = write_report(gridcode.Run(arguments.run), quiet=arguments.quiet)
     if arguments.json:
         print_json({"run": arguments.run, "report": str(page)})

@@ -8,7 +8,6 @@ from gridcode.cli.options import add_quiet_and_json
 
 
 def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
-    """Add the options of the command."""
     parser.usage = "gridcode reproduce FIGURE [--runs RUN ...] [--out DIR] [--quiet] [--json]"
     parser.description = (
         "Draw a figure of the paper from run folders, or from the networks in the package: "
@@ -32,7 +31,6 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Draw the figure, then print the paragraph and the files."""
     from gridcode.cli.progress import progress_bar
     from gridcode.paper.reproduce import reproduce
 

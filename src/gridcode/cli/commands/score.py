@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import gridcode
 from gridcode.cli.messages import print_error, print_json, warn_of_few_nulls
-from gridcode.cli.options import add_quiet_and_json, number, output_file, positive_int, whole_number
+from gridcode.cli.options import add_quiet_and_json, output_file, positive_int, whole_number
 from gridcode.display import printable
 from gridcode.errors import InputError
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 
 def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
-    """Add the options of the command."""
     parser.usage = (
         "gridcode score FILE [--bin-size METRES] [--report OUT.html] [--OPTION VALUE ...]"
     )
@@ -33,63 +32,26 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
     )
 
     option = parser.add_argument
-    option("--bin-size", type=number, metavar="METRES", help="[the file's; 0.025 for a path]")
+    option("--bin-size", type=float, metavar="METRES", help="[the file's; 0.025 for a path]")
     option("--group", metavar="NAME", help="of an .nc file, such as smooth_4m [its headline's]")
-    option(
-        "--arena",
-        type=number,
-        metavar="METRES",
-        help="for a path: side of the square arena [the box that the path fills]",
-    )
-    option(
-        "--min-speed", type=number, metavar="M/S", help="for a path: leave slower samples out [0]"
-    )
-    option(
-        "--smoothing",
-        type=number,
-        metavar="BINS",
-        help="Gaussian before scoring [1; 0 for a path, whose maps are smoothed by 1.5 bins]",
-    )
-    option(
-        "--silent-below",
-        type=number,
-        default=0.0,
-        metavar="RATE",
-        help="units that never exceed this are silent [0]",
-    )
-    option(
-        "--nulls",
-        type=positive_int,
-        default=500,
-        metavar="N",
-        help="null maps of each unit, and circular shifts of a path [%(default)s]",
-    )
-    option(
-        "--null",
-        choices=("random phase", "field shuffle"),
-        default="random phase",
-        help="what null maps keep: the spectrum or the fields [%(default)s]",
-    )
-    option(
-        "--significance",
-        type=number,
-        default=0.01,
-        metavar="P",
-        help="largest p-value of a unit or module that counts [%(default)s]",
-    )
-    option(
-        "--false-discovery-rate",
-        type=number,
-        default=0.05,
-        metavar="Q",
-        help="largest expected share of false discoveries among units that count [%(default)s]",
-    )
+    option("--arena", type=float, metavar="METRES", help="side, for a path [the box it fills]")
+    option("--min-speed", type=float, metavar="M/S", help="of samples to keep, for a path [0]")
+    smoothing = "Gaussian before scoring [1; 0 for a path, whose maps are smoothed by 1.5 bins]"
+    option("--smoothing", type=float, metavar="BINS", help=smoothing)
+    silent = "units that never exceed this are silent [%(default)g]"
+    option("--silent-below", type=float, default=0.0, metavar="RATE", help=silent)
+    nulls = "null maps of each unit, and circular shifts of a path [%(default)s]"
+    option("--nulls", type=positive_int, default=500, metavar="N", help=nulls)
+    null = "what null maps keep: the spectrum or the fields [%(default)s]"
+    kinds = ("random phase", "field shuffle")
+    option("--null", choices=kinds, default=kinds[0], help=null)
+    level = "largest p-value of a unit or module that counts [%(default)s]"
+    option("--significance", type=float, default=0.01, metavar="P", help=level)
+    rate = "largest expected share of false discoveries among units that count [%(default)s]"
+    option("--false-discovery-rate", type=float, default=0.05, metavar="Q", help=rate)
     option("--seed", type=whole_number, default=0, metavar="N", help="of the nulls [%(default)s]")
-    option(
-        "--state-space",
-        action="store_true",
-        help="test rings and topology: do the states of a module lie on a torus?",
-    )
+    torus = "test rings and topology: do the states of a module lie on a torus?"
+    option("--state-space", action="store_true", help=torus)
     option("--shuffles", type=positive_int, metavar="N", help="with --state-space: shuffles [99]")
     option("--report", type=output_file, metavar="OUT.html", help="write everything as one page")
     option("--figures", metavar="DIR", help="write the figures as PNG and PDF into this folder")
@@ -97,7 +59,6 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Score, then print units, modules and verdict."""
     from gridcode.cli.progress import progress_bar, working
 
     recording = _load(arguments)

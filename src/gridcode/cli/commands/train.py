@@ -29,7 +29,6 @@ SETTINGS = {
 
 
 def add_options(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
-    """Add the options of the command."""
     parser.usage = "gridcode train WHAT [--out RUN] [--SETTING VALUE ...] [--seeds SEEDS] ..."
     parser.description = "Train a network, or one for each seed and value; or resume a run."
     parser.add_argument(
@@ -59,7 +58,6 @@ def add_options(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Train, then print the run folders."""
     what, overrides = arguments.what, settings_of(arguments)
     resumed = Path(what).is_dir() and what not in preset_names()
     if arguments.seeds is not None or arguments.vary:
