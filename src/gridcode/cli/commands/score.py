@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace) -> None:
         with working("score", "figures", quiet=arguments.quiet):
             gridcode.write_score_figures(population, arguments.figures, states=states)
     if arguments.json:
-        found = {"state_space": states.summary} if states else {}
+        found = {"state_space": states.summary.model_dump(mode="json")} if states else {}
         source = {"file": Path(arguments.file).name, "notes": list(recording.notes)}
         print_json(summary.model_dump(mode="json") | found | source)
         return
@@ -140,7 +140,6 @@ def _print(summary: "Summary", states: "StateSpace | None") -> None:
     from rich.markup import escape
 
     from gridcode.analysis import text
-    from gridcode.analysis.records.topology import StateSpaceRecord
     from gridcode.cli.terminal import print_modules, print_units, wide_console
 
     console = wide_console()
@@ -148,5 +147,4 @@ def _print(summary: "Summary", states: "StateSpace | None") -> None:
     print_modules(console, summary)
     console.print(escape(text.details(summary)), highlight=False)
     if states is not None:
-        space = StateSpaceRecord.model_validate(states.summary)
-        console.print(escape(" ".join(text.state_space_sentences(space))), highlight=False)
+        console.print(escape(" ".join(text.state_space_sentences(states.summary))), highlight=False)
