@@ -135,16 +135,22 @@ class _Bars:
 
     def __enter__(self) -> "_Bars":
         self._progress.start()
+        # A bar without an end, until there is news.
+        self._first = self._add(self._title)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
+    def _add(self, name: str) -> TaskID:
+        return self._progress.add_task(name, total=None, count="", detail="")
+
     def show(self, what: str, done: int, total: int, detail: str = "") -> None:
         count = f"{done}/{total}" if total > 1 else ""
+        if not self._tasks:
+            self._progress.remove_task(self._first)
         if what not in self._tasks:
-            name = f"{self._title} {what}".strip()
-            self._tasks[what] = self._progress.add_task(name, total=total, count=count, detail="")
+            self._tasks[what] = self._add(f"{self._title} {what}".strip())
         self._progress.update(
             self._tasks[what], completed=done, total=total, count=count, detail=detail
         )
