@@ -1,8 +1,9 @@
-"""What the engine does on a CUDA device: steps per second by shape, number of networks and precision, beside floor and CPU.
+"""Training on a CUDA device: steps a second by shape, number of networks and precision.
 
-    python benchmarks/gpu.py OUT.json                                   all of it; part of
-    benchmarks/gpu.sh TRITON_INTERPRET=1 python benchmarks/gpu.py --errors OUT.csv        the table
-    of rounding errors, on any machine
+All of it (part of benchmarks/gpu.sh), and the table of rounding errors alone, on any machine:
+
+    python benchmarks/gpu.py OUT.json
+    TRITON_INTERPRET=1 python benchmarks/gpu.py --errors OUT.csv
 
 Every case runs as training runs: kernels, whole step as a CUDA graph. The kernels round their
 operands themselves, so that the interpreter, which computes products exactly, shows the error of
@@ -15,10 +16,9 @@ import json
 import sys
 from pathlib import Path
 
+import steps
 import torch
 from torch import Tensor
-
-from gridcode import bench
 
 # Seconds to time each case for.
 SECONDS = 1.5
@@ -35,7 +35,7 @@ CASES = [
 
 
 def kernel_errors(states: int, device: str) -> list[dict[str, object]]:
-    """Relative errors of the pair kernel against float64, by precision of its products, on random states of 128 units."""
+    """Errors of the pair kernel relative to float64, on random states of 128 units."""
     from gridcode.gpu.pairs import fused_pair_terms
     from gridcode.losses.pairwise import pair_pass
 
@@ -91,10 +91,10 @@ def main() -> None:
     if path.exists():
         result = json.loads(path.read_text(encoding="utf-8"))
     else:
-        result = {"machine": bench.machine(), "errors": kernel_errors(4000, "cuda"), "cases": []}
+        result = {"machine": steps.machine(), "errors": kernel_errors(4000, "cuda"), "cases": []}
     for preset, overrides, networks in CASES[len(result["cases"]) :]:
         try:
-            case = bench.gpu_case(preset, networks=networks, overrides=overrides, seconds=SECONDS)
+            case = steps.gpu_case(preset, networks=networks, overrides=overrides, seconds=SECONDS)
         except Exception as error:  # the other cases are worth having
             case = {"failed": str(error).strip().splitlines()[0]}
         gc.collect()
@@ -104,7 +104,7 @@ def main() -> None:
         )
         print(result["cases"][-1], flush=True)
         path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    rates = bench.gpu_rates()
+    rates = steps.gpu_rates()
     result["ceilings"] = {
         "float32_tflops": rates.gemm / 1e12,
         "bf16_tflops": (rates.bf16 or 0) / 1e12,

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ import xarray as xr
 from conftest import TINY
 
 import gridcode
+from gridcode import cli
 from gridcode.cli import main
 
 OVERRIDES = [f"--{k.replace('_', '-')}={json.dumps(v)}" for k, v in TINY.items()]
@@ -129,12 +132,65 @@ def test_presets(capsys):
     assert "loss.sigma_x_m" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    "command", [[], ["train"], ["evaluate"], ["report"], ["presets"], ["demo"]]
-)
-def test_help(command, capsys):
-    assert main([*command, "--help"]) == 0
-    assert "usage: gridcode" in capsys.readouterr().out
+@pytest.mark.parametrize("command", [None, *cli.COMMANDS])
+def test_help_fits_one_screen(command, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([*filter(None, [command]), "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "usage: gridcode" in shown and len(shown.splitlines()) <= 40
+    assert main([]) == 0
+
+
+def test_help_shows_a_few_settings_of_the_preset_and_help_all_each(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def shown(*arguments):
+        assert main([*arguments]) == 0
+        return capsys.readouterr().out
+
+    for preset in ("quick", "dense"):
+        config = gridcode.load_config(preset)
+        for words in (["train", preset, "--help"], ["train", "--help", preset]):
+            text = shown(*words)
+            assert f"values of preset {preset}" in text and "--schedule" not in text
+            assert f"optimiser steps [{config.training.steps}; 1 or more]" in text
+    everything = shown("train", "dense", "--help-all")
+    for key, field in gridcode.config.fields().items():
+        name = key.split(".")[1].replace("_", "-")
+        assert f"--{name} " in everything or f".{name} " in everything
+        assert " ".join(field.description.split())[:40] in " ".join(everything.split())
+    assert "{silu,gelu,relu,tanh}" in everything and "[0.0005; above 0]" in everything
+    assert "--units" not in shown("evaluate", "--help-all")
+    assert "--units" not in shown("demo", "--help")
+
+
+def modules_after(*lines):
+    """What a fresh process has imported after some lines of Python."""
+    code = "\n".join(["import json, sys", *lines, "print(json.dumps(list(sys.modules)))"])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_what_commands_import(tmp_path):
+    heavy = {"numpy", "pydantic", "rich", "torch", "xarray"}
+    assert not heavy & modules_after("import gridcode")
+    command = "from gridcode.cli import main; assert main({}) == 0"
+    for words in (["--help"], ["--version"], ["score", "--help"], ["explore", "--help"]):
+        assert not heavy & modules_after(command.format(words))
+    settings = modules_after(command.format(["train", "quick", "--help"]))
+    assert "pydantic" in settings and not {"numpy", "torch", "xarray"} & settings
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "maps.npz", rate_maps=rng.random((2, 9, 9)), bin_size_m=0.06)
+    words = ["score", str(tmp_path / "maps.npz"), "--nulls", "200", "--quiet", "--json"]
+    assert "torch" not in modules_after(command.format(words))
+    assert "torch" not in modules_after("import gridcode.world.walks, gridcode.runs.history")
+
+
+def test_the_explorer_loads_no_training_code():
+    pytest.importorskip("uvicorn")
+    found = modules_after("from gridcode.viewer import serving")
+    training = ("torch", "gridcode.training", "gridcode.losses", "gridcode.gpu", "gridcode.models")
+    assert not [name for name in found if name.startswith(training)]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +226,7 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, message, tmp_path, cap
         (["--report", "maps.npy"], "would overwrite the file"),
         (["--report", ""], "it is a folder"),
         (["--report", "x" * 300 + "/out.html"], "cannot write"),
-        (["--seed", "0-7"], "--seed must be a whole number"),
+        (["--seed", "0-7"], "--seed: must be a whole number"),
         (["--arena", "2"], "--arena applies to a path"),
         (["--min-speed", "0.1"], "--min-speed applies to a path"),
         (["--shuffles", "19"], "--shuffles applies to --state-space"),

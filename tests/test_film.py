@@ -254,8 +254,8 @@ def test_film_of_a_run(tmp_path, tiny, capsys, monkeypatch):
         assert main(["film", folder, "--quiet"]) == 2
     assert run.film_path.read_bytes() == first and not list(run.folder.glob(".film*"))
     bad = (
-        (["--out", "a.avi"], "must end in"), (["--units", "0"], "--units must be"), (["--size", "10"], "size must be 240 to 2160"),
-        (["--seconds", "1"], "seconds must be above 1"), (["--seconds", "x"], "--seconds must be a number"),
+        (["--out", "a.avi"], "must end in"), (["--units", "0"], "--units: must be"), (["--size", "10"], "size must be 240 to 2160"),
+        (["--seconds", "1"], "seconds must be above 1"), (["--seconds", "x"], "--seconds: invalid float"),
         (["--out", str(tmp_path / "none" / "a.gif")], "there is no folder"),
     )  # fmt: skip
     capsys.readouterr()

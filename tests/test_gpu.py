@@ -1,10 +1,11 @@
 """What only a CUDA device can show; skipped elsewhere. The kernels themselves: test_kernels.py, here and there."""
 
 import pytest
+import steps
 import torch
 
 import gridcode
-from gridcode import Run, bench
+from gridcode import Run
 from gridcode.training.batched import BatchedTrainer
 from gridcode.training.loop import train_run
 from gridcode.training.step import Trainer
@@ -87,5 +88,5 @@ def test_shapes_without_kernels_still_train(tiny, tmp_path):
 
 
 def test_the_benchmark_of_the_gpu():
-    case = bench.gpu_case("quick", networks=2, seconds=0.5)
+    case = steps.gpu_case("quick", networks=2, seconds=0.5)
     assert case["steps_per_second"] > 0 and case["peak_memory_mb"] > 0

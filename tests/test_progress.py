@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from conftest import TINY
 from rich.console import Console
+from rich.text import Text
 
 import gridcode
-from gridcode import bench, cli
+from gridcode import cli
 from gridcode.analysis.synthetic import bin_centres, lattice_cell
 from gridcode.cli import progress as display
-from gridcode.cli.progress import can_redraw, evaluation_bar, many_bar, training_bar, working
+from gridcode.cli.progress import duration, many_bar, progress_bar, training_bar, working
 from gridcode.training.loop import Progress
 from gridcode.training.many import ManyProgress
 
@@ -86,7 +87,6 @@ def commands(run, maps, folder):
             ["compare", str(run.folder), again, "--out", str(folder / "compared.html")],
             "compare",
         ),
-        "bench": (["bench"], "bench"),
         "reproduce": (["reproduce", "fig7", "--out", str(folder / "fig7")], ""),
         "demo": (["demo", "--out", str(folder / "demo"), *OVERRIDES], "train"),
         "pretrained": (["pretrained", "quick-64", "--out", str(folder / "quick-64")], ""),
@@ -109,20 +109,8 @@ def call(arguments, file):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_log_gets_plain_lines_quiet_none_and_json_stays_pure(
-    name, run, maps, tmp_path, capsys, monkeypatch
-):
+def test_a_log_gets_plain_lines_quiet_none_and_json_stays_pure(name, run, maps, tmp_path, capsys):
     shutil.copytree(run.folder, tmp_path / "again")
-    case = {
-        "device": "cpu",
-        "preset": "quick",
-        "shape": {"units": 8, "steps": 4, "trajectories": 4},
-        "pairs": "all",
-        "floor_ms": 1.0,
-        "parts": [],
-    }
-    case |= {"step_cpu_ms": {"median": 1.0, "min": 1.0, "max": 1.0}, "peak_memory_mb": 1}
-    monkeypatch.setattr(bench, "run", lambda **_: iter([case] * bench.number_of_cases()))
     arguments, title = commands(run, maps, tmp_path)[name]
     code, said = call(arguments, tmp_path / "error.txt")
     shown = capsys.readouterr().out
@@ -171,7 +159,7 @@ def test_ablate_in_a_log(tmp_path, capsys):
     assert (
         "\r" not in said
         and "\x1b" not in said
-        and "train 2 networks" in said
+        and "train 2 networks: " in said
         and "measure " in said
     )
 
@@ -192,46 +180,90 @@ def test_presets_as_json(capsys):
     )
 
 
-def test_long_work_is_spoken_of_now_and_then_with_percent(monkeypatch):
-    monkeypatch.setattr(display, "LINES_EVERY_S", 0.2)
+METRICS = dict.fromkeys(("separation", "invariance", "capacity", "isometry"), 0.1)
+METRICS |= {"loss": 0.123, "silent_units": 0, "steps_per_second": 50.0}
+
+
+def test_a_log_gets_a_line_for_each_stage_and_signs_of_life(monkeypatch):
+    monkeypatch.setattr(display, "SILENT_S", 0.2)
     out = io.StringIO()
-    with evaluation_bar(Console(file=out, width=200), quiet=False) as tell:
-        tell("smooth_6m", 25, 100)
-        time.sleep(0.7)  # no news: a long computation in one piece
-        tell("smooth_6m", 100, 100)
+    with progress_bar("evaluate", quiet=False, console=Console(file=out, width=40)) as show:
+        show("null maps", 25, 100)
+        time.sleep(1.1)  # no news: a long computation in one piece
+        show("null maps", 100, 100)
         time.sleep(0.3)
+        show("[2] of 3", 0, 1)
+        show("[2] of 3", 1, 1)
     lines = out.getvalue().splitlines()
-    assert (
-        2 <= lines.count("evaluate smooth_6m 25%") <= 4
-        and lines.count("evaluate smooth_6m done") == 1
-    )
-    assert lines.count("evaluate at work") >= 1 and lines.index(
-        "evaluate smooth_6m done"
-    ) < lines.index("evaluate at work")
-    size = len(out.getvalue())
-    time.sleep(0.4)
-    assert len(out.getvalue()) == size  # it stopped with the work
+    # After 0.2, 0.6 and 1.4 s.
+    assert sum(line.startswith("evaluate null maps: 25%, ") for line in lines) == 2
+    assert lines[2:] == [
+        "evaluate null maps: 1 s",
+        "evaluate: at work for 0 s",
+        "evaluate [2] of 3: 0 s",
+    ]
+    time.sleep(0.3)
+    assert len(out.getvalue().splitlines()) == 5  # it ends with the work
 
 
-def test_work_without_steps_says_that_it_goes_on_and_that_it_is_done(monkeypatch):
-    monkeypatch.setattr(display, "LINES_EVERY_S", 0.2)
+def test_a_training_in_a_log_is_one_stage_with_a_line_for_each_tenth(monkeypatch):
+    monkeypatch.setattr(display, "LINES_EVERY_S", 0.0)
     out = io.StringIO()
-    with working(Console(file=out), quiet=False, title="bench", what="case [1] of 3"):
-        time.sleep(0.3)
-    assert (
-        out.getvalue().splitlines()[0] == "bench case [1] of 3 at work"
-        and out.getvalue().splitlines()[-1] == "bench case [1] of 3 done"
-    )
+    with training_bar(quiet=False, console=Console(file=out)) as show:
+        for step in range(1, 1001):
+            show(Progress(step=step, steps=1000, metrics=METRICS))
+    first, *tenths, last = out.getvalue().splitlines()
+    assert first == "train: 1000 steps" and last.startswith("train: 0 s, loss 0.123, separation")
+    assert [line[:10] for line in tenths] == [f"train: {10 * k}%" for k in range(1, 10)]
+    monkeypatch.setattr(display, "LINES_EVERY_S", 15.0)
+    out = io.StringIO()
+    with many_bar(quiet=False, console=Console(file=out)) as show:
+        for done in range(101):
+            show(ManyProgress(done=done, total=100, finished=done // 50, networks=2))
+    assert out.getvalue().splitlines() == [
+        "train 2 networks: 100 steps",
+        "train 2 networks: 0 s, 2 finished",
+    ]
+
+
+def test_80_columns_keep_steps_bar_and_time_left():
+    out = io.StringIO()
+    settings = {"TERM": "xterm"}
+    console = Console(file=out, force_terminal=True, width=80, _environ=settings)
+    with training_bar(quiet=False, console=console) as show:
+        for step in (11000, 11500):
+            show(Progress(step=step, steps=12000, metrics=METRICS))
+            time.sleep(0.3)
+    shown = Text.from_ansi(out.getvalue()).plain
+    assert "train" in shown and "━" in shown and "11500/12000" in shown
+    assert " s left " in shown and "loss 0.123" in shown and "0/?" not in shown
+
+
+def test_work_without_steps():
+    out = io.StringIO()
+    with working("score", "report [1]", quiet=False, console=Console(file=out)):
+        pass
+    assert out.getvalue() == "score report [1]: 0 s\n"
     out = io.StringIO()
     with (
         pytest.raises(ValueError, match="broken"),
-        working(Console(file=out), quiet=False, title="bench", what="case"),
+        working("score", "report", quiet=False, console=Console(file=out)),
     ):
         raise ValueError("broken")
-    assert "done" not in out.getvalue()
-    with working(Console(file=out), quiet=True, title="bench", what="case"):
+    assert out.getvalue() == ""
+    with working("score", "report", quiet=True, console=Console(file=out)):
         pass
     assert out.getvalue() == ""
+
+
+def test_durations_are_read_at_a_glance():
+    assert [duration(s) for s in (0.2, 99, 100, 3725, 7500)] == [
+        "0 s",
+        "99 s",
+        "1 min 40 s",
+        "62 min 5 s",
+        "2 h 5 min",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -241,17 +273,20 @@ def test_work_without_steps_says_that_it_goes_on_and_that_it_is_done(monkeypatch
 def test_a_terminal_that_cannot_move_its_cursor_gets_lines(settings, redraws):
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=120, _environ=settings)
-    assert can_redraw(console) == redraws
-    for bar in (evaluation_bar, training_bar, many_bar):
-        with bar(console, quiet=False) as tell:
-            if bar is evaluation_bar:
-                tell("smooth_6m", 1, 1)
-            elif bar is training_bar:
-                tell(Progress(step=2, steps=2, metrics=None))
-            else:
-                tell(ManyProgress(done=4, total=4, finished=2, networks=2))
+    with progress_bar("evaluate", quiet=False, console=console) as show:
+        show("smooth_6m", 1, 1)
+    with training_bar(quiet=False, console=console) as show:
+        show(Progress(step=2, steps=2, metrics=None))
+    with many_bar(quiet=False, console=console) as show:
+        show(ManyProgress(done=4, total=4, finished=2, networks=2))
     text = out.getvalue()
-    assert ("\x1b[" in text) == redraws and "smooth_6m" in text and "2/2" in text and "4/4" in text
+    assert ("\x1b[" in text) == redraws and "smooth_6m" in text and "train 2 networks" in text
+
+
+def test_quiet_shows_nothing():
+    for bar in (training_bar, many_bar):
+        with bar(quiet=True) as show:
+            assert show is None
 
 
 def test_no_color_is_honoured_on_a_terminal():
@@ -260,9 +295,8 @@ def test_no_color_is_honoured_on_a_terminal():
         ({"TERM": "xterm-256color", "NO_COLOR": "1"}, False),
     ):
         out = io.StringIO()
-        with evaluation_bar(
-            Console(file=out, force_terminal=True, width=120, _environ=settings), quiet=False
-        ) as tell:
-            tell("smooth_6m", 1, 2)
-            tell("smooth_6m", 2, 2)
+        console = Console(file=out, force_terminal=True, width=120, _environ=settings)
+        with progress_bar("evaluate", quiet=False, console=console) as show:
+            show("smooth_6m", 1, 2)
+            show("smooth_6m", 2, 2)
         assert any(f"\x1b[{code}" in out.getvalue() for code in ("3", "38;", "1;3")) == coloured

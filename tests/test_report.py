@@ -1,18 +1,15 @@
 import functools
-import io
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 import xarray as xr
 from matplotlib import _pylab_helpers
-from rich.console import Console
 
 from gridcode.analysis.evaluate import evaluate_system
 from gridcode.analysis.population import analyse_population
 from gridcode.analysis.synthetic import bin_centres, lattice_cell, noise_maps
 from gridcode.analysis.system import System
-from gridcode.cli.progress import evaluation_bar, training_bar
 from gridcode.config import EvaluationConfig
 from gridcode.errors import InputError
 from gridcode.report import figures
@@ -21,7 +18,6 @@ from gridcode.report.distance_figures import space
 from gridcode.report.findings import details, verdict
 from gridcode.report.style import neighbours, p_text, plain
 from gridcode.report.tables import relation_in_words, space_table
-from gridcode.training.loop import Progress
 
 QUICK = EvaluationConfig(
     arenas_m=(1.0,),
@@ -292,22 +288,3 @@ def test_names_and_numbers_for_figures():
     assert np.allclose(np.hypot(*ring.T), 1.0) and np.allclose(
         np.hypot(*np.diff(ring, axis=0).T), 1.0
     )
-
-
-def test_progress_on_a_terminal_and_in_a_log():
-    for terminal in (True, False):
-        out = io.StringIO()
-        console = Console(file=out, force_terminal=terminal, width=200)
-        with training_bar(console, quiet=False) as show:
-            show(Progress(step=1, steps=2, metrics=None))
-            show(Progress(step=2, steps=2, metrics=ROW))
-        with evaluation_bar(console, quiet=False) as tell:
-            tell("smooth_2m", 1, 2)
-            tell("smooth_2m", 2, 2)
-        text = out.getvalue()
-        assert (
-            "2/2" in text and "loss 0.100" in text and "50 steps/s" in text and "smooth_2m" in text
-        )
-        assert ("\r" in text or "\x1b" in text) == terminal
-    with training_bar(console, quiet=True) as show, evaluation_bar(console, quiet=True) as tell:
-        assert show is None and tell is None

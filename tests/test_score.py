@@ -182,13 +182,26 @@ def test_the_command_on_spikes_along_a_path(rng, tmp_path, capsys):
     assert json.loads(out)["settings"]["spatial_test"] == "circular shift"
 
 
+def test_the_example_cells_are_grid_cells(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    recording = gridcode.example_cells()
+    assert recording.maps.shape == (29, 32, 32) and recording.bin_size_m == 1 / 32
+    code, out, _ = run("score", "example", "--quiet", "--json", capsys=capsys)
+    found = json.loads(out)
+    scores = np.array([row["grid_score"] for row in found["units"]])
+    assert code == 0 and np.mean(scores > 0.3) > 0.8
+    lattices = sum(found["types"][name] for name in ("hexagonal", "sheared hexagonal"))
+    assert lattices >= 12 and found["types"]["non-spatial"] == 0
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
         (["nowhere.npz"], "no file"),
         (["maps.npy"], "bin"),
-        (["maps.npy", "--bin-size", "wide"], "must be a number"),
-        (["maps.npy", "--bin-size", "0.05", "--null", "none"], "null must be one of"),
+        (["maps.npy", "--bin-size", "wide"], "--bin-size: invalid float"),
+        (["maps.npy", "--bin-size", "0.05", "--null", "none"], "--null: invalid choice"),
         (["maps.npy", "--bin-size", "0.05", "--nulls", "3"], "99 or more"),
         (["maps.npy", "--bin-size", "0.05", "--significance", "2"], "between 0 and 1"),
         (["maps.npy", "--bin-size", "0.05", "--report", "nowhere/out.html"], "no folder"),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gridcode.errors import GridcodeError, InputError, TrainingError
     from gridcode.paper.ablation import AblationResult, ablate
     from gridcode.pretrained import Pretrained, pretrained, pretrained_names
+    from gridcode.recordings.examples import example_cells
     from gridcode.report.plot import plot
     from gridcode.runs.history import map_training
     from gridcode.runs.run import Run
@@ -34,6 +35,7 @@ __all__ = [
     "ablate",
     "compare",
     "evaluate",
+    "example_cells",
     "film",
     "load_config",
     "load_network",
@@ -62,6 +64,7 @@ _HOMES = {
     "errors": ("GridcodeError", "InputError", "TrainingError"),
     "paper.ablation": ("AblationResult", "ablate"),
     "pretrained": ("Pretrained", "pretrained", "pretrained_names"),
+    "recordings.examples": ("example_cells",),
     "report.plot": ("plot",),
     "runs.history": ("map_training",),
     "runs.run": ("Run",),

@@ -1,4 +1,4 @@
-"""How names and records show themselves: one line of text, a small table of HTML in a notebook."""
+"""How records are shown: in one line of text, or as a small table of HTML in a notebook."""
 
 import html
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,10 +7,11 @@ MOST_ROWS = 12
 
 
 def table(headline: str, rows: Mapping[str, object] | Iterable[tuple[str, object]]) -> str:
-    """A headline and a table of two columns as HTML, every text escaped."""
+    """A headline and a table of two columns as HTML."""
     pairs = list(rows.items() if isinstance(rows, Mapping) else rows)
     body = "".join(
-        f'<tr><th style="text-align:left">{html.escape(str(name))}</th><td style="text-align:left">{html.escape(str(value))}</td></tr>'
+        f'<tr><th style="text-align:left">{html.escape(str(name))}</th>'
+        f'<td style="text-align:left">{html.escape(str(value))}</td></tr>'
         for name, value in pairs
     )
     return (
@@ -21,7 +22,7 @@ def table(headline: str, rows: Mapping[str, object] | Iterable[tuple[str, object
 
 
 def wide_table(headline: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A headline and a table with a row of names as HTML, every text escaped; long ones are cut, and say so."""
+    """A headline and a table with a header as HTML, cut after `MOST_ROWS` rows."""
     shown = rows[:MOST_ROWS]
     top = "".join(f"<th>{html.escape(name)}</th>" for name in head)
     body = "".join(

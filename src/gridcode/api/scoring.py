@@ -1,4 +1,4 @@
-"""Scores of cells: rate maps, or a path with spikes or activity. Needs no network and no PyTorch."""
+"""Scores of recorded cells: rate maps, or a path with spikes or activity; without PyTorch."""
 
 import math
 import os
@@ -34,7 +34,7 @@ def score(
     seed: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Population:
-    """Score anybody's cells: rate maps, or a path with spikes or activity.
+    """Score cells: rate maps, or a path with spikes or activity.
 
     Args:
         source: a recording, or a file that `gridcode.recordings.recording.load_recording` reads.
@@ -67,9 +67,11 @@ def score(
     smoothing = (
         smoothing_bins if smoothing_bins is not None else 1.0 if recording.path is None else 0.0
     )
-    if not 0 <= smoothing <= max(recording.maps.shape[1:]):
+    bins = max(recording.maps.shape[1:])
+    if not 0 <= smoothing <= bins:
         raise InputError(
-            f"smoothing_bins must be 0 or more, and at most the {max(recording.maps.shape[1:])} bins of the maps, not {smoothing:g}"
+            f"smoothing_bins must be 0 or more, and at most the {bins} bins of the maps, "
+            f"not {smoothing:g}"
         )
     if math.isnan(silent_below):
         raise InputError("silent_below must be a number, not NaN")
@@ -108,9 +110,9 @@ def state_space(
     seed: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> StateSpace:
-    """State space and topology of scored cells: rings, Betti numbers and toroidal coordinates of the population and of every module.
+    """State space of scored cells: rings, Betti numbers and coordinates on the torus.
 
-    States are the activity along the path where that was recorded; for spikes and maps the
+    Measured for the population and for each module. States are the activity along the path where that was recorded; for spikes and maps the
     population vectors of the maps' bins, in random order.
 
     Args:

@@ -1,73 +1,74 @@
-"""The command line: parses, calls, prints. Bad input is one line on standard error and exit code 2.
+"""The command line: parse, call, print. Bad input is one line on standard error and exit code 2.
 
-The options are made from the configuration's own fields (argparse), so that help, TOML and the
-command line never disagree and every mistake is reported by the same validation.
+Each command is a file in `commands/` with `add_options` and `run`. Only the file of the command
+that was given is imported, so that help and light commands are quick.
 """
 
 import argparse
+import importlib
 import io
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from types import ModuleType
 
-from gridcode.cli import looking, measuring, training
-from gridcode.cli.options import make_parser
-from gridcode.cli.shared import say, unknown_option
+from gridcode.cli.messages import print_error
+from gridcode.cli.options import Parser
 from gridcode.errors import GridcodeError, InputError
+from gridcode.version import __version__
 
-COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
-    "train": training.train,
-    "evaluate": measuring.evaluate,
-    "score": measuring.score,
-    "report": looking.report,
-    "explore": looking.explore,
-    "compare": looking.compare,
-    "film": looking.film,
-    "presets": looking.presets,
-    "pretrained": looking.pretrained,
-    "reproduce": measuring.reproduce_figure,
-    "ablate": training.ablate,
-    "bench": training.time_steps,
-    "demo": training.demo,
+COMMANDS = {
+    "demo": "grow grid cells now: train, evaluate, report",
+    "train": "train a network from a preset or file, or resume a run",
+    "evaluate": "rate maps, grid scores and path integration of a run",
+    "report": "write a run's report.html",
+    "film": "film of a training: how grid cells form",
+    "explore": "look at runs in the browser, also while they train",
+    "compare": "several runs on one page: settings that differ first",
+    "score": "grid scores, p-values, cell types and modules of your own cells",
+    "presets": "list the presets and settings",
+    "pretrained": "list the trained networks in the package, or unpack one",
+    "reproduce": "draw a figure of the paper from trained networks, with a verdict",
+    "ablate": "the paper's ablations: train without each part, measure, judge",
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0, 1 for a failure, 2 for bad input, 130 when interrupted."""
-    warnings.showwarning = lambda message, *_, **__: say(str(message))
-    parser = make_parser()
-    parsed = argparse.Namespace(command=None)
+    """Run a command; return 0, 1 for a failure, 2 for bad input, 130 when interrupted."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    # Only --help and --version can precede the command, and they take no value.
+    name = next((word for word in words if not word.startswith("-")), None)
+    warnings.showwarning = lambda message, *_, **__: print_error(str(message))
     try:
+        command = _module(name) if name in COMMANDS else None
+        parser = _parser(command, words)
         try:
-            parsed, unknown = parser.parse_known_args(arguments)
+            parsed, unknown = parser.parse_known_args(words)
         except SystemExit as stop:  # --help and --version
             return int(stop.code or 0)
         if unknown:
-            raise InputError(unknown_option(unknown[0]))
-        if parsed.command is None:
+            raise InputError(_unknown_option(unknown[0]))
+        if command is None:
             parser.print_help()
-            return 0
-        COMMANDS[parsed.command](parsed)
+        else:
+            command.run(parsed)
         return 0
     except GridcodeError as error:
-        say(str(error))
+        print_error(str(error))
         return error.exit_code
     except MemoryError:
-        say("not enough memory; take fewer units, larger bins or fewer null maps at once")
+        print_error("not enough memory; take fewer units, larger bins or fewer null maps")
         return 1
     except BrokenPipeError:
         return 1
     except KeyboardInterrupt:
-        goes_on = (
-            "; a training goes on from its last checkpoint with `gridcode train RUN`"
-            if parsed.command in ("train", "demo")
-            else ""
-        )
-        say(
-            "interrupted"
-            + ("; the same command goes on from there" if parsed.command == "ablate" else goes_on)
-        )
+        resume = {
+            "train": "; `gridcode train RUN` resumes from the last checkpoint",
+            "demo": "; `gridcode train RUN` resumes from the last checkpoint",
+            "ablate": "; the same command resumes",
+        }
+        print_error("interrupted" + resume.get(name or "", ""))
         return 130
 
 
@@ -77,6 +78,39 @@ def entry() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    # As Ctrl-C does: trainings in other processes are ended too.
+    # Exit as after Ctrl-C, so that trainings in other processes end too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(main())
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"gridcode.cli.commands.{name}")
+
+
+def _parser(command: ModuleType | None, words: Sequence[str]) -> argparse.ArgumentParser:
+    """A parser that knows the names of all commands and the options of one."""
+    parser = Parser(
+        prog="gridcode",
+        usage="gridcode COMMAND [OPTION ...]",
+        description="Grow grid cells by self-supervision, and study them.",
+        epilog="`gridcode COMMAND --help` lists the options of a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"gridcode {__version__}")
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND [OPTION ...]", prog="gridcode", parser_class=Parser
+    )
+    for name, summary in COMMANDS.items():
+        own = commands.add_parser(name, help=summary)
+        if command is not None and command.__name__.endswith(f".{name}"):
+            command.add_options(own, words)
+    return parser
+
+
+def _unknown_option(option: str) -> str:
+    from gridcode.config import locate
+
+    name = option.split("=")[0]
+    if not name.startswith("--"):
+        return f"unexpected argument '{option}'"
+    section, field = locate(name.removeprefix("--"))  # raises with the nearest setting
+    return f"{name} does not apply to this command ({section}.{field} is a setting of the training)"

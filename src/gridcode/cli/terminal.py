@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from gridcode.analysis.records import Summary
 from gridcode.api.comparison import Comparison
 from gridcode.display import printable
 
@@ -26,23 +27,12 @@ def print_summary(summary: dict[str, Any]) -> None:
     from gridcode.report.words import sentences
 
     table = Table(box=None, pad_edge=False)
-    for column in (
-        "walk, arena",
-        "active",
-        "score > 0.5",
-        "any lattice > 0.5",
-        "median score",
-        "spacing (m)",
-        "stability",
-        "visited",
-    ):
+    for column in ("walk, arena", "active", "median score", "spacing (m)", "stability", "visited"):
         table.add_column(column, justify="left" if column == "walk, arena" else "right")
     for row in summary["arenas"]:
         table.add_row(
             f"{row['walk']}, {row['arena_m']:g} m",
             f"{row['active_units']}/{row['units']}",
-            _percent(row["hexagonal_share"]),
-            _percent(row["lattice_share"]),
             *(
                 f"{row[name][1]:.2f}" if row[name] else "-"
                 for name in ("minmax_quartiles", "spacing_m_quartiles", "stability_quartiles")
@@ -58,7 +48,7 @@ def print_summary(summary: dict[str, Any]) -> None:
         console.print(escape(" ".join(sentences(summary["theory"]))), highlight=False)
 
 
-def print_units(console: Console, summary: dict[str, Any]) -> None:
+def print_units(console: Console, summary: Summary) -> None:
     """Print a row for every unit of a scored population."""
     table = Table(box=None, pad_edge=False)
     columns = {
@@ -90,7 +80,7 @@ def print_units(console: Console, summary: dict[str, Any]) -> None:
     console.print(table, highlight=False)
 
 
-def print_modules(console: Console, summary: dict[str, Any]) -> None:
+def print_modules(console: Console, summary: Summary) -> None:
     """Print a row for every module, nothing where there is none."""
     if not summary["modules"]:
         return
@@ -164,40 +154,6 @@ def print_comparison(comparison: Comparison) -> None:
 
 def _as_setting(value: Any) -> str:
     return json.dumps(value) if not isinstance(value, str) else value
-
-
-def print_case(case: dict[str, Any]) -> None:
-    """Print the times of one case of the benchmark."""
-    shape = case["shape"]
-    pairs = "all pairs" if case["pairs"] == "all" else f"pairs of {case['pairs']} states"
-    title = f"{case['preset']} ({case['device']}): N={shape['units']} T={shape['steps']} B={shape['trajectories']}, {pairs}"
-    if case["device"] == "gpu":
-        print(
-            f"\n{title}\n  {case['steps_per_second']} steps/s, {case['step_ms']} ms, floor {case['floor_ms']} ms, {case['peak_memory_mb']} MB"
-        )
-        return
-    step = case["step_cpu_ms"]
-    print(
-        f"\n{title}\n  step {step['median']} CPU-ms ({step['min']} to {step['max']}), floor {case['floor_ms']} ms, peak {case['peak_memory_mb']} MB"
-    )
-    if "naive_cpu_ms" in case:
-        print(
-            f"  naive step {case['naive_cpu_ms']} CPU-ms: {case['naive_over_fast']} times as much"
-        )
-    if "two_threads_speedup" in case:
-        print(f"  two threads: {case['two_threads_speedup']} times as fast as one (wall time)")
-    table = Table(box=None, pad_edge=False)
-    for column in ("  part", "floor (ms)", "measured (CPU-ms)", "floor / measured"):
-        table.add_column(column, justify="left" if column == "  part" else "right")
-    for row in case["parts"]:
-        table.add_row(
-            f"  {row['part']}",
-            *(
-                "-" if row[key] is None else f"{row[key]:.2f}"
-                for key in ("floor_ms", "ms", "share")
-            ),
-        )
-    Console(soft_wrap=True).print(table, highlight=False)
 
 
 def _percent(value: float | None) -> str:

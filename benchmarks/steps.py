@@ -1,4 +1,4 @@
-"""What a training step costs on this machine: each part beside its floor, and the whole beside the naive step.
+"""What a training step costs here: each part beside its floor, the whole beside the naive step.
 
 A floor is the larger of two times: the part's floating-point operations at the rate of this core's
 own matrix product, and the bytes it cannot help moving at the rate at which this core reads a block
@@ -7,6 +7,7 @@ same run. CPU times are CPU-seconds, medians.
 """
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -15,12 +16,14 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from rich.console import Console
+from rich.table import Table
 
 from gridcode.config import Config, load_config
 from gridcode.errors import GridcodeError
@@ -33,6 +36,7 @@ from gridcode.training.batched import BatchedTrainer
 from gridcode.training.memory import keep_freed_memory
 from gridcode.training.step import Trainer
 from gridcode.training.trainer_choice import why_no_kernels
+from gridcode.version import __version__
 from gridcode.world.streams import Stream
 
 PRESETS = ("quick", "dense", "paper")
@@ -158,7 +162,7 @@ def floors(config: Config, rates: Rates) -> dict[str, float]:
 
 
 def parts(config: Config, *, seconds: float) -> dict[str, list[float]]:
-    """CPU-seconds of the parts of one batch, many times each; `others` is what the whole step has besides."""
+    """CPU-seconds of the parts of one batch, many times each."""
     trainer = Trainer(config)
     (network,) = members_of(trainer.network)
     taken: dict[str, list[float]] = {}
@@ -206,7 +210,7 @@ def parts(config: Config, *, seconds: float) -> dict[str, list[float]]:
 
 
 def naive_step(trainer: Trainer) -> None:
-    """The same optimiser step, written as the method reads: plain loop, all matrices W(v), the terms as defined, autograd."""
+    """The same step as the method reads: plain loop, all matrices W(v), autograd."""
     config, (network,) = trainer.config, members_of(trainer.network)
     for part in range(config.training.accumulation):
         stream = Stream(config.training.seed, part)
@@ -370,7 +374,7 @@ def gpu_rates() -> Rates:
 def gpu_case(
     preset: str, *, networks: int = 1, seconds: float = 5.0, overrides: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """One preset on the GPU, as training runs it: kernels, CUDA graph, several networks in one program.
+    """One preset on the GPU as training runs it: kernels, CUDA graph, networks in one program.
 
     Raises:
         GridcodeError: the kernels do not take this shape.
@@ -412,44 +416,74 @@ def gpu_case(
     }
 
 
-def number_of_cases() -> int:
-    """How many cases `run` times."""
-    return len(PRESETS) * (2 if torch.cuda.is_available() else 1)
-
-
 def run(*, naive: bool = True) -> Iterator[dict[str, Any]]:
-    """All presets, one after the other, each in a process of its own; on a GPU too where there is one.
+    """All presets on the CPU, and on a GPU where there is one, each in its own process.
 
     Raises:
         GridcodeError: a case failed.
     """
     kinds = ["cpu"] + (["gpu"] if torch.cuda.is_available() else [])
-    for kind in kinds:
-        for preset in PRESETS:
-            command = [sys.executable, "-m", "gridcode.bench", kind, preset] + (
-                [] if naive else ["--no-naive"]
-            )
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise GridcodeError(
-                    f"the benchmark of {preset} on the {kind} failed: {(done.stderr.strip().splitlines() or ['no message'])[-1]}"
-                )
-            yield {"device": kind, **json.loads(done.stdout)}
+    for kind, preset in itertools.product(kinds, PRESETS):
+        command = [sys.executable, __file__, kind, preset] + ([] if naive else ["--no-naive"])
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            raise GridcodeError(f"the benchmark of {preset} on the {kind} failed: {reason}")
+        yield {"device": kind, **json.loads(done.stdout)}
 
 
-def main() -> None:
-    """One case, as JSON on standard output: what `run` calls."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("kind", choices=["cpu", "gpu"])
-    parser.add_argument("preset")
-    parser.add_argument("--no-naive", action="store_true")
-    options = parser.parse_args()
-    result = (
-        cpu_case(options.preset, naive=not options.no_naive)
-        if options.kind == "cpu"
-        else gpu_case(options.preset)
-    )
-    print(json.dumps(result))
+def print_case(case: dict[str, Any]) -> None:
+    """Print the times of one case of the benchmark."""
+    shape = case["shape"]
+    pairs = "all pairs" if case["pairs"] == "all" else f"pairs of {case['pairs']} states"
+    sizes = f"N={shape['units']} T={shape['steps']} B={shape['trajectories']}"
+    print(f"\n{case['preset']} ({case['device']}): {sizes}, {pairs}")
+    limits = f"floor {case['floor_ms']} ms, peak {case['peak_memory_mb']} MB"
+    if case["device"] == "gpu":
+        print(f"  {case['steps_per_second']} steps/s, {case['step_ms']} ms, {limits}")
+        return
+    step = case["step_cpu_ms"]
+    print(f"  step {step['median']} CPU-ms ({step['min']} to {step['max']}), {limits}")
+    if "naive_cpu_ms" in case:
+        print(
+            f"  naive step {case['naive_cpu_ms']} CPU-ms: {case['naive_over_fast']} times as much"
+        )
+    if "two_threads_speedup" in case:
+        print(f"  two threads: {case['two_threads_speedup']} times as fast as one (wall time)")
+    table = Table(box=None, pad_edge=False)
+    for column in ("  part", "floor (ms)", "measured (CPU-ms)", "floor / measured"):
+        table.add_column(column, justify="left" if column == "  part" else "right")
+    for row in case["parts"]:
+        table.add_row(
+            f"  {row['part']}",
+            *(
+                "-" if row[key] is None else f"{row[key]:.2f}"
+                for key in ("floor_ms", "ms", "share")
+            ),
+        )
+    Console(soft_wrap=True).print(table, highlight=False)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kind", nargs="?", choices=["cpu", "gpu"], help="one case only, as JSON")
+    parser.add_argument("preset", nargs="?", choices=PRESETS, help="of that case")
+    parser.add_argument("--no-naive", action="store_true", help="leave out the naive step")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    options = parser.parse_args(arguments)
+    if options.kind == "cpu":
+        print(json.dumps(cpu_case(options.preset, naive=not options.no_naive)))
+    elif options.kind == "gpu":
+        print(json.dumps(gpu_case(options.preset)))
+    elif options.json:
+        cases = list(run(naive=not options.no_naive))
+        result = {"machine": machine(), "gridcode": __version__, "cases": cases}
+        print(json.dumps(result, indent=1))
+    else:
+        about = (f"{name}: {value}" for name, value in machine().items() if value is not None)
+        print(", ".join(about), flush=True)
+        for case in run(naive=not options.no_naive):
+            print_case(case)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,70 @@
+"""`gridcode evaluate`: rate maps, grid scores and path integration of a run."""
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import gridcode
+from gridcode.cli.messages import print_json, warn_of_few_nulls
+from gridcode.cli.options import add_quiet_and_json
+from gridcode.cli.settings import add_settings, settings_of
+from gridcode.config import EvaluationConfig
+
+if TYPE_CHECKING:
+    from gridcode.analysis.records import Summary
+
+SETTINGS = {
+    "evaluation.walks": "walks through the arenas; verdicts rest on the first",
+    "evaluation.bin_size_m": "side of a bin of the rate maps, metres",
+    "evaluation.nulls": "null maps that each unit is compared with",
+    "evaluation.significance": "largest p-value that counts",
+    "evaluation.space": "test path integration",
+    "evaluation.theory": "measure topology, dynamics and the code",
+    "evaluation.history": "map the snapshots of the training",
+    "evaluation.seed": "of walks and nulls",
+}
+
+
+def add_options(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
+    parser.usage = (
+        "gridcode evaluate RUN [--arena METRES ...] [--SETTING VALUE ...] [--quiet] [--json]"
+    )
+    parser.description = (
+        "Walk a trained network through arenas; save rate maps and scores in RUN/evaluation. "
+        "Settings that are not given are the run's."
+    )
+    parser.add_argument("run", metavar="RUN", help="run folder")
+    parser.add_argument(
+        "--arena",
+        nargs="+",
+        metavar="METRES",
+        help="sides of the square arenas, such as 2 4 6 [the run's]",
+    )
+    add_quiet_and_json(parser)
+    add_settings(parser, ("evaluation",), words, few=SETTINGS)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from gridcode.cli.terminal import print_summary
+
+    run = gridcode.Run(arguments.run)
+    overrides: dict[str, Any] = settings_of(arguments)
+    if arguments.arena:
+        overrides["evaluation.arenas_m"] = f"[{', '.join(arguments.arena)}]"
+    config = run.config.override(overrides).evaluation
+    summary = run_evaluation(run, config, quiet=arguments.quiet)
+    if arguments.json:
+        print_json(summary.model_dump(mode="json"))
+    else:
+        print_summary(summary)
+        print(f"next: gridcode report {run.folder}")
+
+
+def run_evaluation(run: "gridcode.Run", config: EvaluationConfig, *, quiet: bool) -> "Summary":
+    """Evaluate a run with a progress display, and return its summary."""
+    from gridcode.cli.progress import progress_bar
+
+    with progress_bar("evaluate", quiet=quiet) as progress:
+        summary = gridcode.evaluate(run, config=config, progress=progress).summary
+    warn_of_few_nulls(summary.settings.nulls, summary.settings.level)
+    return summary

@@ -1,0 +1,47 @@
+"""`gridcode pretrained`: list the trained networks in the package, show one, or unpack one."""
+
+import argparse
+from collections.abc import Sequence
+
+import gridcode
+from gridcode.cli.messages import print_json
+from gridcode.cli.options import add_json
+from gridcode.errors import InputError
+
+
+def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
+    parser.usage = "gridcode pretrained [NAME] [--out RUN] [--json]"
+    parser.description = (
+        "List the trained networks that come with the package, show one, or unpack one into an "
+        "ordinary run folder, for `gridcode evaluate` and every command that reads one."
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="show this network")
+    parser.add_argument("--out", metavar="RUN", help="unpack it into this new run folder")
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from gridcode.cli.terminal import wide_console
+    from gridcode.pretrained import table
+    from gridcode.pretrained.networks import details_of
+
+    name, out = arguments.name, arguments.out
+    if name is None:
+        names = gridcode.pretrained_names()
+        if out:
+            raise InputError(f"--out needs the NAME of a network: {', '.join(names)}")
+        rows = [table.row(details_of(name)) for name in names]
+        if arguments.json:
+            print_json(rows)
+        else:
+            table.print_list(wide_console(), rows)
+        return
+    details = details_of(name)
+    run = gridcode.pretrained(name).unpack(out) if out else None
+    if arguments.json:
+        print_json(table.row(details) | ({"run": str(run.folder)} if run else {}))
+    elif run:
+        print(f"unpacked {name}; run folder: {run.folder}")
+        print(f"next: gridcode evaluate {run.folder}")
+    else:
+        table.print_one(wide_console(), details)
