@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import gridcode
-from gridcode.viewer.data import read_summary
+from gridcode.viewer.documents import read_summary
 
 
 def main(folders: list[str]) -> None:
