@@ -1,11 +1,13 @@
 """The explorer's server: what it shows of runs in every condition, and what it refuses."""
 
 import asyncio
+import base64
 import contextlib
 import hashlib
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -13,7 +15,6 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import httpx
 import numpy as np
@@ -25,11 +26,7 @@ import gridcode
 from gridcode.cli import main
 from gridcode.errors import InputError
 from gridcode.runs.files import write_atomically
-from gridcode.viewer import data, encode, library, serving
-from gridcode.viewer import run_status as condition
-from gridcode.viewer import snapshot_documents as history
-from gridcode.viewer.documents import Answer, Answers, to_json
-from gridcode.viewer.guard import content_policy, host_name, inline_scripts
+from gridcode.viewer import documents, encode, figure_cache, library, run_status, server, serving
 from gridcode.viewer.server import create_app
 
 SMALL = TINY | {
@@ -215,7 +212,7 @@ def test_page_and_its_files(runs):
         and 'data-mode="explorer"' in page.text
         and 'data-document="palettes"' in page.text
     )
-    imports = json.loads(inline_scripts(page.text)[0])["imports"]
+    imports = json.loads(re.search(r'"importmap">(.*?)</script>', page.text)[1])["imports"]
     assert "gridcode/main.js" in imports
     for url in imports.values():
         assert url.startswith("./static/")
@@ -224,10 +221,9 @@ def test_page_and_its_files(runs):
             "text/javascript"
         )
     plotly = client.ask("/static/plotly.min.js")
-    assert plotly.status_code == 200 and "max-age" in plotly.headers["cache-control"]
+    assert plotly.status_code == 200 and plotly.headers["cache-control"] == "no-cache"
     again = client.ask("/static/plotly.min.js", headers={"If-None-Match": plotly.headers["etag"]})
     assert again.status_code == 304 and not again.content
-    assert client.ask("/favicon.ico").status_code == 204
     assert [
         client.ask(path).status_code
         for path in (
@@ -237,9 +233,10 @@ def test_page_and_its_files(runs):
             "/api",
             "/api/runs/",
             "/static/",
+            "/static",
             "/static/shell.py",
         )
-    ] == [404] * 7
+    ] == [404] * 8
 
 
 def test_policy_allows_the_scripts_of_the_page_and_no_others(runs):
@@ -257,7 +254,7 @@ def test_policy_allows_the_scripts_of_the_page_and_no_others(runs):
     )
     assert (
         "unsafe" not in policy["script-src"]
-        and policy["script-src"].count("'sha256-") == len(inline_scripts(page.text)) == 2
+        and policy["script-src"].count("'sha256-") == page.text.count("</script>") - 1 == 2
     )
     assert policy["connect-src"] == "'self'"
     for answer in (
@@ -276,8 +273,9 @@ def test_policy_allows_the_scripts_of_the_page_and_no_others(runs):
             and answer.headers["content-security-policy"]
         )
         assert "access-control-allow-origin" not in answer.headers
-    page = '<script type="application/json">{}</script><script src="x.js"></script><script type="module">\r\nf("&lt;<b>");</script>'
-    assert inline_scripts(page) == ['\nf("&lt;<b>");'] and "sha256-" in content_policy(page)
+    for text in re.findall(r'<script type="(?:importmap|module)">(.*?)</script>', page.text):
+        digest = hashlib.sha256(text.encode()).digest()
+        assert f"'sha256-{base64.b64encode(digest).decode()}'" in policy["script-src"]
 
 
 def test_answers_are_kept_until_files_change(runs, monkeypatch):
@@ -286,26 +284,17 @@ def test_answers_are_kept_until_files_change(runs, monkeypatch):
     first = client.ask(url)
     assert client.ask(url, headers={"If-None-Match": first.headers["etag"]}).status_code == 304
     with monkeypatch.context() as patch:
-        patch.setattr(data, "maps_document", lambda *_: pytest.fail("built again"))
+        patch.setattr(documents, "maps_document", lambda *_: pytest.fail("built again"))
         assert client.ask(url).content == first.content
     summary = runs / "good" / "evaluation" / "summary.json"
     os.utime(summary, ns=(1, time.time_ns()))
     with monkeypatch.context() as patch:
-        patch.setattr(data, "maps_document", lambda *_: {"new": float("nan")})
+        patch.setattr(documents, "maps_document", lambda *_: {"new": float("nan")})
         assert client.ask(url).json() == {"new": None}
 
 
-def test_answers_are_bounded():
-    kept = Answers(most=3, most_bytes=100)
-    for number in range(5):
-        kept.keep(number, Answer(b"x" * 10, "text/plain", ""))
-    assert [kept.get(n) is not None for n in range(5)] == [False, False, True, True, True]
-    kept.get(2)
-    kept.keep(5, Answer(b"x" * 85, "text/plain", ""))
-    assert kept.get(2) and not kept.get(3) and not kept.get(4) and kept.get(5)
-    kept.keep(6, Answer(b"x" * 101, "text/plain", ""))
-    assert kept.get(6) is None and kept.get(5)
-    assert to_json({"a": [float("inf"), (float("nan"), 1.5)]}) == b'{"a":[null,[null,1.5]]}'
+def test_numbers_that_json_lacks_become_null():
+    assert encode.as_json({"a": [float("inf"), (float("nan"), 1.5)]}) == '{"a":[null,[null,1.5]]}'
 
 
 def test_figures_are_taken_from_the_run_where_they_show_its_evaluation(runs):
@@ -322,8 +311,10 @@ def test_figures_are_taken_from_the_run_where_they_show_its_evaluation(runs):
         == b"as saved"
     )
     drawn, page = client.ask(url).content, client.ask(url.replace("png", "pdf")).content
-    other = Client(runs)  # in the other order
-    assert other.ask(url.replace("png", "pdf")).content == page and other.ask(url).content == drawn
+    for kept in (server._body, figure_cache._figures, figure_cache._png):
+        kept.cache_clear()
+    assert client.ask(url.replace("png", "pdf")).content == page  # in the other order
+    assert client.ask(url).content == drawn
     assert (run.folder / "figures" / "scores.png").read_bytes() == b"as saved" and len(
         list((run.folder / "figures").iterdir())
     ) == 2
@@ -331,8 +322,8 @@ def test_figures_are_taken_from_the_run_where_they_show_its_evaluation(runs):
 
 def test_a_snapshot_is_mapped_once_however_often_the_training_logs(runs, monkeypatch):
     calls = []
-    real = history.map_step
-    monkeypatch.setattr(history, "map_step", lambda *parts: calls.append(parts) or real(*parts))
+    real = documents.map_step
+    monkeypatch.setattr(documents, "map_step", lambda *parts: calls.append(parts) or real(*parts))
     client = Client(runs)
     url = f"/api/runs/{client.rows()['good']['id']}/history/20"
     first = client.ask(url).json()
@@ -406,6 +397,10 @@ def _cut(path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+def _change(path, key, value):
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+
+
 def _pipe(path):
     path.unlink()
     os.mkfifo(path)
@@ -418,6 +413,7 @@ def _link_out(path):
     path.symlink_to(outside)
 
 
+NESTED = "[" * 100_000 + "]" * 100_000
 DAMAGE = {
     "not toml": lambda run: (run / "config.toml").write_text("= ="),
     "unknown setting": lambda run: (run / "config.toml").write_text("[model]\nunitz = 3\n"),
@@ -429,6 +425,15 @@ DAMAGE = {
     ),
     "maps cut": lambda run: _cut(run / "evaluation" / "ratemaps.nc"),
     "no maps": lambda run: (run / "evaluation" / "ratemaps.nc").unlink(),
+    "scores are a number": lambda run: (run / "evaluation" / "summary.json").write_text("5"),
+    "headline is a number": lambda run: _change(run / "evaluation" / "summary.json", "headline", 5),
+    "units are a number": lambda run: _change(run / "evaluation" / "summary.json", "space", [5]),
+    "scores nested": lambda run: (run / "evaluation" / "summary.json").write_text(NESTED),
+    "manifest nested": lambda run: (run / "manifest.json").write_text(NESTED),
+    "configuration nested": lambda run: (run / "config.toml").write_text(f"a = {NESTED}"),
+    "step is a word": lambda run: _change(run / "manifest.json", "step", "twenty"),
+    "configuration is a pipe": lambda run: _pipe(run / "config.toml"),
+    "a snapshot is a pipe": lambda run: _pipe(next((run / "snapshots").iterdir())),
     "metrics are a pipe": lambda run: _pipe(run / "metrics.jsonl"),
     "a folder for a file": lambda run: (
         (run / "manifest.json").unlink(),
@@ -494,6 +499,17 @@ def test_nothing_outside_the_folder_is_read(runs, tmp_path, name):
     assert {answer.status_code for answer in client.every(row["id"]).values()} <= {404, 409}
 
 
+def test_a_working_directory_and_a_home_that_are_gone(runs, tmp_path, monkeypatch):
+    (runs / "good" / "evaluation" / "summary.json").write_text("{")
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    monkeypatch.delenv("HOME", raising=False)
+    assert Client(runs).rows()["good"]["state"] == "damaged"
+    with pytest.raises(InputError, match="folder '.'"):
+        Client(".")
+
+
 def test_links_to_folders_are_not_followed(runs, tmp_path, example):
     (runs / "out").symlink_to(example.parent)
     (runs / "out-run").symlink_to(example)
@@ -511,6 +527,8 @@ def test_what_counts_as_a_run(runs, example):
     (other / "config.toml").write_text("[server]\nport = 3\n")
     (runs / "new").mkdir()
     shutil.copy(example / "config.toml", runs / "new")
+    (runs / "pipe").mkdir()
+    os.mkfifo(runs / "pipe" / "config.toml")
     for hidden in (".hidden/a", "good/evaluation/b", "good/checkpoints/c", "1/2/3/4/5/6/deep"):
         shutil.copytree(example, runs / hidden)
     shutil.copytree(example, runs / "good" / "nested")
@@ -587,7 +605,7 @@ def test_a_run_deleted_while_it_is_read(runs, monkeypatch):
         shutil.rmtree(runs / "good", ignore_errors=True)
         raise InputError(f"no maps in {run.folder}")
 
-    monkeypatch.setattr(data, "maps_document", read)
+    monkeypatch.setattr(documents, "maps_document", read)
     assert client.ask(f"/api/runs/{run_id}/maps/smooth_1m").status_code == 404
 
 
@@ -611,7 +629,7 @@ def test_a_run_that_is_being_written(runs, monkeypatch):
         client.ask(f"/api/runs/{row['id']}/metrics").json()["loss"][-1] is None
     )  # what a diverged training logs
     # An evaluation that is replaced while it is read is read again.
-    whole, calls = data.maps_document, []
+    whole, calls = documents.maps_document, []
 
     def torn(run, group):
         calls.append(group)
@@ -620,17 +638,17 @@ def test_a_run_that_is_being_written(runs, monkeypatch):
             raise KeyError("rate")
         return whole(run, group)
 
-    monkeypatch.setattr(data, "maps_document", torn)
+    monkeypatch.setattr(documents, "maps_document", torn)
     assert (
         client.ask(f"/api/runs/{row['id']}/maps/smooth_1m").status_code == 200 and len(calls) == 2
     )
-    monkeypatch.setattr(data, "correlograms_document", lambda *_: {}["rate"])
+    monkeypatch.setattr(documents, "correlograms_document", lambda *_: {}["rate"])
     assert client.ask(f"/api/runs/{row['id']}/correlograms/smooth_1m").status_code == 409
 
 
 def test_an_error_of_our_own_is_no_page_of_code(runs, monkeypatch, caplog):
     client = Client(runs)
-    monkeypatch.setattr(data, "spectra_document", lambda *_: 1 // 0)
+    monkeypatch.setattr(documents, "spectra_document", lambda *_: 1 // 0)
     answer = client.ask(f"/api/runs/{client.rows()['good']['id']}/spectra")
     assert (
         answer.status_code == 500
@@ -667,14 +685,13 @@ def test_a_training_is_followed(runs, tiny):
 
 TRAVERSALS = [
     "/../../../../etc/passwd",
-    "/static/../condition.py",
-    "/static/..%2fcondition.py",
+    "/static/../run_status.py",
+    "/static/..%2frun_status.py",
     "/static/%2e%2e/%2e%2e/__init__.py",
     "/static/..%5c..%5csecret",
     "/static/%252e%252e%252fshell.py",
     "/static//etc/passwd",
     "/static/main.js%00.css",
-    "/static/style.css/",
     "/api/runs/../runs/secret",
     "/api/runs/..%2f..%2fsecret/run",
     "/api/runs/%2e%2e/run",
@@ -701,6 +718,30 @@ TRAVERSALS = [
     "/api/runs/{id}/maps/" + "%41" * 2000,
     "//etc/passwd",
     "/api/runs/{id}/run;x=1",
+]
+
+
+ESCAPES = (
+    "..",
+    "%2e%2e",
+    "%252e%252e",
+    "..%2f..",
+    "..%5c..",
+    "%c0%ae%c0%ae",
+    ".%00.",
+    "....%2f%2f",
+)
+PLACES = (
+    *("/", "/static/", "/api/", "/api/runs/", "/api/runs/{id}/", "/api/runs/{id}/maps/"),
+    *("/api/runs/{id}/history/", "/api/runs/{id}/figures/", "/api/runs/{id}/metrics/"),
+)
+TARGETS = ("secret", "%2fetc%2fpasswd", "runs/good/config.toml", "", "secret/run", "secret%00.png")
+TRAVERSALS += [
+    f"{place}{'/'.join([escape] * depth)}/{target}"
+    for place in PLACES
+    for escape in ESCAPES
+    for depth in (1, 4)
+    for target in TARGETS
 ]
 
 
@@ -737,11 +778,9 @@ def test_only_reading(runs):
                 "/nothing/here",
             ):
                 status, body, headers = raw(port, path, method)
-                assert (
-                    status == 405
-                    and headers["allow"] == "GET, HEAD"
-                    and set(json.loads(body)) == {"detail"}
-                )
+                assert status == (404 if "nothing" in path else 405)
+                assert status == 404 or {*headers["allow"].split(", ")} == {"GET", "HEAD"}
+                assert set(json.loads(body)) == {"detail"}
         for path in (
             "/",
             "/api/runs",
@@ -772,8 +811,6 @@ def test_only_reading(runs):
 def test_other_hosts(tmp_path, host, header, allowed):
     answer = Client(tmp_path, host=host).ask("/api/runs", headers={"Host": header})
     assert answer.status_code == (200 if allowed else 400)
-    if not allowed:
-        assert "detail" in answer.json()
 
 
 def test_requests_without_a_host_or_with_two(tmp_path):
@@ -783,12 +820,6 @@ def test_requests_without_a_host_or_with_two(tmp_path):
             raw(port, "/api/runs", headers=[("Host", "localhost"), ("Host", "evil.example")])[0]
             == 400
         )
-    assert [host_name(text) for text in ("a:1", "[::1]x", "[::1]:", ":1")] == [
-        "a",
-        None,
-        "::1",
-        None,
-    ]
 
 
 def test_bad_queries(runs):
@@ -852,15 +883,28 @@ def test_many_requests_at_once(runs):
     assert all(results[number] == results[number % len(names)] for number in results)
 
 
-def test_condition_is_read_again_only_when_files_change(runs, monkeypatch):
+def test_status_is_read_again_only_when_files_change(runs, monkeypatch):
     (entry,) = library.Library([runs]).entries()
-    first = condition.condition(entry)
+    first = run_status.run_status(entry)
     with monkeypatch.context() as patch:
-        patch.setattr(data, "read_summary", lambda *_: pytest.fail("read again"))
-        assert condition.condition(entry) == first
+        patch.setattr(run_status, "Run", lambda *_: pytest.fail("read again"))
+        assert run_status.run_status(entry) == first
     (runs / "good" / "evaluation" / "summary.json").write_text("{")
-    assert condition.condition(entry).state == "damaged"
-    assert condition.condition(entry).state == "damaged"
+    assert run_status.run_status(entry).state == "damaged"
+    assert run_status.run_status(entry).state == "damaged"
+
+
+def test_start_needs_little_and_nothing_trains():
+    code = """
+import sys, gridcode.viewer.serving
+slow = {"torch", "xarray", "sklearn", "scipy", "matplotlib", "plotly"} & set(sys.modules)
+assert not slow, slow
+import gridcode.viewer.documents
+training = [name for name in sys.modules if name.startswith(
+    ("gridcode.training", "gridcode.losses", "gridcode.gpu"))]
+assert not training, training
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def fetch_whatever_comes(url):
@@ -902,9 +946,7 @@ def test_command_serves_and_ends_quietly(runs):
 def test_command_says_where_and_asks_the_browser(runs, monkeypatch, capsys):
     served, opened = [], threading.Event()
     monkeypatch.setattr(
-        serving._Server,
-        "run",
-        lambda self, sockets: served.append(sockets[0].getsockname()) or self._ready(),
+        serving.uvicorn.Server, "run", lambda _, sockets: served.append(sockets[0].getsockname())
     )
     monkeypatch.setattr(serving.webbrowser, "open", lambda url: opened.set() or served.append(url))
     monkeypatch.setenv("DISPLAY", ":0")
@@ -1006,4 +1048,4 @@ def test_inside(tmp_path):
     )
     assert not library.is_inside(
         tmp_path / "a", tmp_path / "a" / ".." / "ab"
-    ) and not library.is_inside(Path("/a"), Path("/a\0b"))
+    ) and not library.is_inside(tmp_path, tmp_path / "a\0b")

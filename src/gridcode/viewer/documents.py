@@ -313,11 +313,10 @@ def _snapshot(shown: ShownRun, step: str) -> Document | None:
     """Maps at one step of the training, None where no weights of that step were kept."""
     run = shown.run
     with _ONE_SNAPSHOT:
-        history = kept_history(run)
-        steps = [] if history is None else history["step"].values.tolist()
-        for number, kept in enumerate(steps):
-            if str(kept) == step:
-                return pictures.snapshot_document(history.isel(step=number), kept)
+        if (history := kept_history(run)) is not None:
+            for number, kept in enumerate(history["step"].values.tolist()):
+                if str(kept) == step:
+                    return pictures.snapshot_document(history.isel(step=number), kept)
         for kept, path in run.snapshots():
             if str(kept) == step:
                 return pictures.snapshot_document(map_step(run, path), kept)

@@ -154,9 +154,9 @@ def _status_on_disk(entry: Entry, found: tuple[Signature | None, ...]) -> RunSta
         row |= overview.run_row(config=run.config, manifest=manifest, last=last, summary=None)
         finished = bool(manifest.get("finished")) or (manifest.get("step") or 0) >= row["steps"]
     except Exception as error:
-        problem = plain(error, entry)
-        return RunStatus("damaged", problem, row, readable=False, updated=updated)
-    state, problem = "trained" if finished else "stopped", None
+        return RunStatus("damaged", plain(error, entry), row, readable=False, updated=updated)
+    state = "trained" if finished else "stopped"
+    problem: str | None = None
     if run.summary_path.is_file():
         try:
             summary = run.read_summary()

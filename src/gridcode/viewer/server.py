@@ -53,7 +53,6 @@ TRIES, PAUSE_S = 3, 0.1
 UNREADABLE = (OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError, EOFError)
 BUSY = "this cannot be read just now: the run is being written, or a file of it is damaged"
 UNEXPECTED = "something unexpected went wrong; the terminal of `gridcode explore` says what"
-STATIC = [("gridcode.viewer", "static"), ("plotly", "package_data")]
 LOG = logging.getLogger("gridcode.viewer")
 # What some systems have on record for scripts is not what browsers run.
 mimetypes.add_type("text/javascript", ".js")
@@ -99,13 +98,14 @@ def create_app(folders: Sequence[str | os.PathLike[str]], *, host: str = "127.0.
         is_figure = name == "figures" and parts
         return _sent(request, body, mimetypes.guess_type(part)[0] if is_figure else None)
 
+    static = StaticFiles(packages=[("gridcode.viewer", "static"), ("plotly", "package_data")])
     app = Starlette(
         routes=[
             Route("/", page),
             Route("/api/runs", runs),
             Route("/api/runs/{run_id}/{name}", document),
             Route("/api/runs/{run_id}/{name}/{part}", document),
-            Mount("/static", StaticFiles(packages=STATIC)),
+            Mount("/static", static),
         ],
         middleware=[Middleware(SafeHeaders), Middleware(TrustedHosts, host=host)],
         exception_handlers={HTTPException: _refusal},
@@ -189,7 +189,9 @@ def read_document(library: Library, run_id: str, name: str, part: str) -> bytes:
         try:
             if not status.readable:
                 raise InputError(status.problem or BUSY)
-            body = _body(entry, name, part, key, status.state)
+            # Every question for new metrics is another one, and would push the rest out.
+            make = _body.__wrapped__ if name == "metrics" else _body
+            body = make(entry, name, part, key, status.state)
         except InputError as error:
             problem = plain(error, entry)
         except UNREADABLE:
