@@ -258,11 +258,11 @@ def test_a_damaged_or_foreign_evaluation_is_one_line(tmp_path):
         run_page(run, evaluation.summary | {"format": 1}, {})
     run.summary_path.write_text("{")
     with pytest.raises(InputError, match="damaged"):
-        documents.read_summary(run)
+        run.read_summary()
     for text in ("[]", json.dumps({"format": evaluation.summary["format"], "headline": {}})):
         run.summary_path.write_text(text)
         with pytest.raises(InputError, match="lacks parts"):
-            documents.read_summary(run)
+            run.read_summary()
     with pytest.raises(InputError, match="no maps 'nowhere'"):
         documents.maps_document(run, "nowhere")
 

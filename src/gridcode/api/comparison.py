@@ -53,7 +53,7 @@ def compare(runs: Sequence[Run | str | os.PathLike[str]]) -> Comparison:
         InputError: fewer or more, the same run twice, no run, or one without an evaluation that
             this version reads.
     """
-    from gridcode.viewer import documents, overview  # it needs matplotlib, which is slow to import
+    from gridcode.viewer import overview  # it needs matplotlib, which is slow to import
 
     opened = [run if isinstance(run, Run) else Run(run) for run in runs]
     if not 2 <= len(opened) <= MOST_RUNS:
@@ -64,7 +64,7 @@ def compare(runs: Sequence[Run | str | os.PathLike[str]]) -> Comparison:
             raise InputError(f"'{run.folder}' is given twice")
     found = []
     for run in opened:
-        summary = documents.read_summary(run)
+        summary = run.read_summary()
         if summary is None:
             raise InputError(
                 f"'{run.folder}' has not been evaluated; run `gridcode evaluate {run.folder}`"

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from gridcode.analysis.records import Summary
 from gridcode.report.collection import check_arrays
-from gridcode.report.findings import check_format
 from gridcode.runs.history import kept_history, map_step
 from gridcode.runs.run import Run
 from gridcode.viewer import overview, pictures
@@ -78,18 +78,6 @@ FIGURES: dict[str, tuple[str, str]] = {
 _ONE_SNAPSHOT = threading.Lock()
 
 
-def read_summary(run: Run) -> dict[str, Any] | None:
-    """The evaluation's summary, None where the run has not been evaluated.
-
-    Raises:
-        InputError: it is damaged or of another version.
-    """
-    summary = run.read_summary()
-    if summary is not None:
-        check_format(summary)
-    return summary
-
-
 # -- of any run, for reports and the explorer ------------------------------
 
 
@@ -100,7 +88,7 @@ def run_document(
     identity: str,
     state: str,
     problem: str | None = None,
-    summary: Mapping[str, Any] | None = None,
+    summary: Summary | None = None,
 ) -> Document:
     """The overview of a run: `runs/ID/run`.
 
@@ -114,8 +102,8 @@ def run_document(
     """
     metrics = run.metrics()
     maps = _groups(summary) if run.ratemaps_path.is_file() else []
-    theory = summary.get("theory") if summary else None
-    has_states = bool(theory and theory["state_space"]["populations"]) and run.theory_path.is_file()
+    theory = summary.theory if summary else None
+    has_states = bool(theory and theory.state_space.populations) and run.theory_path.is_file()
     return overview.run_overview(
         config=run.config, manifest=run.manifest, metrics=metrics, summary=summary
     ) | {
@@ -155,28 +143,29 @@ def correlograms_document(run: Run, group: str) -> Document:
     return pictures.correlograms_document(run.read_maps(group, ["autocorrelogram"]), group)
 
 
-def spectra_document(run: Run, summary: Mapping[str, Any]) -> Document:
+def spectra_document(run: Run, summary: Summary) -> Document:
     """Power spectra of the headline's arena: `runs/ID/spectra`.
 
     Raises:
         InputError: as in `maps_document`.
     """
     names = ["rate", "silent", "spacing_m", "module"]
-    maps = run.read_maps(summary["headline"]["group"], names)
-    return pictures.spectra_document(maps, summary["modules"])
+    assert summary.headline is not None
+    maps = run.read_maps(summary.headline.group, names)
+    return pictures.spectra_document(maps, summary.modules)
 
 
-def states_document(run: Run, summary: Mapping[str, Any]) -> Document | None:
+def states_document(run: Run, summary: Summary) -> Document | None:
     """State space of every population: `runs/ID/states`; None where that was left out.
 
     Raises:
         InputError: the arrays are damaged, or of another evaluation than the summary.
     """
-    arrays, theory = run.read_theory(), summary.get("theory")
+    arrays, theory = run.read_theory(), summary.theory
     if arrays is None or not theory:
         return None
     check_arrays(theory, arrays)
-    return pictures.states_document(theory["state_space"], arrays)
+    return pictures.states_document(theory.state_space, arrays)
 
 
 def metrics_document(run: Run, *, after: int = -1) -> Document:
@@ -203,20 +192,20 @@ def history_document(run: Run) -> Document | None:
     return {"steps": steps, **dict.fromkeys(unknown), "complete": complete}
 
 
-def figure_names(run: Run, summary: Mapping[str, Any] | None) -> list[str]:
+def figure_names(run: Run, summary: Summary | None) -> list[str]:
     """The figures a run has, in the order of `FIGURES`."""
     if not summary:
         return []
-    theory = summary.get("theory") if run.theory_path.is_file() else None
-    populations = bool(theory and theory["state_space"]["populations"])
+    theory = summary.theory if run.theory_path.is_file() else None
+    populations = bool(theory and theory.state_space.populations)
     there = {
-        "spectra": bool(summary["modules"]),
-        "space": bool(summary["space"]),
+        "spectra": bool(summary.modules),
+        "space": bool(summary.space),
         "state_space": populations,
         "topology": populations,
-        "dynamics": bool(theory and theory["dynamics"]),
-        "mechanism": bool(theory and theory["mechanism"]),
-        "coding": bool(theory and theory["coding"]),
+        "dynamics": bool(theory and theory.dynamics),
+        "mechanism": bool(theory and theory.mechanism),
+        "coding": bool(theory and theory.coding),
         "training": bool(run.metrics()),
     }
     return [name for name in FIGURES if there.get(name, True)]
@@ -234,8 +223,8 @@ def figures_document(urls: Mapping[str, str]) -> list[Document]:
     ]
 
 
-def _groups(summary: Mapping[str, Any] | None) -> list[str]:
-    return [arena["group"] for arena in summary["arenas"]] if summary else []
+def _groups(summary: Summary | None) -> list[str]:
+    return [arena.group for arena in summary.arenas] if summary else []
 
 
 # -- of a run that the explorer shows ------------------------------
@@ -254,9 +243,9 @@ class ShownRun:
         return Run(self.entry.path)
 
     @cached_property
-    def summary(self) -> dict[str, Any] | None:
-        """Its evaluation; errors as in `read_summary`."""
-        return read_summary(self.run)
+    def summary(self) -> Summary | None:
+        """Its evaluation; errors as in `Run.read_summary`."""
+        return self.run.read_summary()
 
 
 def _run(shown: ShownRun, _part: str) -> Document:

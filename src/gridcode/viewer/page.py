@@ -12,15 +12,8 @@ from gridcode.analysis.topology.state_space import StateSpace
 from gridcode.errors import InputError
 from gridcode.runs.history import kept_history
 from gridcode.runs.run import Run
+from gridcode.viewer import documents as data
 from gridcode.viewer import overview, pictures
-from gridcode.viewer.documents import (
-    figures_document,
-    maps_document,
-    metrics_document,
-    run_document,
-    spectra_document,
-    states_document,
-)
 from gridcode.viewer.shell import render_shell
 
 Documents = dict[str, Any]
@@ -53,11 +46,11 @@ def run_page(run: Run, summary: Mapping[str, Any], figures: Mapping[str, bytes])
     headline = summary["headline"]["group"]
     for group in document["has"]["maps"]:
         if group != headline:
-            documents[f"runs/{identity}/maps/{group}"] = maps_document(
+            documents[f"runs/{identity}/maps/{group}"] = data.maps_document(
                 run, group, most_bins=OTHER_ARENA_BINS
             )
-    documents[f"runs/{identity}/spectra"] = spectra_document(run, summary)
-    if states := states_document(run, summary):
+    documents[f"runs/{identity}/spectra"] = data.spectra_document(run, summary)
+    if states := data.states_document(run, summary):
         documents[f"runs/{identity}/states"] = states
     history = _thinned_history(run)
     document["has"]["history"] = history["steps"] if history else None
@@ -162,7 +155,9 @@ def _run_documents(
     run: Run, identity: str, name: str, summary: Mapping[str, Any], *, most_bins: int | None
 ) -> Documents:
     """What a report and a comparison have in common: overview, the headline's maps and autocorrelograms, metrics."""
-    document = run_document(run, name=name, identity=identity, state="evaluated", summary=summary)
+    document = data.run_document(
+        run, name=name, identity=identity, state="evaluated", summary=summary
+    )
     headline = summary["headline"]["group"]
     cells = run.read_maps(headline, ["rate", "minmax", "autocorrelogram"])
     document["has"]["correlograms"] = [headline]
@@ -175,12 +170,12 @@ def _run_documents(
         f"runs/{identity}/correlograms/{headline}": pictures.correlograms_document(
             _thinned_lags(cells), headline
         ),
-        f"runs/{identity}/metrics": metrics_document(run),
+        f"runs/{identity}/metrics": data.metrics_document(run),
     }
 
 
 def _row(run: Run, identity: str, name: str, summary: Mapping[str, Any]) -> dict[str, Any]:
-    metrics = run.metrics()
+    last = next(reversed(run.metrics()), None)
     return {
         "id": identity,
         "name": name,
@@ -188,12 +183,7 @@ def _row(run: Run, identity: str, name: str, summary: Mapping[str, Any]) -> dict
         "state": "evaluated",
         "problem": None,
         "updated": None,
-    } | overview.run_row(
-        config=run.config,
-        manifest=run.manifest,
-        last=metrics[-1] if metrics else None,
-        summary=summary,
-    )
+    } | overview.run_row(config=run.config, manifest=run.manifest, last=last, summary=summary)
 
 
 def _thinned_lags(cells: xr.Dataset) -> xr.Dataset:
@@ -224,7 +214,7 @@ def _thinned_history(run: Run) -> dict[str, Any] | None:
 def _figures(document: Mapping[str, Any], figures: Mapping[str, bytes]) -> list[dict[str, Any]]:
     names = [name for name in PICTURES if name in figures and name in document["has"]["figures"]]
     document["has"]["figures"][:] = names
-    return figures_document(
+    return data.figures_document(
         {
             name: "data:image/png;base64," + base64.b64encode(figures[name]).decode()
             for name in names
