@@ -420,7 +420,7 @@ def test_a_working_directory_and_a_home_that_are_gone(runs, tmp_path, monkeypatc
     (tmp_path / "gone").rmdir()
     monkeypatch.delenv("HOME", raising=False)
     assert Client(runs).rows()["good"]["state"] == "damaged"
-    with pytest.raises(InputError, match="folder '.'"):
+    with pytest.raises(InputError, match="cannot read the folder"):
         Client(".")
 
 
