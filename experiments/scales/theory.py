@@ -5,14 +5,13 @@ import sys
 from pathlib import Path
 
 import gridcode
-from gridcode.viewer.data import read_summary
 
 
 def main(folders: list[str]) -> None:
     rows = []
     for folder in folders:
         run = gridcode.Run(folder)
-        summary = read_summary(run)
+        summary = run.read_summary()
         theory = summary["theory"]
         capacity = theory["coding"]["codes"][0]["properties"]["capacity"]
         by_units = {round(row["units"]): row["capacity"] for row in capacity["by_modules"]}
