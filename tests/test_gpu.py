@@ -1,4 +1,4 @@
-"""What only a CUDA device can show; skipped elsewhere. The kernels themselves: test_kernels.py, here and there."""
+"""Tests that need a CUDA device; those of the kernels themselves are in test_kernels.py."""
 
 import pytest
 import steps
@@ -8,6 +8,7 @@ import gridcode
 from gridcode import Run
 from gridcode.training.batched import BatchedTrainer
 from gridcode.training.loop import train_run
+from gridcode.training.parts import as_floats
 from gridcode.training.step import Trainer
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -46,7 +47,7 @@ def test_the_gpu_trains_like_the_cpu(several):
         reference = Trainer(config)
         for _ in range(20):
             result = reference.advance()
-        wanted = result.terms.floats()
+        wanted = as_floats(result.terms)
         assert {k: row[k] for k in wanted} == pytest.approx(wanted, rel=1e-3, abs=1e-5)
 
 

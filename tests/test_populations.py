@@ -1,4 +1,4 @@
-"""Populations without common connections: equal to networks side by side, in values, gradients and training."""
+"""Populations without common connections equal networks side by side."""
 
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -51,7 +51,7 @@ def two_stages(tiny):
 
 
 def test_populations_equal_the_plain_loop_over_one_block_diagonal_matrix(network, batch):
-    """Written as defined: whole matrices with zeros, states of all units, and the norm of each population."""
+    """As defined: whole matrices with zeros, states of all units, the norm of each population."""
     ends = np.cumsum(SIZES)
     slices = [slice(end - size, end) for size, end in zip(SIZES, ends, strict=True)]
 
@@ -190,7 +190,7 @@ def test_the_first_stage_trains_every_population_on_the_objective_by_itself(two_
         terms.total.backward()
         for name, p in alone.named_parameters():
             torch.testing.assert_close(gradients[prefix + name], p.grad / 2, atol=1e-10, rtol=1e-8)
-    assert float(result.terms.total.detach()) == pytest.approx(np.mean(losses), abs=1e-12)
+    assert float(result.terms["total"].detach()) == pytest.approx(np.mean(losses), abs=1e-12)
 
 
 def test_the_second_stage_trains_them_on_the_objective_of_the_whole(two_stages):
@@ -279,7 +279,7 @@ def test_a_population_can_be_silent_without_harm(two_stages):
         result = trainer.advance()
     assert (
         result.silent_units() >= 8
-        and math.isfinite(float(result.terms.total.detach()))
+        and math.isfinite(float(result.terms["total"].detach()))
         and trainer.zero_states > 0
     )
 
@@ -317,7 +317,7 @@ def test_units_are_the_sum_of_populations():
 def test_one_seed_of_the_preset_modules_grows_three_independent_modules_of_different_scale(
     tmp_path,
 ):
-    """To its end, as a user would; some minutes on two cores. One network in six has no such third module (experiments/scales)."""
+    """A whole training, some minutes on two cores; one in six has no such third module."""
     config = gridcode.load_config("modules").override({"seed": 17, "snapshots": 0})
     run = gridcode.train(config, out=tmp_path / "run")
     few = {

@@ -1,6 +1,6 @@
 import errno
-import json
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,8 +13,7 @@ from gridcode.errors import InputError
 from gridcode.models import packing
 from gridcode.models.network import GridNetwork
 from gridcode.runs import snapshots
-from gridcode.runs.history import kept_history
-from gridcode.runs.map_history import map_history, map_snapshot, share_above
+from gridcode.runs.history import kept_history, map_history, map_snapshot, share_above
 from gridcode.runs.run import Run
 from gridcode.training.loop import train_run
 from gridcode.viewer import documents
@@ -90,7 +89,7 @@ def test_a_damaged_snapshot_is_one_line(tmp_path):
 
 
 def planted(share):
-    """A system whose state is its position, and units that fire on a lattice of it, the more so the larger the share; the rest is silent."""
+    """A system with its position as state and units with a lattice of it, scaled by `share`."""
     generator = np.random.default_rng(3)
     phases = generator.random((6, 2))
 
@@ -124,14 +123,17 @@ def test_maps_over_training_show_a_lattice_when_it_is_there():
     np.testing.assert_array_equal(one["rate"].values, history["rate"].values[1])
 
 
-def test_maps_over_training_are_kept_in_the_run_and_made_again_when_they_are_stale(tiny, tmp_path):
+def test_maps_over_training_are_kept_in_the_run_and_made_again_when_they_are_stale(
+    tiny, tmp_path, monkeypatch
+):
     run = gridcode.train(tiny.override({"training.snapshots": 3}), out=tmp_path / "a")
     seen = []
     history = gridcode.map_training(run, progress=lambda *row: seen.append(row))
     assert seen[-1] == ("snapshots", 4, 4) and history.sizes["step"] == 4
     before = run.history_path.read_bytes()
     assert gridcode.map_training(run).equals(history) and run.history_path.read_bytes() == before
-    run.summary_path.write_text(json.dumps({"headline": {"arena_m": 1.5, "walk": "smooth"}}))
+    evaluated = SimpleNamespace(headline=SimpleNamespace(arena_m=1.5, walk="smooth"))
+    monkeypatch.setattr(Run, "read_summary", lambda _run: evaluated)
     assert gridcode.map_training(run).attrs["arena_m"] == 1.5
     run.history_path.write_bytes(b"nothing")
     with pytest.raises(InputError, match="damaged"):
@@ -182,7 +184,7 @@ def test_what_keeps_maps_over_training_from_being_made_or_kept_costs_nothing_els
     run.snapshots()[0][1].write_bytes(b"")
     with pytest.warns(
         UserWarning,
-        match=r"the evaluation is saved, but not the maps over training: the snapshot step-00000000",
+        match="the evaluation is saved, but not the maps over training: the snapshot step-00000",
     ):
         gridcode.evaluate(run)
     assert run.read_summary() is not None and run.read_history() is None

@@ -12,20 +12,25 @@ import csv
 import json
 import multiprocessing
 import os
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
+from low_rank import factor, factored
 from measure import measure
 from plans import PLANS
 
 from gridcode.config import Config, load_config
-from gridcode.models.packing import factor, pack_weights
+from gridcode.models.packing import pack_weights
 from gridcode.models.populations import make_network
 from gridcode.training.batched import BatchedTrainer, shape_of
 from gridcode.training.memory import keep_freed_memory
+from gridcode.training.parts import as_floats
 from gridcode.training.step import Trainer
 
 # Rows of a stack: more do not train faster, and delay the measuring.
@@ -81,9 +86,10 @@ def measured(name, config_text, weights, shown, how, keep):
     }
     packed = (
         pack_weights(
-            weights_of(network),
+            factored(
+                weights_of(network), factor(network, max_velocity_m=config.world.max_velocity_m)
+            ),
             dtype="float16",
-            factors=factor(network, max_velocity_m=config.world.max_velocity_m),
         )
         if keep
         else b""
@@ -108,7 +114,7 @@ def trained_and_measured(name, first_text, config_text, how, keep):
             trainer.restore(before.snapshot())
         result = trainer.advance()
     shown = {
-        **result.terms.floats(),
+        **as_floats(result.terms),
         **trainer.compared(result),
         "silent_units": result.silent_units(),
         "train_s": time.process_time() - began,

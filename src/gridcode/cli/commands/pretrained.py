@@ -22,8 +22,8 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from gridcode.cli.terminal import wide_console
-    from gridcode.pretrained import table
-    from gridcode.pretrained.networks import details_of
+    from gridcode.packaged import table
+    from gridcode.packaged.networks import details_of
 
     name, out = arguments.name, arguments.out
     if name is None:

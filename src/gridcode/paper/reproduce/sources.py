@@ -9,7 +9,7 @@ from gridcode.api.verbs import load_network
 from gridcode.config import Config
 from gridcode.errors import InputError
 from gridcode.models.populations import Network
-from gridcode.pretrained import pretrained, pretrained_names
+from gridcode.packaged import pretrained, pretrained_names
 from gridcode.runs.run import Run
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from pydantic import ValidationError
 
@@ -18,7 +17,7 @@ from gridcode import display
 from gridcode.config import Config
 from gridcode.errors import InputError
 from gridcode.models.packing import unpack
-from gridcode.models.populations import Network, make_network
+from gridcode.models.populations import Network, load_into_network
 from gridcode.runs.files import write_atomically
 from gridcode.runs.run import Run
 from gridcode.training import checkpoint
@@ -150,7 +149,7 @@ def pretrained(name: str, *, folder: str | os.PathLike[str] | None = None) -> Pr
 
     Args:
         name: one of `pretrained_names()`.
-        folder: another folder of such files (`experiments/pretrained/export.py` writes them).
+        folder: another folder of such files (`tools/export_network.py` writes them).
 
     Raises:
         InputError: no such network, or its files are damaged.
@@ -163,11 +162,7 @@ def pretrained(name: str, *, folder: str | os.PathLike[str] | None = None) -> Pr
                 f"{name}.safetensors is damaged: it does not match its SHA-256; install gridcode again"
             )
         config = Config.model_validate(details["config"])
-        # Weights are loaded over whatever the network starts with, so take what is quickest to
-        # make.
-        start = config.model.model_copy(update={"initialisation": "default"})
-        network = make_network(start, generator=torch.Generator().manual_seed(0))
-        network.load_state_dict(unpack(data))
+        network = load_into_network(config.model, unpack(data))
         return Pretrained(
             name, network, config, details["seed"], details["scores"], details["command"], details
         )
