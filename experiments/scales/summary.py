@@ -92,7 +92,7 @@ def targets(table):
 
 
 def relations(table):
-    """How three hexagonal modules stand to each other: spacings (ratio) and orientations (degrees, of 60) of the fine pair and of the coarse one."""
+    """Ratios of spacing and differences of orientation (0 to 30 degrees) of three modules."""
 
     def turned(a, b):
         apart = abs(a - b) % 60
@@ -157,9 +157,8 @@ def main():
             print(f"\n{markdown(targets(table))}")
         if "population_type" in table:
             count, found = relations(table)
-            print(
-                f"\n{count} networks with three hexagonal modules: quartiles and median\n\n{markdown(found)}"
-            )
+            print(f"\n{count} networks with three hexagonal modules: quartiles and median\n")
+            print(markdown(found))
 
 
 if __name__ == "__main__":

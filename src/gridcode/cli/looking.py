@@ -145,11 +145,11 @@ def pretrained(arguments: argparse.Namespace) -> None:
             raise InputError(
                 f"--out needs the NAME of a network: {', '.join(gridcode.pretrained_names())}"
             )
-        rows = [table.row(details_of(name)) for name in gridcode.pretrained_names()]
+        networks = [details_of(name) for name in gridcode.pretrained_names()]
         if arguments.json:
-            print_json(rows)
+            print_json([table.row(details) for details in networks])
         else:
-            table.print_list(wide_console(), rows)
+            table.print_list(wide_console(), networks)
         return
     details = details_of(arguments.name)
     run = gridcode.pretrained(arguments.name).unpack(arguments.out) if arguments.out else None

@@ -1,4 +1,4 @@
-"""Trained networks that come with the package: NAME.safetensors (weights) and NAME.json (settings, provenance, scores) for each."""
+"""Trained networks in the package: NAME.safetensors (weights) and NAME.json (all else)."""
 
 from gridcode.pretrained.networks import Pretrained, pretrained, pretrained_names
 
