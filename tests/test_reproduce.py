@@ -128,7 +128,7 @@ def test_units_are_drawn_by_a_rule():
 def test_planted_modules_are_found(planted):
     draft = fig4.make([planted])
     assert [c.holds for c in draft.claims[:3]] == [(True,), (True,), (False,)]
-    spacings = sorted(row.spacing_m for row in draft.tables["modules"])
+    spacings = sorted(row.module.spacing_m for row in draft.tables["modules"])
     assert spacings == pytest.approx([0.55, 0.78], abs=0.02)
     assert "number of modules is 2" in draft.found[0]
     nine = fig9.make([planted])

@@ -116,8 +116,9 @@ def run_training(config: configuration.Config | None, out: Path, *, quiet: bool)
 def ablate(arguments: argparse.Namespace) -> None:
     """Train and judge ablations."""
     from gridcode.cli.progress import evaluation_bar, many_bar
-    from gridcode.paper.ablation.study import ARENA_M, NULLS, check, plan
-    from gridcode.paper.ablation.training import train_ablation
+    from gridcode.paper.ablation.study import ARENA_M, NULLS, check
+    from gridcode.paper.ablation.training import plan_runs, train_ablation
+    from gridcode.paper.ablation.variants import choose
 
     config = configuration.load_config(arguments.what).override(settings_of(arguments))
     if "training.seed" in settings_of(arguments):
@@ -135,9 +136,8 @@ def ablate(arguments: argparse.Namespace) -> None:
     check(config, **options)
     # One display after the other: first that of the trainings, which are then there.
     with many_bar(ERRORS, quiet=arguments.quiet) as progress:
-        train_ablation(
-            plan(config, seeds=seeds, variants=variants), folder, jobs=jobs, progress=progress
-        )
+        planned = plan_runs(config, variants=choose(variants, config), seeds=seeds)
+        train_ablation(planned, folder, jobs=jobs, progress=progress)
     with evaluation_bar(ERRORS, quiet=arguments.quiet, title="measure") as scoring:
         found = gridcode.ablate(
             config,

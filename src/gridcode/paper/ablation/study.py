@@ -20,7 +20,7 @@ from gridcode.config import Config
 from gridcode.errors import InputError
 from gridcode.paper.ablation.rows import RunRow, Verdict
 from gridcode.paper.ablation.score import Score, score_run
-from gridcode.paper.ablation.training import AblationRun, Trained, plan_runs, train_ablation
+from gridcode.paper.ablation.training import Trained, plan_runs, train_ablation
 from gridcode.paper.ablation.variants import choose
 from gridcode.paper.ablation.verdicts import judge_expectations
 from gridcode.paper.ablation.words import paragraph
@@ -59,23 +59,6 @@ class AblationResult:
             "runs": [dataclasses.asdict(row) for row in self.rows],
             "files": [str(p) for p in self.files],
         }
-
-
-def plan(
-    config: Config, *, seeds: Sequence[int] = range(5), variants: Sequence[str] | None = None
-) -> list[AblationRun]:
-    """The networks of an ablation, those of the reference first.
-
-    Args:
-        config: the reference.
-        seeds: seeds of every variant.
-        variants: names of variants (`gridcode.paper.ablation.variants`), the reference is always
-            there; None: all that differ from this reference.
-
-    Raises:
-        InputError: an unknown variant, one that changes nothing, or seeds that make no sense.
-    """
-    return plan_runs(config, variants=choose(variants, config), seeds=seeds)
 
 
 def check(config: Config, *, arena_m: float, nulls: int) -> None:
@@ -129,7 +112,7 @@ def ablate(
         InputError: variants, seeds, arena or null maps that make no sense, or a folder that holds
             something else or cannot be written.
     """
-    planned = plan(config, seeds=seeds, variants=variants)
+    planned = plan_runs(config, variants=choose(variants, config), seeds=seeds)
     check(config, arena_m=arena_m, nulls=nulls)
     folder = Path(out)
     trained = train_ablation(planned, folder, jobs=jobs, progress=progress)

@@ -59,7 +59,7 @@ class Trained:
 def plan_runs(
     config: Config, *, variants: Sequence[Variant], seeds: Sequence[int]
 ) -> list[AblationRun]:
-    """Every variant with every seed.
+    """Every variant with every seed, variant by variant.
 
     Raises:
         InputError: no seeds, one twice, or a variant that does not go with the other settings.

@@ -16,7 +16,7 @@ from gridcode.analysis.records import ModuleRecord, RelationRecord, UnitRecord
 from gridcode.paper.claims import Claim, FigureDraft
 from gridcode.paper.pictures import note
 from gridcode.paper.reproduce.evaluated_network import EvaluatedNetwork, NetworkRow
-from gridcode.paper.tables import counted, median, spread
+from gridcode.paper.tables import counted, known, median, spread
 from gridcode.paper.unit_selection import evenly_by_score
 from gridcode.report.style import (
     GREY,
@@ -43,17 +43,11 @@ SMALL_M, LARGE_M = 0.6, 1.0
 
 @dataclass(frozen=True)
 class ModuleRow:
-    """One module; `period_m` is the distance between rows of fields."""
+    """One module: everything that is known of it, and the distance between rows of fields."""
 
     network: str
-    module: int
-    units: int
-    spacing_m: float
+    module: ModuleRecord
     period_m: float
-    orientation_deg: float
-    axis_ratio: float
-    p_value: float | None
-    ratio_to_next: float | None
     sub_lattice_relation: str
 
 
@@ -116,18 +110,7 @@ def _module_row(network: EvaluatedNetwork, module: ModuleRecord) -> ModuleRow:
         for r in network.summary.relations
         if module.module in r.modules and r.verdict in perhaps
     ]
-    return ModuleRow(
-        network=network.name,
-        module=module.module,
-        units=module.n_units,
-        spacing_m=module.spacing_m,
-        period_m=period_of(module.spacing_m),
-        orientation_deg=module.orientation_deg,
-        axis_ratio=module.axis_ratio,
-        p_value=module.p_value,
-        ratio_to_next=module.ratio_to_next,
-        sub_lattice_relation="; ".join(related),
-    )
+    return ModuleRow(network.name, module, period_of(module.spacing_m), "; ".join(related))
 
 
 def _unit_rows(network: EvaluatedNetwork) -> list[UnitRow]:
@@ -148,7 +131,7 @@ def _training_rows(network: EvaluatedNetwork) -> list[TrainingRow]:
 
 def _claims(counts: Sequence[NetworkRow], modules: Sequence[ModuleRow]) -> list[Claim]:
     def sheared(network: NetworkRow) -> bool | None:
-        ratio = median([m.axis_ratio for m in modules if m.network == network.network])
+        ratio = median([m.module.axis_ratio for m in modules if m.network == network.network])
         return None if ratio is None else ratio < LEAST_HEXAGONAL_AXIS_RATIO
 
     def spans(network: NetworkRow) -> bool | None:
@@ -187,15 +170,17 @@ def _found(counts: Sequence[NetworkRow], modules: Sequence[ModuleRow]) -> list[s
         f"{spread([c.active_units for c in counts], digits=0)} active units in modules."
     ]
     if modules:
-        ratios = [m.ratio_to_next for m in modules if m.ratio_to_next is not None]
+        ratios = known([m.module.ratio_to_next for m in modules])
         text.append(
             f"Over {counted(len(modules), 'module')}: "
-            f"spacing {spread([m.spacing_m for m in modules], 'm')}, period (distance between "
-            f"rows of fields) {spread([m.period_m for m in modules], 'm')}, "
-            f"axis ratio {spread([m.axis_ratio for m in modules])} (1 hexagonal, 0.58 square); "
+            f"spacing {spread([m.module.spacing_m for m in modules], 'm')}, "
+            "period (distance between rows of fields) "
+            f"{spread([m.period_m for m in modules], 'm')}, "
+            f"axis ratio {spread([m.module.axis_ratio for m in modules])} "
+            "(1 hexagonal, 0.58 square); "
             + (
                 f"spacings of successive modules differ by factors of {spread(ratios)}."
-                if ratios
+                if len(ratios)
                 else "no network has two."
             )
         )
@@ -313,19 +298,20 @@ def _draw_histogram(ax: Axes, network: EvaluatedNetwork) -> None:
 
 
 def _draw_table(ax: Axes, rows: Sequence[ModuleRow]) -> None:
+    modules = [row.module for row in rows]
     ax.set_axis_off()
     ax.set_title("modules of this network")
     if not rows:
         note(ax, "none")
         return
     columns = {
-        "module": (0.1, [str(m.module) for m in rows]),
-        "units": (0.08, [str(m.units) for m in rows]),
-        "spacing\n(m)": (0.1, [number(m.spacing_m) for m in rows]),
+        "module": (0.1, [str(m.module) for m in modules]),
+        "units": (0.08, [str(m.n_units) for m in modules]),
+        "spacing\n(m)": (0.1, [number(m.spacing_m) for m in modules]),
         "period\n(m)": (0.1, [number(m.period_m) for m in rows]),
-        "orient.\n(deg)": (0.1, [f"{m.orientation_deg:.0f}" for m in rows]),
-        "axis\nratio": (0.1, [number(m.axis_ratio) for m in rows]),
-        "p": (0.09, [p_text(np.nan if m.p_value is None else m.p_value) for m in rows]),
+        "orient.\n(deg)": (0.1, [f"{m.orientation_deg:.0f}" for m in modules]),
+        "axis\nratio": (0.1, [number(m.axis_ratio) for m in modules]),
+        "p": (0.09, [p_text(np.nan if m.p_value is None else m.p_value) for m in modules]),
         "sub-lattice relation": (0.33, [m.sub_lattice_relation or "none" for m in rows]),
     }
     table = ax.table(
@@ -341,7 +327,7 @@ def _draw_table(ax: Axes, rows: Sequence[ModuleRow]) -> None:
     for (line, column), cell in table.get_celld().items():
         cell.set(height=0.2 if line == 0 else min(0.13, 0.75 / len(rows)), linewidth=0.5)
         if line and column == 0:
-            cell.set_text_props(color=module_colour(rows[line - 1].module), weight="bold")
+            cell.set_text_props(color=module_colour(modules[line - 1].module), weight="bold")
 
 
 def _draw_training(ax: Axes, rows: Sequence[TrainingRow]) -> None:
@@ -388,10 +374,10 @@ def _draw_spacings(ax: Axes, modules: Sequence[ModuleRow], names: Sequence[str])
         note(ax, "no modules")
         return
     for x, name in enumerate(names):
-        rows = sorted((m for m in modules if m.network == name), key=lambda m: m.spacing_m)
+        rows = sorted((m.module for m in modules if m.network == name), key=lambda m: m.spacing_m)
         spacing = [m.spacing_m for m in rows]
         ax.plot([x] * len(rows), spacing, "-", color=GREY, linewidth=0.8, zorder=0)
-        sizes = [8 + m.units for m in rows]
+        sizes = [8 + m.n_units for m in rows]
         colours = [module_colour(m.module) for m in rows]
         ax.scatter([x] * len(rows), spacing, s=sizes, c=colours, linewidths=0)
         for low, high in itertools.pairwise(spacing):
@@ -402,7 +388,7 @@ def _draw_spacings(ax: Axes, modules: Sequence[ModuleRow], names: Sequence[str])
             }
             ax.annotate(f"x {high / low:.2f}", (x, np.sqrt(low * high)), fontsize=7, **between)
     ax.set_yscale("log")
-    every = [m.spacing_m for m in modules]
+    every = [m.module.spacing_m for m in modules]
     ax.set_ylim(min(0.45, min(every) / 1.1), max(1.6, max(every) * 1.1))
     metres_on_log_axis(ax.yaxis)
     ax.set_xlim(-0.6, len(names) - 0.2)
