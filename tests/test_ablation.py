@@ -25,6 +25,7 @@ from gridcode.paper.ablation.variants import (
 from gridcode.paper.ablation.verdicts import cliffs_delta, judge_expectations, rank_correlation
 from gridcode.paper.ablation.words import paragraph
 from gridcode.paper.tables import read_table, table_text
+from gridcode.pretrained import pretrained
 from gridcode.training import loop
 
 SMALL = {
@@ -416,6 +417,6 @@ def test_scores_are_cached_and_damaged_ones_are_measured_again(small, tmp_path, 
     # Other weights, other scores.
     path = trained.run.checkpoints()[0]
     path.write_bytes(path.read_bytes() + b" ")
-    monkeypatch.setattr(score, "load_network", lambda run: gridcode.Run(run.folder) and network)
-    network = gridcode.pretrained("quick-64").network
+    network = pretrained("quick-64").network
+    monkeypatch.setattr(score, "load_network", lambda _: network)
     assert scored(arena_m=1.2).row.units == 64 and len(measured) == 4

@@ -140,15 +140,13 @@ def _measure(
             raise _UnboundedError
         return after
 
-    found = evaluate_system(
-        step, start, max_step_m=config.world.max_velocity_m, config=settings, progress=progress
-    )
+    system = System(step, start, config.world.max_velocity_m)
+    found = evaluate_system(system, config=settings, progress=progress)
     row, data = _with_cells(row, found.summary), found.headline()
     active = np.flatnonzero(~data["silent"].values)
     if not len(active):
         return Score(replace(row, status="silent"))
     examples = data[["rate", "minmax", "type"]].isel(unit=evenly_by_score(data, active, EXAMPLES))
-    system = System(step, start, config.world.max_velocity_m)
     return Score(_with_paths(row, system, config), examples)
 
 

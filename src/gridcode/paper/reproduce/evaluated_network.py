@@ -100,14 +100,7 @@ class EvaluatedNetwork:
         quick = self.config.evaluation.model_copy(
             update={"theory": False, "space": False, "walks": self.config.evaluation.walks[:1]}
         )
-        system = self.system
-        return evaluate_system(
-            system.step,
-            system.start,
-            max_step_m=system.max_step_m,
-            config=quick,
-            progress=self.named_progress(),
-        )
+        return evaluate_system(self.system, config=quick, progress=self.named_progress())
 
     @property
     def summary(self) -> Summary:
@@ -171,8 +164,7 @@ class EvaluatedNetwork:
         return self._maps[name]
 
     def _map(self, name: str, walk: str, arena_m: float) -> xr.Dataset:
-        system, config = self.system, self.config.evaluation
-        done, progress = 0, self.named_progress()
+        config, progress, done = self.config.evaluation, self.named_progress(), 0
 
         def tick(n: int) -> None:
             nonlocal done
@@ -180,15 +172,7 @@ class EvaluatedNetwork:
             if progress:
                 progress(name, done, config.walk_steps)
 
-        return map_arena(
-            system.step,
-            system.start,
-            walk=walk,
-            arena_m=arena_m,
-            max_step_m=system.max_step_m,
-            config=config,
-            progress=tick,
-        )
+        return map_arena(self.system, walk=walk, arena_m=arena_m, config=config, progress=tick)
 
     def states(
         self, walk: str, arena_m: float, *, walkers: int, steps: int, stream: int
