@@ -1,6 +1,7 @@
 import csv
 import json
 import math
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ import gridcode
 from gridcode import InputError, TrainingError
 from gridcode.cli import main
 from gridcode.paper.ablation import score, training
-from gridcode.paper.ablation.training import Member, Trained, members, train_members
+from gridcode.paper.ablation.rows import RunRow, Verdict
+from gridcode.paper.ablation.training import AblationRun, Trained, plan_runs, train_ablation
 from gridcode.paper.ablation.variants import (
     EXPECTATIONS,
     ISOMETRY_WEIGHTS,
@@ -20,8 +22,10 @@ from gridcode.paper.ablation.variants import (
     Expectation,
     choose,
 )
-from gridcode.paper.ablation.verdicts import cliffs_delta, judge, rank_correlation
+from gridcode.paper.ablation.verdicts import cliffs_delta, judge_expectations, rank_correlation
 from gridcode.paper.ablation.words import paragraph
+from gridcode.paper.tables import read_table, table_text
+from gridcode.packaged import pretrained
 from gridcode.training import loop
 
 SMALL = {
@@ -45,20 +49,22 @@ def several(small):
     )
 
 
-def table(**columns):
-    """Rows of a reference and other variants: column=(values of the reference, values of the variant); variant by keyword `name`."""
-    name = columns.pop("name")
-    seeds = [range(len(next(iter(columns.values()))[which])) for which in (0, 1)]
+def table(*, name, **columns):
+    """Rows of the reference and a variant: statistic=(values of the one, values of the other)."""
+    both = enumerate((REFERENCE, name))
     return [
-        {"variant": variant, "seed": seed, "status": "ok"}
-        | {column: values[which][seed] for column, values in columns.items()}
-        for which, variant in enumerate((REFERENCE, name))
-        for seed in seeds[which]
+        RunRow(variant, seed, **{column: values[which][seed] for column, values in columns.items()})
+        for which, variant in both
+        for seed in range(len(next(iter(columns.values()))[which]))
     ]
 
 
-def only(rows, **about):
-    found = [row for row in judge(rows) if all(row[key] == value for key, value in about.items())]
+def only(rows, variant, statistic=None):
+    found = [
+        row
+        for row in judge_expectations(rows)
+        if row.variant == variant and statistic in (None, row.statistic)
+    ]
     assert len(found) == 1
     return found[0]
 
@@ -117,82 +123,61 @@ def test_variants_are_chosen_by_name(small, several):
         with pytest.raises(InputError, match=message):
             choose(names, config)
     with pytest.raises(InputError, match="at least one seed"):
-        members(small, variants=VARIANTS, seeds=[])
+        plan_runs(small, variants=VARIANTS, seeds=[])
     with pytest.raises(InputError, match="given twice"):
-        members(small, variants=VARIANTS, seeds=[1, 1])
+        plan_runs(small, variants=VARIANTS, seeds=[1, 1])
 
 
 def test_planted_effects_get_their_verdicts():
-    full, none, half = (
-        [0.9, 0.92, 0.95, 0.97, 0.99],
-        [0.0, 0.0, 0.01, 0.02, 0.05],
-        [0.1, 0.2, 0.5, 0.8, 0.9],
-    )
-    about = {"variant": "no separation", "statistic": "lattice_share"}
-    lost = only(table(name="no separation", lattice_share=(full, none)), **about)
-    assert (
-        lost["verdict"] == "reproduced"
-        and lost["cliffs_delta"] == -1
-        and lost["difference"] == pytest.approx(-0.94)
-    )
-    assert lost["p_value"] == pytest.approx(2 / math.comb(10, 5)) and lost["p_method"] == "exact"
-    assert lost["interval_low"] <= lost["effect"] <= lost["interval_high"]
-    assert (
-        only(table(name="no separation", lattice_share=(full, full)), **about)["verdict"]
-        == "not reproduced"
-    )
-    assert (
-        only(table(name="no separation", lattice_share=(full, half)), **about)["verdict"]
-        == "unclear"
-    )
-    few = only(table(name="no separation", lattice_share=(full, none[:2])), **about)
-    assert few["verdict"] == "unclear" and "2 networks" in few["reason"]
-    flat = only(table(name="no separation", lattice_share=(none, none)), **about)
-    assert (
-        flat["verdict"] == "unclear"
-        and "the reference's own lattice_share is 0.01" in flat["reason"]
-    )
+    full, none = [0.9, 0.92, 0.95, 0.97, 0.99], [0.0, 0.0, 0.01, 0.02, 0.05]
+    half = [0.1, 0.2, 0.5, 0.8, 0.9]
+
+    def judged(reference, variant):
+        rows = table(name="no separation", lattice_share=(reference, variant))
+        return only(rows, "no separation", "lattice_share")
+
+    lost = judged(full, none)
+    assert lost.verdict == "reproduced" and lost.cliffs_delta == -1
+    assert lost.difference == pytest.approx(-0.94)
+    assert lost.p_value == pytest.approx(2 / math.comb(10, 5)) and lost.p_method == "exact"
+    assert lost.interval_low <= lost.effect <= lost.interval_high
+    assert judged(full, full).verdict == "not reproduced"
+    assert judged(full, half).verdict == "unclear"
+    few = judged(full, none[:2])
+    assert few.verdict == "unclear" and "2 networks" in few.reason
+    flat = judged(none, none)
+    assert flat.verdict == "unclear" and "reference's lattice_share is 0.01" in flat.reason
     # A training that diverged counts on no side.
-    bad = only(
-        table(name="no separation", lattice_share=(full, [0.0, None, math.nan, 0.0, 0.0])), **about
-    )
-    assert bad["n_variant"] == 3 and bad["verdict"] == "reproduced"
+    bad = judged(full, [0.0, None, math.nan, 0.0, 0.0])
+    assert bad.n_variant == 3 and bad.verdict == "reproduced"
 
 
 def test_one_module_is_a_loss_only_where_there_were_several():
     two, one = [2, 2, 3, 2, 2], [1, 1, 1, 1, 1]
     for reference, verdict in ((two, "reproduced"), (one, "unclear")):
-        found = judge(table(name="no capacity", n_independent=(reference, one)))
-        assert [row["verdict"] for row in found] == [verdict, verdict]
-    kept = judge(table(name="no capacity", n_independent=([2] * 5, [2] * 5)))
-    assert [row["verdict"] for row in kept] == ["not reproduced", "not reproduced"]
+        found = judge_expectations(table(name="no capacity", n_independent=(reference, one)))
+        assert [row.verdict for row in found] == [verdict, verdict]
+    kept = judge_expectations(table(name="no capacity", n_independent=([2] * 5, [2] * 5)))
+    assert [row.verdict for row in kept] == ["not reproduced", "not reproduced"]
 
 
 def test_field_size_against_sigma_g():
+    values = {v.name: v.overrides["loss.sigma_g"] for v in VARIANTS if v.name.startswith("sigma_g")}
+    noise = np.random.default_rng(0).normal(0, 0.01, (len(values), 5))
+
     def rows(slope):
-        values = {
-            v.name: v.overrides["loss.sigma_g"] for v in VARIANTS if v.name.startswith("sigma_g")
-        }
-        noise = np.random.default_rng(0).normal(0, 0.01, 100)
-        made = [
-            {"variant": n, "seed": s, "field_size_m": 0.5 + slope * x}
-            for n, x in values.items()
-            for s in range(5)
-        ]
         return [
-            row | {"field_size_m": row["field_size_m"] + noise[i]} for i, row in enumerate(made)
+            RunRow(name, seed, field_size_m=0.5 + slope * sigma_g + float(noise[i, seed]))
+            for i, (name, sigma_g) in enumerate(values.items())
+            for seed in range(5)
         ]
 
-    falls, rises, flat = (only(rows(slope), variant="sigma_g") for slope in (-1.0, 1.0, 0.0))
-    assert [row["verdict"] for row in (falls, rises)] == ["reproduced", "not reproduced"] and flat[
-        "verdict"
-    ] != "reproduced"
-    assert (
-        falls["effect"] < -0.9
-        and falls["p_value"] < 0.01
-        and falls["interval_low"] <= falls["effect"] <= falls["interval_high"]
-    )
-    assert only(rows(-1.0)[::3], variant="sigma_g")["verdict"] == "unclear"
+    falls, rises, flat = (only(rows(slope), "sigma_g") for slope in (-1.0, 1.0, 0.0))
+    assert [row.verdict for row in (falls, rises)] == ["reproduced", "not reproduced"]
+    assert flat.verdict != "reproduced"
+    assert falls.effect < -0.9 and falls.p_value < 0.01
+    assert falls.interval_low <= falls.effect <= falls.interval_high
+    assert only(rows(-1.0)[::3], "sigma_g").verdict == "unclear"
 
 
 def test_effect_sizes_against_naive_loops(rng):
@@ -206,21 +191,47 @@ def test_effect_sizes_against_naive_loops(rng):
 
 
 def test_verdicts_do_not_depend_on_chance():
-    rows = table(name="no isometry", n_independent=([2] * 4, [2, 3, 2, 2]), lattice_share=([0.9] * 4, [0.8] * 4),
-                 axis_ratio_median=([0.9, 0.91, 0.92, 0.93], [0.6, 0.61, 0.62, 0.7]), square_share=([0.0] * 4, [0.5, 0.6, 0.4, 0.3]))  # fmt: skip
-    assert judge(rows) == judge(rows)
-    assert [row["verdict"] for row in judge(rows)] == ["reproduced"] * 3
-    text = paragraph(rows, judge(rows))
-    assert (
-        "3 expectations 3 reproduced" in text
-        and "axis ratio 0.61, reference 0.92" in text
-        and text.count("The paper shows") == 1
+    rows = table(
+        name="no isometry",
+        n_independent=([2] * 4, [2, 3, 2, 2]),
+        lattice_share=([0.9] * 4, [0.8] * 4),
+        axis_ratio_median=([0.9, 0.91, 0.92, 0.93], [0.6, 0.61, 0.62, 0.7]),
+        square_share=([0.0] * 4, [0.5, 0.6, 0.4, 0.3]),
     )
-    with_none = judge(table(name="no norm", lattice_share=([0.9] * 3, [None] * 3)))
-    assert [row["verdict"] for row in with_none] == ["no claim"]
+    verdicts = judge_expectations(rows)
+    assert verdicts == judge_expectations(rows)
+    assert [row.verdict for row in verdicts] == ["reproduced"] * 3
+    text = paragraph(rows, verdicts)
+    assert "3 expectations 3 reproduced" in text and text.count("The paper shows") == 1
+    assert "axis ratio 0.61, reference 0.92" in text
+    with_none = table(name="no norm", lattice_share=([0.9] * 3, [None] * 3))
+    assert [row.verdict for row in judge_expectations(with_none)] == ["no claim"]
 
 
-def test_rules_are_said_in_words():
+def test_tables_are_read_as_they_were_written():
+    rows = [
+        RunRow("reference", 0, n_modules=2, spacings_m=(0.5, 0.75), lattice_share=0.9, note="a, b"),
+        RunRow("no norm", 1, status="diverged", config_hash="00012"),
+    ]
+    assert read_table(table_text(rows), RunRow, name="ablation.csv") == rows
+    verdicts = judge_expectations(table(name="no norm", lattice_share=([0.5] * 3, [0.25] * 3)))
+    assert read_table(table_text(verdicts), Verdict, name="verdicts.csv") == verdicts
+    for text in ("variant,seed\n", "variant,seed\nreference,one\n", "a,b\n1,2\n"):
+        with pytest.raises(InputError, match=r"ablation.csv is no table of `gridcode ablate`"):
+            read_table(text, RunRow, name="ablation.csv")
+
+
+def test_packaged_verdicts_follow_from_the_packaged_table():
+    data = resources.files("gridcode.paper.reproduce").joinpath("data")
+    rows = read_table(data.joinpath("ablation.csv").read_text(), RunRow, name="ablation.csv")
+    held = read_table(data.joinpath("verdicts.csv").read_text(), Verdict, name="verdicts.csv")
+    known = {expected.variant for expected in EXPECTATIONS}
+    assert [(v.claim, v.verdict) for v in judge_expectations(rows)] == [
+        (v.claim, v.verdict) for v in held if v.variant in known
+    ]
+
+
+def test_rules_in_words():
     assert (
         Expectation("v", "c", "field_size_m", "trend", most=-0.5).rule
         == "field_size_m: rank correlation with sigma_g is -0.5 or less"
@@ -261,16 +272,13 @@ def test_ablation_from_the_command_line_and_again(tmp_path, capsys, monkeypatch)
     ]
     assert main([*command, "--json", "--quiet"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert [row["run"] for row in told["runs"]] == ["reference-seed0", "no-norm-seed0"] and told[
-        "verdicts"
-    ][0]["verdict"] == "no claim"
+    assert [row["run"] for row in told["runs"]] == ["reference-seed0", "no-norm-seed0"]
+    assert told["verdicts"][0]["verdict"] == "no claim"
     reference = told["runs"][0]
-    assert (
-        reference["status"] == "ok"
-        and reference["active_units"] <= 12
-        and 0 <= reference["spatial_share"] <= 1
-    )
-    assert sum(reference[column] for column in score.SHARES.values()) == pytest.approx(1)
+    assert reference["status"] == "ok" and reference["active_units"] <= 12
+    assert 0 <= reference["spatial_share"] <= 1
+    types = ("hexagonal", "sheared", "square", "band", "place", "other_spatial", "non_spatial")
+    assert sum(reference[f"{kind}_share"] for kind in types) == pytest.approx(1)
     made = {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir() if path.is_file()}
     assert set(made) == {
         "ablation.csv",
@@ -317,7 +325,7 @@ def test_bad_input_is_one_line_before_anything_is_trained(tmp_path, capsys, opti
 
 
 def test_a_training_that_diverges_is_a_result_and_is_not_repeated(small, tmp_path, monkeypatch):
-    asked = members(small, variants=choose(["no-norm"], small), seeds=[0])
+    asked = plan_runs(small, variants=choose(["no-norm"], small), seeds=[0])
     tried = []
 
     def diverge(runs, **_):
@@ -330,17 +338,14 @@ def test_a_training_that_diverges_is_a_result_and_is_not_repeated(small, tmp_pat
 
     monkeypatch.setattr(training.many, "train_many", diverge)
     monkeypatch.setattr(training, "train_run", again)
-    first = train_members(asked, tmp_path)
+    first = train_ablation(asked, tmp_path)
     assert all(t.diverged for t in first) and tried == ["reference-seed0", "no-norm-seed0"]
     assert str(tmp_path) not in first[0].failure
-    second = train_members(asked, tmp_path)
+    second = train_ablation(asked, tmp_path)
     assert [t.failure for t in second] == [t.failure for t in first] and len(tried) == 2
     row = score.score_run(second[1], tmp_path, arena_m=1.0, nulls=99).row
-    assert (
-        row["status"] == "diverged"
-        and row["lattice_share"] is None
-        and "not finite at step 3" in row["note"]
-    )
+    assert row.status == "diverged" and row.lattice_share is None
+    assert "not finite at step 3" in row.note
     result = gridcode.ablate(
         small, out=tmp_path, seeds=[0], variants=["no-norm"], arena_m=1.0, nulls=99
     )
@@ -348,7 +353,7 @@ def test_a_training_that_diverges_is_a_result_and_is_not_repeated(small, tmp_pat
 
 
 def test_another_failure_is_told_and_tried_again(small, tmp_path, monkeypatch):
-    asked = members(small, variants=choose(["reference"], small), seeds=[0])
+    asked = plan_runs(small, variants=choose(["reference"], small), seeds=[0])
     monkeypatch.setattr(training.many, "train_many", lambda *_, **__: None)
 
     def full(*_, **__):
@@ -357,7 +362,7 @@ def test_another_failure_is_told_and_tried_again(small, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "train_run", full)
     for _ in range(2):
         with pytest.warns(UserWarning, match="reference-seed0: the disk is full"):
-            found = train_members(asked, tmp_path)
+            found = train_ablation(asked, tmp_path)
         assert (
             found[0].failure
             and not found[0].diverged
@@ -367,7 +372,7 @@ def test_another_failure_is_told_and_tried_again(small, tmp_path, monkeypatch):
 
 def planted(small, tmp_path, step, monkeypatch):
     """A score of a network that moves its state by `step`."""
-    member = Member(VARIANTS[0], 0, small)
+    member = AblationRun(VARIANTS[0], 0, small)
     run = gridcode.Run.create(tmp_path / "run", small)
 
     class System:
@@ -380,45 +385,38 @@ def planted(small, tmp_path, step, monkeypatch):
 
 def test_networks_that_fall_silent_or_grow_without_bound_are_results(small, tmp_path, monkeypatch):
     silent = planted(small, tmp_path / "silent", lambda g, _: 0.0 * g, monkeypatch)
-    assert (
-        silent.row["status"] == "silent"
-        and silent.row["lattice_share"] == 0
-        and silent.row["n_modules"] == 0
-        and silent.examples is None
-    )
-    assert silent.row["field_size_m"] is None
+    assert silent.row.status == "silent" and silent.examples is None
+    assert silent.row.lattice_share == 0 and silent.row.n_modules == 0
+    assert silent.row.field_size_m is None
     with np.errstate(over="ignore"):
         growing = planted(
             small, tmp_path / "growing", lambda g, _: np.float32(1e4) * g, monkeypatch
         )
-    assert growing.row["status"] == "unbounded" and growing.row["lattice_share"] is None
+    assert growing.row.status == "unbounded" and growing.row.lattice_share is None
 
 
-def test_kept_scores_come_back_as_they_were_and_damaged_ones_are_measured_again(
-    small, tmp_path, monkeypatch
-):
-    member = Member(VARIANTS[0], 0, small)
-    run = gridcode.train(small, out=tmp_path / "run")
-    first = score.score_run(Trained(member, run), tmp_path, arena_m=1.0, nulls=99)
-    again = score.score_run(Trained(member, run), tmp_path, arena_m=1.0, nulls=99)
-    assert again.row == first.row
-    assert (
-        first.examples is not None
-        and again.examples is not None
-        and again.examples["rate"].equals(first.examples["rate"].astype(np.float32))
-    )
-    for name in ("npz", "json"):
-        (tmp_path / score.SCORES / f"reference-seed0.{name}").write_bytes(b"PK damaged")
-        measured = []
-        real = score._measure
-        monkeypatch.setattr(
-            score,
-            "_measure",
-            lambda *a, real=real, measured=measured: measured.append(1) or real(*a),
-        )
-        assert (
-            score.score_run(Trained(member, run), tmp_path, arena_m=1.0, nulls=99).row == first.row
-            and measured
-        )
-        monkeypatch.undo()
-    assert score.score_run(Trained(member, run), tmp_path, arena_m=1.2, nulls=99).row["units"] == 12
+def test_scores_are_cached_and_damaged_ones_are_measured_again(small, tmp_path, monkeypatch):
+    trained = Trained(AblationRun(VARIANTS[0], 0, small), gridcode.train(small, out=tmp_path / "r"))
+    real, measured = score._measure, []
+
+    def measure(*arguments):
+        measured.append(1)
+        return real(*arguments)
+
+    def scored(arena_m=1.0):
+        return score.score_run(trained, tmp_path, arena_m=arena_m, nulls=99)
+
+    monkeypatch.setattr(score, "_measure", measure)
+    first, again = scored(), scored()
+    assert again.row == first.row and len(measured) == 1
+    assert first.examples is not None and again.examples is not None
+    assert again.examples["rate"].equals(first.examples["rate"].astype(np.float32))
+    (tmp_path / score.SCORES / "reference-seed0.npz").write_bytes(b"PK damaged")
+    assert scored().row == first.row and len(measured) == 2
+    assert scored(arena_m=1.2).row.units == 12 and len(measured) == 3
+    # Other weights, other scores.
+    path = trained.run.checkpoints()[0]
+    path.write_bytes(path.read_bytes() + b" ")
+    network = pretrained("quick-64").network
+    monkeypatch.setattr(score, "load_network", lambda _: network)
+    assert scored(arena_m=1.2).row.units == 64 and len(measured) == 4

@@ -1,5 +1,7 @@
 import csv
 import json
+import math
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -12,10 +14,10 @@ from gridcode.analysis.navigation.neural_distance import predicted_plateau
 from gridcode.analysis.synthetic import ideal_grid_code
 from gridcode.cli import main
 from gridcode.models.network import GridNetwork
-from gridcode.paper.claims import IN_PART, NOT, UNKNOWN, judge, spread, table_text
+from gridcode.paper.claims import IN_PART, NOT, UNKNOWN, judge
 from gridcode.paper.reproduce import FIGURES, Claim, fig4, fig5, fig6, fig9, reproduce
-from gridcode.paper.reproduce.evaluated import Probe
-from gridcode.paper.reproduce.sources import Source, open_sources
+from gridcode.paper.reproduce.evaluated_network import EvaluatedNetwork, open_networks
+from gridcode.paper.tables import quartiles, spread, table_text
 from gridcode.paper.unit_selection import by_module, evenly_by_score
 
 TRAINED = {
@@ -34,7 +36,7 @@ def run(tmp_path_factory) -> gridcode.Run:
 
 
 class Planted(GridNetwork):
-    """A system whose states are a planted code: the state is read off a place that the velocities add up to."""
+    """States are a planted code at the place that the velocities add up to."""
 
     def __init__(self, spacings, units=14, seed=0):
         torch.nn.Module.__init__(self)
@@ -52,7 +54,7 @@ class Planted(GridNetwork):
 
 
 @pytest.fixture(scope="module")
-def planted() -> Probe:
+def planted() -> EvaluatedNetwork:
     config = gridcode.load_config("quick").override(
         {
             "evaluation.arenas_m": [3.0],
@@ -62,7 +64,20 @@ def planted() -> Probe:
             "evaluation.shuffles": 19,
         }
     )
-    return Probe(Source("planted", Planted([0.55, 0.78]), config))
+    return EvaluatedNetwork("planted", Planted([0.55, 0.78]), config)
+
+
+@dataclass(frozen=True)
+class Row:
+    a: float
+    b: dict[str, int] | None
+    c: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Named:
+    q: tuple[float | None, ...]
+    row: Row
 
 
 def tables(folder, name):
@@ -83,15 +98,17 @@ def test_verdicts_follow_from_claims():
     assert judge([unknown]) == UNKNOWN
     assert judge([yes, unknown]) == IN_PART  # what was not measured was not shown
     assert judge([yes, Claim("e", (False, False), central=True)]) == NOT
-    assert Claim("f", (True, False, None)).said() == "f: holds in 1 of 2 (1 not measured)"
-    assert unknown.said() == "c: not measured"
+    assert str(Claim("f", (True, False, None))) == "f: holds in 1 of 2 (1 not measured)"
+    assert str(unknown) == "c: not measured"
 
 
 def test_numbers_in_words_and_in_tables():
     assert spread([1.0, 3.0, 2.0, None], "m") == "2.00 m (1.00 to 3.00)"
     assert spread([1.0, 1.0]) == "1.00" and spread([None]) == "not measured"
-    text = table_text([{"a": 1.23456789, "b": None}, {"a": float("nan"), "c": [1, 2]}])
-    assert text == 'a,b,c\n1.23457,,\n,,"[1, 2]"\n'
+    rows = [Row(1.23456789, None, (1, 2)), Row(math.nan, {"d e": 2}, (3,))]
+    assert table_text(rows) == 'a,b,c,d_e\n1.23457,,"[1, 2]",\n,,[3],2\n'
+    one = [Named(quartiles([1.0, 2.0, None, 3.0]), row) for row in rows[:1]]
+    assert table_text(one) == 'q_q25,q_median,q_q75,a,b,c\n1.5,2,2.5,1.23457,,"[1, 2]"\n'
 
 
 def test_units_are_drawn_by_a_rule():
@@ -108,44 +125,43 @@ def test_units_are_drawn_by_a_rule():
     assert by_module(data).tolist() == [3, 0, 2, 4, 1]
 
 
-def test_planted_modules_are_found_and_said(planted):
-    made = fig4.make([planted])
-    assert [c.holds for c in made.claims[:3]] == [(True,), (True,), (False,)]
-    assert sorted(round(row["spacing_m"], 2) for row in made.tables["modules"]) == pytest.approx(
-        [0.55, 0.78], abs=0.02
-    )
-    assert "number of modules is 2" in made.found[0]
+def test_planted_modules_are_found(planted):
+    draft = fig4.make([planted])
+    assert [c.holds for c in draft.claims[:3]] == [(True,), (True,), (False,)]
+    spacings = sorted(row.module.spacing_m for row in draft.tables["modules"])
+    assert spacings == pytest.approx([0.55, 0.78], abs=0.02)
+    assert "number of modules is 2" in draft.found[0]
     nine = fig9.make([planted])
-    assert nine.tables[""][0]["lattice_units"] >= 26 and nine.claims[-1].decided == []
-    modules = [row["module"] for row in nine.tables["units"]]
+    assert nine.tables[""][0].lattice_units >= 26 and nine.claims[-1].decided == []
+    modules = [row.unit.module for row in nine.tables["units"]]
     assert modules == sorted(modules, key=lambda m: 9 if m is None else m)
 
 
 def test_planted_module_is_a_torus_with_three_waves(planted):
-    made = fig6.make([planted])
-    row = made.tables[""][0]
-    assert row["betti"] == [1, 2, 1] and row["torus"]
-    assert row["largest_angle_error_deg"] < 3 and row["length_spread"] < 0.05
-    assert min(row[f"ring_{k}_correlation"] for k in (1, 2, 3)) > 0.95
-    assert [c.holds for c in made.claims if c.central] == [(True,)]
+    draft = fig6.make([planted])
+    (row,) = draft.tables[""]
+    assert row.topology.betti == (1, 2, 1) and row.topology.torus
+    assert row.largest_angle_error_deg < 3 and row.length_spread < 0.05
+    assert min(wave.ring_correlation for wave in draft.tables["waves"]) > 0.95
+    assert [c.holds for c in draft.claims if c.central] == [(True,)]
 
 
 def test_a_code_of_place_keeps_its_tuning_whatever_the_walk(planted):
-    made = fig5.make([planted])
-    kept = [c.holds for c in made.claims if c.text.startswith("tuning kept")]
+    draft = fig5.make([planted])
+    kept = [c.holds for c in draft.claims if c.text.startswith("tuning kept")]
     assert kept == [(True,)] * 5
-    distance = made.tables["distance"][0]
+    distance = draft.tables["distance"][0]
     loss = planted.config.loss
-    assert distance["predicted_plateau"] == predicted_plateau(
+    assert distance.predicted_plateau == predicted_plateau(
         sigma_g=loss.sigma_g, capacity=loss.capacity, separation=loss.separation
     )
-    curve = made.tables["curves"]
+    curve = draft.tables["curves"]
     states, places = planted.states(
         "smooth", 3 * planted.extent_m, walkers=192, steps=400, stream=5
     )
     far = np.hypot(*places.T) > 1.0
-    apart = np.linalg.norm(states[far] - planted.system[1], axis=1)
-    assert np.median([r["median"] for r in curve if r["distance_m"] > 1.0]) == pytest.approx(
+    apart = np.linalg.norm(states[far] - planted.system.start, axis=1)
+    assert np.median([r.median for r in curve if r.distance_m > 1.0]) == pytest.approx(
         np.median(apart), rel=0.03
     )
     # Correlation over the common area, by hand, for one unit.
@@ -210,15 +226,16 @@ def test_command_writes_figures_and_leaves_runs_alone(run, tmp_path, capsys):
 def test_ablations_are_read_from_their_folder(run, tmp_path):
     folder = tmp_path / "ablation"
     folder.mkdir()
-    with pytest.raises(
-        gridcode.InputError, match=r"has no ablation.csv and no verdicts.csv: make them"
-    ):
+    with pytest.raises(gridcode.InputError, match=r"has no ablation.csv: make it with"):
         reproduce("fig7", [folder], tmp_path / "out")
     (folder / "ablation.csv").write_text(
-        "variant,seed,status,lattice_share,n_modules,n_independent\nreference,0,ok,0.9,2,2\nno capacity,0,ok,0.8,1,1\nno separation,0,diverged,,,\n"
+        "variant,seed,run,status,lattice_share,n_modules,n_independent\n"
+        "reference,0,reference-seed0,ok,0.9,2,2\nno capacity,0,none,ok,0.8,1,1\n"
+        "no separation,0,none,diverged,,,\n"
     )
     (folder / "verdicts.csv").write_text(
-        "variant,claim,verdict\nno capacity,one module,reproduced\nno separation,tuning lost,unclear\nfixed start,none,no claim\n"
+        "variant,claim,verdict\nno capacity,one module,reproduced\n"
+        "no separation,tuning lost,unclear\nfixed start,none,no claim\n"
     )
     (folder / "runs").mkdir()
     (folder / "runs" / "reference-seed0").symlink_to(run.folder)
@@ -257,5 +274,5 @@ def test_bad_input_is_one_line(run, tmp_path, capsys):
     with pytest.raises(gridcode.InputError, match="cannot make the folder"):
         reproduce("fig4", [run], tmp_path / "file" / "out")
     with pytest.raises(gridcode.InputError, match="no run folders"):
-        open_sources([])
-    assert [s.name for s in open_sources([run, run])] == ["tiny", "tiny (2)"]
+        open_networks([])
+    assert [s.name for s in open_networks([run, run])] == ["tiny", "tiny (2)"]

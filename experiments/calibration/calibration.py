@@ -1,4 +1,4 @@
-"""Are the p-values uniform where there is no lattice? False-positive rates on maps without one, for every null.
+"""False-positive rates of every null on maps without a lattice: are p-values uniform?
 
     OMP_NUM_THREADS=1 python experiments/calibration/calibration.py
     experiments/calibration/rates.csv --maps 2000 --plot docs/images/calibration.png
@@ -69,9 +69,17 @@ def rows(family, null, statistic, p):
         f"share_{level}": round(float((known <= level).mean()), 4)
         for level in (0.001, 0.01, 0.05, 0.1, 0.5)
     }
-    return {"family": family, "null": null, "statistic": statistic, "maps": len(p), "with_p_value": len(known)} | shares | {
-        "low_0.01": round(low, 4), "high_0.01": round(high, 4), "uniformity_p": round(float(uniform), 4)
-    }  # fmt: skip
+    return {
+        "family": family,
+        "null": null,
+        "statistic": statistic,
+        "maps": len(p),
+        "with_p_value": len(known),
+        **shares,
+        "low_0.01": round(low, 4),
+        "high_0.01": round(high, 4),
+        "uniformity_p": round(float(uniform), 4),
+    }
 
 
 def plot(path, curves):
@@ -125,7 +133,8 @@ def main():
                 table.append(rows(family, null, name, getattr(result, attribute)))
                 if null == "random phase":
                     curves[name][family] = getattr(result, attribute)
-            cost = f"{time.process_time() - start:.0f} CPU-s, {result.group.max() + 1} groups of null maps"
+            groups = result.group.max() + 1
+            cost = f"{time.process_time() - start:.0f} CPU-s, {groups} groups of null maps"
             print(
                 f"{family}, {null}: {cost}",
                 *({k: row[k] for k in list(row)[2:]} for row in table[-4:]),

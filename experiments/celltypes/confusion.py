@@ -1,4 +1,4 @@
-"""Are planted cells named for what they are? Confusion matrix of the cell types at several noise levels.
+"""Confusion matrix of the cell types of planted cells at several noise levels.
 
     OMP_NUM_THREADS=1 python experiments/celltypes/confusion.py experiments/celltypes/confusion.csv
 

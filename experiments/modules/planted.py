@@ -1,4 +1,4 @@
-"""Populations whose modules are known: lattices of 0 to 5 modules, with junk among them, as noisy rate maps."""
+"""Populations with 0 to 5 known modules and units without a lattice, as noisy rate maps."""
 
 from dataclasses import dataclass
 
@@ -78,7 +78,7 @@ def junk_cell(kind, centres, bin_size_m, generator):
 
 
 def draw(modules: int, generator: np.random.Generator) -> Planted:
-    """One population with this many modules of 10 to 20 units each; 30 % of all units are junk. No module: 60 units of junk."""
+    """A population of modules of 10 to 20 units; 30% of all units, or 60 units, have no lattice."""
     arena, size = generator.choice(ARENAS_M), generator.choice(BINS_M)
     centres = bin_centres(arena, size)
     noise = generator.uniform(0.0, 0.3)

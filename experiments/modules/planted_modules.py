@@ -113,7 +113,7 @@ def rand_index(truth: np.ndarray, label: np.ndarray) -> float:
 
 
 def spacing_error(planted: Planted, modules: Modules) -> object:
-    """Largest relative error of a hexagonal module's spacing, where as many were found as planted."""
+    """Largest relative error of a hexagonal module's spacing, where the number is right."""
     if planted.sheared or not 0 < len(modules) == len(planted.spacings_m):
         return ""
     found = np.array([m.spacing_m for m in modules.modules])

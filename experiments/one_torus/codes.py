@@ -1,4 +1,6 @@
-"""How much the objective gains from more than one lattice: `OMP_NUM_THREADS=1 python codes.py WAVES STEPS_OF_PATHS SEED` adds a row to codes.csv.
+"""How much the objective gains from more than one lattice.
+
+`OMP_NUM_THREADS=1 python codes.py WAVES STEPS_OF_PATHS SEED` adds a row to codes.csv.
 
 A code without any path integration, g(x) = Norm(ReLU(A [cos kx, sin kx] + b)), with A, b and the
 wave vectors k free, minimises the objective of the preset `quick` without its isometry, on the same
@@ -30,7 +32,7 @@ def code(x: Tensor, waves: Tensor, weights: Tensor, offset: Tensor) -> Tensor:
 
 
 def learn(*, waves: int, steps_of_paths: int, seed: int, training_steps: int) -> dict[str, float]:
-    """Terms of the loss, mean of the last 200 steps, and the number of wave vectors that carry a tenth of the largest amplitude."""
+    """Mean terms of the last 200 steps; wave vectors above a tenth of the largest amplitude."""
     config = gridcode.load_config("quick").override(
         {
             "world.steps": steps_of_paths,

@@ -1,4 +1,6 @@
-"""What two trained networks side by side gain over either: `OMP_NUM_THREADS=1 python joint.py RUN RUN [RUN ...]` writes joint.csv beside this file.
+"""What two trained networks side by side gain over either.
+
+`OMP_NUM_THREADS=1 python joint.py RUN RUN [RUN ...]` writes joint.csv beside this file.
 
 The states of all, each divided by the square root of their number so that the whole has length 1,
 are scored by the objective of the preset `quick` without its isometry, on the same 20 batches; T is

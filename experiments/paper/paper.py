@@ -1,4 +1,4 @@
-"""How far the published settings come in a few thousand steps beside the recipe, per step and per second, and what their ambiguities do.
+"""The published settings beside the recipe over a few thousand steps, and their ambiguities.
 
     OMP_NUM_THREADS=1 python experiments/paper/paper.py [--runs runs/paper] [--jobs 2]
 

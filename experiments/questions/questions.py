@@ -1,4 +1,4 @@
-"""What sets the period, the number of modules, and the shape of the lattice: one setting swept at a time.
+"""What sets the period, the number of modules and the shape of the lattice: sweeps of settings.
 
     OMP_NUM_THREADS=1 python experiments/questions/questions.py [QUESTION ...] [--runs
     runs/questions] [--jobs 2] [--seeds 0-2]
@@ -10,6 +10,7 @@ to QUESTION.csv and QUESTION.png beside this file.
 
 import argparse
 import csv
+import dataclasses
 import multiprocessing
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ import torch
 
 import gridcode
 from gridcode.paper.ablation.score import score_run
-from gridcode.paper.ablation.training import members, train_members
+from gridcode.paper.ablation.training import plan_runs, train_ablation
 from gridcode.paper.ablation.variants import Variant
 from gridcode.report.style import STYLE
 
@@ -90,7 +91,7 @@ def walk(steps, squares=2):
 PERIOD = (("spacing_median_m", "spacing of modules (m)"), ("lattice_share", "units on lattices"))
 QUESTIONS = {
     "step": Question(
-        "Does the period follow the step, at the same number of steps (the area grows with the step)?",
+        "Does the period follow the step, at the same number of steps (the area grows with it)?",
         "half-side of the velocities (m/step)",
         "quick",
         800,
@@ -169,16 +170,16 @@ def answer(name, *, seeds, runs, jobs):
         for value, changes in question.changes.items()
     ]
     folder = runs / name
-    trained = train_members(members(config, variants=variants, seeds=seeds), folder, jobs=jobs)
+    trained = train_ablation(plan_runs(config, variants=variants, seeds=seeds), folder, jobs=jobs)
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
         rows = pool.map(_score, [(t, folder) for t in trained], chunksize=1)
     values = [value for value in question.changes for _ in seeds]
     rows = [
-        row
+        dataclasses.asdict(row)
         | {
             "question": name,
             "value": value,
-            "spacing_median_m": float(np.median(row["spacings_m"])) if row["spacings_m"] else None,
+            "spacing_median_m": float(np.median(row.spacings_m)) if row.spacings_m else None,
         }
         for row, value in zip(rows, values, strict=True)
     ]

@@ -94,7 +94,7 @@ def measure(network, config, *, arena_m=ARENA_M, nulls=NULLS, paths=True, seed=0
 
 
 def quick_look(data):
-    """What needs no null maps, for one population: medians over units whose ellipse-corrected score is above 0.5, and the lattice they speak of."""
+    """Medians over units of one population with an ellipse-corrected score above 0.5."""
     on = data["corrected"].values > 0.5
     hexagonal = float((data["minmax"].values[on] > 0.5).mean()) if on.any() else 0.0
     square = float((data["square"].values[on] > 0.5).mean()) if on.any() else 0.0

@@ -1,4 +1,4 @@
-"""What `sweep.py` trains: lists of variants, each a name, a preset, settings that differ from it, seeds, and how to measure."""
+"""What `sweep.py` trains: variants with preset, changed settings, seeds and measurement."""
 
 # What all of these start from: the preset `modules` as it was before they had been run.
 BEFORE = {

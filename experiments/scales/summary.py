@@ -94,7 +94,12 @@ def targets(table):
 
 
 def relations(table):
-    """Relations of three hexagonal modules: spacings (ratio), orientations (degrees, modulo 60)."""
+    """Ratios of spacing and differences of orientation (0 to 30 degrees) of three modules."""
+
+    def turned(a, b):
+        apart = abs(a - b) % 60
+        return min(apart, 60 - apart)
+
     rows = []
     for row in table.itertuples():
         spacing, angle, ratio = (
@@ -157,9 +162,8 @@ def main():
             print(f"\n{markdown(targets(table))}")
         if "population_type" in table:
             count, found = relations(table)
-            print(
-                f"\n{count} networks with three hexagonal modules: quartiles and median\n\n{markdown(found)}"
-            )
+            print(f"\n{count} networks with three hexagonal modules: quartiles and median\n")
+            print(markdown(found))
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ class Network(NamedTuple):
 
     variant: str
     first: Config  # of the first stage
-    config: Config  # of the second, and of all where the variant does not change settings between the two
+    config: Config  # of the second stage, and of both where the variant has one configuration
     how: dict  # how to measure
 
     @property
@@ -152,7 +152,8 @@ def train_on_gpu(group, device):
         )
         yield name, config, how, {k: v.numpy() for k, v in snapshot.weights.items()}, shown
     print(
-        f"trained {len(group)} networks like {group[0].variant} in {taken:.1f} s, failures {trainer.failures}",
+        f"trained {len(group)} networks like {group[0].variant} in {taken:.1f} s, "
+        f"failures {trainer.failures}",
         flush=True,
     )
 

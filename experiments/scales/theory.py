@@ -1,4 +1,9 @@
-"""State space and capacity of evaluated networks as one table: `python theory.py RUN [RUN ...]` writes theory.csv beside this file."""
+"""State space and capacity of evaluated networks as one table.
+
+    python theory.py RUN [RUN ...]
+
+Writes theory.csv beside this file.
+"""
 
 import csv
 import sys
@@ -12,35 +17,28 @@ def main(folders: list[str]) -> None:
     for folder in folders:
         run = gridcode.Run(folder)
         summary = run.read_summary()
-        theory = summary["theory"]
-        capacity = theory["coding"]["codes"][0]["properties"]["capacity"]
-        by_units = {round(row["units"]): row["capacity"] for row in capacity["by_modules"]}
-        exponents = theory["dynamics"]["lyapunov"]
+        theory = summary.theory
+        capacity = theory.coding.codes[0].properties.capacity
+        by_units = {round(row.units): row.capacity for row in capacity.by_modules}
         together = 0
-        for population in theory["state_space"]["populations"]:
-            module = population["module"]
-            together += population["n_units"] if module is not None else 0
+        for population in theory.state_space.populations:
+            whole = population.module is None
+            module = None if whole else summary.modules[population.module]
+            together += 0 if whole else population.n_units
+            places = capacity.arena.capacity if whole else by_units.get(together, "")
             rows.append(
                 {
                     "seed": run.config.training.seed,
-                    "population": population["name"],
-                    "units": population["n_units"],
-                    "spacing_m": summary["modules"][module]["spacing_m"]
-                    if module is not None
-                    else "",
-                    "orientation_deg": summary["modules"][module]["orientation_deg"]
-                    if module is not None
-                    else "",
-                    "betti": " ".join(str(b) for b in population["topology"]["betti"]),
-                    "torus": population["topology"]["torus"],
-                    "torus_p_value": population["topology"]["torus_p_value"],
-                    "places_told_apart_up_to_this_module": by_units.get(together, "")
-                    if module is not None
-                    else capacity["arena"]["capacity"],
-                    "slow_exponents": exponents["slow"] if module is None else "",
-                    "controls_as_expected": all(
-                        c["as_expected"] for c in theory["state_space"]["controls"]
-                    ),
+                    "population": population.name,
+                    "units": population.n_units,
+                    "spacing_m": "" if whole else module.spacing_m,
+                    "orientation_deg": "" if whole else module.orientation_deg,
+                    "betti": " ".join(map(str, population.topology.betti)),
+                    "torus": population.topology.torus,
+                    "torus_p_value": population.topology.torus_p_value,
+                    "places_told_apart_up_to_this_module": places,
+                    "slow_exponents": theory.dynamics.lyapunov.slow if whole else "",
+                    "controls_as_expected": all(c.as_expected for c in theory.state_space.controls),
                 }
             )
     with (Path(__file__).parent / "theory.csv").open("w", newline="") as file:

@@ -1,4 +1,4 @@
-"""How well do trained networks represent space, in the arena of training, in larger ones and on other walks?
+"""How well trained networks represent space, in training, in larger arenas and on other walks.
 
     python experiments/space/space.py RUN [RUN ...] > experiments/space/space.csv
 

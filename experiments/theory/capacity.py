@@ -1,4 +1,4 @@
-"""How many places a code tells apart: against the number of units for ideal grid and place cells, and against theory.
+"""Number of distinguishable places against units, for ideal grid and place cells and theory.
 
     OMP_NUM_THREADS=1 python experiments/theory/capacity.py experiments/theory/capacity.csv
 

@@ -40,6 +40,17 @@ def ideal(spacings, units, x, rng, **settings):
     )(x)
 
 
+def tiled_places(width_m):
+    return lambda x, _: (place_code(arena_m=SIDE_M, units=64, width_m=width_m)(x), 0.05)
+
+
+def random_fields(correlation_m):
+    return lambda x, rng: (
+        random_code(units=64, correlation_m=correlation_m, generator=rng)(x),
+        0.05,
+    )
+
+
 def module(units, noise, **settings):
     return lambda x, rng: (ideal([1.0], units, x, rng, **settings), noise)
 
@@ -66,7 +77,7 @@ def bands(directions):
 
 
 def lattices(turn_deg, spread):
-    """Cells of one spacing whose lattices differ by this much: at random, or by the scatter of a real module."""
+    """Cells of one spacing whose lattices differ by this much."""
 
     def make(x, rng):
         cells = [
@@ -112,16 +123,16 @@ FAMILIES = {
     "two modules, ratio 0.9, not turned": (False, modules([1.0, 0.9], 32, turns=[0.0, 0.0])),
     "three modules": (False, modules([1.0, 0.7, 0.5], 24)),
     "lattices of one spacing, turned at random": (False, lattices(60.0, 0.0)),
-    "place cells, tiled, 0.2 m": (False, lambda x, _: (place_code(arena_m=SIDE_M, units=64, width_m=0.2)(x), 0.05)),
-    "place cells, tiled, 0.4 m": (False, lambda x, _: (place_code(arena_m=SIDE_M, units=64, width_m=0.4)(x), 0.05)),
+    "place cells, tiled, 0.2 m": (False, tiled_places(0.2)),
+    "place cells, tiled, 0.4 m": (False, tiled_places(0.4)),
     "place cells, scattered, 0.3 m": (False, scattered_places),
-    "smooth random fields, 0.3 m": (False, lambda x, rng: (random_code(units=64, correlation_m=0.3, generator=rng)(x), 0.05)),
-    "smooth random fields, 0.6 m": (False, lambda x, rng: (random_code(units=64, correlation_m=0.6, generator=rng)(x), 0.05)),
+    "smooth random fields, 0.3 m": (False, random_fields(0.3)),
+    "smooth random fields, 0.6 m": (False, random_fields(0.6)),
     "bands in one direction": (False, bands([0.0])),
     "bands in all directions": (False, bands([])),
     "one module, 32 cells, noise 0.8": (True, module(32, 0.8)),
     "one module, 32 cells, noise 1.2": (True, module(32, 1.2)),
-}  # fmt: skip
+}
 
 
 def draw(job):
@@ -162,10 +173,8 @@ def main():
             rows[family][0] += looks
             rows[family][1] += torus
             if seed == draws[family] - 1:
-                print(
-                    f"{time.perf_counter() - began:.0f} s: {family}: {rows[family][1]} of {draws[family]} tori",
-                    flush=True,
-                )
+                seconds, tori = time.perf_counter() - began, rows[family][1]
+                print(f"{seconds:.0f} s: {family}: {tori} of {draws[family]} tori", flush=True)
     with open(options.out, "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(

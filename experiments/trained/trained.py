@@ -1,11 +1,9 @@
-"""What trained networks hold, under tests: types, modules, and whether modules are more than one lattice and its sub-lattices.
+"""Types and modules of trained networks, and whether modules are sub-lattices of one lattice.
 
-    gridcode train quick --seeds 0-15 && gridcode train dense --seeds 0-1 OMP_NUM_THREADS=1 python
-    experiments/trained/trained.py experiments/trained/types_and_modules.csv runs/quick-seed*
-    runs/dense-seed*
+    gridcode train quick --seeds 0-15 && gridcode train dense --seeds 0-1
+    OMP_NUM_THREADS=1 python experiments/trained/trained.py TABLE RUN...
 
-Evaluates each run (without the test of space, which has a table of its own) and writes a row for
-each.
+Evaluates each run, without the test of space, and writes a row for each.
 """
 
 import csv
@@ -27,20 +25,25 @@ def row(folder):
     summary = gridcode.analysis.evaluate.evaluate_system(
         System(step, start, run.config.world.max_velocity_m), config=config
     ).summary
-    head, modules = summary["headline"], summary["modules"]
-
-    def listed(name, digits):
-        return " ".join(f"{m[name]:.{digits}f}" for m in modules)
-
+    head, modules = summary.headline, summary.modules
+    relations = [
+        f"{r.modules[0]}-{r.modules[1]} {r.verdict} {r.index or ''}".strip()
+        for r in summary.relations
+    ]
     return {
-        "run": Path(folder).name, "units": head["units"], "arena_m": head["arena_m"],
-        **{kind: head["types"][kind] for kind in TYPES},
-        "n_modules": head["n_modules"], "n_independent": head["n_independent_modules"],
-        "module_units": " ".join(str(m["n_units"]) for m in modules), "spacing_m": listed("spacing_m", 3),
-        "orientation_deg": listed("orientation_deg", 1), "axis_ratio": listed("axis_ratio", 2),
-        "phase_uniformity_p": listed("phase_uniformity_p", 3),
-        "relations": "; ".join(f"{r['modules'][0]}-{r['modules'][1]} {r['verdict']} {r['index'] or ''}".strip() for r in summary["relations"]),
-    }  # fmt: skip
+        "run": Path(folder).name,
+        "units": head.units,
+        "arena_m": head.arena_m,
+        **{kind: summary.types[kind] for kind in TYPES},
+        "n_modules": summary.n_modules,
+        "n_independent": summary.n_independent_modules,
+        "module_units": " ".join(str(m.n_units) for m in modules),
+        "spacing_m": " ".join(f"{m.spacing_m:.3f}" for m in modules),
+        "orientation_deg": " ".join(f"{m.orientation_deg:.1f}" for m in modules),
+        "axis_ratio": " ".join(f"{m.axis_ratio:.2f}" for m in modules),
+        "phase_uniformity_p": " ".join(f"{m.phase_uniformity_p:.3f}" for m in modules),
+        "relations": "; ".join(relations),
+    }
 
 
 def main():

@@ -14,6 +14,8 @@ from jaxtyping import Float
 from pydantic import ValidationError
 
 from gridcode import display
+from gridcode.analysis.records import Record, SettingsRecord
+from gridcode.analysis.records.base import Number
 from gridcode.config import Config
 from gridcode.errors import InputError
 from gridcode.models.packing import unpack
@@ -28,45 +30,141 @@ FORMAT = 1
 PACKAGE = Path(__file__).parent
 
 
+class ModuleScores(Record):
+    """One module."""
+
+    n_units: int
+    spacing_m: float
+    orientation_deg: float
+    axis_ratio: float
+    p_value: Number
+
+
+class RelationScores(Record):
+    """Whether two modules are commensurate."""
+
+    modules: tuple[int, int]
+    verdict: str
+    index: int | None
+
+
+class ErrorScores(Record):
+    """Median error of path integration after `steps`, and share of walkers that are lost."""
+
+    steps: int
+    median_m: Number
+    lost_share: Number
+
+
+class PathScores(Record):
+    """Path integration on one walk."""
+
+    walk: str
+    arena_m: float
+    errors: tuple[ErrorScores, ...]
+
+
+class Scores(Record):
+    """The few numbers of an evaluation that characterise a network."""
+
+    walk: str
+    arena_m: float
+    units: int
+    active_units: int
+    types: dict[str, int]
+    n_modules: int
+    n_independent_modules: int
+    median_grid_score: Number
+    modules: tuple[ModuleScores, ...]
+    relations: tuple[RelationScores, ...]
+    path_integration: PathScores | None
+    settings: SettingsRecord
+
+
+class Details(Record):
+    """The JSON file of a packaged network.
+
+    Attributes:
+        format: of the file.
+        name: of the network.
+        command: what trained it.
+        seed: of its training.
+        exported: date.
+        sha256: of the file of weights.
+        bytes: its size.
+        dtype: of the weights in it.
+        rank: of the layer behind W(v), None where it is whole.
+        rank_error: of that factorisation.
+        scores: cell types, modules and path integration with the weights as they are in the file.
+        small_scores: of a small arena, to check a network in seconds.
+        comparison: scores of the unrounded weights, and how they differ.
+        manifest: of the run.
+        config: settings of the run that differ from the defaults.
+        metrics: a hundred logged lines, by name.
+    """
+
+    format: int
+    name: str
+    command: str
+    seed: int
+    exported: str
+    sha256: str
+    bytes: int
+    dtype: str
+    rank: int | None
+    rank_error: float | None
+    scores: Scores
+    small_scores: dict[str, Any]
+    comparison: dict[str, Any]
+    manifest: dict[str, Any]
+    config: dict[str, Any]
+    metrics: dict[str, tuple[float | int | None, ...]]
+
+    def metric_rows(self) -> list[dict[str, Any]]:
+        """The logged lines."""
+        values = zip(*self.metrics.values(), strict=True)
+        return [dict(zip(self.metrics, row, strict=True)) for row in values]
+
+
 @dataclass(frozen=True, repr=False, eq=False)
 class Pretrained:
     """A trained network that comes with the package.
 
     Attributes:
-        name: its name.
         network: the network, float32, on the CPU.
         config: what it was trained on.
-        seed: of its training.
-        scores: cell types, modules and path integration of this network, with the weights as they
-            are here.
-        command: what trained it.
-        details: all that its JSON file says: also `manifest`, `dtype`, `comparison` with the
-            weights before rounding, `metrics`.
+        details: what its JSON file holds.
     """
 
-    name: str
     network: Network
     config: Config
-    seed: int
-    scores: dict[str, Any]
-    command: str
-    details: dict[str, Any]
+    details: Details
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.details.name
+
+    @property
+    def scores(self) -> Scores:
+        """Cell types, modules and path integration of these weights."""
+        return self.details.scores
 
     def __repr__(self) -> str:
-        modules = (
-            ", ".join(f"{module['spacing_m']:.2f} m" for module in self.scores["modules"]) or "none"
+        spacings = ", ".join(f"{module.spacing_m:.2f} m" for module in self.scores.modules)
+        return (
+            f"Pretrained('{self.name}': {self.scores.units} units, modules: {spacings or 'none'}, "
+            f"seed {self.details.seed})"
         )
-        return f"Pretrained('{self.name}': {self.scores['units']} units, modules: {modules}, seed {self.seed})"
 
     def _repr_html_(self) -> str:
-        scores = self.scores
         rows: dict[str, object] = {
-            "units": scores["units"],
-            "modules": display.metres(module["spacing_m"] for module in scores["modules"]),
+            "units": self.scores.units,
+            "modules": display.metres(module.spacing_m for module in self.scores.modules),
+            "seed": self.details.seed,
+            "trained with": self.details.command,
         }
-        return display.table(
-            f"Pretrained '{self.name}'", rows | {"seed": self.seed, "trained with": self.command}
-        )
+        return display.table(f"Pretrained '{self.name}'", rows)
 
     def as_system(
         self,
@@ -75,7 +173,7 @@ class Pretrained:
         return self.network.as_system()
 
     def unpack(self, out: str | os.PathLike[str]) -> Run:
-        """Make an ordinary run folder of it, which every command reads; its checkpoint is the end of the training.
+        """Make an ordinary run folder of it; its checkpoint is the end of the training.
 
         Args:
             out: the folder; new.
@@ -84,24 +182,15 @@ class Pretrained:
             InputError: there is something already, or it cannot be written.
         """
         run = Run.create(out, self.config)
-        manifest = self.details["manifest"]
-        step = int(manifest["step"])
-        snapshot = Snapshot(
-            self.network.state_dict(), {}, step, 0, Plateau(), self.config.training_hash
-        )
-        columns = self.details["metrics"]
-        rows = [
-            dict(zip(columns, values, strict=True))
-            for values in zip(*columns.values(), strict=True)
-        ]
+        manifest = self.details.manifest | {"pretrained": self.name}
+        step, weights = int(manifest["step"]), self.network.state_dict()
+        snapshot = Snapshot(weights, {}, step, 0, Plateau(), self.config.training_hash)
         times = {name: manifest[name] for name in ("wall_seconds", "cpu_seconds")}
+        metrics = "".join(json.dumps(row) + "\n" for row in self.details.metric_rows())
         try:
-            write_atomically(run.metrics_path, "".join(json.dumps(row) + "\n" for row in rows))
+            write_atomically(run.metrics_path, metrics)
             checkpoint.save(snapshot, run.checkpoint_path(step), extra=times)
-            write_atomically(
-                run.folder / "manifest.json",
-                json.dumps(manifest | {"pretrained": self.name}, indent=2) + "\n",
-            )
+            write_atomically(run.folder / "manifest.json", json.dumps(manifest, indent=2) + "\n")
         except OSError as error:
             raise InputError(f"cannot write to '{run.folder}': {error.strerror or error}") from None
         return run
@@ -116,32 +205,29 @@ def pretrained_names(folder: str | os.PathLike[str] | None = None) -> list[str]:
     )
 
 
-def details_of(name: str, folder: str | os.PathLike[str] | None = None) -> dict[str, Any]:
-    """What a network's JSON file says; its weights are not read.
+def details_of(name: str, folder: str | os.PathLike[str] | None = None) -> Details:
+    """A network's JSON file; its weights are not read.
 
     Raises:
-        InputError: no such network, or its file is damaged.
+        InputError: no such network, or its file is damaged or of another version.
     """
     names = pretrained_names(folder)
     if name not in names:
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
         known = f"they are {', '.join(names)}" if names else "there are none"
-        raise InputError(
-            f"there is no pretrained network '{name}'; "
-            + (f"did you mean '{near[0]}'?" if near else known)
-        )
+        hint = f"did you mean '{near[0]}'?" if near else known
+        raise InputError(f"there is no pretrained network '{name}'; {hint}")
     try:
-        details: dict[str, Any] = json.loads(
-            (Path(folder or PACKAGE) / f"{name}.json").read_text(encoding="utf-8")
-        )
-        known_format = details["format"] == FORMAT
+        data = json.loads((Path(folder or PACKAGE) / f"{name}.json").read_text(encoding="utf-8"))
+        if data["format"] != FORMAT:
+            raise InputError(
+                f"{name}.json is in format {data['format']}, which this version does not read"
+            )
+        return Details(**data)
+    except ValidationError as error:
+        raise InputError(_damaged(f"{name}.json", _first(error))) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{name}.json is damaged ({error}); install gridcode again") from None
-    if not known_format:
-        raise InputError(
-            f"{name}.json is in format {details['format']}, which this version does not read"
-        )
-    return details
+        raise InputError(_damaged(f"{name}.json", str(error))) from None
 
 
 def pretrained(name: str, *, folder: str | os.PathLike[str] | None = None) -> Pretrained:
@@ -155,25 +241,26 @@ def pretrained(name: str, *, folder: str | os.PathLike[str] | None = None) -> Pr
         InputError: no such network, or its files are damaged.
     """
     details = details_of(name, folder)
+    file = f"{name}.safetensors"
     try:
-        data = (Path(folder or PACKAGE) / f"{name}.safetensors").read_bytes()
-        if hashlib.sha256(data).hexdigest() != details["sha256"]:
-            raise InputError(
-                f"{name}.safetensors is damaged: it does not match its SHA-256; install gridcode again"
-            )
-        config = Config.model_validate(details["config"])
+        data = (Path(folder or PACKAGE) / file).read_bytes()
+        if hashlib.sha256(data).hexdigest() != details.sha256:
+            raise InputError(_damaged(file, "it does not match its SHA-256"))
+        config = Config.model_validate(details.config)
         network = load_into_network(config.model, unpack(data))
-        return Pretrained(
-            name, network, config, details["seed"], details["scores"], details["command"], details
-        )
-    except InputError:
-        raise
+        return Pretrained(network, config, details)
     except ValidationError as error:
-        key = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise InputError(
-            f"{name}.json has settings that this version does not read ({key}: {error.errors()[0]['msg']})"
+            f"{name}.json has settings that this version does not read ({_first(error)})"
         ) from None
     except (OSError, KeyError, RuntimeError) as error:
-        raise InputError(
-            f"the files of '{name}' are damaged ({str(error).splitlines()[0]}); install gridcode again"
-        ) from None
+        raise InputError(_damaged(file, str(error).splitlines()[0])) from None
+
+
+def _damaged(file: str, reason: str) -> str:
+    return f"{file} is damaged ({reason}); install gridcode again"
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"

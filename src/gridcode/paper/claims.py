@@ -1,22 +1,16 @@
-"""What a figure found, in numbers and words, and the files it is written to."""
+"""Claims of the paper's figures, the verdict that follows from them, and a figure's files."""
 
-import csv
-import io
-import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 
-from gridcode.errors import InputError
-from gridcode.runs.files import write_atomically
+from gridcode.paper.pictures import write_files
+from gridcode.paper.tables import Table, table_text
 
 AGREES, IN_PART, NOT, UNKNOWN = "agrees", "agrees in part", "does not agree", "could not be judged"
-Table = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -35,23 +29,16 @@ class Claim:
 
     @property
     def decided(self) -> list[bool]:
-        """The networks that it could be measured in."""
+        """The outcome in every network where it could be measured."""
         return [held for held in self.holds if held is not None]
 
-    def said(self) -> str:
-        """Claim and count in words."""
-        if not self.decided:
+    def __str__(self) -> str:
+        yes, of = sum(self.decided), len(self.decided)
+        if not of:
             return f"{self.text}: not measured"
-        missing = len(self.holds) - len(self.decided)
-        return f"{self.text}: {_holds(sum(self.decided), len(self.decided))}" + (
-            f" ({missing} not measured)" if missing else ""
-        )
-
-
-def _holds(yes: int, of: int) -> str:
-    if of == 1:
-        return "holds" if yes else "does not hold"
-    return f"holds in {yes} of {of}"
+        held = f"holds in {yes} of {of}" if of > 1 else "holds" if yes else "does not hold"
+        missing = len(self.holds) - of
+        return f"{self.text}: {held}" + (f" ({missing} not measured)" if missing else "")
 
 
 def judge(claims: Sequence[Claim]) -> str:
@@ -63,29 +50,24 @@ def judge(claims: Sequence[Claim]) -> str:
     decided = [held for claim in claims for held in claim.decided]
     if not decided:
         return UNKNOWN
-    if not any(decided) or any(
-        claim.central and claim.decided and not any(claim.decided) for claim in claims
-    ):
+    refuted = any(c.central and c.decided and not any(c.decided) for c in claims)
+    if refuted or not any(decided):
         return NOT
-    return (
-        AGREES
-        if all(decided) and all(claim.decided and None not in claim.holds for claim in claims)
-        else IN_PART
-    )
+    return AGREES if all(c.holds and all(c.holds) for c in claims) else IN_PART
 
 
 @dataclass(frozen=True)
-class Made:
+class FigureDraft:
     """A figure before it is written.
 
     Attributes:
         title: what the figure is about.
         paper: what the paper shows, a sentence.
         found: what was measured here, sentences made from numbers.
-        claims: what verdict rests on.
-        caveats: what to bear in mind, sentences.
-        tables: rows by the name that is added to the file's; "" is the main one. Every number that
-            the figure shows is in one of them.
+        claims: what the verdict rests on.
+        caveats: limits of the result, sentences.
+        tables: rows by the suffix of the file's name; "" is the main one. Every number that the
+            figure shows is in one of them.
         figure: the picture.
         networks: names of the networks.
     """
@@ -108,8 +90,7 @@ class Reproduction:
         figure: its name.
         verdict: `agrees`, `agrees in part`, `does not agree`, or `could not be judged` where
             nothing could be measured.
-        text: one paragraph: what the paper shows, what was found, whether that agrees, what to bear
-            in mind.
+        text: one paragraph: what the paper shows, what was found, whether that agrees, and limits.
         claims: what the verdict rests on.
         networks: names of the networks that it was made from.
         tables: rows by name.
@@ -138,98 +119,28 @@ class Reproduction:
         }
 
 
-def paragraph(figure: str, made: Made) -> str:
-    """The paragraph of a figure."""
-    number = figure.removeprefix("fig")
-    held = "; ".join(claim.said() for claim in made.claims)
-    sentences = [made.paper, *made.found, f"Judged by: {held}." if held else "", *made.caveats]
-    return f"**Figure {number}, {made.title}: {judge(made.claims)}.** " + " ".join(
-        s for s in sentences if s
-    )
-
-
-def write(figure: str, made: Made, folder: Path) -> Reproduction:
+def write(figure: str, draft: FigureDraft, folder: Path) -> Reproduction:
     """Write picture, tables and paragraph into a folder that exists.
 
     Raises:
         InputError: they cannot be written.
     """
-    text = paragraph(figure, made)
-    files: dict[str, bytes | str] = {}
-    for kind in ("png", "pdf"):
-        drawn = io.BytesIO()
-        # Without its date the same numbers give the same file.
-        made.figure.savefig(
-            drawn, format=kind, dpi=200, metadata={"CreationDate": None} if kind == "pdf" else None
-        )
-        files[f"{figure}.{kind}"] = drawn.getvalue()
-    for name, rows in made.tables.items():
-        if not rows:
-            continue
-        files[f"{figure}_{name}.csv" if name else f"{figure}.csv"] = table_text(rows)
-    files[f"{figure}.md"] = text + "\n"
-    try:
-        for name, data in files.items():
-            write_atomically(folder / name, data)
-    except OSError as error:
-        raise InputError(f"cannot write to '{folder}': {error.strerror or error}") from None
+    verdict, held = judge(draft.claims), "; ".join(map(str, draft.claims))
+    sentences = [draft.paper, *draft.found, f"Judged by: {held}." if held else "", *draft.caveats]
+    heading = f"**Figure {figure.removeprefix('fig')}, {draft.title}: {verdict}.**"
+    text = " ".join(s for s in (heading, *sentences) if s)
+    texts = {
+        f"{figure}_{name}.csv" if name else f"{figure}.csv": table_text(rows)
+        for name, rows in draft.tables.items()
+        if rows
+    } | {f"{figure}.md": text + "\n"}
+    files = write_files(folder, figure, draft.figure, texts)
     return Reproduction(
         figure,
-        judge(made.claims),
+        verdict,
         text,
-        tuple(made.claims),
-        tuple(made.networks),
-        dict(made.tables),
-        tuple(folder / name for name in files),
+        tuple(draft.claims),
+        tuple(draft.networks),
+        dict(draft.tables),
+        tuple(files),
     )
-
-
-def table_text(rows: Table) -> str:
-    """Rows as CSV, six significant digits; what is missing is empty, lists are JSON."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    drawn = io.StringIO()
-    writer = csv.writer(drawn, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
-    return drawn.getvalue()
-
-
-def _cell(value: Any) -> str:
-    if value is None or (isinstance(value, float | np.floating) and not math.isfinite(value)):
-        return ""
-    if isinstance(value, float | np.floating):
-        return f"{float(value):.6g}"
-    return json.dumps(value) if isinstance(value, list | tuple) else str(value)
-
-
-def known(values: Sequence[float | None] | np.ndarray) -> np.ndarray:
-    """The values that are numbers."""
-    given = np.array([np.nan if v is None else v for v in values], dtype=np.float64)
-    return given[np.isfinite(given)]
-
-
-def middle(values: Sequence[float | None] | np.ndarray) -> float:
-    """Median of what is known, NaN where nothing is."""
-    found = known(values)
-    return float(np.median(found)) if len(found) else math.nan
-
-
-def spread(values: Sequence[float | None] | np.ndarray, unit: str = "", digits: int = 2) -> str:
-    """Median and range in words, such as `0.82 m (0.79 to 0.85)`; without the range where all are alike."""
-    found = known(values)
-    if not len(found):
-        return "not measured"
-    unit = f" {unit}" if unit else ""
-    text = f"{np.median(found):.{digits}f}"
-    low, high = f"{found.min():.{digits}f}", f"{found.max():.{digits}f}"
-    return f"{text}{unit}" if low == high == text else f"{text}{unit} ({low} to {high})"
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun in the right form."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def within(value: float | None, low: float, high: float) -> bool | None:
-    """Whether a value lies in a range; None where it is not known."""
-    return bool(low <= value <= high) if value is not None and math.isfinite(value) else None

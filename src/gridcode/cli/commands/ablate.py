@@ -51,8 +51,9 @@ def add_options(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from gridcode.cli.progress import many_bar, progress_bar
-    from gridcode.paper.ablation.study import ARENA_M, NULLS, check, plan
-    from gridcode.paper.ablation.training import train_members
+    from gridcode.paper.ablation.study import ARENA_M, NULLS, check
+    from gridcode.paper.ablation.training import plan_runs, train_ablation
+    from gridcode.paper.ablation.variants import choose
 
     overrides = settings_of(arguments)
     config = load_config(arguments.what).override(overrides)
@@ -65,8 +66,8 @@ def run(arguments: argparse.Namespace) -> None:
     check(config, arena_m=arena_m, nulls=nulls)
     # Trained here, so that one display follows the other; `ablate` finds the trained runs.
     with many_bar(quiet=arguments.quiet) as progress:
-        members = plan(config, seeds=arguments.seeds, variants=variants)
-        train_members(members, folder, jobs=arguments.jobs, progress=progress)
+        planned = plan_runs(config, variants=choose(variants, config), seeds=arguments.seeds)
+        train_ablation(planned, folder, jobs=arguments.jobs, progress=progress)
     with progress_bar("measure", quiet=arguments.quiet) as scoring:
         found = gridcode.ablate(
             config,

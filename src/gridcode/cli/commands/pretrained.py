@@ -30,11 +30,11 @@ def run(arguments: argparse.Namespace) -> None:
         names = gridcode.pretrained_names()
         if out:
             raise InputError(f"--out needs the NAME of a network: {', '.join(names)}")
-        rows = [table.row(details_of(name)) for name in names]
+        networks = [details_of(name) for name in names]
         if arguments.json:
-            print_json(rows)
+            print_json([table.row(details) for details in networks])
         else:
-            table.print_list(wide_console(), rows)
+            table.print_list(wide_console(), networks)
         return
     details = details_of(name)
     run = gridcode.pretrained(name).unpack(out) if out else None

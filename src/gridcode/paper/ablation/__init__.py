@@ -1,4 +1,4 @@
-"""What becomes of the cells when a part of the recipe is taken out: the paper's ablations, each with a verdict."""
+"""The paper's ablations: train without a part of the recipe, measure the cells, and judge."""
 
 from gridcode.paper.ablation.study import AblationResult, ablate
 

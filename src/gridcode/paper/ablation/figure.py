@@ -1,6 +1,5 @@
-"""The figure of an ablation: example maps of every variant, and a dot per network for every number."""
+"""The figure of an ablation: example maps of every variant, and a dot per network and number."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,13 +8,13 @@ import xarray as xr
 from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import PlaceHolderLayoutEngine
 
-from gridcode.paper.ablation.score import EXAMPLES
+from gridcode.paper.ablation.rows import RunRow
 from gridcode.paper.ablation.variants import REFERENCE
+from gridcode.paper.tables import counted, known
 from gridcode.report.style import GREY, INK, draw_map, number
 
-# Column, label, lower end of the axis and upper (None: whatever fits), counted in whole numbers.
+# Statistic, label, lower end of the axis and upper (None: whatever fits), whole numbers.
 PANELS: tuple[tuple[str, str, float, float | None, bool], ...] = (
     ("lattice_share", "lattice cells\n(share of active)", 0.0, 1.0, False),
     ("n_modules", "modules", 0.0, 3.0, True),
@@ -24,7 +23,11 @@ PANELS: tuple[tuple[str, str, float, float | None, bool], ...] = (
     ("field_size_m", "field size (m)", 0.0, None, False),
 )
 # Inches.
-MAP, GAP, NAMES, STRIP, BETWEEN, TOP, BOTTOM = 0.74, 0.05, 1.3, 1.25, 0.16, 0.32, 0.62
+NAMES, MAP, LINE, STRIP, TOP, BOTTOM = 1.3, 0.66, 0.35, 1.3, 0.4, 0.62
+# Gap between maps, as a share of their height; the axes of dots end with the outermost maps.
+GAP = 0.25
+EDGE = 0.5 / (1 + GAP)
+# A dot's and a median's reach beside the middle of their line.
 DOT, BAR = 0.26, 0.34
 NO_MAPS = {
     "diverged": "diverged in training",
@@ -34,153 +37,105 @@ NO_MAPS = {
 }
 
 
-def draw(rows: Sequence[Mapping[str, Any]], examples: Mapping[str, xr.Dataset | None]) -> Figure:
+def draw(rows: Sequence[RunRow], examples: Mapping[str, xr.Dataset | None]) -> Figure:
     """A line for each variant, in the order of the table.
 
     Args:
-        rows: the table of runs.
-        examples: for each variant `rate`, `minmax` and `type` of the units of its first seed that
-            are drawn; None where there are none.
+        rows: the table of networks.
+        examples: for each variant `rate` and `minmax` of the units of its first seed that are
+            drawn; None where there are none. Empty: no maps are drawn.
     """
-    variants = list(dict.fromkeys(str(row["variant"]) for row in rows))
-    left = NAMES + EXAMPLES * MAP + 0.2
-    width = left + len(PANELS) * (STRIP + BETWEEN)
-    height = TOP + len(variants) * MAP + BOTTOM
-    # Placed by hand, so that maps and dots of a variant stand in one line.
-    figure = Figure(
-        figsize=(width, height),
-        layout=PlaceHolderLayoutEngine(adjust_compatible=True, colorbar_gridspec=True),
+    first = {row.variant: row for row in reversed(rows)}
+    variants = list(dict.fromkeys(row.variant for row in rows))
+    shown = [data for data in examples.values() if data is not None]
+    columns = max((data.sizes["unit"] for data in shown), default=0)
+    row = MAP if shown else LINE
+    widths = [NAMES, *columns * [MAP], *len(PANELS) * [STRIP]]
+    width = sum(widths) + 0.2 * len(widths)
+    height = TOP + len(variants) * (1 + GAP) * row + BOTTOM
+    figure = Figure(figsize=(width, height))
+    figure.set_layout_engine("none")
+    # Maps and dots of a variant stand in one line.
+    grid = figure.add_gridspec(
+        len(variants),
+        len(widths),
+        width_ratios=widths,
+        left=0,
+        right=0.99,
+        bottom=BOTTOM / height,
+        top=1 - TOP / height,
+        wspace=0.15,
+        hspace=GAP,
     )
-    first = {
-        variant: next(row for row in rows if row["variant"] == variant) for variant in variants
-    }
+    names = figure.add_subplot(grid[:, 0])
+    names.set(xlim=(0, 1), ylim=(len(variants) - 1 + EDGE, -EDGE))
+    names.set_axis_off()
     for line, variant in enumerate(variants):
-        bottom = height - TOP - (line + 1) * MAP
-        middle = (bottom + MAP / 2) / height
         weight = "bold" if variant == REFERENCE else "normal"
-        figure.text(
-            (NAMES - 0.1) / width,
-            middle,
-            variant,
-            ha="right",
-            va="center",
-            fontsize=8,
-            weight=weight,
-        )
+        names.text(0.92, line, variant, ha="right", va="center", fontsize=8, weight=weight)
         data = examples.get(variant)
-        if data is None:
-            text = NO_MAPS.get(str(first[variant]["status"]), "no maps")
-            figure.text(
-                (NAMES + EXAMPLES * MAP / 2) / width,
-                middle,
-                text,
-                ha="center",
-                va="center",
-                fontsize=7,
-                color="0.45",
-                style="italic",
-            )
-            continue
-        for place in range(data.sizes["unit"]):
-            unit = data.isel(unit=place)
-            side = MAP - GAP - 0.12
-            box = (NAMES + place * MAP, bottom + 0.02, side, side)
-            ax = figure.add_axes((box[0] / width, box[1] / height, box[2] / width, box[3] / height))
-            draw_map(ax, unit["rate"], scale_bar=line == 0 and place == 0)
+        if data is None and shown:
+            text = NO_MAPS.get(first[variant].status, "no maps")
+            grey: dict[str, Any] = {"color": "0.45", "style": "italic"}
+            names.text(1.1, line, text, va="center", fontsize=7, **grey)
+        units = [] if data is None else [data.isel(unit=k) for k in range(data.sizes["unit"])]
+        for k, unit in enumerate(units):
+            ax = figure.add_subplot(grid[line, 1 + k])
+            draw_map(ax, unit["rate"], scale_bar=line == 0 and k == 0)
             ax.set_title(number(float(unit["minmax"])), fontsize=6, pad=1.5)
-    shown = next(
-        (
-            f", {data.sizes['x'] * _bin_m(data):g} m arena"
-            for data in examples.values()
-            if data is not None
-        ),
-        "",
-    )
-    head = (height - 0.14) / height
-    figure.text(
-        NAMES / width,
-        head,
-        f"units of the first seed, evenly spaced by grid score{shown}",
-        fontsize=7,
-        va="center",
-        color="0.3",
-    )
-    seeds = max(sum(row["variant"] == variant for row in rows) for variant in variants)
-    bar = f" ({seeds} seeds), each bar a median" if seeds > 1 else ""
-    dots = f"each dot is a network{bar}; dashed: the reference"
-    figure.text(left / width, head, dots, fontsize=7, va="center", color="0.3")
-    for k, (column, label, low, high, whole) in enumerate(PANELS):
-        box = (left + k * (STRIP + BETWEEN), BOTTOM, STRIP, len(variants) * MAP)
-        ax = figure.add_axes((box[0] / width, box[1] / height, box[2] / width, box[3] / height))
-        _strip(ax, rows, variants, column, (low, high), whole=whole)
+    small: dict[str, Any] = {"fontsize": 7, "va": "center", "color": "0.3"}
+    if shown:
+        x = shown[0]["x"].values
+        arena = f"{len(x) * round(float(x[1] - x[0]), 6):g} m arena"
+        text = f"units of the first seed, evenly spaced by grid score, {arena}"
+        figure.text(grid[0, 1].get_position(figure).x0, 1 - 0.14 / height, text, **small)
+    seeds = max(sum(row.variant == variant for row in rows) for variant in variants)
+    bar = f" ({counted(seeds, 'seed')}), each bar a median" if seeds > 1 else ""
+    text = f"each dot is a network{bar}; dashed: the reference"
+    left = grid[0, 1 + columns].get_position(figure).x0
+    figure.text(left, 1 - 0.14 / height, text, **small)
+    for k, (statistic, label, low, high, whole) in enumerate(PANELS):
+        ax = figure.add_subplot(grid[:, 1 + columns + k])
+        values = [
+            known([getattr(row, statistic) for row in rows if row.variant == variant])
+            for variant in variants
+        ]
+        _draw_strip(ax, values, variants, low, high, whole=whole)
         ax.set_xlabel(label, fontsize=7)
     return figure
 
 
-def _strip(
+def _draw_strip(
     ax: Axes,
-    rows: Sequence[Mapping[str, Any]],
+    values: Sequence[np.ndarray],
     variants: Sequence[str],
-    column: str,
-    limits: tuple[float, float | None],
+    low: float,
+    high: float | None,
     *,
     whole: bool,
 ) -> None:
-    everything = []
-    for line, variant in enumerate(variants):
-        known = [row[column] for row in rows if row["variant"] == variant]
-        values = np.array(
-            [v for v in known if isinstance(v, int | float) and math.isfinite(v)], dtype=np.float64
-        )
-        everything += values.tolist()
-        if not len(values):
-            ax.text(
-                0.5,
-                line,
-                "none",
-                transform=ax.get_yaxis_transform(),
-                ha="center",
-                va="center",
-                fontsize=6,
-                color="0.6",
-                style="italic",
-            )
+    for line, (variant, found) in enumerate(zip(variants, values, strict=True)):
+        if not len(found):
+            grey: dict[str, Any] = {"fontsize": 6, "color": "0.6", "style": "italic"}
+            middle = ax.get_yaxis_transform()
+            ax.text(0.5, line, "none", transform=middle, ha="center", va="center", **grey)
             continue
         ink = GREY if variant == REFERENCE else INK[0]
         # Spread in the order of the seeds, so that equal values are all seen.
-        ax.scatter(
-            values,
-            line + np.linspace(-DOT, DOT, len(values) + 2)[1:-1],
-            s=13,
-            color=ink,
-            alpha=0.85,
-            linewidths=0,
-            zorder=2,
-        )
-        if len(values) > 1:
-            ax.plot(
-                [np.median(values)] * 2,
-                [line - BAR, line + BAR],
-                color="black",
-                linewidth=1.3,
-                zorder=1,
-            )
+        y = line + np.linspace(-DOT, DOT, len(found) + 2)[1:-1]
+        ax.scatter(found, y, s=13, color=ink, alpha=0.85, linewidths=0, zorder=2)
+        centre = float(np.median(found))
+        if len(found) > 1:
+            ax.plot([centre] * 2, [line - BAR, line + BAR], color="black", linewidth=1.3, zorder=1)
         if variant == REFERENCE:
-            ax.axvline(
-                float(np.median(values)), color=GREY, linewidth=0.8, linestyle="--", zorder=0
-            )
-    low = min([limits[0], *everything])
-    high = max([limits[1] if limits[1] is not None else 0.0, *everything]) or 1.0
-    pad = 0.07 * (high - low)
-    ax.set(ylim=(len(variants) - 0.5, -0.5), yticks=[], xlim=(low - pad, high + pad))
-    ax.xaxis.set_major_locator(
-        ticker.MaxNLocator(nbins=4, integer=True) if whole else ticker.MaxNLocator(nbins=3)
-    )
+            ax.axvline(centre, color=GREY, linewidth=0.8, linestyle="--", zorder=0)
+    every = np.concatenate(values)
+    bottom = min([low, *every])
+    top = max([high or 0.0, *every]) or 1.0
+    pad = 0.07 * (top - bottom)
+    ax.set(ylim=(len(variants) - 1 + EDGE, -EDGE), yticks=[], xlim=(bottom - pad, top + pad))
+    ax.xaxis.set_major_locator(ticker.MaxNLocator(nbins=4 if whole else 3, integer=whole))
     ax.tick_params(axis="x", labelsize=7)
     ax.spines["left"].set_visible(False)
     for line in range(1, len(variants)):
         ax.axhline(line - 0.5, color="0.92", linewidth=0.6, zorder=-1)
-
-
-def _bin_m(data: xr.Dataset) -> float:
-    return round(float(data["x"].values[1] - data["x"].values[0]), 6)

@@ -2,8 +2,8 @@
 
 import concurrent.futures
 import contextlib
+import dataclasses
 import functools
-import io
 import math
 import multiprocessing
 import os
@@ -18,12 +18,13 @@ import xarray as xr
 from gridcode.analysis.population import FEWEST_NULLS
 from gridcode.config import Config
 from gridcode.errors import InputError
+from gridcode.paper.ablation.rows import RunRow, Verdict
 from gridcode.paper.ablation.score import Score, score_run
-from gridcode.paper.ablation.training import Member, Trained, members, train_members
+from gridcode.paper.ablation.training import Trained, plan_runs, train_ablation
 from gridcode.paper.ablation.variants import choose
-from gridcode.paper.ablation.verdicts import judge
+from gridcode.paper.ablation.verdicts import judge_expectations
 from gridcode.paper.ablation.words import paragraph
-from gridcode.runs.files import write_atomically
+from gridcode.paper.tables import table_text
 from gridcode.training.many import ManyProgress
 
 TABLE, VERDICTS, TEXT, FIGURE = "ablation.csv", "verdicts.csv", "ablation.md", "ablation"
@@ -44,8 +45,8 @@ class AblationResult:
     """
 
     folder: Path
-    rows: tuple[dict[str, Any], ...] = field(repr=False)
-    verdicts: tuple[dict[str, Any], ...] = field(repr=False)
+    rows: tuple[RunRow, ...] = field(repr=False)
+    verdicts: tuple[Verdict, ...] = field(repr=False)
     text: str = field(repr=False)
     files: tuple[Path, ...] = field(repr=False)
 
@@ -54,42 +55,24 @@ class AblationResult:
         return {
             "folder": str(self.folder),
             "text": self.text,
-            "verdicts": list(self.verdicts),
-            "runs": list(self.rows),
+            "verdicts": [dataclasses.asdict(row) for row in self.verdicts],
+            "runs": [dataclasses.asdict(row) for row in self.rows],
             "files": [str(p) for p in self.files],
         }
 
 
-def plan(
-    config: Config, *, seeds: Sequence[int] = range(5), variants: Sequence[str] | None = None
-) -> list[Member]:
-    """The networks of an ablation, those of the reference first.
-
-    Args:
-        config: the reference.
-        seeds: seeds of every variant.
-        variants: names of variants (`gridcode.paper.ablation.variants`), the reference is always
-            there; None: all that differ from this reference.
-
-    Raises:
-        InputError: an unknown variant, one that changes nothing, or seeds that make no sense.
-    """
-    return members(config, variants=choose(variants, config), seeds=seeds)
-
-
 def check(config: Config, *, arena_m: float, nulls: int) -> None:
-    """Refuse, before hours are spent on training, what networks could not be measured with.
+    """Refuse, before hours are spent on training, settings that networks cannot be measured with.
 
     Raises:
         InputError: an arena too small for the steps, or too few null maps.
     """
-    if not (math.isfinite(arena_m) and arena_m >= 4 * config.world.max_velocity_m):
-        raise InputError(
-            f"an arena of {arena_m:g} m does not suit steps of up to {config.world.max_velocity_m:g} m"
-        )
+    step = config.world.max_velocity_m
+    if not (math.isfinite(arena_m) and arena_m >= 4 * step):
+        raise InputError(f"an arena of {arena_m:g} m does not suit steps of up to {step:g} m")
     if nulls < FEWEST_NULLS:
         raise InputError(
-            f"with {nulls} null maps no unit could be told from chance: take {FEWEST_NULLS} or more"
+            f"{nulls} null maps are too few for small p-values: take {FEWEST_NULLS} or more"
         )
 
 
@@ -105,10 +88,10 @@ def ablate(
     progress: Callable[[ManyProgress], None] | None = None,
     scoring: Scoring | None = None,
 ) -> AblationResult:
-    """Train every variant with every seed, measure all networks, and judge what the paper says of them.
+    """Train every variant with every seed, measure all networks, and judge the paper's claims.
 
-    Stop it at any moment and call it again: what is trained and measured stays. A training that
-        diverges is a result and is not repeated.
+    It can be stopped at any moment and called again: what is trained and measured stays. A training
+    that diverges is a result and is not repeated.
 
     Args:
         config: the reference.
@@ -129,31 +112,29 @@ def ablate(
         InputError: variants, seeds, arena or null maps that make no sense, or a folder that holds
             something else or cannot be written.
     """
-    asked = plan(config, seeds=seeds, variants=variants)
+    planned = plan_runs(config, variants=choose(variants, config), seeds=seeds)
     check(config, arena_m=arena_m, nulls=nulls)
     folder = Path(out)
-    trained = train_members(asked, folder, jobs=jobs, progress=progress)
-    scores = _score_all(trained, folder, arena_m, nulls, jobs, scoring)
+    trained = train_ablation(planned, folder, jobs=jobs, progress=progress)
+    measure = functools.partial(score_run, folder=folder, arena_m=arena_m, nulls=nulls)
+    scores = _score_all(trained, measure, jobs, scoring)
     rows = [score.row for score in scores]
-    verdicts = judge(rows)
+    verdicts = judge_expectations(rows)
     text = paragraph(rows, verdicts)
     examples: dict[str, xr.Dataset | None] = {}
     for score in scores:  # of the first seed
-        examples.setdefault(score.row["variant"], score.examples)
-    return AblationResult(
-        folder, tuple(rows), tuple(verdicts), text, _write(folder, rows, verdicts, text, examples)
-    )
+        examples.setdefault(score.row.variant, score.examples)
+    texts = {TABLE: table_text(rows), VERDICTS: table_text(verdicts), TEXT: text + "\n"}
+    files = _write(folder, rows, examples, texts)
+    return AblationResult(folder, tuple(rows), tuple(verdicts), text, tuple(files))
 
 
 def _score_all(
     trained: Sequence[Trained],
-    folder: Path,
-    arena_m: float,
-    nulls: int,
+    measure: Callable[[Trained], Score],
     jobs: int | None,
     scoring: Scoring | None,
 ) -> list[Score]:
-    measure = functools.partial(score_run, folder=folder, arena_m=arena_m, nulls=nulls)
     workers = min(jobs or os.cpu_count() or 1, len(trained))
     # A fresh interpreter a worker: PyTorch's threads do not survive a fork.
     with (
@@ -170,46 +151,23 @@ def _score_all(
         for one, score in zip(trained, (pool.map if pool else map)(measure, trained), strict=True):
             scores.append(score)
             if scoring:
-                name = one.member.variant.name
-                own = [t for t in trained if t.member.variant.name == name]
-                scoring(name, own.index(one) + 1, len(own))
+                name = one.planned.variant.name
+                same = [t for t in trained if t.planned.variant.name == name]
+                scoring(name, same.index(one) + 1, len(same))
     return scores
 
 
 def _write(
     folder: Path,
-    rows: Sequence[dict[str, Any]],
-    verdicts: Sequence[dict[str, Any]],
-    text: str,
+    rows: Sequence[RunRow],
     examples: dict[str, xr.Dataset | None],
-) -> tuple[Path, ...]:
-    import matplotlib as mpl  # slow to import, and needed only here
+    texts: dict[str, str],
+) -> list[Path]:
+    import matplotlib as mpl  # slow to import, and not needed by the workers
 
     from gridcode.paper.ablation import figure
-    from gridcode.paper.claims import table_text
+    from gridcode.paper.pictures import write_files
     from gridcode.report.style import STYLE
 
-    files: dict[str, bytes | str] = {
-        TABLE: table_text(rows),
-        VERDICTS: table_text(verdicts),
-        TEXT: text + "\n",
-    }
-    options: Any = STYLE | {"pdf.fonttype": 42}
-    with mpl.rc_context(options):
-        drawn = figure.draw(rows, examples)
-        for kind in ("png", "pdf"):
-            held = io.BytesIO()
-            # Without its date the same numbers give the same file.
-            drawn.savefig(
-                held,
-                format=kind,
-                dpi=200,
-                metadata={"CreationDate": None} if kind == "pdf" else None,
-            )
-            files[f"{FIGURE}.{kind}"] = held.getvalue()
-    try:
-        for name, data in files.items():
-            write_atomically(folder / name, data)
-    except OSError as error:
-        raise InputError(f"cannot write to '{folder}': {error.strerror or error}") from None
-    return tuple(folder / name for name in files)
+    with mpl.rc_context(STYLE | {"pdf.fonttype": 42}):
+        return write_files(folder, FIGURE, figure.draw(rows, examples), texts)

@@ -1,4 +1,4 @@
-"""Training the networks of an ablation; one that diverges is a result, and the rest goes on."""
+"""Training the networks of an ablation; one that diverges is a result, and the others continue."""
 
 import contextlib
 import json
@@ -20,8 +20,8 @@ RUNS, FAILURES = "runs", "failures"
 
 
 @dataclass(frozen=True)
-class Member:
-    """One network of an ablation.
+class AblationRun:
+    """One network of an ablation, before it is trained.
 
     Attributes:
         variant: what is changed in it.
@@ -41,23 +41,25 @@ class Member:
 
 @dataclass(frozen=True)
 class Trained:
-    """What became of a training.
+    """The outcome of a training.
 
     Attributes:
-        member: which.
+        planned: which network.
         run: its run folder.
-        failure: why it did not come to its end; empty where it did.
+        failure: why training did not finish; empty where it did.
         diverged: a loss or gradient was not finite: a result, which is kept.
     """
 
-    member: Member
+    planned: AblationRun
     run: Run
     failure: str = ""
     diverged: bool = False
 
 
-def members(config: Config, *, variants: Sequence[Variant], seeds: Sequence[int]) -> list[Member]:
-    """Every variant with every seed.
+def plan_runs(
+    config: Config, *, variants: Sequence[Variant], seeds: Sequence[int]
+) -> list[AblationRun]:
+    """Every variant with every seed, variant by variant.
 
     Raises:
         InputError: no seeds, one twice, or a variant that does not go with the other settings.
@@ -67,23 +69,23 @@ def members(config: Config, *, variants: Sequence[Variant], seeds: Sequence[int]
     if len(set(seeds)) < len(seeds):
         raise InputError(f"a seed is given twice: {', '.join(map(str, seeds))}")
     return [
-        Member(v, int(seed), config.override({**v.overrides, "training.seed": int(seed)}))
+        AblationRun(v, int(seed), config.override({**v.overrides, "training.seed": int(seed)}))
         for v in variants
         for seed in seeds
     ]
 
 
-def train_members(
-    asked: Sequence[Member],
+def train_ablation(
+    planned: Sequence[AblationRun],
     folder: Path,
     *,
     jobs: int | None = None,
     progress: Callable[[ManyProgress], None] | None = None,
 ) -> list[Trained]:
-    """Train all, or go on with them; a training that is known to diverge is not repeated.
+    """Train or resume all networks; a training that is known to diverge is not repeated.
 
     Args:
-        asked: the networks.
+        planned: the networks.
         folder: of the ablation; run folders are in its `runs`.
         jobs: on a CPU, networks that train side by side; as many as there are cores by default.
         progress: called now and then.
@@ -91,23 +93,22 @@ def train_members(
     Raises:
         InputError: a folder holds a run with other settings, or a device is not there.
     """
-    runs = open_runs({m.name: m.config for m in asked}, folder / RUNS)
-    known = {m.name: _known_failure(folder, m) for m in asked}
-    todo = [run for run in runs if not known[run.folder.name]]
-    # Networks that fail are named once all others are at their end; each then says by itself why.
+    runs = open_runs({p.name: p.config for p in planned}, folder / RUNS)
+    failures = [_known_failure(folder, p) for p in planned]
+    todo = [run for run, failure in zip(runs, failures, strict=True) if not failure]
+    # Failed networks are named once all others have finished; each is then tried again alone, to
+    # learn why.
     with contextlib.suppress(TrainingError):
         many.train_many(todo, jobs=jobs, progress=progress)
     return [
-        _outcome(member, run, known[member.name], folder)
-        for member, run in zip(asked, runs, strict=True)
+        Trained(one, run, failure, diverged=True) if failure else _outcome(one, run, folder)
+        for one, run, failure in zip(planned, runs, failures, strict=True)
     ]
 
 
-def _outcome(member: Member, run: Run, known: str, folder: Path) -> Trained:
-    if known:
-        return Trained(member, run, known, diverged=True)
+def _outcome(planned: AblationRun, run: Run, folder: Path) -> Trained:
     if run.manifest.get("finished"):
-        return Trained(member, run)
+        return Trained(planned, run)
     try:
         # From its last checkpoint: steps repeat bit for bit, and so does the failure.
         train_run(run)
@@ -115,34 +116,31 @@ def _outcome(member: Member, run: Run, known: str, folder: Path) -> Trained:
         text = str(error).replace(str(run.folder), run.folder.name)
         diverged = isinstance(error, TrainingError) and "not finite" in text
         if diverged:
-            _keep_failure(folder, member, text)
+            _keep_failure(folder, planned, text)
         else:
-            warnings.warn(f"{member.name}: {text}", stacklevel=2)
-        return Trained(member, run, text, diverged=diverged)
-    return Trained(member, run)
+            warnings.warn(f"{planned.name}: {text}", stacklevel=2)
+        return Trained(planned, run, text, diverged=diverged)
+    return Trained(planned, run)
 
 
-def _failure_path(folder: Path, member: Member) -> Path:
-    return folder / FAILURES / f"{member.name}.json"
+def _failure_path(folder: Path, planned: AblationRun) -> Path:
+    return folder / FAILURES / f"{planned.name}.json"
 
 
-def _known_failure(folder: Path, member: Member) -> str:
-    """How the same training diverged before, or nothing."""
+def _known_failure(folder: Path, planned: AblationRun) -> str:
+    """How the same training diverged before; empty where it did not."""
     try:
-        held = json.loads(_failure_path(folder, member).read_text(encoding="utf-8"))
-        return str(held["text"]) if held["training_hash"] == member.config.training_hash else ""
+        held = json.loads(_failure_path(folder, planned).read_text(encoding="utf-8"))
+        return str(held["text"]) if held["training_hash"] == planned.config.training_hash else ""
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 
 
-def _keep_failure(folder: Path, member: Member, text: str) -> None:
-    path = _failure_path(folder, member)
+def _keep_failure(folder: Path, planned: AblationRun, text: str) -> None:
+    path = _failure_path(folder, planned)
+    held = {"training_hash": planned.config.training_hash, "text": text}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(
-            path,
-            json.dumps({"training_hash": member.config.training_hash, "text": text}, indent=1)
-            + "\n",
-        )
+        write_atomically(path, json.dumps(held, indent=1) + "\n")
     except OSError as error:
         raise InputError(f"cannot write to '{folder}': {error.strerror or error}") from None

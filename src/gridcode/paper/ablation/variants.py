@@ -1,12 +1,13 @@
-"""What each ablation changes, what the paper says becomes of the cells, and the rule by which that is judged here.
+"""What each ablation changes, what the paper claims of it, and the rule that judges the claim.
 
-The rules are part of the program and older than any number: statistic, direction, and the smallest
-effect that matters are written down before a network is trained.
+The rules were fixed before any network was trained: statistic, direction, and the smallest effect
+that matters.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from gridcode.config import Config, fields
@@ -14,12 +15,15 @@ from gridcode.errors import InputError
 
 REFERENCE = "reference"
 SIGMA_G = "sigma_g"
-# Every weight of a term that asks for an isometry, whatever terms there are: numbers that may be 0.
-# All are 0 where it is taken out.
+# Weights of all terms that ask for an isometry; without an isometry all of them are 0.
 ISOMETRY_WEIGHTS = tuple(
-    key for key, field in fields().items()
-    if key.startswith("loss.") and "isometry" in key and field.annotation is float and any(getattr(m, "ge", None) == 0 for m in field.metadata)
-)  # fmt: skip
+    key
+    for key, field in fields().items()
+    if key.startswith("loss.")
+    and "isometry" in key
+    and field.annotation is float
+    and any(getattr(m, "ge", None) == 0 for m in field.metadata)
+)
 # With fewer networks on either side nothing is decided.
 FEWEST_SEEDS = 3
 
@@ -40,23 +44,25 @@ class Variant:
 
     @property
     def slug(self) -> str:
-        """The name as it stands in names of folders and on the command line."""
+        """The name in folder names and on the command line."""
         return re.sub(r"[^\w.]+", "-", self.name.replace(f"{SIGMA_G} ", f"{SIGMA_G}-").lower())
 
-    def why_not(self, config: Config) -> str:
-        """Why the variant says nothing beside a reference of these settings; empty where it does."""
+    def unsupported_reason(self, config: Config) -> str:
+        """Why it does not differ from a reference with these settings; "" where it does."""
         held = config.model_dump(mode="json")
         now = {key: held[key.split(".")[0]][key.split(".")[1]] for key in self.overrides}
         if self.overrides and now == dict(self.overrides):
-            return "it changes nothing: the reference has " + ", ".join(
-                f"{key} = {value}" for key, value in now.items()
-            )
+            same = ", ".join(f"{key} = {value}" for key, value in now.items())
+            return f"it changes nothing: the reference has {same}"
         if self.name.startswith(SIGMA_G) and self.overrides["loss.sigma_g"] >= config.loss.sigma_g:
             return f"its sigma_g is not smaller than the reference's {config.loss.sigma_g:g}"
         return ""
 
 
-_PLACE_LIKE = "The paper shows that a smaller sigma_g gives place-like cells, whose fields are the smaller the larger sigma_g is."
+_PLACE_LIKE = (
+    "The paper shows that a smaller sigma_g gives place-like cells, "
+    "whose fields are the smaller the larger sigma_g is."
+)
 _LOST = "The paper shows that without {} spatial tuning is lost."
 _SILENT = "The paper makes no claim about {}."
 _ONE_STAGE = {"training.separate_steps": 0, "world.joint_steps": 0, "world.joint_trajectories": 0}
@@ -78,7 +84,8 @@ VARIANTS: tuple[Variant, ...] = (
     Variant(
         "no isometry",
         dict.fromkeys(ISOMETRY_WEIGHTS, 0.0),
-        "The paper shows that without the conformal isometry several modules remain, with lattices more sheared and more square.",
+        "The paper shows that without the conformal isometry several modules remain, "
+        "with lattices more sheared and more square.",
     ),
     Variant(
         "no norm",
@@ -123,7 +130,7 @@ class Expectation:
     variant: str
     claim: str
     statistic: str
-    kind: Literal["difference", "level", "trend", "none"]
+    kind: Literal["difference", "level", "trend", "none"] = "difference"
     least: float | None = None
     most: float | None = None
     premise: tuple[str, float] | None = None
@@ -133,71 +140,52 @@ class Expectation:
         """The rule in words."""
         if self.kind == "none":
             return "no claim, no rule"
-        what = {
-            "difference": "variant minus reference",
-            "level": "the variant's median",
-            "trend": "rank correlation with sigma_g",
+        what, form = {
+            "difference": ("variant minus reference", "+g"),
+            "level": ("the variant's median", "g"),
+            "trend": ("rank correlation with sigma_g", "+g"),
         }[self.kind]
         limits = [
-            f"{value:+g} or {word}"
+            f"{value:{form}} or {word}"
             for value, word in ((self.least, "more"), (self.most, "less"))
             if value is not None
         ]
-        limits = [limit.replace("+", "") for limit in limits] if self.kind == "level" else limits
         return f"{self.statistic}: {what} is {' and '.join(limits)}"
 
 
+# What the reference must show for a claim to mean anything.
 _SEVERAL = ("n_independent", 2.0)
-_TUNED = ("lattice_share", 0.5)
-_SPATIAL = ("spatial_share", 0.5)
 _LATTICES = ("lattice_share", 0.25)
+
+_capacity = partial(Expectation, "no capacity", premise=_SEVERAL)
+_isometry = partial(Expectation, "no isometry", premise=_LATTICES)
 
 
 def _lost(variant: str, what: str) -> tuple[Expectation, Expectation]:
+    lost = partial(Expectation, variant, most=-0.5)
+    lattice, spatial = "lattice_share", "spatial_share"
     return (
-        Expectation(
-            variant,
-            f"without {what} lattices are lost",
-            "lattice_share",
-            "difference",
-            most=-0.5,
-            premise=_TUNED,
-        ),
-        Expectation(
-            variant,
-            f"without {what} activity no longer depends on place",
-            "spatial_share",
-            "difference",
-            most=-0.5,
-            premise=_SPATIAL,
+        lost(f"without {what} lattices are lost", lattice, premise=(lattice, 0.5)),
+        lost(
+            f"without {what} activity no longer depends on place", spatial, premise=(spatial, 0.5)
         ),
     )
 
 
 EXPECTATIONS: tuple[Expectation, ...] = (
-    Expectation(
-        "no capacity",
+    _capacity(
         "without the capacity loss one module is left",
         "n_independent",
         "level",
         least=0.5,
         most=1.5,
-        premise=_SEVERAL,
     ),
-    Expectation(
-        "no capacity",
-        "without the capacity loss there are fewer modules",
-        "n_independent",
-        "difference",
-        most=-1.0,
-        premise=_SEVERAL,
-    ),
+    _capacity("without the capacity loss there are fewer modules", "n_independent", most=-1.0),
     *(
         Expectation(
             f"{SIGMA_G} {value:g}",
             f"with sigma_g {value:g} cells become place-like",
             "stable_place_share",
-            "difference",
             least=0.25,
             premise=_LATTICES,
         )
@@ -209,30 +197,15 @@ EXPECTATIONS: tuple[Expectation, ...] = (
     *_lost("no separation", "the separation loss"),
     *_lost("no invariance", "the path-invariance loss"),
     *_lost("no permutation", "permuted trajectories"),
-    Expectation(
-        "no isometry",
+    _isometry(
         "without the isometry several modules remain",
         "n_independent",
         "level",
         least=1.5,
         premise=_SEVERAL,
     ),
-    Expectation(
-        "no isometry",
-        "without the isometry lattices are more sheared",
-        "axis_ratio_median",
-        "difference",
-        most=-0.05,
-        premise=_LATTICES,
-    ),
-    Expectation(
-        "no isometry",
-        "without the isometry more lattices are square",
-        "square_share",
-        "difference",
-        least=0.1,
-        premise=_LATTICES,
-    ),
+    _isometry("without the isometry lattices are more sheared", "axis_ratio_median", most=-0.05),
+    _isometry("without the isometry more lattices are square", "square_share", least=0.1),
     Expectation(
         "no norm", "the paper makes no claim about states without norm", "lattice_share", "none"
     ),
@@ -244,38 +217,33 @@ EXPECTATIONS: tuple[Expectation, ...] = (
 )
 
 
-def slugs() -> list[str]:
-    """Names of all variants as the command line takes them."""
-    return [variant.slug for variant in VARIANTS]
-
-
 def choose(names: Sequence[str] | None, config: Config) -> list[Variant]:
     """The variants of an ablation, the reference first.
 
     Args:
-        names: names or slugs, `sigma_g` for all of its values; None: all that say anything beside
-            this reference.
+        names: names or slugs, `sigma_g` for all of its values; None: all that differ from this
+            reference.
         config: the reference.
 
     Raises:
         InputError: an unknown variant, or one that changes nothing.
     """
+    suitable = [v for v in VARIANTS if not v.unsupported_reason(config)]
     if names is None:
-        return [v for v in VARIANTS if not v.why_not(config)]
+        return suitable
     asked = {Variant(name.strip(), {}, "").slug for name in names}
-    known = {v.slug for v in VARIANTS} | {SIGMA_G}
-    if unknown := sorted(asked - known):
+    slugs = [v.slug for v in VARIANTS]
+    if unknown := sorted(asked - {*slugs, SIGMA_G}):
         raise InputError(
-            f"unknown variant '{unknown[0]}': choose {', '.join(slugs())}, or {SIGMA_G} for all of its values"
+            f"unknown variant '{unknown[0]}': choose {', '.join(slugs)}, "
+            f"or {SIGMA_G} for all of its values"
         )
-    chosen = [v for v in VARIANTS if v.name == REFERENCE or v.slug in asked]
-    for variant in chosen:
-        if why := variant.why_not(config):
-            raise InputError(f"variant '{variant.slug}': {why}")
-    if SIGMA_G in asked:
-        chosen = [
-            v
-            for v in VARIANTS
-            if v in chosen or (v.name.startswith(SIGMA_G) and not v.why_not(config))
-        ]
-    return chosen
+    for variant in VARIANTS:
+        if variant.slug in asked and (reason := variant.unsupported_reason(config)):
+            raise InputError(f"variant '{variant.slug}': {reason}")
+    sigma = SIGMA_G in asked
+    return [
+        v
+        for v in suitable
+        if v.name == REFERENCE or v.slug in asked or (sigma and v.name.startswith(SIGMA_G))
+    ]

@@ -1,4 +1,4 @@
-"""The figures of the paper drawn from networks of this package, each with its numbers, a paragraph and a verdict."""
+"""Figures of the paper from networks of this package: numbers, a paragraph and a verdict each."""
 
 from gridcode.paper.claims import Claim, Reproduction
 from gridcode.paper.reproduce.figures import FIGURES, reproduce

@@ -1,6 +1,6 @@
-"""Figure 6: one module, the largest: three waves, phases that tile the unit cell, rings, and the torus of its states."""
+"""Figure 6: the largest module: three waves, phases that tile the unit cell, rings and torus."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,14 @@ from matplotlib.figure import Figure
 
 from gridcode.analysis.cells.phases import DIRECTIONS
 from gridcode.analysis.cells.spectrum import ModuleSpectrum, module_spectrum
+from gridcode.analysis.records import ModuleRecord
+from gridcode.analysis.records.topology import StatesRecord, TopologyRecord
 from gridcode.analysis.topology.state_space import analyse_state_space
 from gridcode.errors import InputError
-from gridcode.paper.claims import Claim, Made, counted, spread, within
-from gridcode.paper.reproduce.evaluated import Probe
+from gridcode.paper.claims import Claim, FigureDraft
+from gridcode.paper.pictures import note
+from gridcode.paper.reproduce.evaluated_network import EvaluatedNetwork
+from gridcode.paper.tables import Table, counted, spread, within
 
 # The same pictures as in a run's report.
 from gridcode.report.module_figures import draw_phases, draw_power
@@ -22,336 +26,339 @@ from gridcode.report.state_space_figures import PHASE_COLOURS, betti_text, draw_
 from gridcode.report.style import p_text
 
 PAPER = (
-    "The paper shows of one module that its Fourier power has three peaks of one length 60 degrees apart, that its cells' phases tile the unit cell "
-    "uniformly, that its states (principal components to 6 dimensions, spectral embedding to 3) form a torus, and that along each of the lattice's "
-    "three directions they form a ring."
+    "The paper shows of one module that its Fourier power has three peaks of one length "
+    "60 degrees apart, that its cells' phases tile the unit cell uniformly, that its states "
+    "(principal components to 6 dimensions, spectral embedding to 3) form a torus, and that "
+    "along each of the lattice's three directions they form a ring."
 )
 MOST_ANGLE_DEG = 5.0
 MOST_LENGTH_SPREAD = 0.1
 LEAST_UNIFORMITY_P = 0.05
-TORUS = [1, 2, 1]
+TORUS = (1, 2, 1)
 WALKERS = 64
 
 
 @dataclass(frozen=True)
-class Shape:
+class LargestModule:
     """A network's largest module.
 
     Attributes:
-        row: its row of the summary.
+        network: its network.
+        record: the module.
+        units: indices of its units.
         spectrum: its waves.
-        space: its numbers of state space and topology; None where they could not be measured.
+        states: state space and topology; None where they could not be measured.
         arrays: what pictures of these show.
         reason: why they could not be measured.
     """
 
-    row: Mapping[str, Any]
+    network: EvaluatedNetwork
+    record: ModuleRecord
+    units: np.ndarray
     spectrum: ModuleSpectrum
-    space: Mapping[str, Any] | None
+    states: StatesRecord | None
     arrays: xr.Dataset | None
     reason: str = ""
 
 
-def make(probes: Sequence[Probe]) -> Made:
-    """Spectrum, phases, embedding, rings and topology of the largest module of the first network that has one; numbers of all."""
-    shapes = [_shape(probe) for probe in probes]
-    drawn = next((k for k, shape in enumerate(shapes) if shape is not None), None)
-    if drawn is None:
-        raise InputError(
-            f"no module to look at in {', '.join(p.name for p in probes)}: no group of units shares a lattice"
-        )
-    shape = shapes[drawn]
-    assert shape is not None
-    rows = [_row(probe, shape) for probe, shape in zip(probes, shapes, strict=True)]
-    return Made(
+@dataclass(frozen=True)
+class ModuleRow:
+    """The largest module of a network with the topology of its states; None without one."""
+
+    network: str
+    module: ModuleRecord | None
+    length_spread: float | None
+    largest_angle_error_deg: float | None
+    topology: TopologyRecord | None
+
+
+@dataclass(frozen=True)
+class WaveRow:
+    """One of the module's three waves, and the ring of states along its direction.
+
+    `angle_deg` is that between this wave and the next; ring columns are None without rings.
+    """
+
+    network: str
+    direction: int
+    angle_deg: float
+    length_per_m: float
+    ring_correlation: float | None = None
+    ring_chance_95: float | None = None
+    ring_place_error_m: float | None = None
+
+
+@dataclass(frozen=True)
+class PointRow:
+    """A point of a picture: its numbers by column."""
+
+    numbers: dict[str, Any]
+
+
+def make(networks: Sequence[EvaluatedNetwork]) -> FigureDraft:
+    """Pictures of the largest module of the first network that has one, and numbers of all."""
+    modules = [found for network in networks if (found := _largest_module(network)) is not None]
+    if not modules:
+        names = ", ".join(n.name for n in networks)
+        raise InputError(f"no module to look at in {names}: no group of units shares a lattice")
+    by_name = {module.network.name: module for module in modules}
+    rows = [_module_row(n.name, by_name.get(n.name)) for n in networks]
+    waves = [row for module in modules for row in _wave_rows(module)]
+    return FigureDraft(
         title="state space of one module",
         paper=PAPER,
-        found=_found(rows),
-        claims=_claims(rows),
-        caveats=_caveats(rows, shapes),
-        tables={"": rows, "cells": _cell_rows(probes[drawn], shape)} | _picture_rows(shape),
-        figure=_draw(probes[drawn], shape),
-        networks=[p.name for p in probes],
+        found=_found(rows, waves),
+        claims=_claims(rows, waves),
+        caveats=_caveats(rows, modules),
+        tables={
+            "": rows,
+            "waves": waves,
+            "cells": _cells(modules[0]),
+            **_picture_rows(modules[0].arrays),
+        },
+        figure=_draw(modules[0]),
+        networks=[n.name for n in networks],
     )
 
 
-def _shape(probe: Probe) -> Shape | None:
-    if not probe.summary["modules"]:
+def _largest_module(network: EvaluatedNetwork) -> LargestModule | None:
+    if not network.summary.modules:
         return None
-    row = max(probe.summary["modules"], key=lambda m: m["n_units"])
-    data = probe.headline
-    units = np.flatnonzero(data["module"].values == row["module"])
-    rate = data["rate"].values[units].astype(np.float64)
-    vectors = np.array(row["vectors_m"], dtype=np.float64)
-    spectrum = module_spectrum(rate, bin_size_m=float(data.attrs["bin_size_m"]), vectors_m=vectors)
-    held = _held(probe, row)
-    return Shape(row, spectrum, *(held or _measured(probe, row, units, vectors)))
+    record = max(network.summary.modules, key=lambda m: m.n_units)
+    units = np.flatnonzero(network.data["module"].values == record.module)
+    spectrum = module_spectrum(
+        network.data["rate"].values[units].astype(np.float64),
+        bin_size_m=network.headline.bin_size_m,
+        vectors_m=np.array(record.vectors_m, dtype=np.float64),
+    )
+    states = _kept_states(network, record) or _new_states(network, record, units)
+    return LargestModule(network, record, units, spectrum, *states)
 
 
-def _held(probe: Probe, row: Mapping[str, Any]) -> tuple[Mapping[str, Any], xr.Dataset] | None:
+def _kept_states(
+    network: EvaluatedNetwork, module: ModuleRecord
+) -> tuple[StatesRecord, xr.Dataset] | None:
     """State space and topology as the run's own evaluation measured them, if it did."""
-    run, theory = probe.source.run, probe.summary.get("theory")
-    if run is None or not theory or not theory["state_space"]:
+    run, theory = network.run, network.summary.theory
+    if run is None or theory is None:
         return None
-    found = next(
-        (p for p in theory["state_space"]["populations"] if p["module"] == row["module"]), None
-    )
+    found = next((p for p in theory.state_space.populations if p.module == module.module), None)
     try:
         arrays = run.read_theory()
     except InputError:  # damaged: measured again
         return None
-    if found is None or arrays is None or found["name"] not in arrays.children:
+    if found is None or arrays is None or found.name not in arrays.children:
         return None
-    data = arrays[found["name"]].to_dataset()
-    # Written before the summary: of an evaluation that was cut off between them they are another's.
-    return (found, data) if data.sizes["landmark"] == found["topology"]["landmarks"] else None
+    data = arrays[found.name].to_dataset()
+    # Arrays are written before the summary: an evaluation that was interrupted between the two
+    # leaves arrays that do not belong to the summary.
+    return (found, data) if data.sizes["landmark"] == found.topology.landmarks else None
 
 
-def _measured(
-    probe: Probe, row: Mapping[str, Any], units: np.ndarray, vectors: np.ndarray
-) -> tuple[Mapping[str, Any] | None, xr.Dataset | None, str]:
-    config = probe.config.evaluation
-    states, places = probe.states(
-        "smooth",
-        float(probe.headline.attrs["arena_m"]),
-        walkers=WALKERS,
-        steps=config.walk_steps,
-        stream=6,
+def _new_states(
+    network: EvaluatedNetwork, module: ModuleRecord, units: np.ndarray
+) -> tuple[StatesRecord | None, xr.Dataset | None, str]:
+    config, progress = network.config.evaluation, network.named_progress()
+    states, places = network.states(
+        "smooth", network.headline.arena_m, walkers=WALKERS, steps=config.walk_steps, stream=6
     )
-    show = probe.report()
-    # The module's own units as a population that repeats by the module's lattice: the rest of the
+    # The module's units as a population that repeats by the module's lattice: the rest of the
     # network need not be measured.
     found = analyse_state_space(
         states[:, units],
         places,
         modules=[],
-        whole_vectors_m=vectors,
+        whole_vectors_m=np.array(module.vectors_m, dtype=np.float64),
         seed=config.seed,
         nulls=config.shuffles,
         controls=False,
-        progress=None if show is None else lambda done, total: show("topology", done, total),
+        progress=progress and (lambda done, total: progress("topology", done, total)),
     )
     if not found.summary.populations:
         return None, None, found.summary.skipped[0].reason
-    return (
-        found.summary.populations[0].model_dump(mode="json") | {"module": row["module"]},
-        found.arrays["population"].to_dataset(),
-        "",
+    return found.summary.populations[0], found.arrays["population"].to_dataset(), ""
+
+
+def _module_row(name: str, module: LargestModule | None) -> ModuleRow:
+    if module is None:
+        return ModuleRow(name, None, None, None, None)
+    lengths, angles = module.spectrum.lengths_per_m, module.spectrum.angles_deg
+    return ModuleRow(
+        network=name,
+        module=module.record,
+        length_spread=float((lengths.max() - lengths.min()) / lengths.mean()),
+        largest_angle_error_deg=float(np.abs(angles - 60).max()),
+        topology=None if module.states is None else module.states.topology,
     )
 
 
-def _row(probe: Probe, shape: Shape | None) -> dict[str, Any]:
-    if shape is None:
-        return {"network": probe.name, "units": 0}
-    spectrum, space = shape.spectrum, shape.space
-    lengths = spectrum.lengths_per_m
-    found: dict[str, Any] = {
-        "network": probe.name,
-        "module": shape.row["module"],
-        "units": shape.row["n_units"],
-        "spacing_m": shape.row["spacing_m"],
-        "axis_ratio": shape.row["axis_ratio"],
-        **{f"angle_{k + 1}_deg": float(a) for k, a in enumerate(spectrum.angles_deg)},
-        **{f"length_{k + 1}_per_m": float(v) for k, v in enumerate(lengths)},
-        "length_spread": float((lengths.max() - lengths.min()) / lengths.mean()),
-        "largest_angle_error_deg": float(np.abs(spectrum.angles_deg - 60).max()),
-        "phase_uniformity_p": shape.row["phase_uniformity_p"],
-        "phase_coverage": shape.row["phase_coverage"],
-    }
-    if space is not None:
-        topology, rings = space["topology"], space["rings"]
-        found |= {
-            "betti": topology["betti"],
-            "loops_p": topology["p_value"][1],
-            "voids_p": topology["p_value"][2],
-        }
-        found |= {"torus": topology["torus"], "torus_p": topology["torus_p_value"]}
-        for k in range(3 if rings else 0):
-            found |= {
-                f"ring_{k + 1}_correlation": rings["correlation"][k],
-                f"ring_{k + 1}_chance_95": rings["chance_95"][k],
-            }
-            found |= {f"ring_{k + 1}_place_error_m": rings["place_error_m"][k]}
-    return found
-
-
-def _cell_rows(probe: Probe, shape: Shape) -> list[dict[str, Any]]:
-    data = probe.headline
-    units = np.flatnonzero(data["module"].values == shape.row["module"])
+def _wave_rows(module: LargestModule) -> list[WaveRow]:
+    rings = None if module.states is None else module.states.rings
     return [
-        {
-            "network": probe.name,
-            "unit": int(data["unit"].values[u]),
-            "phase_1": float(data["phase"].values[u, 0]),
-        }
-        | {"phase_2": float(data["phase"].values[u, 1])}
-        | {f"wave_{k + 1}_phase_deg": float(shape.spectrum.phase_deg[i, k]) for k in range(3)}
-        for i, u in enumerate(units)
+        WaveRow(
+            network=module.network.name,
+            direction=k + 1,
+            angle_deg=float(module.spectrum.angles_deg[k]),
+            length_per_m=float(module.spectrum.lengths_per_m[k]),
+            ring_correlation=rings.correlation[k] if rings else None,
+            ring_chance_95=rings.chance_95[k] if rings else None,
+            ring_place_error_m=rings.place_error_m[k] if rings else None,
+        )
+        for k in range(3)
     ]
 
 
-def _picture_rows(shape: Shape) -> dict[str, list[dict[str, Any]]]:
+def _points(columns: Sequence[str], *arrays: np.ndarray) -> list[PointRow]:
+    rows = np.concatenate(arrays, axis=1).tolist()
+    return [PointRow(dict(zip(columns, row, strict=True))) for row in rows]
+
+
+def _cells(module: LargestModule) -> list[PointRow]:
+    """Phases of the units in the unit cell, and of the three waves."""
+    columns = ["phase_1", "phase_2", *(f"wave_{k}_phase_deg" for k in (1, 2, 3))]
+    phase = module.network.data["phase"].values[module.units]
+    points = _points(columns, phase, module.spectrum.phase_deg)
+    names = zip(module.record.units, points, strict=True)
+    return [
+        PointRow({"network": module.network.name, "unit": unit} | point.numbers)
+        for unit, point in names
+    ]
+
+
+def _picture_rows(data: xr.Dataset | None) -> dict[str, Table]:
     """The points of the pictures of the network that is drawn."""
-    if shape.arrays is None:
+    if data is None:
         return {}
-    data = shape.arrays
-    places = data["spectral_positions_m"].values
-    embedded = [
-        {"x_m": float(x), "y_m": float(y)}
-        | dict(zip(("axis_1", "axis_2", "axis_3"), map(float, point), strict=True))
-        for (x, y), point in zip(places, data["spectral"].values, strict=True)
-    ]
-    bars = [
-        dict(zip(("dimension", "birth", "death"), map(float, bar), strict=True))
-        for bar in data["bars"].values
-    ]
-    tables = {"embedding": embedded, "bars": bars}
+    axes = ("x_m", "y_m", "axis_1", "axis_2", "axis_3")
+    tables: dict[str, Table] = {
+        "embedding": _points(axes, data["spectral_positions_m"].values, data["spectral"].values),
+        "bars": _points(("dimension", "birth", "death"), data["bars"].values),
+    }
     if "rings" in data:
-        tables["rings"] = [
-            {"x_m": float(x), "y_m": float(y)}
-            | {
-                f"ring_{k + 1}_{part}": float(ring[k, i])
-                for k in range(3)
-                for i, part in enumerate(("re", "im"))
-            }
-            for (x, y), ring in zip(
-                data["rings_positions_m"].values, data["rings"].values, strict=True
-            )
-        ]
+        parts = [f"ring_{k}_{part}" for k in (1, 2, 3) for part in ("re", "im")]
+        places = data["rings_positions_m"].values
+        rings = data["rings"].values.reshape(len(places), -1)
+        tables["rings"] = _points(("x_m", "y_m", *parts), places, rings)
     return tables
 
 
-def _claims(rows: Sequence[Mapping[str, Any]]) -> list[Claim]:
-    def rings(row: Mapping[str, Any]) -> bool | None:
-        pairs = [
-            (row.get(f"ring_{k}_correlation"), row.get(f"ring_{k}_chance_95")) for k in (1, 2, 3)
-        ]
-        if any(value is None for pair in pairs for value in pair):
-            return None
-        return all(found > chance for found, chance in pairs)  # type: ignore[operator]
+def _claims(rows: Sequence[ModuleRow], waves: Sequence[WaveRow]) -> list[Claim]:
+    def uniform(row: ModuleRow) -> bool | None:
+        p = row.module.phase_uniformity_p if row.module else None
+        return None if p is None else p > LEAST_UNIFORMITY_P
 
-    def uniform(row: Mapping[str, Any]) -> bool | None:
-        p = row.get("phase_uniformity_p")
-        return None if p is None else bool(p > LEAST_UNIFORMITY_P)
+    def torus(row: ModuleRow) -> bool | None:
+        found = row.topology
+        return found.torus and found.betti == TORUS if found else None
+
+    def rings(row: ModuleRow) -> bool | None:
+        pairs = [(w.ring_correlation, w.ring_chance_95) for w in waves if w.network == row.network]
+        beyond = [None if r is None or chance is None else r > chance for r, chance in pairs]
+        return None if not beyond or None in beyond else all(beyond)
 
     return [
         Claim(
             f"three peaks 60 degrees apart (each angle within {MOST_ANGLE_DEG:g})",
-            tuple(within(r.get("largest_angle_error_deg"), 0, MOST_ANGLE_DEG) for r in rows),
+            tuple(within(r.largest_angle_error_deg, 0, MOST_ANGLE_DEG) for r in rows),
         ),
         Claim(
             f"peaks of one length (longest and shortest within {100 * MOST_LENGTH_SPREAD:.0f}%)",
-            tuple(within(r.get("length_spread"), 0, MOST_LENGTH_SPREAD) for r in rows),
+            tuple(within(r.length_spread, 0, MOST_LENGTH_SPREAD) for r in rows),
         ),
         Claim(
-            f"phases not told from uniform (p above {LEAST_UNIFORMITY_P:g})",
-            tuple(uniform(r) for r in rows),
+            f"phases compatible with uniform (p above {LEAST_UNIFORMITY_P:g})",
+            tuple(map(uniform, rows)),
         ),
         Claim(
-            "a torus: Betti numbers 1, 2, 1, beyond shuffles",
-            tuple(r["torus"] and r["betti"] == TORUS if "torus" in r else None for r in rows),
-            True,
+            "a torus: Betti numbers 1, 2, 1, beyond shuffles", tuple(map(torus, rows)), central=True
         ),
-        Claim(
-            "a ring along each of three directions, beyond chance", tuple(rings(r) for r in rows)
-        ),
+        Claim("a ring along each of three directions, beyond chance", tuple(map(rings, rows))),
     ]
 
 
-def _found(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    have = [r for r in rows if r["units"]]
-
-    def every(prefix: str, suffix: str) -> list[float | None]:
-        return [r.get(f"{prefix}_{k}_{suffix}") for r in have for k in (1, 2, 3)]
-
-    bettis = [betti_text(r["betti"]) for r in have if "betti" in r]
-    counts = ", ".join(
-        f"{b}" + (f" in {bettis.count(b)} of {len(bettis)}" if len(have) > 1 else "")
-        for b in dict.fromkeys(bettis)
-    )
+def _found(rows: Sequence[ModuleRow], waves: Sequence[WaveRow]) -> list[str]:
+    modules = [row.module for row in rows if row.module is not None]
+    names = ", ".join(row.network for row in rows if row.module is not None)
     text = [
-        f"Here, in the largest module of each of {counted(len(have), 'network')} ({', '.join(r['network'] for r in have)}; "
-        f"{spread([r['units'] for r in have], digits=0)} units, spacing {spread([r['spacing_m'] for r in have], 'm')}; medians, and ranges "
-        f"where they differ): angles between the peaks {spread(every('angle', 'deg'), 'degrees', 0)}, lengths of the waves apart by a share of "
-        f"{spread([r['length_spread'] for r in have])}, phases uniform with p {spread([r['phase_uniformity_p'] for r in have])}."
+        f"Here, in the largest module of each of {counted(len(modules), 'network')} "
+        f"({names}; {spread([m.n_units for m in modules], digits=0)} "
+        f"units, spacing {spread([m.spacing_m for m in modules], 'm')}; medians, and ranges where "
+        "they differ): angles between the peaks "
+        f"{spread([w.angle_deg for w in waves], 'degrees', 0)}, lengths of the waves apart by a "
+        f"share of {spread([r.length_spread for r in rows])}, phases uniform with p "
+        f"{spread([m.phase_uniformity_p for m in modules])}."
     ]
-    tested = dict.fromkeys(p_text(r["torus_p"]) for r in have if r.get("torus_p") is not None)
-    if bettis:
+    topologies = [row.topology for row in rows if row.topology is not None]
+    if topologies:
+        bettis = [betti_text(topology.betti) for topology in topologies]
+        counts = ", ".join(
+            betti + (f" in {bettis.count(betti)} of {len(bettis)}" if len(modules) > 1 else "")
+            for betti in dict.fromkeys(bettis)
+        )
+        known = (t.torus_p_value for t in topologies if t.torus_p_value is not None)
+        tested = "; ".join(dict.fromkeys(map(p_text, known)))
         text.append(
-            f"Betti numbers {counts}, p against shuffles {'; '.join(tested) or 'not known'}; "
-            f"correlation of the angle on a ring with the place's phase {spread(every('ring', 'correlation'))}."
+            f"Betti numbers {counts}, p against shuffles {tested or 'not known'}; "
+            "correlation of the angle on a ring with the place's phase "
+            f"{spread([w.ring_correlation for w in waves])}."
         )
     return text
 
 
-def _caveats(rows: Sequence[Mapping[str, Any]], shapes: Sequence[Shape | None]) -> list[str]:
+def _caveats(rows: Sequence[ModuleRow], modules: Sequence[LargestModule]) -> list[str]:
     text = [
-        "The embedding is a picture, the Betti numbers are the test; p-values have the resolution of their shuffles."
+        "The embedding is a picture, the Betti numbers are the test; p-values have the resolution "
+        "of their shuffles."
     ]
-    without = [r["network"] for r in rows if not r["units"]]
+    without = [r.network for r in rows if r.module is None]
     if without:
         text.append(f"No module was found in {', '.join(without)}.")
-    text += [
-        f"Topology not measured in {r['network']}: {s.reason}."
-        for r, s in zip(rows, shapes, strict=True)
-        if s is not None and s.reason
+    return text + [
+        f"Topology not measured in {m.network.name}: {m.reason}." for m in modules if m.reason
     ]
-    return text
 
 
-def _draw(probe: Probe, shape: Shape) -> Figure:
+def _draw(module: LargestModule) -> Figure:
+    record, spectrum, network = module.record, module.spectrum, module.network
     figure = Figure(figsize=(10.5, 8.4))
     figure.suptitle(
-        f"{probe.name}: module {shape.row['module']}, {shape.row['n_units']} units, spacing {shape.row['spacing_m']:.2f} m",
+        f"{network.name}: module {record.module}, {record.n_units} units, "
+        f"spacing {record.spacing_m:.2f} m",
         fontsize=9,
     )
     power, phases, diagram = (figure.add_subplot(3, 3, k) for k in (1, 2, 3))
-    draw_power(power, shape.row, shape.spectrum)
-    power.set_title(
-        power.get_title().split("\n")[-1]
-        + "\n"
-        + f"lengths {', '.join(f'{v:.2f}' for v in shape.spectrum.lengths_per_m)} per metre"
-    )
-    power.set_ylabel("waves per metre, y")
-    mine = probe.headline["module"].values == shape.row["module"]
-    draw_phases(phases, shape.row, probe.headline["phase"].values[mine])
+    draw_power(power, record.model_dump(), spectrum)  # TRANSITION
+    angles = power.get_title().split("\n")[-1]
+    lengths = ", ".join(f"{v:.2f}" for v in spectrum.lengths_per_m)
+    power.set(title=f"{angles}\nlengths {lengths} per metre", ylabel="waves per metre, y")
+    draw_phases(phases, record.model_dump(), network.data["phase"].values[module.units])
     phases.set_anchor("C")
     phases.set_ylabel("y (m)")
-    if shape.space is None or shape.arrays is None:
+    if module.states is None or module.arrays is None:
         diagram.set_axis_off()
-        diagram.text(
-            0.5,
-            0.5,
-            f"topology not measured:\n{shape.reason}",
-            transform=diagram.transAxes,
-            ha="center",
-            color="0.35",
-        )
+        note(diagram, f"topology not measured:\n{module.reason}")
         return figure
-    draw_diagram(diagram, shape.arrays, shape.space)
+    states = module.states.model_dump()  # TRANSITION
+    draw_diagram(diagram, module.arrays, states)
     for k in range(3):
-        _draw_embedding(figure.add_subplot(3, 3, 4 + k, projection="3d"), shape.arrays, k)
+        _draw_embedding(figure.add_subplot(3, 3, 4 + k, projection="3d"), module.arrays, k)
         ring = figure.add_subplot(3, 3, 7 + k)
-        draw_ring(ring, shape.arrays, shape.space, k)
+        draw_ring(ring, module.arrays, states, k)
         ring.set(xlabel="cosine part", ylabel="sine part")
     return figure
 
 
 def _draw_embedding(ax: Any, data: xr.Dataset, direction: int) -> Axes:
-    """Spectral embedding of the first six principal components, coloured by the phase along one of the lattice's three directions."""
+    """Spectral embedding, coloured by the phase along one of the lattice's three directions."""
     waves = DIRECTIONS @ np.linalg.inv(np.reshape(data.attrs["vectors_m"], (2, 2))).T
     phase = np.mod(data["spectral_positions_m"].values @ waves[direction], 1.0)
-    drawn = ax.scatter(
-        *data["spectral"].values.T, c=phase, cmap=PHASE_COLOURS, vmin=0, vmax=1, s=3, linewidths=0
-    )
+    points = data["spectral"].values.T
+    drawn = ax.scatter(*points, c=phase, cmap=PHASE_COLOURS, vmin=0, vmax=1, s=3, linewidths=0)
     ax.set(xticks=[], yticks=[], zticks=[])
-    ax.set_title(
-        f"PCA to 6, spectral embedding to 3\ncoloured by the phase along direction {direction + 1}",
-        fontsize=7,
-    )
+    title = "PCA to 6, spectral embedding to 3\ncoloured by the phase along direction"
+    ax.set_title(f"{title} {direction + 1}", fontsize=7)
     ax.set_box_aspect((1, 1, 1), zoom=1.15)
     ax.view_init(elev=25, azim=-60)
-    ax.figure.colorbar(
-        drawn, ax=ax, shrink=0.6, pad=0.02, ticks=[0, 0.5, 1], label="phase (cycles)"
-    )
+    colours = {"ticks": [0, 0.5, 1], "label": "phase (cycles)"}
+    ax.figure.colorbar(drawn, ax=ax, shrink=0.6, pad=0.02, **colours)
     return ax

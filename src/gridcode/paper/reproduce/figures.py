@@ -4,21 +4,17 @@ import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 
 from gridcode.errors import InputError
-from gridcode.paper.claims import Made, Reproduction, write
+from gridcode.paper.claims import FigureDraft, Reproduction, write
 from gridcode.paper.reproduce import fig4, fig5, fig6, fig7, fig9
-from gridcode.paper.reproduce.evaluated import Probe
-from gridcode.paper.reproduce.sources import open_sources
+from gridcode.paper.reproduce.evaluated_network import EvaluatedNetwork, Progress, open_networks
 from gridcode.report.style import STYLE
 from gridcode.runs.run import Run
 
-Progress = Callable[[str, int, int], None]
-
-FROM_NETWORKS: dict[str, Callable[[Sequence[Probe]], Made]] = {
+FROM_NETWORKS: dict[str, Callable[[Sequence[EvaluatedNetwork]], FigureDraft]] = {
     "fig4": fig4.make,
     "fig5": fig5.make,
     "fig6": fig6.make,
@@ -62,36 +58,28 @@ def reproduce(
     if figure not in FIGURES:
         raise InputError(f"there is no '{figure}' to reproduce: choose {', '.join(FIGURES)}")
     folder = Path(out) if out is not None else Path("reproduced") / figure
-    # Made first: whoever waits minutes for an evaluation should not learn afterwards that there is
-    # no place for it.
+    # Made first: the evaluation takes minutes, and would be lost.
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot make the folder '{folder}': {error.strerror or error}") from None
-    options: Any = STYLE | {"figure.dpi": 150, "pdf.fonttype": 42}
-    with mpl.rc_context(options):
+    with mpl.rc_context(STYLE | {"figure.dpi": 150, "pdf.fonttype": 42}):
         if figure == "fig7":
-            if runs is not None and len(runs) != 1:
-                raise InputError(
-                    f"fig7 takes one folder, that of `gridcode ablate`, not {len(runs)}"
-                )
-            made = fig7.make(
-                None
-                if runs is None
-                else Path(runs[0].folder if isinstance(runs[0], Run) else runs[0]),
-                progress,
-            )
-        else:
-            probes = [Probe(source, progress) for source in open_sources(runs)]
-            if runs is None and figure in DRAWN_BY_MODULES:
-                probes.sort(key=lambda probe: -probe.summary["headline"]["n_independent_modules"])
-            made = FROM_NETWORKS[figure](probes)
-            if runs is None and figure in DRAWN_BY_MODULES and len(probes) > 1:
-                made = dataclasses.replace(
-                    made,
-                    caveats=[
-                        *made.caveats,
-                        "Of the packaged networks that with most independent modules is drawn.",
-                    ],
-                )
-        return write(figure, made, folder)
+            return write(figure, fig7.make(_ablation(runs), progress), folder)
+        networks = open_networks(runs, progress)
+        by_modules = runs is None and figure in DRAWN_BY_MODULES and len(networks) > 1
+        if by_modules:
+            networks.sort(key=lambda network: -network.summary.n_independent_modules)
+        draft = FROM_NETWORKS[figure](networks)
+        if by_modules:
+            chosen = "Of the packaged networks that with most independent modules is drawn."
+            draft = dataclasses.replace(draft, caveats=[*draft.caveats, chosen])
+        return write(figure, draft, folder)
+
+
+def _ablation(runs: Sequence[Run | str | os.PathLike[str]] | None) -> Path | None:
+    if runs is None:
+        return None
+    if len(runs) != 1:
+        raise InputError(f"fig7 takes one folder, that of `gridcode ablate`, not {len(runs)}")
+    return runs[0].folder if isinstance(runs[0], Run) else Path(runs[0])
