@@ -51,3 +51,21 @@ def test_command_lines_parse(line):
     if len(words) == 1 or words[1].isupper() or "(" in line:
         return
     make_parser().parse_args(words)
+
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "log.md"], ids=str)
+def test_links_and_modules_of_the_docs_are_there(page):
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text):
+        assert (page.parent / target).exists(), target
+    for name in set(re.findall(r"gridcode((?:\.[a-z_]+)+)", text)):
+        parts = name.strip(".").split(".")
+        here = ROOT / "src" / "gridcode"
+        if parts[0] in dir(gridcode) and not (here / parts[0]).is_dir():
+            continue
+        while parts and (here / parts[0]).is_dir():
+            here = here / parts.pop(0)
+        assert not parts or (here / f"{parts[0]}.py").is_file() or here.name != "gridcode", name
