@@ -38,7 +38,9 @@ def modules_of(path):
     """Every module of the package that a file imports, inside functions too."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "gridcode")
+            yield from (
+                alias.name for alias in node.names if alias.name.split(".")[0] == "gridcode"
+            )
         elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "gridcode":
             for alias in node.names:
                 inner = ROOT.joinpath(*node.module.split(".")[1:], alias.name)
