@@ -6,6 +6,6 @@ import gridcode
 
 run = gridcode.train(gridcode.load_config("quick").override({"seed": 3}), out="runs/five-lines")
 evaluation = gridcode.evaluate(run)
-print(evaluation.summary["headline"])
+print(evaluation.summary.verdict)
 evaluation.headline()["rate"].isel(unit=slice(0, 8)).plot(col="unit", col_wrap=4)
 plt.savefig("five_lines.png")

@@ -13,11 +13,6 @@ configs = gridcode.variants(
 # On a CPU one network per core; on a GPU all in one program. Called again, it resumes where it
 # stopped.
 for run in gridcode.train_many(configs, out="runs/many"):
-    headline = gridcode.evaluate(run).summary["headline"]
-    print(
-        run.folder.name,
-        "loss",
-        round(run.metrics()[-1]["loss"], 3),
-        "lattice share",
-        headline["lattice_share"],
-    )
+    headline = gridcode.evaluate(run).summary.headline
+    loss = run.metrics()[-1]["loss"]
+    print(f"{run.folder.name}: loss {loss:.3f}, lattice share {headline.lattice_share:.2f}")

@@ -3,7 +3,6 @@
 import numpy as np
 
 import gridcode
-from gridcode.analysis.population import population_summary, population_verdict
 from gridcode.analysis.synthetic import bin_centres, lattice_cell, noise_maps
 from gridcode.recordings.recording import recording_from_maps
 
@@ -35,8 +34,7 @@ maps = np.concatenate(
 # takes a path with spikes or activity.
 recording = recording_from_maps(maps, bin_size_m=0.06)
 population = gridcode.score(recording, nulls=200)
-summary = population_summary(population)
-print(population_verdict(summary))
-for row in summary["units"][::5]:
-    print(row["unit"], row["type"], row["grid_score"], row["p_value"], row["evidence"])
+print(population.summary.verdict)
+for unit in population.summary.units[::5]:
+    print(unit.unit, unit.type, unit.grid_score, unit.p_value, unit.evidence)
 gridcode.write_score_report(population, "cells.html", recording=recording, title="planted cells")

@@ -11,6 +11,7 @@ from scipy import stats
 import gridcode
 from gridcode import InputError, TrainingError
 from gridcode.cli import main
+from gridcode.packaged import pretrained
 from gridcode.paper.ablation import score, training
 from gridcode.paper.ablation.rows import RunRow, Verdict
 from gridcode.paper.ablation.training import AblationRun, Trained, plan_runs, train_ablation
@@ -25,7 +26,6 @@ from gridcode.paper.ablation.variants import (
 from gridcode.paper.ablation.verdicts import cliffs_delta, judge_expectations, rank_correlation
 from gridcode.paper.ablation.words import paragraph
 from gridcode.paper.tables import read_table, table_text
-from gridcode.packaged import pretrained
 from gridcode.training import loop
 
 SMALL = {

@@ -274,7 +274,9 @@ def test_a_click_on_a_unit_shows_its_page_and_the_keyboard_leads_on(runs, watche
     )
     wait_until_drawn(page, "dialog .unit-pictures canvas")
     page.locator("dialog .unit-pictures canvas").first.hover()
-    assert re.search(r"x [\d.]+ m, y [\d.]+ m: ", page.locator("dialog .pointed").first.inner_text())
+    assert re.search(
+        r"x [\d.]+ m, y [\d.]+ m: ", page.locator("dialog .pointed").first.inner_text()
+    )
     page.get_by_role("button", name="Next unit").focus()
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")  # again, without looking for the button
@@ -315,7 +317,7 @@ def test_a_map_on_the_page_is_the_map_that_was_measured(runs, watched):
     page = watched().open((runs / "grown" / "report.html").as_uri())
     wait_until_drawn(page, ".tile canvas", colours=2)
     run = gridcode.Run(runs / "grown")
-    cells = run.read_maps(run.read_summary()["headline"]["group"])
+    cells = run.read_maps(run.read_summary().headline.group)
     colours = 255 * mpl.colormaps["viridis"](np.linspace(0, 1, 256))[:, :3]
     for tile in (0, 20, 40):  # units of the module: their maps are not nearly empty
         unit = int(

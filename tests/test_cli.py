@@ -30,7 +30,7 @@ def test_train_evaluate_report_and_resume(tmp_path, capsys):
     )
     summary = json.loads(capsys.readouterr().out)
     assert [a["arena_m"] for a in summary["arenas"]] == [1.0, 1.2]
-    assert summary["space"] is None and summary["headline"]["settings"]["nulls"] == 99
+    assert summary["space"] is None and summary["settings"]["nulls"] == 99
     assert (
         main(
             [

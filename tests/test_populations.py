@@ -330,7 +330,7 @@ def test_one_seed_of_the_preset_modules_grows_three_independent_modules_of_diffe
         "history": False,
     }
     summary = gridcode.evaluate(run, config=config.override(few).evaluation).summary
-    spacings = [module["spacing_m"] for module in summary["modules"]]
-    assert summary["headline"]["n_independent_modules"] == 3
+    spacings = [module.spacing_m for module in summary.modules]
+    assert summary.n_independent_modules == 3
     assert max(spacings) > 1.5 * min(spacings)
-    assert all(module["axis_ratio"] > 0.85 for module in summary["modules"])
+    assert all(module.axis_ratio > 0.85 for module in summary.modules)

@@ -92,7 +92,7 @@ def test_unpacks_into_a_run(run, library, tmp_path):
     )
     gridcode.train(out=unpacked.folder)  # at its end already: nothing is trained
     summary = gridcode.evaluate(unpacked, config=run.config.evaluation).summary
-    assert summary["headline"]["types"] == found.scores["types"]
+    assert summary.types == found.scores["types"]
     assert gridcode.write_report(unpacked).is_file()
     with pytest.raises(gridcode.InputError, match="exists already"):
         found.unpack(tmp_path / "run")

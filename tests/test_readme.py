@@ -5,9 +5,9 @@ import shlex
 from pathlib import Path
 
 import pytest
+from gridcode.cli.parser import make_parser
 
 import gridcode
-from gridcode.cli.parser import make_parser
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

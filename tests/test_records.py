@@ -113,9 +113,9 @@ def test_a_summary_survives_json():
     [
         ({"format": 2}, "evaluated by an earlier version"),
         ({"format": 99}, "evaluated by a later version"),
-        ({"modules": 5}, "damaged .modules"),
+        ({"modules": 5}, r"damaged .modules"),
         ({"units": [{"unit": 1}]}, r"damaged .units.0"),
-        ({"settings": {"null": "x"}}, "damaged .settings"),
+        ({"settings": {"null": "x"}}, r"damaged .settings"),
     ],
 )
 def test_other_versions_and_damage_are_one_line(change, message):
@@ -127,7 +127,7 @@ def test_other_versions_and_damage_are_one_line(change, message):
 
 @pytest.mark.parametrize("data", ["", "{", "[]", "5", '{"headline": 5}', "[" * 100_000])
 def test_what_is_no_summary_is_refused(data):
-    with pytest.raises(InputError, match="damaged|earlier"):
+    with pytest.raises(InputError, match=r"damaged|earlier"):
         Summary.from_json(data)
 
 

@@ -1,4 +1,5 @@
 import functools
+import io
 
 import matplotlib as mpl
 import numpy as np
@@ -7,7 +8,6 @@ import xarray as xr
 from matplotlib import _pylab_helpers
 from matplotlib.figure import Figure
 from PIL import Image
-from rich.console import Console
 
 from gridcode.analysis import text
 from gridcode.analysis.evaluate import evaluate_system

@@ -7,7 +7,8 @@ import pytest
 import xarray as xr
 
 import gridcode
-from gridcode.analysis.population import analyse_population, population_summary, population_verdict
+from gridcode.analysis import text
+from gridcode.analysis.population import analyse_population
 from gridcode.analysis.synthetic import bin_centres, lattice_cell, noise_maps, place_cell
 from gridcode.cli import main
 from gridcode.world.walks import smooth_walk
@@ -55,44 +56,42 @@ def test_two_modules_among_junk(mixed):
     before = mixed.copy()
     population = score(mixed)
     np.testing.assert_array_equal(mixed, before)
-    summary = population_summary(population)
+    summary = population.summary
     json.dumps(summary, allow_nan=False)
-    assert summary["n_modules"] == 2 and summary["n_independent_modules"] == 2
-    small, large = summary["modules"]
-    assert small["spacing_m"] == pytest.approx(0.4, rel=0.02) and large[
+    assert summary.n_modules == 2 and summary.n_independent_modules == 2
+    small, large = summary.modules
+    assert small.spacing_m == pytest.approx(0.4, rel=0.02) and large[
         "spacing_m"
     ] == pytest.approx(0.62, rel=0.02)
-    assert small["orientation_deg"] == pytest.approx(10, abs=1) and set(small["units"]) <= set(
+    assert small.orientation_deg == pytest.approx(10, abs=1) and set(small.units) <= set(
         range(8)
     )
-    assert set(large["units"]) <= set(range(8, 16)) and len(large["units"]) >= 7
-    kinds = [row["type"] for row in summary["units"]]
+    assert set(large.units) <= set(range(8, 16)) and len(large.units) >= 7
+    kinds = [row.type for row in summary.units]
     assert (
         kinds[:16].count("hexagonal") >= 15 and kinds[20] == "place-like" and kinds[21] == "silent"
     )
     assert not set(kinds[16:20]) & {"hexagonal", "square"}
-    assert summary["units"][21]["grid_score"] is None and summary["units"][21]["reason"] == "silent"
-    assert "2 modules" in population_verdict(summary)
+    assert summary.units[21].grid_score is None and summary.units[21].reason == "silent"
+    assert "2 modules" in text.verdict(summary)
 
 
 def test_noise_has_no_modules(rng):
-    summary = population_summary(score(noise_maps(40, 40, correlation_bins=2.5, generator=rng)))
-    assert summary["n_modules"] == 0 and summary["modules"] == []
+    summary = score(noise_maps(40, 40, correlation_bins=2.5, generator=rng)).summary
+    assert summary.n_modules == 0 and summary.modules == ()
     assert (
-        sum(row["p_value"] is not None and row["p_value"] <= 0.01 for row in summary["units"]) <= 3
+        sum(row.p_value is not None and row.p_value <= 0.01 for row in summary.units) <= 3
     )
     assert (
-        summary["types"]["hexagonal"]
-        + summary["types"]["sheared hexagonal"]
-        + summary["types"]["square"]
+        summary.types["hexagonal"]
+        + summary.types["sheared hexagonal"]
+        + summary.types["square"]
         <= 2
     )
-    assert "No modules" in population_verdict(summary)
+    assert "no modules" in text.verdict(summary)
     # These maps are smooth without a cell's doing, which no test of the map alone can know; the
     # verdict says what it took for place.
-    assert summary["settings"][
-        "spatial_test"
-    ] == "Moran's I" and "smoothed beforehand" in population_verdict(summary)
+    assert summary.settings.spatial_test == "Moran's I" and "smoothed before" in text.details(summary)
 
 
 def test_phases_are_where_the_fields_are(rng):
@@ -110,12 +109,12 @@ def test_phases_are_where_the_fields_are(rng):
 def test_turned_maps_are_the_same_cells(rng):
     maps = module(0.5, 6, rng)
     one, two = (
-        population_summary(score(m)) for m in (maps, maps.transpose(0, 2, 1)[:, ::-1].copy())
+        score(m).summary for m in (maps, maps.transpose(0, 2, 1)[:, ::-1].copy())
     )
-    assert one["n_modules"] == two["n_modules"] == 1
-    assert one["modules"][0]["spacing_m"] == pytest.approx(two["modules"][0]["spacing_m"], rel=0.01)
+    assert one.n_modules == two.n_modules == 1
+    assert one.modules[0].spacing_m == pytest.approx(two.modules[0].spacing_m, rel=0.01)
     difference = (
-        one["modules"][0]["orientation_deg"] - two["modules"][0]["orientation_deg"] + 90
+        one.modules[0].orientation_deg - two.modules[0].orientation_deg + 90
     ) % 60
     assert min(difference, 60 - difference) < 1
 
@@ -229,8 +228,8 @@ def test_odd_populations(rng):
             np.rint(9 * cell.clip(0)),
         ]
     )
-    summary = population_summary(score(odd))
-    assert [row["type"] for row in summary["units"]] == [
+    summary = score(odd).summary
+    assert [row.type for row in summary.units] == [
         "hexagonal",
         "silent",
         "silent",
@@ -238,10 +237,10 @@ def test_odd_populations(rng):
         "hexagonal",
     ]
     # Activations may be negative throughout.
-    (below,) = population_summary(score(cell - 3))["units"]
-    assert below["type"] == "hexagonal" and below["information_bits"] is None
+    (below,) = score(cell - 3).summary.units
+    assert below.type == "hexagonal" and below.information_bits is None
     with pytest.raises(gridcode.InputError):
         score(np.full((2, 9, 9), np.inf))
-    assert population_summary(score(cell[:, :30]))["units"][0]["spacing_m"] == pytest.approx(
+    assert score(cell[:, :30]).summary.units[0].spacing_m == pytest.approx(
         0.5, rel=0.03
     )

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from gridcode.api.verbs import evaluate, load_network, train, train_many
     from gridcode.config import Config, load_config
     from gridcode.errors import GridcodeError, InputError, TrainingError
-    from gridcode.paper.ablation import AblationResult, ablate
     from gridcode.packaged import Pretrained, pretrained, pretrained_names
+    from gridcode.paper.ablation import AblationResult, ablate
     from gridcode.recordings.examples import example_cells
     from gridcode.report.plot import plot
     from gridcode.runs.history import map_training

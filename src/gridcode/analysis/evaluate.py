@@ -33,7 +33,6 @@ from gridcode.world.walks import WALKS
 LARGEST_ARENA_M = 12.0
 # The arena must hold enough periods of this share of the units on lattices.
 WIDEST_SHARE = 0.9
-SUMMARY_FORMAT = 3  # TRANSITION
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,6 @@ from gridcode.analysis.records import (
     SettingsRecord,
     Summary,
     UnitRecord,
-    rounded,
 )
 from gridcode.errors import InputError
 
@@ -40,7 +39,6 @@ SMALLEST_P = 1e-12
 # Three scores are looked at for each unit, so that p has to reach a third of its level.
 FEWEST_NULLS = 99
 LEAST_LEVEL = 0.001
-number = rounded
 
 
 def score_dataset(data: xr.Dataset, *, smoothing_bins: float, silent_below: float) -> xr.Dataset:
@@ -339,14 +337,3 @@ def _module_record(
         phase_coverage=coverage,
         units=[names[u] for u in module.units],
     )
-
-
-# TRANSITION
-def population_summary(population: Population) -> Summary:
-    """The summary."""
-    return population.summary
-
-
-def population_verdict(summary: Summary) -> str:
-    """The details."""
-    return text.details(summary)

@@ -3,7 +3,7 @@
 config = gridcode.load_config("quick").override({"seed": 3})
 run = gridcode.train(config, out="runs/a")
 evaluation = gridcode.evaluate(run)
-print(evaluation.summary["headline"])
+print(evaluation.summary.verdict)
 gridcode.write_report(run)
 """
 

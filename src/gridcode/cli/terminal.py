@@ -1,6 +1,7 @@
 """Tables on the terminal: what the commands print for people."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -9,6 +10,7 @@ from rich.table import Table
 
 from gridcode.analysis import text
 from gridcode.analysis.records import Summary
+from gridcode.analysis.records.base import Quartiles
 from gridcode.api.comparison import Comparison
 from gridcode.display import printable
 
@@ -22,25 +24,38 @@ def wide_console() -> Console:
     return console
 
 
+def print_table(
+    console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1
+) -> None:
+    """Print a table; the first columns (`left` of them) are flush left, the others right."""
+    table = Table(box=None, pad_edge=False)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number < left else "right")
+    for row in rows:
+        table.add_row(*(escape(printable(cell)) for cell in row))
+    console.print(table, highlight=False)
+
+
 def print_summary(summary: Summary) -> None:
     """Print an evaluation: scores by arena, modules, and what was found in words."""
-    table = Table(box=None, pad_edge=False)
-    for column in ("walk, arena", "active", "median score", "spacing (m)", "stability", "visited"):
-        table.add_column(column, justify="left" if column == "walk, arena" else "right")
-    for row in summary["arenas"]:
-        table.add_row(
-            f"{row['walk']}, {row['arena_m']:g} m",
-            f"{row['active_units']}/{row['units']}",
-            *(
-                f"{row[name][1]:.2f}" if row[name] else "-"
-                for name in ("minmax_quartiles", "spacing_m_quartiles", "stability_quartiles")
-            ),
-            _percent(row["visited_share"]),
-        )
     console = wide_console()
-    console.print(table, highlight=False)
+    print_table(
+        console,
+        ("walk, arena", "active", "median score", "spacing (m)", "stability", "visited"),
+        [
+            (
+                f"{arena.walk}, {arena.arena_m:g} m",
+                f"{arena.active_units}/{arena.units}",
+                _median(arena.minmax_quartiles),
+                _median(arena.spacing_m_quartiles),
+                _median(arena.stability_quartiles),
+                text.percent(arena.visited_share),
+            )
+            for arena in summary.arenas
+        ],
+    )
     print_modules(console, summary)
-    console.print(escape(text.verdict(summary)), highlight=False)
+    console.print(escape(summary.verdict), highlight=False)
     console.print(escape(text.details(summary)), highlight=False)
     if summary.theory:
         console.print(escape(" ".join(text.deep_sentences(summary.theory))), highlight=False)
@@ -48,73 +63,54 @@ def print_summary(summary: Summary) -> None:
 
 def print_units(console: Console, summary: Summary) -> None:
     """Print a row for every unit of a scored population."""
-    table = Table(box=None, pad_edge=False)
-    columns = {
-        "unit": "unit", "type": "type", "module": "module", "grid score": "grid_score", "p": "p_value", "any lattice p": "any_lattice_p_value",
-        "spacing (m)": "spacing_m", "orientation (deg)": "orientation_deg", "axis ratio": "axis_ratio", "fields": "field_count",
-        "bits": "information_bits", "stability": "stability",
-    }  # fmt: skip
-    for column in columns:
-        table.add_column(column, justify="left" if column in ("unit", "type") else "right")
-    for row in summary["units"]:
-        cells = []
-        for key in columns.values():
-            value = row[key]
-            if value is None:
-                cells.append("-")
-            elif isinstance(value, str):
-                cells.append(escape(printable(value)))
-            elif key in ("unit", "module", "field_count"):
-                cells.append(f"{value:.0f}")
-            else:
-                cells.append(
-                    f"{value:.2g}"
-                    if key.endswith("p_value")
-                    else f"{value:.3f}"
-                    if key == "spacing_m"
-                    else f"{value:.2f}"
-                )
-        table.add_row(*cells)
-    console.print(table, highlight=False)
+    columns = (
+        *("unit", "type", "module", "grid score", "p", "any lattice p", "spacing (m)"),
+        *("orientation (deg)", "axis ratio", "fields", "bits", "stability"),
+    )
+    rows = [
+        (
+            str(unit.unit),
+            unit.type,
+            "-" if unit.module is None else str(unit.module),
+            _fixed(unit.grid_score),
+            text.p_text(unit.p_value),
+            text.p_text(unit.any_lattice_p_value),
+            _fixed(unit.spacing_m, 3),
+            _fixed(unit.orientation_deg),
+            _fixed(unit.axis_ratio),
+            _fixed(unit.field_count, 0),
+            _fixed(unit.information_bits),
+            _fixed(unit.stability),
+        )
+        for unit in summary.units
+    ]
+    print_table(console, columns, rows, left=2)
 
 
 def print_modules(console: Console, summary: Summary) -> None:
     """Print a row for every module, nothing where there is none."""
-    if not summary["modules"]:
-        return
-    table = Table(box=None, pad_edge=False)
-    for column in (
-        "module",
-        "units",
-        "spacing (m)",
-        "orientation (deg)",
-        "axis ratio",
-        "p",
-        "phases uniform, p",
-    ):
-        table.add_column(column, justify="right")
-    for row in summary["modules"]:
-        numbers = (
-            f"{row['spacing_m']:.3f}",
-            f"{row['orientation_deg']:.1f}",
-            f"{row['axis_ratio']:.2f}",
+    rows = [
+        (
+            str(module.module),
+            str(module.n_units),
+            _fixed(module.spacing_m, 3),
+            _fixed(module.orientation_deg, 1),
+            _fixed(module.axis_ratio),
+            text.p_text(module.p_value),
+            text.p_text(module.phase_uniformity_p),
         )
-        table.add_row(
-            str(row["module"]),
-            str(row["n_units"]),
-            *numbers,
-            _short(row["p_value"]),
-            _short(row["phase_uniformity_p"]),
-        )
-    console.print(table, highlight=False)
+        for module in summary.modules
+    ]
+    columns = ("module", "units", "spacing (m)", "orientation (deg)", "axis ratio", "p")
+    if rows:
+        print_table(console, (*columns, "phases uniform, p"), rows, left=0)
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """Print what differs between runs: settings first, then headline numbers; a column for each run."""
+    """Print what differs between runs: settings, then headline numbers; a column for each run."""
     results = comparison.results
-    lines: list[tuple[str, list[str]]] = [
-        (key, [_as_setting(value) for value in values])
-        for key, values in comparison.settings.items()
+    settings = [
+        (key, *(_setting(value) for value in values)) for key, values in comparison.settings.items()
     ]
     numbers = {
         "active units": [f"{row['active']}/{row['units']}" for row in results],
@@ -133,30 +129,24 @@ def print_comparison(comparison: Comparison) -> None:
         "loss": ["-" if row["loss"] is None else f"{row['loss']:.4f}" for row in results],
     }
     console = wide_console()
-    console.width = max(
-        console.width, 26 + sum(max(22, len(name) + 2) for name in comparison.names)
-    )
-    for title, rows in (("settings that differ", lines), ("results", list(numbers.items()))):
-        if not rows:
-            console.print("all settings are the same", highlight=False)
-            continue
-        table = Table(box=None, pad_edge=False)
-        table.add_column(title)
-        for name in comparison.names:
-            table.add_column(escape(printable(name)), justify="right")
-        for name, cells in rows:
-            table.add_row(name, *(escape(printable(cell)) for cell in cells))
-        console.print(table, highlight=False)
-        console.print()
+    wanted = 26 + sum(max(22, len(name) + 2) for name in comparison.names)
+    console.width = max(console.width, wanted)
+    if settings:
+        print_table(console, ("settings that differ", *comparison.names), settings)
+    else:
+        console.print("all settings are the same", highlight=False)
+    console.print()
+    rows = [(name, *cells) for name, cells in numbers.items()]
+    print_table(console, ("results", *comparison.names), rows)
 
 
-def _as_setting(value: Any) -> str:
-    return json.dumps(value) if not isinstance(value, str) else value
+def _setting(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0%}"
+def _median(quartiles: Quartiles | None) -> str:
+    return "-" if quartiles is None else _fixed(quartiles[1])
 
 
-def _short(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2g}"
+def _fixed(value: float | None, digits: int = 2) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gridcode.analysis import text
+from gridcode.analysis.cells.celltypes import LATTICE_TYPES
 from gridcode.analysis.records import ModuleRecord, Summary
 from gridcode.analysis.records.topology import StateSpaceRecord
 from gridcode.config import Config
@@ -165,7 +166,7 @@ def run_row(
     return row | {
         "active": len(summary.units) - types["silent"],
         "hexagonal": types["hexagonal"],
-        "lattice": sum(types[kind] for kind in text.LATTICES),
+        "lattice": sum(types[kind] for kind in LATTICE_TYPES),
         "band": types["band"],
         "modules": summary.n_modules,
         "independent": summary.n_independent_modules,

@@ -1,7 +1,6 @@
 """What all records share: frozen, typed, one rule of rounding, one way to JSON and back."""
 
 import math
-from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
@@ -62,26 +61,3 @@ def quartiles(values: Any) -> Quartiles:
         return (None, None, None)
     low, median, high = np.quantile(known, (0.25, 0.5, 0.75))
     return (rounded(low), rounded(median), rounded(high))
-
-
-# TRANSITION: reads by string key, until every reader uses attributes.
-def _get(self: Any, key: str) -> Any:
-    if key == "headline" and "headline" in type(self).model_fields:
-        if self.headline is None:
-            return None
-        more = {name: getattr(self, name) for name in ("n_modules", "n_independent_modules")}
-        more |= {"types": self.types, "settings": self.settings}
-        return {
-            name: getattr(self.headline, name) for name in type(self.headline).model_fields
-        } | more
-    if key not in type(self).model_fields:
-        raise KeyError(key)
-    return getattr(self, key)
-
-
-Record.__getitem__ = _get  # type: ignore
-Record.get = lambda self, key, default=None: _get(self, key) if key in self else default  # type: ignore
-Record.__contains__ = lambda self, key: key in type(self).model_fields  # type: ignore
-Record.keys = lambda self: type(self).model_fields.keys()  # type: ignore
-Record.items = lambda self: [(k, _get(self, k)) for k in type(self).model_fields]  # type: ignore
-Mapping.register(Record)

@@ -327,18 +327,18 @@ def _draw(module: LargestModule) -> Figure:
         fontsize=9,
     )
     power, phases, diagram = (figure.add_subplot(3, 3, k) for k in (1, 2, 3))
-    draw_power(power, record.model_dump(), spectrum)  # TRANSITION
+    draw_power(power, record, spectrum)
     angles = power.get_title().split("\n")[-1]
     lengths = ", ".join(f"{v:.2f}" for v in spectrum.lengths_per_m)
     power.set(title=f"{angles}\nlengths {lengths} per metre", ylabel="waves per metre, y")
-    draw_phases(phases, record.model_dump(), network.data["phase"].values[module.units])
+    draw_phases(phases, record, network.data["phase"].values[module.units])
     phases.set_anchor("C")
     phases.set_ylabel("y (m)")
     if module.states is None or module.arrays is None:
         diagram.set_axis_off()
         note(diagram, f"topology not measured:\n{module.reason}")
         return figure
-    states = module.states.model_dump()  # TRANSITION
+    states = module.states
     draw_diagram(diagram, module.arrays, states)
     for k in range(3):
         _draw_embedding(figure.add_subplot(3, 3, 4 + k, projection="3d"), module.arrays, k)
