@@ -15,7 +15,7 @@ from gridcode.analysis.coding.capacity import (
     expected_capacity,
     independent_modules,
 )
-from gridcode.analysis.coding.capacity_scaling import capacity_growth
+from gridcode.analysis.coding.capacity_scaling import capacity_scaling
 from gridcode.analysis.coding.codes import sample_states
 from gridcode.analysis.synthetic import one_hot_code, place_code
 from gridcode.errors import InputError
@@ -127,7 +127,7 @@ def test_capacity_grows_exponentially_with_modules(seed):
         grid((0.4, 0.5, 0.62, 0.78, 0.97, 1.21), units=7, seed=seed), delta=0.3, seed=seed
     )
     assert [c.units for c in found] == [7, 14, 21, 28, 35, 42]
-    growth = capacity_growth(found)
+    growth = capacity_scaling(found)
     assert growth.verdict == "exponential", growth
     assert growth.rate_interval[0] > 0
     assert growth.exponential_error < 0.4 * growth.power_error
@@ -142,7 +142,7 @@ def test_capacity_grows_linearly_with_place_cells(seed):
         code = place_code(arena_m=ARENA_M, units=units, width_m=ARENA_M / math.sqrt(units))
         _, states = sample_states(code, side_m=ARENA_M, places=6000, generator=rng)
         found.append(capacity(states, delta=0.15))
-    growth = capacity_growth(found)
+    growth = capacity_scaling(found)
     assert growth.verdict in ("linear", "power law"), growth
     # A little more at first: fields that hang over the walls are narrower the more there are.
     assert growth.exponent == pytest.approx(1, abs=0.15)
@@ -221,7 +221,7 @@ def test_growth_is_told_apart_with_noise():
     }
     for verdict, values in truths.items():
         found = [
-            capacity_growth(made_up(sizes, values * np.exp(0.05 * rng.standard_normal(7)))).verdict
+            capacity_scaling(made_up(sizes, values * np.exp(0.05 * rng.standard_normal(7)))).verdict
             for _ in range(40)
         ]
         assert found.count(verdict) >= 36, (verdict, found)
@@ -229,7 +229,7 @@ def test_growth_is_told_apart_with_noise():
 
 def test_growth_needs_four_sizes_that_are_known():
     bound = Capacity(math.nan, 5.0, math.inf, 0.1, 0, 10, 1.0, 40, "only a lower bound")
-    growth = capacity_growth([*made_up([8, 16, 32], [1.0, 2.0, 4.0]), bound])
+    growth = capacity_scaling([*made_up([8, 16, 32], [1.0, 2.0, 4.0]), bound])
     assert growth.verdict == "undecided" and "3 sizes" in growth.reason and math.isnan(growth.rate)
 
 
@@ -265,7 +265,10 @@ def test_the_collision_distance_is_that_of_the_error_rate(rng):
             ),
             "a smaller and a larger",
         ),
-        (lambda _g: capacity_growth(made_up([1, 2], [1.0, 2.0]), sizes=[1.0]), "one positive size"),
+        (
+            lambda _g: capacity_scaling(made_up([1, 2], [1.0, 2.0]), sizes=[1.0]),
+            "one positive size",
+        ),
         (
             lambda g: independent_modules(
                 np.zeros((50, 2)), np.zeros((50, 3)), apart_m=0.0, delta=0.1, generator=g

@@ -5,7 +5,7 @@ import pytest
 from planted import ARENA_M, SPACINGS_M, constant, grid, noise_code, places_of, silent
 from scipy.spatial.distance import pdist
 
-from gridcode.analysis.coding.codes import local_metric, sample_states
+from gridcode.analysis.coding.codes import sample_states, slopes
 from gridcode.analysis.coding.decoding_error import error_correction
 from gridcode.analysis.coding.geometry import correlation_curve, dimensions, equal_norm, separation
 from gridcode.analysis.coding.update_operators import (
@@ -334,7 +334,7 @@ def test_every_measure_says_why_a_constant_code_has_no_number(code):
         "no displacement"
         in module_updates(code, labels=labels, arena_m=2.0, step_m=0.1, generator=rng).reason
     )
-    assert local_metric(code, x, step_m=0.01).max() == 0
+    assert np.abs(slopes(code, x, step_m=0.01)).max() == 0
 
 
 @pytest.mark.parametrize(
@@ -391,7 +391,7 @@ def test_every_measure_says_why_a_constant_code_has_no_number(code):
             ),
             "bins",
         ),
-        (lambda _g: local_metric(grid(), np.zeros((1, 2)), step_m=0.0), "step_m"),
+        (lambda _g: slopes(grid(), np.zeros((1, 2)), step_m=0.0), "step_m"),
     ],
 )
 def test_what_makes_no_sense_is_refused(call, message):

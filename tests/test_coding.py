@@ -2,10 +2,15 @@ import numpy as np
 import pytest
 from planted import ARENA_M, constant, grid, noise_code, places_of, silent
 
-from gridcode.analysis.coding.codes import code_from_maps
+from gridcode.analysis.coding.codes import code_from_reference
 from gridcode.analysis.coding.properties import coding_properties
+from gridcode.analysis.navigation.reference import ReferenceMap
 from gridcode.analysis.synthetic import bin_centres
 from gridcode.errors import InputError
+
+
+def code_of(maps, bin_size_m):
+    return code_from_reference(ReferenceMap(np.moveaxis(maps, 0, -1), bin_size_m))
 
 
 def properties(code, **settings):
@@ -91,9 +96,7 @@ def test_noise_is_relative_to_the_states(found):
 def test_maps_of_a_code_have_its_properties(found):
     modules = grid(units=21)
     maps = np.moveaxis(modules(bin_centres(8.0, 0.05).reshape(-1, 2)).reshape(160, 160, -1), -1, 0)
-    again = properties(
-        code_from_maps(maps, bin_size_m=0.05), labels=modules.label, vectors_m=modules.vectors_m
-    )
+    again = properties(code_of(maps, 0.05), labels=modules.label, vectors_m=modules.vectors_m)
     for name in ("capacity", "separation", "decorrelation", "update", "algebraic", "whitened"):
         assert getattr(again.properties, name).headline == pytest.approx(
             headline(found, "grid", name), rel=0.05
@@ -116,10 +119,7 @@ def test_units_in_no_module_and_places_never_visited_are_left_out():
     maps = np.moveaxis(code(bin_centres(4.0, 0.1).reshape(-1, 2)).reshape(40, 40, -1), -1, 0)
     maps[:, 5:9, 5:9] = np.nan
     row = properties(
-        code_from_maps(maps, bin_size_m=0.1),
-        beyond_m=None,
-        labels=np.full(20, -1),
-        vectors_m=code.vectors_m,
+        code_of(maps, 0.1), beyond_m=None, labels=np.full(20, -1), vectors_m=code.vectors_m
     )
     assert row.places < 3000
     p = row.properties
@@ -147,10 +147,7 @@ def test_units_that_repeat_each_other_are_no_trouble():
             lambda _g: properties(grid(), labels=np.full(48, 2), vectors_m=np.ones((1, 2, 2))),
             "labels name module 2",
         ),
-        (
-            lambda _g: properties(code_from_maps(np.ones((4, 20, 20)), bin_size_m=0.1)),
-            "have a state|known in half",
-        ),
+        (lambda _g: properties(code_of(np.ones((4, 20, 20)), 0.1)), "have a state|known in half"),
     ],
 )
 def test_what_makes_no_sense_is_refused(call, message):

@@ -53,7 +53,7 @@ def test_lyapunov_exponents_of_relaxing_and_of_unstable_systems():
 
 
 def warped(strength):
-    """Exact integration of a place that is stretched here and squeezed there: gains fluctuate along a path and cancel over it."""
+    """Exact integration of a place that is locally stretched: gains cancel over a path."""
     k = 2 * np.pi / PERIOD_M
 
     def inverse(y):

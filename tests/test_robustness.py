@@ -21,7 +21,7 @@ HORIZONS = (1, 10, 100)
 
 
 class GridCode:
-    """One module that integrates in its own activity: phases are read from all units, moved on, and written to all units."""
+    """One module that reads phases from all units, moves them, and writes them to all units."""
 
     def __init__(self, spacing_m=1.0, side=8):
         angle = np.radians([0, 60])

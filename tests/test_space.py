@@ -17,7 +17,7 @@ SCALE_M = 0.2
 
 
 class Planted:
-    """A code with a Gaussian kernel: |g(x) - g(x')|^2 = 2 - 2 exp(-d^2 / 2 l^2), with the place carried along in two tiny units."""
+    """A Gaussian kernel, |g(x) - g(x')|^2 = 2 - 2 exp(-d^2 / 2 l^2); two units carry the place."""
 
     def __init__(self, *, units=600, noise_m=0.0, seed=0):
         self.rng = np.random.default_rng(seed)

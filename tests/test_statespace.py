@@ -48,7 +48,7 @@ def test_a_module_fills_six_directions(rng):
 
 
 def waves_of(x, units, rng, noise=0.0, vectors_m=VECTORS_M):
-    """Units with one of the three waves each, of random phase; and noise, as a share of the wave's amplitude."""
+    """Units with one of the three waves each, of random phase, and noise relative to the wave."""
     angle = 2 * np.pi * x @ wave_vectors(vectors_m).T
     return np.cos(
         angle[:, np.arange(units) % 3] - rng.uniform(0, 2 * np.pi, units)

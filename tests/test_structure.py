@@ -7,7 +7,11 @@ from gridcode.analysis.modules.detection import Module
 from gridcode.analysis.synthetic import bin_centres, ideal_grid_code
 from gridcode.analysis.topology import state_space as structure
 from gridcode.analysis.topology.betti import TORUS, measure_topology
-from gridcode.analysis.topology.known_shapes import CONTROLS, control_states, run_controls
+from gridcode.analysis.topology.known_shapes import (
+    KNOWN_SHAPES,
+    known_shape_states,
+    measure_known_shapes,
+)
 from gridcode.analysis.topology.state_space import analyse_state_space, map_states
 from gridcode.errors import InputError
 
@@ -25,8 +29,8 @@ def small(monkeypatch):
     )
     monkeypatch.setattr(
         structure,
-        "run_controls",
-        lambda *given, **settings: run_controls(*given, landmarks=100, **settings),
+        "measure_known_shapes",
+        lambda *given, **settings: measure_known_shapes(*given, landmarks=100, **settings),
     )
     monkeypatch.setattr(structure, "SHOWN_SAMPLES", 150)
 
@@ -95,8 +99,8 @@ def test_a_population_of_two_modules(rng):
     assert (third.name, third.n_units) == ("module_2", 9)
     assert third.reason == "9 units: fewer than 10"
     # Controls beside the largest module.
-    assert [c.name for c in summary.controls] == list(CONTROLS)
-    assert [c.expected_torus for c in summary.controls] == list(CONTROLS.values())
+    assert [c.name for c in summary.controls] == list(KNOWN_SHAPES)
+    assert [c.expected_torus for c in summary.controls] == list(KNOWN_SHAPES.values())
     assert all(c.as_expected == (c.torus == c.expected_torus) for c in summary.controls)
     assert all(c.as_expected for c in summary.controls[1:])
     done, totals = zip(*seen, strict=True)
@@ -192,7 +196,7 @@ def test_maps_as_states(rng):
 
 
 def test_maps_in_random_order_keep_their_torus():
-    """Row by row a shift moves a map, and moved maps of a module are a module: the null itself would be a torus."""
+    """Row by row, a shift moves a map, and moved maps of a module are a module: a torus."""
     rng = np.random.default_rng(0)
     x = bin_centres(2.0, 0.05)
     code = ideal_grid_code(
@@ -223,7 +227,7 @@ def test_maps_without_states_are_refused(rate, settings, message, rng):
 
 def test_controls_are_what_they_are_called(rng):
     x = rng.uniform(-2, 2, (1500, 2)) + 5.0
-    found = run_controls(
+    found = measure_known_shapes(
         rng.standard_normal((1500, 32)),
         x,
         spacing_m=0.6,
@@ -232,11 +236,11 @@ def test_controls_are_what_they_are_called(rng):
         nulls=19,
         landmarks=150,
     )
-    assert [c.name for c in found] == list(CONTROLS)
+    assert [c.name for c in found] == list(KNOWN_SHAPES)
     assert all(c.as_expected for c in found)
     assert [c.topology.betti[1] for c in found] == [2, 0, 0, 1, 0]
-    for name in list(CONTROLS)[:-1]:
-        states = control_states(
+    for name in list(KNOWN_SHAPES)[:-1]:
+        states = known_shape_states(
             name, x, units=31, spacing_m=0.6, orientation_deg=10.0, generator=rng, noise=0.0
         )
         assert states.shape == (1500, 31) and states.min() >= 0
@@ -260,7 +264,7 @@ def test_controls_are_what_they_are_called(rng):
 )
 def test_controls_that_make_no_sense_are_refused(name, x, settings, message, rng):
     with pytest.raises(InputError, match=message):
-        control_states(
+        known_shape_states(
             name,
             x,
             **(

@@ -256,7 +256,7 @@ def test_what_is_only_seen_of_the_population_does_not_change(rng):
 
 
 def test_the_void_of_a_torus_needs_the_highest_dimension_asked_for(rng, monkeypatch):
-    """GUDHI leaves out the homology of the complex's own dimension unless told not to; a collapsed torus may have no tetrahedron."""
+    """GUDHI leaves out the homology of the complex's own dimension unless asked for it."""
     line = 2 * np.pi * np.arange(7) / 7
     a, b = (x.ravel() for x in np.meshgrid(line, line))
     points = np.stack(

@@ -14,7 +14,7 @@ import sys
 import numpy as np
 
 from gridcode.analysis.coding.capacity import capacity, collision_distance, expected_capacity
-from gridcode.analysis.coding.capacity_scaling import capacity_growth
+from gridcode.analysis.coding.capacity_scaling import capacity_scaling
 from gridcode.analysis.coding.codes import sample_states
 from gridcode.analysis.synthetic import ideal_grid_code, place_code
 
@@ -69,7 +69,7 @@ def main():
                     ]
                 )
                 print(rows[-1], flush=True)
-            growth = capacity_growth(found, sizes=[size * each for size in sizes])
+            growth = capacity_scaling(found, sizes=[size * each for size in sizes])
             print(name, seed, growth.verdict, growth.rate, growth.exponent, flush=True)
             rows.append(
                 [name, seed, "growth", growth.verdict, growth.rate, growth.exponent, "", ""]

@@ -1,4 +1,4 @@
-"""Capacity: how many places a code tells apart under noise, in an area and with some of its units, and as how many modules it acts."""
+"""Capacity: the number of places that a code distinguishes under noise."""
 
 import math
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ class Capacity:
 
     @property
     def log_error(self) -> float:
-        """Standard error of the natural logarithm of the capacity, from its interval; NaN where there is no capacity."""
+        """Standard error of the natural logarithm of the capacity; NaN where there is none."""
         return (
             math.nan
             if self.reason
@@ -59,7 +59,7 @@ class Capacity:
 
 
 def collision_distance(sigma: float, *, error_rate: float = ERROR_RATE) -> float:
-    r"""Neural distance under which noise confuses two places, $\delta = 2 z \sigma$ with an error rate $\Phi(-z)$.
+    r"""Neural distance $\delta = 2 z \sigma$ below which noise confuses two places.
 
     With independent Gaussian noise of standard deviation $\sigma$ in every unit the best observer
     takes one state for another at distance d with probability $\Phi(-d / 2 \sigma)$.
@@ -73,7 +73,8 @@ def collision_distance(sigma: float, *, error_rate: float = ERROR_RATE) -> float
     """
     if not 0 < sigma < math.inf or not 0 < error_rate < 0.5:
         raise InputError(
-            f"noise of {sigma} and an error rate of {error_rate} set no distance: take positive noise and a rate under 0.5"
+            f"noise of {sigma} and an error rate of {error_rate} set no distance: "
+            "take positive noise and a rate under 0.5"
         )
     return float(-2 * stats.norm.ppf(error_rate) * sigma)
 
@@ -137,7 +138,7 @@ def capacity(
 
 
 def _compressed(states: Float[np.ndarray, "place unit"]) -> Float[np.ndarray, "place component"]:
-    """The same distances in as few components as there are: principal axes without those that are rounding."""
+    """Principal components without those that are rounding; distances stay the same."""
     centred = states - states.mean(axis=0)
     variance, axes = np.linalg.eigh(centred.T @ centred)
     return centred @ axes[:, variance > LEAST_VARIANCE * max(variance.sum(), 1e-300)]
@@ -203,7 +204,7 @@ def capacity_against_units(
     delta: float,
     side_m: float = math.nan,
 ) -> tuple[Capacity, ...]:
-    """Capacity of subsets of units, at the same noise in every unit; their states are not made any longer.
+    """Capacity of subsets of units, at the same noise in every unit; states are not rescaled.
 
     What random subsets of M independent modules give is known: slopes grow as the square root of
     the units, so that capacity grows as their number to the power of M (to the power of 1 for one
@@ -225,7 +226,9 @@ def capacity_against_units(
 
 
 def area_exponent(larger: Capacity, smaller: Capacity) -> tuple[float, float]:
-    r"""Slope of $\log C$ against the log of the area, between two squares, and its standard error; NaN where either is only a bound.
+    r"""Slope of $\log C$ against log area between two squares, and its standard error.
+
+    NaN where either capacity is only a bound.
 
     1: none of the new places is like any before; 0: all are, as of a periodic code in squares
     larger than its cell.
@@ -278,7 +281,8 @@ def expected_capacity(
         or not (area > 0).all()
     ):
         raise InputError(
-            f"every module needs a metric and a cell of positive area, not {metric.shape} and {area}"
+            "every module needs a metric and a cell of positive area, "
+            f"not {metric.shape} and {area}"
         )
     if not (0 < delta < math.inf and area_m2 > 0):
         raise InputError(f"delta and area must be positive, not {delta} and {area_m2}")
@@ -320,7 +324,9 @@ def independent_modules(
     generator: np.random.Generator,
     share: float = 2e-4,
 ) -> IndependentModules:
-    r"""As how many independent modules a code acts: states of places that have nothing to do with each other lie in 2 M dimensions.
+    r"""The number of independent modules as which a code acts.
+
+    States of unrelated places lie in 2 M dimensions.
 
     The chance that two such states are within r grows as $r^{2M}$ (see `expected_capacity`): of the
     pairs of places `apart_m` apart that are within R, K, and of those that are within $R / \sqrt2$,
@@ -352,12 +358,13 @@ def independent_modules(
     x, g = np.asarray(positions_m, dtype=np.float64), np.asarray(states, dtype=np.float64)
     if g.ndim != 2 or x.shape != (len(g), 2) or not (np.isfinite(x).all() and np.isfinite(g).all()):
         raise InputError(
-            f"positions must be (place, 2) and states (place, unit), finite, not {x.shape} and {g.shape}"
+            "positions must be (place, 2) and states (place, unit), finite, "
+            f"not {x.shape} and {g.shape}"
         )
     far = pdist(x) >= apart_m
     if not share * far.sum() >= FEWEST_NEAR:
         raise InputError(
-            f"{far.sum()} pairs of places {apart_m:g} m apart leave fewer than {FEWEST_NEAR} near ones: take more places"
+            f"only {far.sum()} pairs of places are {apart_m:g} m apart: take more places"
         )
     (number, error, below), (null, *_) = (
         _half_dimension(pdist(s)[far], delta, share) for s in (g, generator.permuted(g, axis=0))

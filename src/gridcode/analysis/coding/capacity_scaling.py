@@ -1,4 +1,4 @@
-"""Growth: whether the capacity of codes of one design grows exponentially with their units, as a power of their number, or not any more."""
+"""How capacity grows with the units of one design: exponentially, as a power, or no longer."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ FEWEST_SIZES = 4
 
 
 @dataclass(frozen=True)
-class Growth:
+class CapacityScaling:
     r"""How capacity grows with the number of units, or with another size.
 
     Attributes:
@@ -45,8 +45,10 @@ class Growth:
     reason: str = ""
 
 
-def capacity_growth(found: Sequence[Capacity], *, sizes: Sequence[float] | None = None) -> Growth:
-    r"""Does capacity grow exponentially with the number of units, as a power of it, or not any more?
+def capacity_scaling(
+    found: Sequence[Capacity], *, sizes: Sequence[float] | None = None
+) -> CapacityScaling:
+    r"""Fit how capacity grows with the number of units: exponentially, as a power, or no longer.
 
     Least squares of $\log C = a + b N + p \log N$, weighted by the capacities' own errors;
     intervals are t intervals, widened where the fit is worse than these errors allow. `saturated`:
@@ -77,7 +79,7 @@ def capacity_growth(found: Sequence[Capacity], *, sizes: Sequence[float] | None 
             math.nan,
             f"capacity is known for {len(np.unique(n))} sizes: {FEWEST_SIZES} are needed",
         )
-        return Growth("undecided", nan, none, nan, none, none, nan, nan, nan, few)
+        return CapacityScaling("undecided", nan, none, nan, none, none, nan, nan, nan, few)
     log_c = np.log([found[i].capacity for i in order])
     error = np.maximum([found[i].log_error for i in order], 1e-6)
     one, linear, log = np.ones_like(n), n, np.log(n)
@@ -101,7 +103,7 @@ def capacity_growth(found: Sequence[Capacity], *, sizes: Sequence[float] | None 
         verdict = "linear" if power_interval[1][0] <= 1 <= power_interval[1][1] else "power law"
     else:
         verdict, reason = "undecided", "neither a rate nor an exponent is told from 0"
-    return Growth(
+    return CapacityScaling(
         verdict,
         both[1],
         both_interval[1],
@@ -120,7 +122,7 @@ def _fit(
     log_c: Float[np.ndarray, " size"],
     error: Float[np.ndarray, " size"],
 ) -> tuple[list[float], list[tuple[float, float]], float]:
-    """Coefficients, their intervals and the unweighted root mean square error of a weighted least squares fit."""
+    """Coefficients, intervals and unweighted root mean square error of weighted least squares."""
     scaled = design / error[:, None]
     inverse = np.linalg.pinv(scaled.T @ scaled, hermitian=True)
     coefficient = inverse @ scaled.T @ (log_c / error)

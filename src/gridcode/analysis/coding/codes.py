@@ -1,10 +1,11 @@
-"""Codes: anything that gives a population vector for a place, whether a formula, rate maps or a network's reference map."""
+"""Codes: functions from places to population vectors."""
 
 import math
 from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Bool, Float
+from scipy.interpolate import RegularGridInterpolator
 
 from gridcode.analysis.navigation.reference import ReferenceMap
 from gridcode.errors import InputError
@@ -16,35 +17,12 @@ Code = Callable[[Float[np.ndarray, "place 2"]], Float[np.ndarray, "place unit"]]
 FEWEST_PLACES = 100
 
 
-def code_from_maps(rate: Float[np.ndarray, "unit y x"], *, bin_size_m: float) -> Code:
-    """The code that rate maps hold: population vectors between the middles of bins by bilinear interpolation.
+def code_from_reference(reference: ReferenceMap) -> Code:
+    """The code that a reference map holds, by bilinear interpolation.
 
     Within the outer half of the outermost bins the vector is that of their edge. Outside of the
-    maps, and next to bins in which any unit is NaN, a place has no state (NaN). A bin should be
-    much smaller than a field: interpolated vectors are shorter than those at the bins' middles.
-
-    Args:
-        rate: (unit, y, x) maps centred on the origin, in any unit; NaN = never visited. Copied.
-        bin_size_m: side of a bin, metres.
-
-    Raises:
-        InputError: maps of another shape, smaller than 3 bins a side, infinite or nowhere visited,
-            or a bin size that is not positive.
-    """
-    maps = np.asarray(rate, dtype=np.float64)
-    if maps.ndim != 3 or len(maps) == 0 or min(maps.shape[1:]) < 3:
-        raise InputError(
-            f"rate maps must be (unit, y, x) of 3 bins a side or more, not {maps.shape}"
-        )
-    if not 0 < bin_size_m < math.inf:
-        raise InputError(f"bin_size_m must be positive, not {bin_size_m}")
-    if np.isinf(maps).any() or not np.isfinite(maps).all(axis=0).any():
-        raise InputError("rate maps are infinite somewhere, or no bin was visited in all of them")
-    return _interpolated(np.ascontiguousarray(np.moveaxis(maps, 0, -1)), bin_size_m)
-
-
-def code_from_reference(reference: ReferenceMap) -> Code:
-    """The code that a reference map holds, by bilinear interpolation as in `code_from_maps`; NaN next to bins without a vector.
+    map, and next to bins without a vector, a place has no state (NaN). A bin should be much smaller
+    than a field: interpolated vectors are shorter than those at the centres of bins.
 
     Raises:
         InputError: a reference map without any vector.
@@ -53,48 +31,19 @@ def code_from_reference(reference: ReferenceMap) -> Code:
     if not vectors.any():
         raise InputError("no bin of the reference map has a population vector")
     vectors = np.where(vectors.any(axis=-1, keepdims=True), vectors, np.nan)
-    return _interpolated(vectors, reference.bin_size_m)
-
-
-def _interpolated(vectors: Float[np.ndarray, "y x unit"], bin_size_m: float) -> Code:
-    bins = np.array([vectors.shape[1], vectors.shape[0]])
+    side = len(vectors)
+    interpolated = RegularGridInterpolator((np.arange(side), np.arange(side)), vectors)
 
     def code(positions_m: np.ndarray) -> np.ndarray:
-        place = np.asarray(positions_m, dtype=np.float64) / bin_size_m + (bins - 1) / 2
+        place = np.asarray(positions_m, dtype=np.float64) / reference.bin_size_m + (side - 1) / 2
         # Rounding may leave a place on the wall just outside of it.
         inside: Bool[np.ndarray, " place"] = np.asarray(
-            ((place >= -0.5 - 1e-9) & (place <= bins - 0.5 + 1e-9)).all(axis=1)
+            ((place >= -0.5 - 1e-9) & (place <= side - 0.5 + 1e-9)).all(axis=1)
         )
-        place = np.clip(np.where(inside[:, None], place, 0.0), 0, bins - 1)
-        low = np.minimum(place.astype(np.int64), bins - 2)
-        x, y = low.T
-        right, up = (place - low).T[..., None]
-        lower = (1 - right) * vectors[y, x] + right * vectors[y, x + 1]
-        upper = (1 - right) * vectors[y + 1, x] + right * vectors[y + 1, x + 1]
-        return np.where(inside[:, None], (1 - up) * lower + up * upper, np.nan)
+        place = np.clip(np.where(inside[:, None], place, 0.0), 0, side - 1)
+        return np.where(inside[:, None], interpolated(place[:, ::-1]), np.nan)
 
     return code
-
-
-def noisy(code: Code, *, sigma: float, generator: np.random.Generator) -> Code:
-    """The code with independent Gaussian noise in every unit, new at every call.
-
-    Args:
-        code: the code without it.
-        sigma: standard deviation of the noise of a unit, in the unit of the activity.
-        generator: source of the noise.
-
-    Raises:
-        InputError: a negative or infinite standard deviation.
-    """
-    if not 0 <= sigma < math.inf:
-        raise InputError(f"sigma must be 0 or more, not {sigma}")
-
-    def with_noise(positions_m: np.ndarray) -> np.ndarray:
-        states = code(positions_m)
-        return states + sigma * generator.standard_normal(states.shape)
-
-    return with_noise
 
 
 def states_at(
@@ -119,7 +68,7 @@ def states_at(
 def sample_states(
     code: Code, *, side_m: float, places: int, generator: np.random.Generator
 ) -> tuple[Float[np.ndarray, "place 2"], Float[np.ndarray, "place unit"]]:
-    """States at uniformly random places of a square around the origin; places without a state are left out.
+    """States at uniformly random places of a square; places without a state are left out.
 
     Args:
         code: the code.
@@ -135,7 +84,8 @@ def sample_states(
     known: Bool[np.ndarray, " place"] = np.asarray(np.isfinite(states).all(axis=1))
     if known.sum() < FEWEST_PLACES:
         raise InputError(
-            f"only {known.sum()} of {places} places in a square of {side_m:g} m have a state: {FEWEST_PLACES} are needed"
+            f"only {known.sum()} of {places} places in a square of {side_m:g} m have a state: "
+            f"{FEWEST_PLACES} are needed"
         )
     return positions[known], states[known]
 
@@ -155,10 +105,10 @@ def random_places(
     return generator.uniform(-side_m / 2, side_m / 2, (places, 2))
 
 
-def local_metric(
+def slopes(
     code: Code, positions_m: Float[np.ndarray, "place 2"], *, step_m: float
-) -> Float[np.ndarray, "place 2 2"]:
-    r"""Squared growth of neural distance at each place, $G = J^\top J$ with $J = \partial g / \partial x$, so that $|dg|^2 = dx^\top G\, dx$.
+) -> Float[np.ndarray, "place unit 2"]:
+    """Derivatives of every unit by x and y by central differences, activity per metre.
 
     Args:
         code: the code.
@@ -167,20 +117,11 @@ def local_metric(
             an interpolated code.
 
     Returns:
-        (place, 2, 2) activity squared per square metre; NaN where a neighbouring place has no
-        state.
+        NaN where a neighbouring place has no state.
 
     Raises:
         InputError: a step that is not positive.
     """
-    slope = slopes(code, positions_m, step_m=step_m)
-    return np.einsum("pui,puj->pij", slope, slope)
-
-
-def slopes(
-    code: Code, positions_m: Float[np.ndarray, "place 2"], *, step_m: float
-) -> Float[np.ndarray, "place unit 2"]:
-    """Derivatives of every unit by x and y by central differences, activity per metre; arguments as in `local_metric`."""
     if not 0 < step_m < math.inf:
         raise InputError(f"step_m must be positive, not {step_m}")
     shift = step_m * np.eye(2)

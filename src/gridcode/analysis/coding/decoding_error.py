@@ -1,4 +1,4 @@
-"""Error correction: how far off a place is read from a noisy state, nearby and by taking it for another place altogether."""
+"""Errors of places decoded from noisy states: local ones and catastrophic ones."""
 
 import math
 from collections.abc import Sequence
@@ -58,7 +58,9 @@ def error_correction(
     bin_size_m: float = 0.05,
     places: int = 1000,
 ) -> ErrorCorrection:
-    r"""Read places from noisy states by the best match over the arena, $\hat x = \arg\min_x |g(x) - (g(x_0) + \varepsilon)|$.
+    r"""Decode places from noisy states by the best match over the arena.
+
+    $$ \hat x = \arg\min_x |g(x) - (g(x_0) + \varepsilon)| $$
 
     The best of the middles of all bins is refined by a few steps of least squares along the code's
     own slopes, kept within a bin. Independent Gaussian noise of standard deviation $\sigma$ in
@@ -103,7 +105,8 @@ def error_correction(
         )
     if not 0 < bin_size_m <= arena_m / 2 or (arena_m / bin_size_m) ** 2 > MOST_BINS:
         raise InputError(
-            f"bins of {bin_size_m:g} m do not suit an arena of {arena_m:g} m: take 4 to {MOST_BINS} bins"
+            f"bins of {bin_size_m:g} m do not suit an arena of {arena_m:g} m: "
+            f"take 4 to {MOST_BINS} bins"
         )
     true, states = sample_states(code, side_m=arena_m, places=places, generator=generator)
     count = math.ceil(arena_m / bin_size_m)
@@ -153,7 +156,10 @@ def error_correction(
 
 
 def _cramer_rao_median(slope: Float[np.ndarray, "place unit 2"]) -> float:
-    """Median over places of the median error per unit of noise; infinite where most places have no slope, NaN where none is known."""
+    """Median over places of the median error per unit of noise.
+
+    Infinite where most places have no slope, NaN where none is known.
+    """
     slope = slope[np.isfinite(slope).all(axis=(1, 2))]
     if not len(slope):
         return math.nan

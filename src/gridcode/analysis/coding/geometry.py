@@ -1,4 +1,4 @@
-"""The geometry of a code's states: how far apart they are, how alike, how long, and in how many dimensions."""
+"""Geometry of a code's states: distances, correlations, lengths and dimensions."""
 
 import math
 from dataclasses import dataclass
@@ -203,7 +203,7 @@ class EqualNorm:
 def equal_norm(
     states: Float[np.ndarray, "place unit"], *, generator: np.random.Generator
 ) -> EqualNorm:
-    """Coefficient of variation of the length of states, against units that are dealt to places each by itself.
+    """Coefficient of variation of the length of states, against independently shuffled units.
 
     Args:
         states: (place, unit), finite.
@@ -249,7 +249,7 @@ class Dimensions:
 def dimensions(
     states: Float[np.ndarray, "place unit"], *, generator: np.random.Generator
 ) -> Dimensions:
-    """Participation ratio of the covariance of states, against units that are dealt to places each by itself.
+    """Participation ratio of the covariance of states, against independently shuffled units.
 
     The ideal code of M modules of equal amplitude has three waves each: 6 M equal eigenvalues,
         whatever the number of units.

@@ -1,4 +1,4 @@
-"""The properties of a grid code, each as one number beside what chance or theory gives, for any code.
+"""Properties of a grid code: one number each, beside chance or theory.
 
 Schaeffer et al. 2023, section 4.1, name seven: exponential capacity, separation, decorrelation,
 equal norm, ease of update, algebraic, whitened. Error correction is an eighth.
@@ -21,7 +21,7 @@ from gridcode.analysis.coding.capacity import (
     expected_capacity,
     independent_modules,
 )
-from gridcode.analysis.coding.capacity_scaling import capacity_growth
+from gridcode.analysis.coding.capacity_scaling import capacity_scaling
 from gridcode.analysis.coding.codes import Code, sample_states, slopes
 from gridcode.analysis.coding.decoding_error import error_correction
 from gridcode.analysis.coding.geometry import correlation_curve, dimensions, equal_norm, separation
@@ -78,7 +78,7 @@ def coding_properties(
     beyond_m: float | None = None,
     name: str = "",
 ) -> CodeRecord:
-    r"""Eight properties of a code, each with one headline number that can be compared between codes.
+    r"""Eight properties of a code, each with one headline number to compare codes by.
 
     Noise is relative: its standard deviation in every unit is $\sigma = \mathrm{noise} \cdot
     \sqrt{\langle |g|^2 \rangle}$, so that codes of any unit and any amplitude compare, at the same
@@ -129,14 +129,16 @@ def coding_properties(
         )
     if not 6 * STEP_OVER_SIGMA_X * sigma_x_m < arena_m:
         raise InputError(
-            f"an arena of {arena_m:g} m is too small for sigma_x of {sigma_x_m:g} m: take more than {6 * STEP_OVER_SIGMA_X:g} times as much"
+            f"an arena of {arena_m:g} m is too small for sigma_x of {sigma_x_m:g} m: "
+            f"take more than {6 * STEP_OVER_SIGMA_X:g} times as much"
         )
     if beyond_m is not None and not arena_m <= beyond_m < math.inf:
         raise InputError(f"beyond_m must be the arena's {arena_m:g} m or more, not {beyond_m}")
     x, g = sample_states(code, side_m=arena_m, places=PLACES, generator=generator)
     if len(x) < PLACES / 2:
         raise InputError(
-            f"only {len(x)} of {PLACES} places of the arena have a state: the code must be known in half of it"
+            f"only {len(x)} of {PLACES} places of the arena have a state: "
+            "the code must be known in half of it"
         )
     _check_modules(g.shape[1], labels, vectors_m)
     rms = float(np.sqrt((g**2).sum(axis=1).mean()))
@@ -211,7 +213,8 @@ def _check_modules(units: int, labels: np.ndarray | None, vectors_m: np.ndarray 
         np.shape(labels) != (units,) or not np.issubdtype(np.asarray(labels).dtype, np.integer)
     ):
         raise InputError(
-            f"labels must be one whole number for each of {units} units, not of shape {np.shape(labels)}"
+            f"labels must be one whole number for each of {units} units, "
+            f"not of shape {np.shape(labels)}"
         )
     if vectors_m is not None and (
         np.ndim(vectors_m) != 3 or np.shape(vectors_m)[1:] != (2, 2) or len(vectors_m) == 0
@@ -312,7 +315,7 @@ def _capacity(
         area_exponent_error=exponent[1],
         by_units=[_capacity_record(c) for c in by_units],
         by_modules=[_capacity_record(c) for c in by_modules],
-        growth_with_modules=GrowthRecord.of(capacity_growth(by_modules)) if by_modules else None,
+        growth_with_modules=GrowthRecord.of(capacity_scaling(by_modules)) if by_modules else None,
         independent_modules=IndependentModulesRecord.of(acts_as),
     )
 

@@ -1,4 +1,4 @@
-"""How a code moves: whether a displacement acts alike at every place, whether phases add, and whether modules move alike."""
+"""How a code moves: linear operators of displacements, sums of phases, modules in step."""
 
 import math
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ def ease_of_update(
     generator: np.random.Generator,
     places: int = 2000,
 ) -> Update:
-    r"""Fit one linear operator for each displacement in one half of the arena, and try it in the other.
+    r"""Fit a linear operator for each displacement in one half of the arena, test it in the other.
 
     $$ W_v = \arg\min_W \sum_{x \in \mathrm{left}} |g(x + v) - W g(x)|^2 + n \sigma^2 |W|^2, \quad
        R^2 = 1 - \frac{\sum_{x \in \mathrm{right}} |g(x + v) - W_v g(x)|^2}{\sum_{x \in
@@ -97,7 +97,8 @@ def ease_of_update(
     room = (arena_m - 2 * step_m) / 2 - 2 * step_m
     if not (0 < step_m < math.inf and room > 0):
         raise InputError(
-            f"an arena of {arena_m:g} m has no two halves for displacements of {step_m:g} m: take more than six times as much"
+            f"an arena of {arena_m:g} m is too small for displacements of {step_m:g} m: "
+            "take more than six times as much"
         )
     if not 0 < sigma < math.inf:
         raise InputError(f"sigma must be positive, not {sigma}")
@@ -121,7 +122,8 @@ def ease_of_update(
         ]
         if min(k.sum() for k in known) < FEWEST_PLACES:
             raise InputError(
-                f"fewer than {FEWEST_PLACES} places of a half of the arena have a state before and after a step"
+                f"fewer than {FEWEST_PLACES} places of a half of the arena "
+                "have a state before and after a step"
             )
         (g, test), (moved, moved_test) = (
             [s[k] for s, k in zip(pair, known, strict=True)] for pair in (here, there)
@@ -216,7 +218,7 @@ class PhaseAlgebra:
 
     @property
     def headline(self) -> tuple[float, float]:
-        """Means of `resultant` and `null` over waves, weighted by their power; NaN where no wave has any."""
+        """Means of `resultant` and `null` weighted by power; NaN where no wave has any."""
         total = float(self.power.sum())
         if not total > 0:
             return math.nan, math.nan
@@ -286,7 +288,8 @@ def phase_algebra(
     known = np.all([np.isfinite(z).all(axis=1) for z in parts], axis=0)
     if known.sum() < FEWEST_PLACES:
         raise InputError(
-            f"only {known.sum()} sums of places have a state: the code must be known in a square of {2 * side_m:g} m"
+            f"only {known.sum()} sums of places have a state: "
+            f"the code must be known in a square of {2 * side_m:g} m"
         )
     total, one, other = (_direction(z[known]) for z in parts)
     origin = _direction(wave(np.zeros((1, 2))))
@@ -317,7 +320,7 @@ def _direction(z: np.ndarray) -> np.ndarray:
 def code_waves(
     code: Code, *, side_m: float, vectors_m: Float[np.ndarray, "2 2"] | None = None
 ) -> Float[np.ndarray, "3 2"]:
-    """Three waves of a code, cycles per metre: those of a lattice, or the strongest in the spectrum of the code in a square.
+    """Three waves of a code, cycles per metre: its lattice's, or the strongest of its spectrum.
 
     A code without peaks in its spectrum has no waves of its own: there they are three of the code's
     scale, the root mean square wave number of its power, 60 degrees apart.

@@ -1,4 +1,4 @@
-"""Whether a system is a continuous attractor: gains, perturbations, rest, commutation, exponents."""
+"""Whether a system is a continuous attractor: gains, perturbations, rest, exponents."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Weights between the cells of a module against their phase difference, and whether their profile moves with the velocity."""
+"""Weights within a module against phase difference, and how their profile moves with velocity."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ SHIFT_GRID = 48
 
 @dataclass(frozen=True)
 class PhaseProfile:
-    r"""Weights between the cells of a module as a function of their phase difference, at every velocity.
+    r"""Weights between the cells of a module against their phase difference, by velocity.
 
     Attributes:
         velocities: (velocity, 2) metres per step; the first is zero.
@@ -94,7 +94,8 @@ def phase_profile(
     count, units, _ = weights.shape
     if velocities.shape != (count, 2) or phases.shape != (units, 2) or nulls < 1:
         raise InputError(
-            f"{count} matrices of {units} units do not match velocities {velocities.shape}, phases {phases.shape} or {nulls} shuffles"
+            f"{count} matrices of {units} units do not match velocities {velocities.shape}, "
+            f"phases {phases.shape} or {nulls} shuffles"
         )
     if (
         not (
@@ -165,7 +166,10 @@ def phase_profile(
 
 
 def _harmonics(most: int, vectors_m: Float[np.ndarray, "2 2"]) -> Int[np.ndarray, "harmonic 2"]:
-    """The longest waves of the lattice, one of each pair m, -m; waves of one length go together, so that the basis does not matter."""
+    """The longest waves of the lattice, one of each pair m, -m.
+
+    Waves of one length are kept or dropped together, so that the basis does not matter.
+    """
     line = np.arange(-8, 9)
     m = np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).reshape(-1, 2)
     m = m[(m[:, 0] > 0) | ((m[:, 0] == 0) & (m[:, 1] > 0))]
@@ -181,7 +185,7 @@ def _regress(
     harmonics: Int[np.ndarray, "harmonic 2"],
     fold: np.ndarray,
 ) -> tuple[Float[np.ndarray, " velocity"], Complex[np.ndarray, "velocity harmonic"]]:
-    """Cross-validated share of variance, and the coefficients over all pairs, from the normal equations of the folds."""
+    """Cross-validated share of variance, and the coefficients over all pairs."""
     angle = 2 * np.pi * difference @ harmonics.T
     design = np.concatenate([np.ones((len(angle), 1)), np.cos(angle), np.sin(angle)], axis=1)
     parts = [(design[fold == f], target[fold == f]) for f in range(FOLDS)]
@@ -209,7 +213,7 @@ def _shifts(
     harmonics: Int[np.ndarray, "harmonic 2"],
     vectors_m: Float[np.ndarray, "2 2"],
 ) -> Float[np.ndarray, "velocity 2"]:
-    """Peak of the cross-correlation with the first profile: best of a grid, then Newton's method; the shortest of equivalent shifts."""
+    """Peak of the cross-correlation with the first profile, as the shortest equivalent shift."""
     product = coefficients * np.conj(coefficients[0])
     line = np.arange(SHIFT_GRID) / SHIFT_GRID
     grid = np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).reshape(-1, 2)
@@ -246,7 +250,7 @@ def _explained_shift(
 def _binned(
     difference: Float[np.ndarray, "pair 2"], target: Float[np.ndarray, "pair velocity"]
 ) -> Float[np.ndarray, "velocity bin bin"]:
-    """Mean weight in bins of the phase difference centred on multiples of 1 / PROFILE_BINS; zero difference is in the middle of the first."""
+    """Mean weight in bins of phase difference centred on multiples of 1 / PROFILE_BINS."""
     index = np.mod(np.rint(difference * PROFILE_BINS).astype(np.int64), PROFILE_BINS)
     flat = index[:, 0] * PROFILE_BINS + index[:, 1]
     pairs = np.bincount(flat, minlength=PROFILE_BINS**2)

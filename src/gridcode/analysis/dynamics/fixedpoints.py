@@ -1,4 +1,4 @@
-"""What a velocity of zero does to a system, once and for ever: drift, cycles, and the fixed points that states end at."""
+"""A system at rest: drift, cycles and fixed points at velocity zero."""
 
 import itertools
 import math
@@ -72,13 +72,19 @@ class ReturnMap:
 
     @property
     def coverage(self) -> float:
-        """Good and Turing's estimate of the share of starts that lead to a fixed point already seen: 0 for a sheet of them, 1 when all are known."""
+        """Good and Turing's estimate of the share of starts that lead to a known fixed point.
+
+        0 for a sheet of fixed points, 1 when all are known.
+        """
         visits = self.visits
         return float(1 - (visits == 1).sum() / visits.sum()) if len(visits) else math.nan
 
     @property
     def estimated(self) -> float:
-        """Chao's estimate (bias-corrected) of how many fixed points there are, unseen ones included; NaN where every walker has its own."""
+        """Chao's bias-corrected estimate of the number of fixed points.
+
+        NaN where every walker has its own.
+        """
         visits = self.visits
         once, twice = int((visits == 1).sum()), int((visits == 2).sum())
         return (
@@ -170,7 +176,7 @@ def return_map(
 def period_error(
     step: Step, sample: ManifoldSample, vectors_m: Float[np.ndarray, "2 2"], *, max_step_m: float
 ) -> float:
-    """Whether a code repeats: median neural distance from states to where moves along each lattice vector lead, over that of unrelated states.
+    """Whether a code repeats along lattice vectors: median neural distance over unrelated states'.
 
     Near 0 for a period (what is left is the error of integration), near 1 for other vectors; NaN
     where all states are one.
@@ -211,7 +217,7 @@ def _at_rest(
 
 
 def _cycles(step: Step, states: Float[np.ndarray, "walker unit"]) -> Bool[np.ndarray, " walker"]:
-    """Whether states come back to within one move of where they were, having been ten moves away, and move no slower in the end."""
+    """Whether states return to within one move after leaving by ten, without slowing down."""
     now, back = states, np.zeros(len(states), dtype=bool)
     move, away, early, late = np.zeros((4, len(states)))
     for t in range(CYCLE_STEPS):
@@ -229,7 +235,10 @@ def _cycles(step: Step, states: Float[np.ndarray, "walker unit"]) -> Bool[np.nda
 def _fixed_points(
     ends: Float[np.ndarray, "walker unit"], unrelated: float
 ) -> tuple[Int[np.ndarray, " walker"], float, float]:
-    """Number of the fixed point of each end state, the most visited first; largest distance within one and smallest between two."""
+    """The fixed point of each end state, the most visited first, and two distances.
+
+    These are the largest within one fixed point and the smallest between two.
+    """
     if len(ends) < 2:
         return np.zeros(len(ends), dtype=np.int64), 0.0 if len(ends) else math.nan, math.nan
     tree, cut = linkage(ends, "single"), 0.0
@@ -252,7 +261,7 @@ def _fixed_points(
 def _stability(
     step: Step, points: Float[np.ndarray, "point unit"]
 ) -> tuple[Complex[np.ndarray, "point 2"], Float[np.ndarray, " point"]]:
-    """Two leading eigenvalues of each fixed point, and how far the plane of their eigenvectors is the tangent plane."""
+    """Two leading eigenvalues of each fixed point, and their plane's overlap with the tangent."""
     if not len(points):
         return np.empty((0, 2), dtype=np.complex128), np.empty(0)
     rest = np.zeros((len(points), 2))

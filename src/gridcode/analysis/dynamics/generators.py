@@ -1,4 +1,4 @@
-"""How nearly the moves along x and y commute in the matrices that were learnt, and how far these are the exponential of their derivative."""
+"""Generators of moves: how nearly they commute, and whether W(v) is their exponential."""
 
 import math
 from dataclasses import dataclass
@@ -78,7 +78,8 @@ def evaluate_matrices(
         or weights.shape[1] < 2
     ):
         raise InputError(
-            f"matrices must be ({len(velocities)}, unit, unit) of two units or more, not {weights.shape}"
+            f"matrices must be ({len(velocities)}, unit, unit) of two units or more, "
+            f"not {weights.shape}"
         )
     if not np.isfinite(weights).all():
         raise InputError("the matrices hold values that are not finite")
@@ -93,7 +94,7 @@ def move_generators(
     states: Float[np.ndarray, "state unit"] | None = None,
     nulls: int = 199,
 ) -> MoveGenerators:
-    r"""How nearly the moves along x and y commute, and how far a one-parameter group of matrices is what was learnt.
+    r"""How nearly moves along x and y commute, and how far W(v) is a one-parameter group.
 
     With $A_x, A_y = \partial W / \partial v$ at 0: exact integration by matrices alone, $W(v) =
     e^{v \cdot G} W(0)$ with $G = A\, W(0)^{-1}$, needs $[G_x, G_y] = 0$. The null permutes the

@@ -1,4 +1,4 @@
-"""Leading Lyapunov exponents of a system along random walks: how fast small deviations grow or fade, direction by direction."""
+"""Leading Lyapunov exponents of a system along random walks."""
 
 import math
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ def lyapunov_exponents(
     exponents: int = 10,
     transient: int = 50,
 ) -> LyapunovSpectrum:
-    r"""Leading Lyapunov exponents: mean logarithmic growth per step of orthonormal deviations, re-orthogonalised after every step.
+    r"""Leading Lyapunov exponents: mean logarithmic growth of orthonormal deviations per step.
 
     $$ \lambda_i = \frac1n \sum_t \ln R^{(t)}_{ii}, \quad Q^{(t)} R^{(t)} = J_t Q^{(t-1)} $$
 
@@ -78,7 +78,8 @@ def lyapunov_exponents(
     walkers, units = states.shape
     if not 2 <= exponents <= units or walkers < 2 or len(velocities) <= transient or transient < 0:
         raise InputError(
-            f"{exponents} exponents of {units} units need two walkers ({walkers}) and more steps ({len(velocities)}) than {transient}"
+            f"{exponents} exponents of {units} units need two walkers ({walkers}) "
+            f"and more steps ({len(velocities)}) than {transient}"
         )
     q = np.linalg.qr(generator.standard_normal((walkers, units, exponents)))[0]
     growth = np.zeros((walkers, exponents))

@@ -1,4 +1,4 @@
-"""States on the manifold of a system, the directions in which its own moves change them, and what one step does along and across these.
+"""States on the manifold of a system, tangent planes there, and gains of one step.
 
 Everything is measured through the step function, so that it holds for any system. "On the manifold"
 means in the plane of those directions (`tangent_plane`), in metres of a move; "off" is what is
@@ -130,7 +130,8 @@ def sample_manifold(
     step, max_step_m = system.step, system.max_step_m
     if walkers < 2 or not 1 <= steps[0] <= steps[1] or not 0 < max_step_m < math.inf:
         raise InputError(
-            f"{walkers} walkers of {steps[0]} to {steps[1]} steps of up to {max_step_m:g} m make no sample"
+            f"{walkers} walkers of {steps[0]} to {steps[1]} steps of up to {max_step_m:g} m "
+            "make no sample"
         )
     length = generator.integers(steps[0], steps[1] + 1, walkers)
     velocities = random_velocities(steps[1], walkers, max_step_m=max_step_m, generator=generator)
@@ -160,7 +161,7 @@ def sample_manifold(
 def tangent_plane(
     step: Step, states: Float[np.ndarray, "walker unit"], velocities: Float[np.ndarray, "walker 2"]
 ) -> Float[np.ndarray, "walker unit 2"]:
-    r"""Directions in which the system's own moves change the state: $\partial\, \mathrm{step}(g, v) / \partial v$, per metre.
+    r"""Change of the state by the velocity, $\partial \mathrm{step}(g, v) / \partial v$, per metre.
 
     The plane is tangent at the state that is reached, step(g, v). Central differences of 0.1 mm.
 
@@ -187,7 +188,7 @@ def directional_derivative(
     velocities: Float[np.ndarray, "walker 2"],
     directions: Float[np.ndarray, "walker unit direction"],
 ) -> Float[np.ndarray, "walker unit direction"]:
-    """Jacobian of the step with respect to the state, times directions of length about 1, by central differences.
+    """Jacobian by the state, times directions of length about 1, by central differences.
 
     Units at zero are moved to both sides of it, so the derivative is that of a rectifier's
     argument, not of states kept positive.
@@ -206,7 +207,7 @@ def directional_derivative(
 def jacobian(
     step: Step, states: Float[np.ndarray, "walker unit"], velocities: Float[np.ndarray, "walker 2"]
 ) -> Float[np.ndarray, "walker unit unit"]:
-    r"""Jacobian $\partial\, \mathrm{step}(g, v)_i / \partial g_j$ of each walker's step, by central differences.
+    r"""Jacobian $\partial\, \mathrm{step}(g, v)_i / \partial g_j$ of each walker's step.
 
     Args:
         step: one step of the system.
@@ -280,7 +281,9 @@ def commutator(
     one: Float[np.ndarray, "walker 2"],
     other: Float[np.ndarray, "walker 2"],
 ) -> Commutator:
-    r"""Distance between the ends of two moves in either order, $|W_a W_b g - W_b W_a g|$ through the step; 0 for a perfect integrator.
+    r"""Distance between the ends of two moves in either order, $
+
+    W_a W_b g - W_b W_a g $.
 
     Args:
         step: one step of the system.
@@ -306,7 +309,10 @@ def commutator(
 
 
 def off_directions(step: Step, sample: ManifoldSample) -> list[Float[np.ndarray, "unit direction"]]:
-    """Orthonormal directions off the manifold: of active units, orthogonal to the plane, and to the state where its length has no effect."""
+    """Orthonormal directions of active units off the manifold.
+
+    Where the length of a state has no effect, its own direction is left out too.
+    """
     states = sample.states
     radial = directional_derivative(step, states, np.zeros((len(states), 2)), states[:, :, None])[
         ..., 0
@@ -336,7 +342,7 @@ def spans_plane(tangent: Float[np.ndarray, "walker unit 2"]) -> Bool[np.ndarray,
 
 
 def to_metres(tangent: Float[np.ndarray, "walker unit 2"]) -> Float[np.ndarray, "walker 2 unit"]:
-    r"""Deviations to displacements by least squares, $T^{+} = (T^\top T)^{-1} T^\top$; NaN where T spans no plane."""
+    r"""Deviations to displacements, $(T^\top T)^{-1} T^\top$; NaN where T spans no plane."""
     plane = spans_plane(tangent)
     inverse = np.full((len(tangent), 2, tangent.shape[1]), np.nan)
     inverse[plane] = np.linalg.pinv(tangent[plane])
@@ -354,7 +360,8 @@ def _checked(
     states, velocities = np.asarray(states), np.asarray(velocities)
     if states.ndim != 2 or 0 in states.shape or velocities.shape != (len(states), 2):
         raise InputError(
-            f"states {states.shape} and velocities {velocities.shape} must be (walker, unit) and (walker, 2)"
+            f"states {states.shape} and velocities {velocities.shape} "
+            "must be (walker, unit) and (walker, 2)"
         )
     if states.dtype != np.float64:
         raise InputError(f"derivatives need a system in double precision, not {states.dtype}")

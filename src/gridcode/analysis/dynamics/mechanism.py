@@ -1,4 +1,4 @@
-"""What was learnt: spectra of W(v), blocks by module, weights against phase difference, and how nearly the moves commute."""
+"""The mechanism in the weights: spectra, blocks by module, phase profiles and generators."""
 
 import math
 from collections.abc import Sequence
@@ -130,7 +130,8 @@ def block_structure(
     units = len(squared)
     if np.shape(labels) != (units,) or squared.shape != (units, units) or nulls < 1:
         raise InputError(
-            f"{units} x {squared.shape[1]} weights need a label each, not {np.shape(labels)}, and a shuffle or more, not {nulls}"
+            f"{units} x {squared.shape[1]} weights need a label each, not {np.shape(labels)}, "
+            f"and a shuffle or more, not {nulls}"
         )
     if not (np.isfinite(squared).all() and squared.any()):
         raise InputError("weights must be finite and not all zero")
@@ -208,7 +209,8 @@ def describe_mechanism(
     units = weights.shape[1]
     if labels.shape != (units,) or phases.shape != (units, 2):
         raise InputError(
-            f"labels {labels.shape} and phases {phases.shape} do not match the {units} units of the matrices"
+            f"labels {labels.shape} and phases {phases.shape} do not match "
+            f"the {units} units of the matrices"
         )
     if labels.max(initial=-1) >= len(vectors_m) or labels.min(initial=-1) < -1:
         raise InputError(
@@ -283,7 +285,7 @@ def _spectrum(
 def _active(
     rest: Float[np.ndarray, "unit unit"], states: np.ndarray | None
 ) -> dict[str, float | None]:
-    """Medians over states: active units, gain before the norm, part rectified away, active block."""
+    """Medians over states: active units, gain before the norm, share rectified away."""
     names = ("active_units", "gain", "rectified", "active_largest_singular_value", "active_radius")
     if states is None or not states.any():
         return dict.fromkeys(names)

@@ -1,4 +1,4 @@
-"""Perturbations on and off the manifold of a system, followed while it moves: does it keep the first and lose the second?"""
+"""Perturbations on and off the manifold of a system, followed while it moves."""
 
 import math
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ def perturb(
     size_m: float,
     generator: np.random.Generator,
 ) -> Perturbation:
-    r"""Perturb states on and off the manifold by the same neural distance, move on with the same velocities, and follow the deviations.
+    r"""Perturb states on and off the manifold by the same neural distance, and follow them.
 
     A deviation $\delta$ is split by least squares on the tangent plane $T$ of the moving state:
     $T^{+} \delta$ metres on the manifold, $\delta - T T^{+} \delta$ off it. A continuous attractor
@@ -77,7 +77,8 @@ def perturb(
         or not 0 < size_m < math.inf
     ):
         raise InputError(
-            f"velocities {velocities.shape} must be (step, {walkers}, 2) and the size positive, not {size_m}"
+            f"velocities {velocities.shape} must be (step, {walkers}, 2) "
+            f"and the size positive, not {size_m}"
         )
     angle = generator.uniform(0, 2 * np.pi, walkers)
     displacement = size_m * np.stack([np.cos(angle), np.sin(angle)], axis=1)
@@ -143,7 +144,7 @@ def _split(
 
 
 def _half_life(curve: Float[np.ndarray, " time"]) -> tuple[float, str]:
-    """Where a curve that starts at 1 first falls to one half; straight in its logarithm between steps."""
+    """Where a curve that starts at 1 first falls to one half; log-linear between steps."""
     below = np.flatnonzero(curve <= 0.5)
     if not len(below):
         known = np.isfinite(curve).all()

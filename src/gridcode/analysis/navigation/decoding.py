@@ -1,4 +1,4 @@
-"""Closed-loop path integration: where a system's own state says it is, after up to thousands of steps.
+"""Path integration without correction: positions decoded from a system's own state.
 
 Nothing corrects the state on the way. Position is read from the state alone, by the best match
 among the population vectors of a reference map. A periodic code looks the same at several places,
@@ -67,7 +67,7 @@ def _refined(
     y: Int[np.ndarray, " walker"],
     x: Int[np.ndarray, " walker"],
 ) -> tuple[Float[np.ndarray, "walker 2"], Float[np.ndarray, " walker"]]:
-    """Between bins, by the top of the parabola through the best bin and its eight neighbours (slopes and bends by differences)."""
+    """Positions between bins, by the top of a parabola through the best bin and its neighbours."""
     last = len(reference.vectors) - 1
     y_in, x_in = np.clip(y, 1, last - 1), np.clip(x, 1, last - 1)
     dy, dx = np.mgrid[-1:2, -1:2]
@@ -93,7 +93,7 @@ def _refined(
 
 
 class Tracker:
-    """Reads position from states step after step: the best match within a window around the last reading.
+    """Decode position step after step, by the best match near the last reading.
 
     A reading that comes to the edge of the reference map goes on from a look-alike nearer to its
     middle, and what it jumped is added from then on. Where there is none (a cosine below 0.98), it
@@ -190,14 +190,14 @@ class PathIntegration:
 
     @property
     def common_m(self) -> Float[np.ndarray, " horizon"]:
-        """Length of the mean offset: drift that all walkers share, whatever their paths. NaN where any is lost."""
+        """Length of the mean offset: drift common to all walkers; NaN where any is lost."""
         return np.linalg.norm(
             np.where(self.lost[..., None], np.nan, self.offset_m).mean(axis=1), axis=-1
         )
 
     @property
     def scatter_m(self) -> Float[np.ndarray, " horizon"]:
-        """Median distance of the offsets from their mean: drift that depends on the path. NaN where any is lost."""
+        """Median distance of the offsets from their mean: drift by path; NaN where any is lost."""
         offset = np.where(self.lost[..., None], np.nan, self.offset_m)
         return np.median(
             np.linalg.norm(offset - offset.mean(axis=1, keepdims=True), axis=-1), axis=1
@@ -240,7 +240,8 @@ def integrate_paths(
         raise InputError(f"a window of {window_m:g} m does not hold the longest step of the walk")
     if reference.arena_m + reference.bin_size_m < walk.arena_m:
         raise InputError(
-            f"a reference map of {reference.arena_m:g} m does not cover the arena of {walk.arena_m:g} m"
+            f"a reference map of {reference.arena_m:g} m does not cover "
+            f"the arena of {walk.arena_m:g} m"
         )
     readable = reference.informative
     # One more bin on every side, so that places at the walls are refined like all others.
@@ -280,7 +281,10 @@ def integrate_paths(
 
 
 def window_for(alias_m: float, *, max_step_m: float, bin_size_m: float) -> float:
-    """Radius of a tracker's window: 0.45 of the distance to the nearest look-alike, at most 0.5 m, but room for a step at least."""
+    """Radius of a tracker's window: 0.45 of the distance to the nearest alias, at most 0.5 m.
+
+    It is never smaller than a step.
+    """
     # Steps along a diagonal are longer by sqrt(2) where velocities come from a square.
     return max(min(WIDEST_WINDOW_M, WINDOW_SHARE * alias_m), math.sqrt(2) * max_step_m + bin_size_m)
 
@@ -335,7 +339,10 @@ def matched_dead_reckoning(errors: PathIntegration) -> DeadReckoning:
 
 
 def quartiles(errors_m: Float[np.ndarray, " walker"]) -> list[float]:
-    """The 25, 50 and 75% quantiles over walkers; a lost walker's error counts as larger than any other, NaN where it would be the answer."""
+    """Quartiles over walkers; the error of a lost walker is larger than any other.
+
+    NaN where the quartile is that of a lost walker.
+    """
     found = np.quantile(
         np.where(np.isnan(errors_m), np.inf, errors_m), [0.25, 0.5, 0.75], method="higher"
     )

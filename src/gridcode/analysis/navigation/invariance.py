@@ -1,4 +1,4 @@
-"""Path invariance: how much states differ that reached the same place by different paths of the same length."""
+"""Path invariance: how much states at one place differ by the path taken to it."""
 
 import math
 from collections.abc import Sequence
@@ -72,7 +72,8 @@ def path_invariance(
         raise InputError(f"velocities must be (step, place, 2), not {velocities.shape}")
     if not lengths or min(lengths) < 1 or max(lengths) > len(velocities):
         raise InputError(
-            f"path lengths {tuple(lengths)} must be from 1 to the {len(velocities)} velocities given"
+            f"path lengths {tuple(lengths)} must be from 1 "
+            f"to the {len(velocities)} velocities given"
         )
     if paths < 2:
         raise InputError(f"at least two paths to each place are needed, not {paths}")

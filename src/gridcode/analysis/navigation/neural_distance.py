@@ -73,7 +73,7 @@ def bin_distances(
     bin_size_m: float,
     longest_m: float,
 ) -> DistanceBins:
-    """Mean, spread and quartiles of neural distances in bins of physical distance, 0 to `longest_m` metres.
+    """Mean, spread and quartiles of neural distances in bins of physical distance.
 
     Raises:
         InputError: sizes that are not positive, or fewer than one bin.
@@ -114,7 +114,7 @@ def distance_curve(
     longest_m: float | None = None,
     samples: int = 2000,
 ) -> DistanceCurve:
-    r"""Neural distance |g(x) - g(x')| against physical distance |x - x'|, over all pairs of a random subset of samples.
+    r"""Neural distance |g(x) - g(x')| against physical distance |x - x'|, over pairs of samples.
 
     The plateau $P$ is the mean over pairs further apart than half of `longest_m`, $P_2$ the mean of
     the squares. At short distances squares of
@@ -145,7 +145,8 @@ def distance_curve(
     groups = np.arange(len(positions)) if group is None else np.asarray(group)
     if groups.shape != (len(positions),):
         raise InputError(
-            f"group must have one number for each of {len(positions)} samples, not shape {groups.shape}"
+            f"group must have one number for each of {len(positions)} samples, "
+            f"not shape {groups.shape}"
         )
     usable = np.flatnonzero(np.isfinite(positions).all(axis=1) & np.isfinite(states).all(axis=1))
     if len(usable) < 2:
@@ -236,7 +237,8 @@ def distance_from_origin(
     positions, states = _checked(positions_m, activity)
     if np.shape(origin) != states.shape[1:]:
         raise InputError(
-            f"the state at the origin must have {states.shape[1]} units, not shape {np.shape(origin)}"
+            f"the state at the origin must have {states.shape[1]} units, "
+            f"not shape {np.shape(origin)}"
         )
     usable = np.isfinite(positions).all(axis=1) & np.isfinite(states).all(axis=1)
     physical = np.hypot(*positions[usable].T)
@@ -249,7 +251,7 @@ def distance_from_origin(
 
 
 def predicted_plateau(*, sigma_g: float, capacity: float, separation: float = 1.0) -> float:
-    r"""Distance between far states at which separation and capacity balance, where nothing else acts on them.
+    r"""Distance between far states at which separation and capacity loss balance.
 
     With both terms as means over pairs, two far states feel $\lambda_{sep} e^{-d^2 / 2 s^2} +
     \frac{\lambda_{cap}}{2} d^2$, smallest at
@@ -269,7 +271,8 @@ def predicted_plateau(*, sigma_g: float, capacity: float, separation: float = 1.
     """
     if not sigma_g > 0 or capacity < 0 or separation < 0:
         raise InputError(
-            f"sigma_g ({sigma_g}) must be positive and weights ({capacity}, {separation}) not negative"
+            f"sigma_g ({sigma_g}) must be positive "
+            f"and weights ({capacity}, {separation}) not negative"
         )
     if separation == 0 or sigma_g**2 * capacity >= separation:
         return 0.0
@@ -289,7 +292,8 @@ def _checked(
     )
     if positions.ndim != 2 or positions.shape[1] != 2 or states.ndim != 2 or states.shape[1] == 0:
         raise InputError(
-            f"positions {positions.shape} and activity {states.shape} must be (sample, 2) and (sample, unit)"
+            f"positions {positions.shape} and activity {states.shape} "
+            "must be (sample, 2) and (sample, unit)"
         )
     if len(positions) != len(states):
         raise InputError(f"{len(positions)} positions but {len(states)} samples of activity")

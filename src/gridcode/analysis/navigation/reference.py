@@ -1,4 +1,4 @@
-"""Reference maps: which population vector belongs to which place, for reading positions from states."""
+"""Reference maps: the population vector of each place, to decode positions from states."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ SMALLEST_LENGTH = 1e-20
 
 @dataclass(frozen=True)
 class ReferenceMap:
-    """Population vectors of the bins of a square centred on the origin: what positions are read against.
+    """Population vectors of the bins of a square around the origin, to decode positions by.
 
     Attributes:
         vectors: (y, x, unit) of length 1; zero where a bin has none.
@@ -37,25 +37,6 @@ class ReferenceMap:
         """Whether any two bins differ."""
         known = self.vectors[(self.vectors != 0).any(axis=-1)]
         return len(known) > 1 and float(np.ptp(known, axis=0).max()) > LEAST_DIFFERENCE
-
-    @classmethod
-    def from_rate_maps(
-        cls, rate: Float[np.ndarray, "unit y x"], *, bin_size_m: float
-    ) -> "ReferenceMap":
-        """From rate maps of any source; bins with a NaN or without activity are never decoded.
-
-        Raises:
-            InputError: maps that are not square, or smaller than 3 bins a side.
-        """
-        rate = np.asarray(rate, dtype=np.float64)
-        if rate.ndim != 3 or rate.shape[1] != rate.shape[2] or rate.shape[1] < 3:
-            raise InputError(
-                f"reference maps must be (unit, y, x), square, of 3 bins a side or more, not {rate.shape}"
-            )
-        return cls(
-            unit_length(np.moveaxis(np.where(np.isfinite(rate).all(axis=0), rate, 0.0), 0, -1)),
-            bin_size_m,
-        )
 
     def within(self, arena_m: float) -> "ReferenceMap":
         """The bins whose middle lies in a smaller square around the origin."""
@@ -82,7 +63,7 @@ def build_reference_map(
     trees: int = 4,
     progress: Progress | None = None,
 ) -> ReferenceMap:
-    """A reference map from short walks out of the origin: nearly straight paths to the middle of every bin.
+    """A reference map from nearly straight paths out of the origin to the centre of every bin.
 
     The paths branch like a tree, so that every bin costs one step: a bin is reached from a bin some
     random step nearer to the origin, with a random turn of up to 20 degrees. Several trees are
@@ -106,7 +87,8 @@ def build_reference_map(
     half = round((arena_m / size - 1) / 2)
     if not 0 < size <= 0.4 * max_step_m or half < 1:
         raise InputError(
-            f"bins of {size:g} m do not suit steps of up to {max_step_m:g} m and an arena of {arena_m:g} m"
+            f"bins of {size:g} m do not suit steps of up to {max_step_m:g} m "
+            f"and an arena of {arena_m:g} m"
         )
     side = 2 * half + 1
     line = np.arange(-half, half + 1)
@@ -147,7 +129,7 @@ def nearest_alias_m(
     places: int = 64,
     longest_m: float = 1.5,
 ) -> float:
-    """Distance to the nearest place whose state looks alike: the spacing of a periodic code, metres.
+    """Distance to the nearest place with a similar state: the spacing of a periodic code, metres.
 
     The similarity (cosine) of population vectors as a function of displacement, averaged over
     random places, has its largest value at displacement 0; this is the distance of the nearest

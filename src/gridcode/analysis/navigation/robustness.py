@@ -61,7 +61,7 @@ def with_state_noise(step: Step, *, level: float, generator: np.random.Generator
 def add_noise(
     states: Float[np.ndarray, "walker unit"], *, level: float, generator: np.random.Generator
 ) -> Float[np.ndarray, "walker unit"]:
-    """States and white noise that is `level` times as long as they are on average (root mean square)."""
+    """Add white noise that is `level` times as long as the states are on average."""
     if not level:
         return states
     size = level * float(np.linalg.norm(states, axis=1).mean()) / math.sqrt(states.shape[1])
@@ -91,7 +91,9 @@ def with_velocity_error(
 
 
 def manifold_noise_m(reference: ReferenceMap) -> float:
-    r"""Displacement per coordinate that white noise as long as the state becomes in one step, metres; in proportion for smaller noise.
+    r"""Displacement per coordinate by white noise as long as the state, in one step, metres.
+
+    It is proportional to the noise where that is small.
 
     The least squares on the tangent plane $T = \partial g / \partial x$ of states of length 1 turns
     noise of standard deviation $1 / \sqrt N$ per unit into displacements of covariance $(T^\top

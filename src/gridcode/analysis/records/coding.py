@@ -4,7 +4,7 @@ from gridcode.analysis.records.base import Number, Numbers, Record
 
 
 class PropertyRecord(Record):
-    """One property: its headline number, unit, whether `high` or `low` is good, and what chance gives."""
+    """One property: its headline, the unit, whether `high` or `low` is good, and chance."""
 
     headline: Number = None
     unit: str

@@ -1,4 +1,4 @@
-r"""Which shape a population's states make: persistent homology with a null, so that a torus is a finding and not an impression.
+r"""Betti numbers of a population's states: persistent homology against a shuffle null.
 
 The states of one module of grid cells lie on a torus, since its cells repeat along two directions:
 one piece, two loops that cannot be drawn together, one enclosed void; Betti numbers (1, 2, 1). Two
@@ -88,7 +88,7 @@ class Topology:
 
 
 def count_by_gap(lifetimes: Float[np.ndarray, " bar"]) -> tuple[int, float, float]:
-    """Number of bars before the largest gap between successive lifetimes, the gap, and the shortest lifetime before it."""
+    """Bars before the largest gap between successive lifetimes, that gap, and the shortest bar."""
     longest = np.append(np.sort(lifetimes)[::-1][:MOST_BARS], 0.0)
     if len(longest) < 2:
         return 0, 0.0, 0.0
@@ -99,7 +99,7 @@ def count_by_gap(lifetimes: Float[np.ndarray, " bar"]) -> tuple[int, float, floa
 
 
 def gap_p_value(lifetimes: Float[np.ndarray, " bar"], count: int) -> float:
-    r"""How often as large a gap would part bars that are all noise of one kind, from the shorter bars of the same diagram.
+    r"""p-value of a gap if all bars were noise, from the shorter bars of the same diagram.
 
     If lifetimes had an exponential tail, the gaps after its j-th, (j+1)-th, ... longest times j,
     j+1, ... would be exponential with one mean, and independent (Renyi's representation of order
@@ -139,7 +139,7 @@ def gap_p_value(lifetimes: Float[np.ndarray, " bar"], count: int) -> float:
 def shuffled(
     states: Float[np.ndarray, "sample unit"], generator: np.random.Generator
 ) -> Float[np.ndarray, "sample unit"]:
-    """The states with every unit's activity shifted around by an amount of its own: each unit as before, no common state."""
+    """Shift the activity of every unit by its own random number of samples, cyclically."""
     shift = generator.integers(len(states), size=states.shape[1])
     rows = (np.arange(len(states))[:, None] - shift) % len(states)
     return np.take_along_axis(states, rows, axis=0)
@@ -158,7 +158,7 @@ def measure_topology(
     most_samples: int = 5000,
     progress: Callable[[int, int], None] | None = None,
 ) -> Topology:
-    r"""Betti numbers of the manifold that a population's states lie on, each against a shuffle null, and whether it is a torus.
+    r"""Betti numbers of the manifold that a population's states lie on, and whether it is a torus.
 
     States are projected on their principal components (distances stay the population's own),
     denoised by density and thinned to landmarks (`choose_landmarks`); `persistence` gives lifetimes
@@ -204,7 +204,8 @@ def measure_topology(
         raise InputError(f"{components} components hold no shape")
     if nulls < FEWEST_NULLS or not 1 / (1 + nulls) <= level < 1:
         raise InputError(
-            f"{nulls} shuffles cannot reach a level of {level:g}: take at least {FEWEST_NULLS} and 1 / level - 1"
+            f"{nulls} shuffles cannot reach a level of {level:g}: "
+            f"take at least {FEWEST_NULLS} and 1 / level - 1"
         )
     given = given[chosen]
 
@@ -258,7 +259,7 @@ def measure_topology(
 
 
 def _null_diagram(points: Float[np.ndarray, "landmark component"], threshold: float) -> Diagram:
-    """Of shuffled states: joined no further than it takes until every loop and void has closed, which is all that there is to see of a cloud.
+    """Of shuffled states: up to the distance at which every loop and void has closed.
 
     Going on would cost many times as much, and gigabytes for a thousand landmarks.
     """
@@ -277,7 +278,7 @@ def _null_diagram(points: Float[np.ndarray, "landmark component"], threshold: fl
 
 
 def _window(diagram: Diagram, betti: tuple[int, int, int]) -> tuple[float, float]:
-    """Distances between which all counted loops and voids are alive, and no more pieces than were counted."""
+    """Distances between which all counted features are alive, and no further pieces."""
     found = np.concatenate(
         [diagram.intervals[dimension][: betti[dimension]] for dimension in (1, 2)]
     )
@@ -320,9 +321,9 @@ def _checked(
         or landmarks < fewest // 2
     ):
         raise InputError(
-            f"{len(given)} samples of {given.shape[1]} units, {most_samples} of them used at most, with {landmarks} landmarks have no shape to "
-            "measure: "
-            f"{fewest} samples, {FEWEST_UNITS} units and {fewest // 2} landmarks are the least"
+            f"{len(given)} samples of {given.shape[1]} units, {most_samples} of them used at most, "
+            f"with {landmarks} landmarks have no shape to measure: {fewest} samples, "
+            f"{FEWEST_UNITS} units and {fewest // 2} landmarks are the least"
         )
     if int((np.ptp(given, axis=0) > 0).sum()) < FEWEST_UNITS:
         raise InputError(f"fewer than {FEWEST_UNITS} units vary: there is no shape to measure")

@@ -1,4 +1,4 @@
-r"""Coordinates on a torus from its shape alone: where on each of its two loops every state lies, without knowing any position.
+r"""Circular coordinates: two angles of every state on a torus, from its shape alone.
 
 Each class of loops gives a coordinate that goes once around along it. It is found as an integer
 cocycle: a whole number on every edge of the neighbourhood graph that sums to zero around every
@@ -67,7 +67,8 @@ def toroidal_coordinates(
     loops = find_loops(points, scale=scale)
     if len(loops.change) != 2:
         raise InputError(
-            f"at a scale of {scale:g} the points have {len(loops.change)} independent loops: toroidal coordinates need two"
+            f"at a scale of {scale:g} the points have {len(loops.change)} independent loops: "
+            "toroidal coordinates need two"
         )
     basis = _reduced_basis((loops.change * loops.weight) @ loops.change.T)
     return _turns((basis @ loops.potential).T)
@@ -80,7 +81,7 @@ def _turns(values: Float[np.ndarray, "sample 2"]) -> Float[np.ndarray, "sample 2
 
 
 def _reduced_basis(gram: Float[np.ndarray, "2 2"]) -> Int[np.ndarray, "2 2"]:
-    """Lagrange's reduction of two generators with these inner products: the two shortest independent whole-number combinations."""
+    """The two shortest independent whole-number combinations of two generators (Lagrange)."""
     basis = np.eye(2, dtype=np.int64)
     while True:
         g = basis @ gram @ basis.T
@@ -114,7 +115,7 @@ def extend_coordinates(
     *,
     neighbours: int = 6,
 ) -> Float[np.ndarray, "sample 2"]:
-    """Coordinates of any samples: circular means of their nearest points' coordinates, nearer ones counting more.
+    """Coordinates of any samples: weighted circular means of their nearest points' coordinates.
 
     Args:
         points: (point, component) points with coordinates.
@@ -127,12 +128,11 @@ def extend_coordinates(
             finite.
     """
     if not 1 <= neighbours <= len(points):
-        raise InputError(
-            f"1 to {len(points)} neighbours are possible, not {neighbours}: there are no more points"
-        )
+        raise InputError(f"1 to {len(points)} neighbours are possible, not {neighbours}")
     if coordinates.shape != (len(points), 2) or at.ndim != 2 or at.shape[1] != points.shape[1]:
         raise InputError(
-            f"points {points.shape}, coordinates {coordinates.shape} and samples {at.shape} do not match"
+            f"points {points.shape}, coordinates {coordinates.shape} and samples {at.shape} "
+            "do not match"
         )
     if not all(np.isfinite(x).all() for x in (points, coordinates, at)):
         raise InputError("points, coordinates and samples must be finite")
@@ -149,7 +149,9 @@ def extend_coordinates(
 def circular_correlation(
     first: Float[np.ndarray, " sample"], second: Float[np.ndarray, " sample"]
 ) -> float:
-    r"""Correlation of two angles, in turns: 1 where they differ by a constant, -1 where their sum is constant, 0 where they are unrelated.
+    r"""Correlation of two angles, in turns.
+
+    1 where they differ by a constant, -1 where their sum is constant, 0 where they are unrelated.
 
     $$ \rho = \frac{\sum_{i<j} \sin(a_i - a_j) \sin(b_i - b_j)}{\sqrt{\sum_{i<j} \sin^2(a_i - a_j)
     \, \sum_{i<j} \sin^2(b_i - b_j)}} $$
@@ -179,7 +181,7 @@ def circular_correlation(
 def match_phases(
     coordinates: Float[np.ndarray, "sample 2"], phases: Float[np.ndarray, "sample 2"]
 ) -> PhaseMatch:
-    """How toroidal coordinates agree with the phases of a lattice at the same samples, by whatever pair of its loops they go around.
+    """How toroidal coordinates agree with the phases of a lattice at the same samples.
 
     For each coordinate the whole-number combination of the two phases is sought that it follows
     best.
@@ -198,7 +200,8 @@ def match_phases(
         or not len(coordinates)
     ):
         raise InputError(
-            f"coordinates and phases must both be (sample, 2), not {coordinates.shape} and {phases.shape}"
+            "coordinates and phases must both be (sample, 2), "
+            f"not {coordinates.shape} and {phases.shape}"
         )
     if not (np.isfinite(coordinates).all() and np.isfinite(phases).all()):
         raise InputError("coordinates and phases must be finite")

@@ -1,4 +1,4 @@
-r"""Loops of a graph with its triangles filled, by whole numbers on its edges: what circular coordinates and the product of two loops rest on.
+r"""Integer cocycles: the independent loops of a graph whose triangles are filled.
 
 Source: de Silva, Morozov and Vejdemo-Johansson 2011, "Persistent cohomology and circular
 coordinates".
@@ -143,7 +143,9 @@ def _weights(
 
 
 def integer_cocycles(edges: Int[np.ndarray, "edge 2"], points: int) -> Int[np.ndarray, "loop edge"]:
-    """A basis of the integer cocycles of a connected graph whose triangles are filled, modulo coboundaries: one for each independent loop.
+    """A basis of the integer cocycles of a connected graph, modulo coboundaries.
+
+    Triangles are filled; there is one cocycle for each independent loop.
 
     Edges of a spanning tree are given 0. In a triangle two edges give the third; where that no
     longer helps, an edge becomes a free generator and the others go on as integer combinations of
@@ -205,7 +207,8 @@ def integer_cocycles(edges: Int[np.ndarray, "edge 2"], points: int) -> Int[np.nd
             break
         if value.shape[1] == MOST_GENERATORS:
             raise InputError(
-                f"more than {MOST_GENERATORS} loops to tell apart: the points do not lie densely on a surface at this scale"
+                f"more than {MOST_GENERATORS} loops: "
+                "the points do not lie densely on a surface at this scale"
             )
         value = np.concatenate([value, np.zeros((count, 1), dtype=np.int64)], axis=1)
         value[unknown[0], -1] = 1
@@ -256,7 +259,7 @@ def triangles_of(edges: Int[np.ndarray, "edge 2"], points: int) -> Int[np.ndarra
 def _integer_kernel(
     conditions: Int[np.ndarray, "condition generator"],
 ) -> Int[np.ndarray, "solution generator"]:
-    """A basis of all whole-number solutions: columns are reduced by Euclid's algorithm, and what made the zero columns is the kernel."""
+    """A basis of all whole-number solutions, by Euclid's algorithm on columns."""
     rows, n = conditions.shape
     # Python's integers: entries may grow.
     a = [[int(x) for x in row] for row in conditions]
@@ -291,7 +294,7 @@ def _smoothest(
     weight: Float[np.ndarray, " edge"],
     points: int,
 ) -> tuple[Float[np.ndarray, "loop point"], Float[np.ndarray, "loop edge"]]:
-    """The potential of each cocycle by weighted least squares, and the change that is left on each edge, cocycle taken into account."""
+    """The potential of each cocycle by weighted least squares, and the residual on each edge."""
     rows = np.arange(len(edges))
     difference = coo_matrix(
         (np.repeat([-1.0, 1.0], len(edges)), (np.tile(rows, 2), edges.T.ravel())),

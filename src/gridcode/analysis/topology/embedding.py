@@ -1,4 +1,4 @@
-r"""What a population's states look like: their variance, their shape in three dimensions, and rings along the directions of a lattice.
+r"""Pictures of a population's state space: variance, embeddings in 3D, rings of a lattice.
 
 Source: Schaeffer et al. 2023, Fig. 6 and appendix D: principal components to six dimensions, then
 spectral embedding (or Isomap) to three; projections on the three directions of a module's lattice
@@ -208,7 +208,8 @@ def lattice_rings(
         or not (np.isfinite(places).all() and np.isfinite(waves).all())
     ):
         raise InputError(
-            f"positions {places.shape} and waves {waves.shape} must be ({len(given)}, 2) and (wave, 2), all finite"
+            f"positions {places.shape} and waves {waves.shape} must be ({len(given)}, 2) "
+            "and (wave, 2), all finite"
         )
     if nulls < 1:
         raise InputError(f"the null needs a shift or more, not {nulls}")
@@ -279,7 +280,7 @@ def checked_states(states: np.ndarray) -> Float[np.ndarray, "sample unit"]:
         )
     if len(given) < FEWEST_SAMPLES or int((np.ptp(given, axis=0) > 0).sum()) < FEWEST_UNITS:
         raise InputError(
-            f"{len(given)} samples of {given.shape[1]} units are too few or too much alike: {FEWEST_SAMPLES} samples and {FEWEST_UNITS} units that "
-            "vary are the least"
+            f"{len(given)} samples of {given.shape[1]} units are too few or too much alike: "
+            f"{FEWEST_SAMPLES} samples and {FEWEST_UNITS} units that vary are the least"
         )
     return given

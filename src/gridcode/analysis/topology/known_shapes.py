@@ -1,4 +1,4 @@
-"""Controls for topology: populations whose shape is known, of as many units and at the same places as the population under test."""
+"""Populations of known shape, of as many units and at the same places as one under test."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from gridcode.errors import InputError
 # two.
 SECOND_SPACING, SECOND_TURN_DEG = 0.71, 17.0
 PLACE_WIDTH = 0.1
-CONTROLS = {
+KNOWN_SHAPES = {
     "one module": True,
     "two modules": False,
     "place cells": False,
@@ -24,11 +24,11 @@ CONTROLS = {
 
 
 @dataclass(frozen=True)
-class Control:
+class KnownShape:
     """A control and what was found.
 
     Attributes:
-        name: one of `CONTROLS`.
+        name: one of `KNOWN_SHAPES`.
         expected: whether its states lie on a torus.
         topology: what was measured.
     """
@@ -43,7 +43,7 @@ class Control:
         return self.topology.torus == self.expected
 
 
-def control_states(
+def known_shape_states(
     name: str,
     positions_m: Float[np.ndarray, "sample 2"],
     *,
@@ -91,7 +91,8 @@ def control_states(
         or not np.isfinite(orientation_deg)
     ):
         raise InputError(
-            f"{units} units on a lattice of {spacing_m} m at {orientation_deg} degrees with noise {noise} make no control"
+            f"{units} units on a lattice of {spacing_m} m at {orientation_deg} degrees "
+            f"with noise {noise} make no population"
         )
     # Around the middle of the places, whatever their origin is.
     middle = (positions_m.max(axis=0) + positions_m.min(axis=0)) / 2
@@ -134,14 +135,14 @@ def control_states(
         )
     else:
         raise InputError(
-            f"unknown control '{name}': choose {', '.join(n for n in CONTROLS if n != 'shuffled')}"
+            f"unknown control '{name}': choose {', '.join(n for n in KNOWN_SHAPES if n != 'shuffled')}"
         )
     return np.asarray(
         states + noise * float(states.std()) * generator.standard_normal(states.shape)
     )
 
 
-def run_controls(
+def measure_known_shapes(
     states: Float[np.ndarray, "sample unit"],
     positions_m: Float[np.ndarray, "sample 2"],
     *,
@@ -151,8 +152,8 @@ def run_controls(
     nulls: int = 39,
     progress: Callable[[int, int], None] | None = None,
     **settings: int,
-) -> tuple[Control, ...]:
-    """The same measurement on populations whose shape is known: a torus should be found in the first and in none of the others.
+) -> tuple[KnownShape, ...]:
+    """The same measurement on populations of known shape: only the first is a torus.
 
     Args:
         states: (sample, unit) of the population under test; also shuffled as one of the controls.
@@ -165,14 +166,14 @@ def run_controls(
         settings: further arguments of `measure_topology`, such as `landmarks`.
 
     Raises:
-        InputError: as `measure_topology` and `control_states`.
+        InputError: as `measure_topology` and `known_shape_states`.
     """
     found = []
-    for number, (name, expected) in enumerate(CONTROLS.items()):
+    for number, (name, expected) in enumerate(KNOWN_SHAPES.items()):
         if name == "shuffled":
             activity = shuffled(states, generator)
         else:
-            activity = control_states(
+            activity = known_shape_states(
                 name,
                 positions_m,
                 units=max(states.shape[1], 14),
@@ -184,10 +185,10 @@ def run_controls(
         tick = (
             None
             if progress is None
-            else lambda done, _, before=before: progress(before + done, nulls * len(CONTROLS))
+            else lambda done, _, before=before: progress(before + done, nulls * len(KNOWN_SHAPES))
         )
         found.append(
-            Control(
+            KnownShape(
                 name,
                 expected,
                 measure_topology(

@@ -1,4 +1,4 @@
-r"""Persistent homology of a cloud of states: landmarks that cover it evenly, and the pieces, loops and voids that live long in it.
+r"""Persistent homology of a cloud of states: landmarks, and the features that live long.
 
 Source: persistent homology: Edelsbrunner, Letscher and Zomorodian 2002; edge collapse: Boissonnat
 and Pritam 2020, as in GUDHI; components and landmarks in the manner of Gardner et al. 2022.
@@ -33,7 +33,7 @@ INTO_WINDOW = 0.4
 
 @dataclass(frozen=True)
 class Diagram:
-    """A persistence diagram: when features of each dimension appear and vanish as states within a growing distance are joined.
+    """Birth and death of features of each dimension as points within a growing distance are joined.
 
     Attributes:
         intervals: for each dimension (bar, 2) births and deaths as distances, longest bar first;
@@ -47,7 +47,7 @@ class Diagram:
     scale: float
 
     def lifetimes(self, dimension: int) -> Float[np.ndarray, " bar"]:
-        """Lengths of the bars over `scale`, longest first; a bar alive at the threshold is as long as was seen of it.
+        """Lengths of the bars over `scale`, longest first; cut at the threshold.
 
         Of dimension 0 the one bar that never dies, that of the whole, is left out.
         """
@@ -59,7 +59,9 @@ class Diagram:
 def principal_components(
     states: Float[np.ndarray, "sample unit"], *, components: int = 6
 ) -> Float[np.ndarray, "sample component"]:
-    """The states on their first principal components, centred; fewer than asked for where the states do not vary in as many directions.
+    """Centred states on their first principal components, not scaled.
+
+    There are fewer where the states vary in fewer directions.
 
     Distances stay those of the population itself: components are not scaled.
     """
@@ -103,7 +105,8 @@ def choose_landmarks(
     k = max(5, round(0.005 * len(points))) if neighbours is None else neighbours
     if not 1 <= k < len(points) or count < 4 or not 0 <= sparsest < 1:
         raise InputError(
-            f"{len(points)} samples do not suffice for {count} landmarks of {k} neighbours each, {sparsest:g} of them left out"
+            f"{len(points)} samples do not suffice for {count} landmarks "
+            f"of {k} neighbours each, {sparsest:g} of them left out"
         )
     distance, nearest = (np.asarray(found) for found in KDTree(points).query(points, k=k + 1))
     radius = distance[:, -1]
@@ -140,7 +143,7 @@ def persistence(
     threshold: float = THRESHOLD,
     dimensions: int = DIMENSIONS,
 ) -> Diagram:
-    """Persistent homology of the Vietoris-Rips complex of some points, up to a dimension, with edge collapse.
+    """Persistent homology of the Vietoris-Rips complex of points, with edge collapse.
 
     Args:
         points: (point, component), compared by Euclidean distance.
@@ -153,7 +156,8 @@ def persistence(
     """
     if points.ndim != 2 or len(points) < 4 or not np.isfinite(points).all():
         raise InputError(
-            f"persistence needs four points or more (point, component), all finite, not {np.shape(points)}"
+            "persistence needs four points or more (point, component), all finite, "
+            f"not {np.shape(points)}"
         )
     distances = pdist(points)
     scale = float(np.median(distances))
@@ -188,7 +192,9 @@ def persistence(
 
 
 def loop_scale(diagram: Diagram, *, loops: int = 2, after: float = 0.0) -> float:
-    """Distance at which the `loops` longest loops are alive and no others, 0.4 into the window of such distances; NaN where there is none.
+    """Distance at which the longest loops are alive and no others; NaN where there is none.
+
+    It lies 0.4 into the window of such distances.
 
     Args:
         diagram: of the points.

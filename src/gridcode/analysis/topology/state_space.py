@@ -22,7 +22,7 @@ from gridcode.analysis.records.topology import (
 from gridcode.analysis.topology.betti import FEWEST_NULLS, Topology, measure_topology
 from gridcode.analysis.topology.circular_coordinates import coordinates_of, match_phases
 from gridcode.analysis.topology.embedding import METHODS, embed, explained_variance, lattice_rings
-from gridcode.analysis.topology.known_shapes import run_controls
+from gridcode.analysis.topology.known_shapes import measure_known_shapes
 from gridcode.errors import InputError
 
 FEWEST_UNITS = 10
@@ -70,7 +70,9 @@ def analyse_state_space(
     fewest_units: int = FEWEST_UNITS,
     progress: Callable[[int, int], None] | None = None,
 ) -> StateSpace:
-    """Variance, pictures in three dimensions, rings, Betti numbers and toroidal coordinates, of the population and of every module.
+    """Variance, embeddings, rings, Betti numbers and toroidal coordinates.
+
+    Of the whole population and of every module.
 
     Populations smaller than `fewest_units`, and what cannot be measured, are skipped, and the
     reason is given. Beside the largest module the same topology is measured of controls of known
@@ -100,7 +102,8 @@ def analyse_state_space(
         or not (np.isfinite(given).all() and np.isfinite(places).all())
     ):
         raise InputError(
-            f"states {given.shape} and positions {places.shape} must be (sample, unit) and (sample, 2), all finite"
+            f"states {given.shape} and positions {places.shape} "
+            "must be (sample, unit) and (sample, 2), all finite"
         )
     if nulls < FEWEST_NULLS:
         raise InputError(f"{nulls} shuffles are too few: {FEWEST_NULLS} are the least")
@@ -154,7 +157,7 @@ def analyse_state_space(
         largest = max(held, key=lambda m: len(modules[m].units))
         module = modules[largest]
         try:
-            found = run_controls(
+            found = measure_known_shapes(
                 given[:, module.units],
                 places,
                 spacing_m=module.spacing_m,
@@ -278,7 +281,7 @@ def _topology(found: Topology) -> TopologyRecord:
 
 
 def _topology_arrays(found: Topology, places: Float[np.ndarray, "sample 2"]) -> xr.Dataset:
-    """Bars over the scale of the landmarks, what the null's longest bars are, and where the landmarks are."""
+    """Bars and the null's longest bars over the scale of the landmarks; and the landmarks."""
     bars = [
         (d, *bar)
         for d, intervals in enumerate(found.diagram.intervals)
@@ -301,7 +304,9 @@ def _topology_arrays(found: Topology, places: Float[np.ndarray, "sample 2"]) -> 
 def lattice_of_the_whole(
     modules: Sequence[Module], independent: int
 ) -> Float[np.ndarray, "2 2"] | None:
-    """Vectors by which the whole state should repeat: the largest module's where all are related, none where modules are independent.
+    """Vectors by which the whole state should repeat; None where modules are independent.
+
+    Where all are related, these are the largest module's.
 
     Where the others repeat on a sub-lattice of these only, `describe_dynamics` finds that they are
     no period.
@@ -322,7 +327,9 @@ def map_states(
 ) -> tuple[
     Float[np.ndarray, "sample unit"], Float[np.ndarray, "sample 2"], Int[np.ndarray, " sample"]
 ]:
-    """Population vectors of rate maps as states: one for every bin that all units have a rate in, in random order.
+    """Population vectors of rate maps as states: one for each bin with a rate of every unit.
+
+    They come in random order.
 
     Row by row, the null that shifts each unit by a number of samples would move its map, and moved
     maps of one module are a module again.
