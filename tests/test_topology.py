@@ -520,7 +520,7 @@ def replaced(value):
     [
         (replaced(np.nan), {}, "NaN"),
         (replaced(np.inf), {}, "infinities"),
-        (np.zeros((0, 5)), {}, "are the least"),
+        (np.zeros((0, 5)), {}, "are needed"),
         (GOOD[:39], {}, "39 samples"),
         (GOOD[:, :2], {}, "2 units"),
         (np.ones((60, 5)), {}, "units vary"),

@@ -24,7 +24,7 @@ LEAST_VARIANCE = 1e-13
 
 @dataclass(frozen=True)
 class Capacity:
-    """Effective number of places told apart.
+    """Effective number of distinguishable places.
 
     Attributes:
         capacity: 1 over the share of pairs that collide; NaN where no pair does.
@@ -82,11 +82,11 @@ def collision_distance(sigma: float, *, error_rate: float = ERROR_RATE) -> float
 def capacity(
     states: Float[np.ndarray, "place unit"], *, delta: float, side_m: float = math.nan
 ) -> Capacity:
-    r"""Effective number of places that states tell apart, from all pairs of them.
+    r"""Effective number of places that states distinguish, from all pairs of them.
 
     $$ C = \frac{1}{P[\, |g(x) - g(x')| < \delta \,]} $$
 
-    is the inverse of the probability that two random places collide: K places that are told apart,
+    is the inverse of the probability that two random places collide: K distinguishable places,
     equally likely, give K (the exponential of Renyi's entropy of order 2). The interval is that of
     a mean over pairs: the variance between places (pairs that share a place depend on each other)
     and that of counting, as a gamma distribution of the same mean and variance, which for few
@@ -230,7 +230,7 @@ def area_exponent(larger: Capacity, smaller: Capacity) -> tuple[float, float]:
 
     NaN where either capacity is only a bound.
 
-    1: none of the new places is like any before; 0: all are, as of a periodic code in squares
+    1: no new place resembles another; 0: all do, as of a periodic code in squares
     larger than its cell.
 
     Raises:
@@ -258,10 +258,9 @@ def expected_capacity(
     $$ \frac1C = \frac{\pi^M \delta^{2M}}{M! \prod_m \sqrt{\det G_m}\, A_m} + \frac{\pi
     \delta^2}{\sqrt{\det \sum_m G_m}\, A} $$
 
-    The first term is the chance that all phases are alike, for places that have nothing to do with
-    each other (the volume of a ball in 2M dimensions over that of the torus of all phases); the
-    second that the two places are near each other in an area A. On a hexagonal lattice $\sqrt{\det
-    G_m}$ is the slope squared.
+    The first term is the chance that all phases of unrelated places are alike (the volume of a ball
+    in 2M dimensions over that of the torus of all phases), the second that two places are near each
+    other in an area A. On a hexagonal lattice $\sqrt{\det G_m}$ is the slope squared.
 
     Args:
         metric: (module, 2, 2) squared slope of each module's part of the state, activity squared
@@ -335,10 +334,10 @@ def independent_modules(
     $$ M = \log_2 (K / k). $$
 
     R is delta, or where fewer than a `share` of pairs are within it their quantile: distances must
-    be larger than the code's own errors at one place, which have a dimension of their own, the
-    number of units. Lattices of one torus, whatever their periods, count as one.
-    A code that does not repeat within the places given has no such dimension: ask only where
-        capacity no longer grows with the area.
+    be larger than the code's own errors at one place, which have as many dimensions
+    as units. Lattices of one torus count as one, for any periods.
+    A code that does not repeat within the places given has no such dimension: use this only where
+    capacity no longer grows with the area.
 
     Args:
         positions_m: (place, 2) metres, over an area large against the lattices.

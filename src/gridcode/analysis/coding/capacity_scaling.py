@@ -102,7 +102,7 @@ def capacity_scaling(
     elif both_interval[2][0] > 0:
         verdict = "linear" if power_interval[1][0] <= 1 <= power_interval[1][1] else "power law"
     else:
-        verdict, reason = "undecided", "neither a rate nor an exponent is told from 0"
+        verdict, reason = "undecided", "neither a rate nor an exponent differs from 0"
     return CapacityScaling(
         verdict,
         both[1],

@@ -13,7 +13,7 @@ from gridcode.errors import InputError
 # Positions (place, 2) in metres to states (place, unit); NaN where a place has no state.
 Code = Callable[[Float[np.ndarray, "place 2"]], Float[np.ndarray, "place unit"]]
 
-# Fewer places than this say nothing about a code.
+# Fewer places do not suffice to measure a code.
 FEWEST_PLACES = 100
 
 

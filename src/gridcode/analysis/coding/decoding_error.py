@@ -30,7 +30,7 @@ class ErrorCorrection:
         expected_m: (level,) the same by the Cramer-Rao bound, from each place's own slope.
         catastrophic: (level,) share of readings further off than `radius_m`.
         chance: that share for random guesses in the arena.
-        ambiguous: that share without any noise: places whose look-alikes cannot be told from them.
+        ambiguous: that share without any noise: places that the code gives the same state.
         threshold_sigma: noise at which `catastrophic` is half way from `ambiguous` to `chance`,
             between levels along their logarithm.
         radius_m: errors up to here are local, metres.
@@ -62,13 +62,12 @@ def error_correction(
 
     $$ \hat x = \arg\min_x |g(x) - (g(x_0) + \varepsilon)| $$
 
-    The best of the middles of all bins is refined by a few steps of least squares along the code's
+    The best centre of all bins is refined by a few steps of least squares along the code's
     own slopes, kept within a bin. Independent Gaussian noise of standard deviation $\sigma$ in
     every unit moves the best match by a Gaussian of covariance $\sigma^2 (J^\top J)^{-1}$ with $J =
     \partial g / \partial x$; its median length is about $1.18\, \sigma / s$ for a slope s that is
-    the same in all directions. Look-alikes
-    appear in a periodic code however little noise there is: a share `ambiguous` of readings is
-        wrong without any.
+    the same in all directions. A
+    periodic code has aliases: a share `ambiguous` of readings is wrong without any noise.
 
     Args:
         code: the code; places without a state are neither shown nor read.

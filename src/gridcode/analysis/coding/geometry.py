@@ -25,13 +25,12 @@ class Separation:
     Attributes:
         confusable: share of pairs of places, `sigma_x_m` or more apart, whose states are closer
             than delta.
-        null_confusable: the same for states dealt to places at random.
+        null_confusable: the same for shuffled states.
         low_quantile: 1% quantile of the neural distance of these pairs.
         plateau: mean neural distance of pairs further apart than half of the longest distance.
         ratio: `low_quantile` over `plateau`: 1 all pairs equally far apart, 0 at least one in a
-            hundred looks alike.
-        null_ratio: the same for units that are independent of each other (each dealt to places by
-            itself).
+            hundred is confused.
+        null_ratio: the same for independently shuffled units.
         reason: why a number is NaN; empty where none is.
     """
 
@@ -57,7 +56,7 @@ def separation(
     Args:
         positions_m: (place, 2) metres; of more than 3,000 a random subset is taken.
         states: (place, unit), finite.
-        sigma_x_m: places this far apart should be told apart, metres.
+        sigma_x_m: smallest distance that the code should resolve, metres.
         delta: neural distance under which two states are confused; see
             `gridcode.analysis.coding.capacity.collision_distance`.
         generator: draws the subset and the shuffles.
@@ -252,7 +251,7 @@ def dimensions(
     """Participation ratio of the covariance of states, against independently shuffled units.
 
     The ideal code of M modules of equal amplitude has three waves each: 6 M equal eigenvalues,
-        whatever the number of units.
+    for any number of units.
 
     Args:
         states: (place, unit), finite.

@@ -84,30 +84,33 @@ def coding_properties(
     \sqrt{\langle |g|^2 \rangle}$, so that codes of any unit and any amplitude compare, at the same
     number of units. Two places collide where their states are closer than $\delta = 3.29\, \sigma$.
 
-    | property | headline | null or expectation beside it | | --- | --- | --- | | `capacity` |
-    $\log_2 C$, places told apart in the arena, bits | `expected`: a code of the same slopes that
-    never repeats | | `separation` | 1% quantile of neural distance over its plateau, pairs
-    `sigma_x_m` apart; high is good | units independent of each other | | `decorrelation` | root
-    mean square of the correlation curve beyond half the arena; low is good | states dealt to places
-    at random | | `equal_norm` | coefficient of variation of $\lvert g\rvert$; low is good | units
-    independent of each other | | `update` | $R^2$ of one linear operator for each displacement, far
-    from the places of its fit | the state itself, drawn towards the mean | | `algebraic` | $R$ of
-    sums of phases, at places beyond those where phases were defined | y of other pairs | |
-    `whitened` | participation ratio over the number of units; high is good | units independent of
-    each other | | `correction` | share of readings that are wrong altogether under the noise; low
-    is good | random guesses |
+    Headline numbers, and what is beside them:
 
-    Behind the capacity's headline: `by_area`, and `area_exponent`, the slope of log C against the
-    log of the area from half the side to the arena (1: every new place is told from all others, 0:
-    none); `by_units` for random subsets of units and `by_modules` for the first modules, at the
-    same noise; `independent_modules`, as how many the code acts.
+    - `capacity`: $\log_2 C$, distinguishable places in the arena, bits. `expected`: a code of the
+      same slopes that never repeats. Behind it `by_area`, and `area_exponent`, the slope of log C
+      against log area from half the side to the arena (1: no new place resembles another, 0: all
+      do); `by_units` for random subsets of units, `by_modules` for the first modules, at the same
+      noise; `independent_modules`, the number as which the code acts.
+    - `separation`: 1% quantile of neural distance over its plateau, pairs `sigma_x_m` apart; high
+      is good. Null: independently shuffled units.
+    - `decorrelation`: root mean square of the correlation curve beyond half the arena; low is good.
+      Null: shuffled states.
+    - `equal_norm`: coefficient of variation of $\lvert g\rvert$; low is good. Null: independently
+      shuffled units.
+    - `update`: $R^2$ of one linear operator for each displacement, far from the places of its fit.
+      Null: the state itself, shrunk towards the mean.
+    - `algebraic`: $R$ of sums of phases, beyond the places where phases were defined. Null: y of
+      other pairs.
+    - `whitened`: participation ratio over the number of units; high is good. Null: independently
+      shuffled units.
+    - `correction`: share of catastrophic errors under the noise; low is good. Null: random guesses.
 
     Args:
         code: the code, known in a square of side `arena_m` at least.
         arena_m: side of the square arena around the origin, metres.
         generator: source of all randomness.
-        sigma_x_m: places this far apart should be told apart, metres; displacements are three times
-            as long.
+        sigma_x_m: smallest distance that the code should resolve, metres; displacements are three
+            times as long.
         noise: standard deviation of the noise of a unit over the root mean square length of the
             states.
         labels: (unit,) module of each unit, -1: in none; None: modules are not compared.
@@ -154,7 +157,7 @@ def coding_properties(
         sigma=None,
         delta=None,
         rms_length=rms,
-        properties=PropertiesRecord.model_validate(dict.fromkeys(PROPERTIES, {"reason": UNKNOWN})),
+        properties=PropertiesRecord.model_validate({p: {"reason": UNKNOWN} for p in PROPERTIES}),
     )
     if not np.ptp(g, axis=0).any():
         return found
@@ -279,7 +282,7 @@ def _capacity(
         acts_as = _no_modules(far_exponent[0])
     slope = slopes(code, x[: PLACES // 3], step_m=sigma_x_m / 2)
     slope = slope[np.isfinite(slope).all(axis=(1, 2))]
-    # Where states do not change with the place at all, any two such places collide.
+    # Where states do not change with the place, any two places collide.
     inverse = (
         1 / np.sqrt(np.maximum(np.linalg.det(np.einsum("pui,puj->pij", slope, slope)), 1e-300))
         if len(slope)

@@ -27,7 +27,7 @@ LEAST_POWER = 1e-12
 
 @dataclass(frozen=True)
 class Update:
-    """How well a displacement acts as one operator, whatever the place.
+    """How well a displacement acts as one operator at all places.
 
     Attributes:
         r_square: share of the variance of the displaced states that the operator predicts at places
@@ -78,8 +78,7 @@ def ease_of_update(
     Args:
         code: the code; places without a state are left out.
         arena_m: side of the square arena around the origin, metres.
-        step_m: length of the displacements; more than twice as long as what the code repeats after
-            is of no use.
+        step_m: length of the displacements; at most twice the period of the code.
         sigma: standard deviation of the noise of a unit, in the unit of the activity.
         generator: draws places, the first direction and the shuffles.
         places: in each half.
@@ -91,8 +90,8 @@ def ease_of_update(
         InputError: an arena too small for the displacements, noise that is not positive, or too few
             places with a state.
 
-    Source: the property: Schaeffer et al. 2023, section 4.1. Operators that act alike everywhere:
-        Gao et al. 2021.
+    Source: Schaeffer et al. 2023, section 4.1; operators that are the same everywhere: Gao et al.
+        2021.
     """
     room = (arena_m - 2 * step_m) / 2 - 2 * step_m
     if not (0 < step_m < math.inf and room > 0):
@@ -235,7 +234,7 @@ def phase_algebra(
     generator: np.random.Generator,
     places: int = 2000,
 ) -> PhaseAlgebra:
-    r"""Do phases add: is the phase at x + y known from those at x and y, where nobody has been?
+    r"""Whether phases add: is the phase at x + y known from those at x and y?
 
     $$ R_j = \left| \left\langle e^{2 \pi i (\varphi_j(x+y) - \varphi_j(x) - \varphi_j(y) +
     \varphi_j(0))} \right\rangle \right|, \quad
@@ -274,7 +273,7 @@ def phase_algebra(
             np.zeros(len(waves)),
             waves,
             side_m,
-            "the square is too small to tell the waves from one another",
+            "the square is too small to separate the waves",
         )
 
     def wave(x: Float[np.ndarray, "place 2"]) -> np.ndarray:
@@ -322,7 +321,7 @@ def code_waves(
 ) -> Float[np.ndarray, "3 2"]:
     """Three waves of a code, cycles per metre: its lattice's, or the strongest of its spectrum.
 
-    A code without peaks in its spectrum has no waves of its own: there they are three of the code's
+    A code without peaks in its spectrum is given three waves of its
     scale, the root mean square wave number of its power, 60 degrees apart.
 
     Args:
@@ -354,7 +353,7 @@ class ModuleUpdates:
         update: (module,) mean over places and directions of $|g_m(x + v) - g_m(x)|$ over the square
             root of the module's units.
         variation: coefficient of variation of it over modules: 0 where all modules move alike.
-        null_variation: the same for units dealt to modules at random, mean over draws.
+        null_variation: the same for randomly assigned modules, mean over draws.
         reason: why a number is NaN; empty where none is.
     """
 
@@ -375,8 +374,8 @@ def module_updates(
 ) -> ModuleUpdates:
     """Compare what a displacement does to each module's part of the state.
 
-    Modules of equal amplitude move as the inverse of their spacing; the null says what units do
-    that are in modules of chance.
+    Modules of equal amplitude move as the inverse of their spacing; the null assigns units to
+    modules at random.
 
     Args:
         code: the code.
@@ -408,9 +407,9 @@ def module_updates(
         return ModuleUpdates(update, math.nan, math.nan, "no displacement changes the state")
     drawn = []
     for _ in range(NULL_DRAWS):
-        dealt = labels.copy()
-        dealt[labels >= 0] = generator.permutation(labels[labels >= 0])
-        drawn.append(_updates(square, [dealt == m for m in modules]))
+        mixed = labels.copy()
+        mixed[labels >= 0] = generator.permutation(labels[labels >= 0])
+        drawn.append(_updates(square, [mixed == m for m in modules]))
     nulls = [u.std() / u.mean() for u in drawn if u.mean() > 0]
     return ModuleUpdates(update, float(update.std() / update.mean()), float(np.mean(nulls)))
 

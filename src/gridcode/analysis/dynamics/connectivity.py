@@ -88,7 +88,7 @@ def phase_profile(
         nulls: shuffles.
 
     Raises:
-        InputError: shapes that do not match, phases or vectors that make no sense, or a first
+        InputError: shapes that do not match, phases or vectors that are not finite, or a first
             velocity that is not zero.
     """
     count, units, _ = weights.shape

@@ -33,7 +33,7 @@ CYCLE_STEPS = 1_000
 
 @dataclass(frozen=True)
 class ReturnMap:
-    """What a velocity of zero does to states of the manifold, once and for ever.
+    """Where states of the manifold go when a velocity of zero is applied again and again.
 
     Attributes:
         moved: (walker,) neural distance between a state and the next one.

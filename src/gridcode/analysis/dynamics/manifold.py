@@ -45,9 +45,7 @@ class ManifoldSample:
             InputError: fewer than two.
         """
         if len(self.states) < 2:
-            raise InputError(
-                "a sample of one state does not say how far unrelated states are apart"
-            )
+            raise InputError("one state has no distance to unrelated states: take two or more")
         return float(np.median(pdist(self.states)))
 
     def select(self, index: Int[np.ndarray, " some"]) -> "ManifoldSample":
@@ -124,8 +122,8 @@ def sample_manifold(
         steps: shortest and longest walk.
 
     Raises:
-        InputError: a system in single precision, with noise of its own or with values that are not
-            finite, or sizes that make no sense.
+        InputError: a system in single precision, with noise or with values that are not finite, or
+            sizes that are not positive.
     """
     step, max_step_m = system.step, system.max_step_m
     if walkers < 2 or not 1 <= steps[0] <= steps[1] or not 0 < max_step_m < math.inf:
@@ -281,9 +279,7 @@ def commutator(
     one: Float[np.ndarray, "walker 2"],
     other: Float[np.ndarray, "walker 2"],
 ) -> Commutator:
-    r"""Distance between the ends of two moves in either order, $
-
-    W_a W_b g - W_b W_a g $.
+    r"""Distance between the ends of two moves in either order, $|W_a W_b g - W_b W_a g|$.
 
     Args:
         step: one step of the system.

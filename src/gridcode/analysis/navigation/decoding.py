@@ -1,4 +1,4 @@
-"""Path integration without correction: positions decoded from a system's own state.
+"""Path integration: positions decoded from a system's own state.
 
 Nothing corrects the state on the way. Position is read from the state alone, by the best match
 among the population vectors of a reference map. A periodic code looks the same at several places,
@@ -19,7 +19,7 @@ from gridcode.errors import InputError
 from gridcode.world.walks import Walk
 
 HORIZONS = (1, 10, 100, 1_000, 10_000)
-# Tracking looks this share of the distance to the nearest look-alike around the last reading, and
+# Tracking looks this share of the distance to the nearest alias around the last reading, and
 # never further than the bound.
 WINDOW_SHARE = 0.45
 WIDEST_WINDOW_M = 0.5
@@ -95,19 +95,19 @@ def _refined(
 class Tracker:
     """Decode position step after step, by the best match near the last reading.
 
-    A reading that comes to the edge of the reference map goes on from a look-alike nearer to its
-    middle, and what it jumped is added from then on. Where there is none (a cosine below 0.98), it
-    is lost.
+    A reading that reaches the edge of the reference map continues from an alias nearer to its
+    centre, and the jump is added from then on. Where there is none (a cosine below 0.98), it is
+    lost.
 
     Args:
         reference: where which population vector belongs; best larger than the arena, since what is
             read may drift out of it.
         walkers: how many are followed, all from the origin.
         window_m: radius of the window. It must hold a step, and be less than half the distance
-            between look-alikes.
+            between aliases.
 
     Attributes:
-        lost: (walker,) whether a reading ever left the reference map for good, or a state had no
+        lost: (walker,) whether a reading ever left the reference map, or a state had no
             activity.
     """
 
@@ -166,8 +166,7 @@ class PathIntegration:
             position.
         match: (horizon, walker) cosine of that match: 1 where the state is one of the reference
             map's.
-        lost: (horizon, walker) whether the reading left the reference map for good at or before the
-            horizon.
+        lost: (horizon, walker) whether the reading left the reference map at or before the horizon.
         chance_m: (horizon,) median distance between the positions of two walkers: the error of a
             guess.
         window_m: radius of the tracker's window.
@@ -264,8 +263,7 @@ def integrate_paths(
             anywhere[i] = np.linalg.norm(position - true, axis=1)
         if progress:
             progress(walkers)
-    # Each walker against the next one: as far apart as positions that have nothing to do with each
-    # other.
+    # Each walker against the next one: unrelated positions.
     chance = [
         float(
             np.median(

@@ -1,4 +1,4 @@
-"""Neural distance against physical distance: how fast, and how far, a code tells places apart.
+"""Neural distance against physical distance: how fast a code distinguishes places.
 
 All functions take positions and activity of any origin: states of a network along walks, or a
 recording.
@@ -13,7 +13,7 @@ from scipy.spatial.distance import pdist
 
 from gridcode.errors import InputError
 
-# Bins with fewer pairs say nothing.
+# Bins with fewer pairs are left out.
 FEWEST_PAIRS = 20
 # Where near states differ by this share of what far states differ by, activity does not depend on
 # the place.
@@ -121,7 +121,7 @@ def distance_curve(
     a smooth code and of independent errors add up: $\langle |g - g'|^2 \rangle = f^2 + P_2 (1 -
     e^{-k^2 |x - x'|^2 / P_2})$, fitted to pairs closer than two bins, gives what is left at the
     same place, f, and the slope k. The decorrelation length L is where the mean of the curve first
-    reaches $f + (1 - 1/e)(P - f)$, between the middles of bins by linear interpolation.
+    reaches $f + (1 - 1/e)(P - f)$, between the centres of bins by linear interpolation.
 
     Args:
         positions_m: (sample, 2) metres.

@@ -10,7 +10,7 @@ from scipy import ndimage
 from gridcode.analysis.system import Progress, System
 from gridcode.errors import InputError
 
-# Population vectors that differ by less than this in every unit cannot be told apart.
+# Population vectors that differ by less than this in every unit count as the same.
 LEAST_DIFFERENCE = 1e-5
 SMALLEST_LENGTH = 1e-20
 
@@ -44,7 +44,7 @@ class ReferenceMap:
         return ReferenceMap(self.vectors[out:-out, out:-out], self.bin_size_m) if out > 0 else self
 
     def position(self, y: np.ndarray, x: np.ndarray) -> Float[np.ndarray, "walker 2"]:
-        """Metres from fractional bin numbers; 0 is the middle of the first bin."""
+        """Metres from fractional bin numbers; 0 is the centre of the first bin."""
         return (np.stack([x, y], axis=-1) - (len(self.vectors) - 1) / 2) * self.bin_size_m
 
 
@@ -68,12 +68,12 @@ def build_reference_map(
     The paths branch like a tree, so that every bin costs one step: a bin is reached from a bin some
     random step nearer to the origin, with a random turn of up to 20 degrees. Several trees are
     averaged. Paths this short carry the least error a path can have, and every bin's vector belongs
-    to its exact middle.
+    to its exact centre.
 
     Args:
         system: the system.
         arena_m: side of the square; cut to the nearest odd number of bins, so that the origin is
-            the middle of one.
+            the centre of one.
         generator: draws the steps.
         bin_size_m: side of a bin; a third of the longest step by default.
         trees: paths to each bin.
@@ -94,7 +94,7 @@ def build_reference_map(
     line = np.arange(-half, half + 1)
     middle = np.stack(np.meshgrid(line, line), axis=-1).reshape(1, -1, 2).repeat(trees, axis=0)
     radius = np.linalg.norm(middle, axis=-1, keepdims=True)
-    # In bins from here on. Rounding to the middle of a bin moves the parent by up to 0.71.
+    # In bins from here on. Rounding to the centre of a bin moves the parent by up to 0.71.
     longest = max_step_m / size - math.sqrt(0.5)
     hop = generator.uniform(longest / 2, longest, radius.shape)
     turn = np.radians(generator.uniform(-20, 20, radius.shape[:2]))

@@ -49,7 +49,7 @@ def with_state_noise(step: Step, *, level: float, generator: np.random.Generator
     $$ g_t = \mathrm{step}(g_{t-1}, v_t) + \frac{a\, \bar{|g|}}{\sqrt N}\, \xi, \quad \xi \sim
     \mathcal N(0, 1)^N $$
 
-    so that the noise is `level` (a) times as long as a state, whatever the number of units N.
+    so that the noise is `level` (a) times as long as a state, for any number of units N.
     """
 
     def noisy(states: np.ndarray, velocities: np.ndarray) -> np.ndarray:
@@ -69,7 +69,7 @@ def add_noise(
 
 
 def with_lesion(step: Step, alive: Bool[np.ndarray, " unit"]) -> Step:
-    """The system with the other units silenced for good: zero after every step."""
+    """The system with the other units lesioned: zero after every step."""
 
     def lesioned(states: np.ndarray, velocities: np.ndarray) -> np.ndarray:
         return np.where(alive, step(np.where(alive, states, 0.0), velocities), 0.0)

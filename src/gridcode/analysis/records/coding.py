@@ -15,7 +15,7 @@ class PropertyRecord(Record):
 
 
 class CapacityRecord(Record):
-    """Places told apart in a square of `side_m` by so many units; `low` and `high` bound it."""
+    """Distinguishable places in a square of `side_m`, by `units`; `low` and `high` bound it."""
 
     side_m: Number
     units: int
@@ -52,7 +52,7 @@ class IndependentModulesRecord(Record):
 
 
 class CapacityProperty(PropertyRecord):
-    """log2 of the places told apart in the arena, bits."""
+    """log2 of the distinguishable places in the arena, bits."""
 
     unit: str = "bits"
     better: str = "high"
@@ -137,7 +137,7 @@ class WhitenedProperty(PropertyRecord):
 
 
 class CorrectionProperty(PropertyRecord):
-    """Share of readings that are wrong altogether under the noise."""
+    """Share of catastrophic errors under the noise."""
 
     unit: str = "share of readings"
     better: str = "low"

@@ -61,7 +61,7 @@ class Topology:
             one distance, and the two loops span a surface together.
         product: the `cup_product` of the two loops, 0 where they span no surface; NaN unless the
             Betti numbers are (1, 2, 1) and some distance shows the two loops without others, and
-            without too many passing ones to tell apart.
+            without too many short ones beside them.
         torus_p_value: larger one of the p-values of loops and voids where `by_gap` is (1, 2, 1),
             otherwise 1.
         window: distances between which all counted features are alive and no more pieces than were
@@ -323,7 +323,7 @@ def _checked(
         raise InputError(
             f"{len(given)} samples of {given.shape[1]} units, {most_samples} of them used at most, "
             f"with {landmarks} landmarks have no shape to measure: {fewest} samples, "
-            f"{FEWEST_UNITS} units and {fewest // 2} landmarks are the least"
+            f"{FEWEST_UNITS} units and {fewest // 2} landmarks are needed"
         )
     if int((np.ptp(given, axis=0) > 0).sum()) < FEWEST_UNITS:
         raise InputError(f"fewer than {FEWEST_UNITS} units vary: there is no shape to measure")

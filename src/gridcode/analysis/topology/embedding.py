@@ -23,8 +23,7 @@ FEWEST_SAMPLES = 40
 # In turns; a uniform phase has a standard deviation of 0.29.
 TURN = 2 * np.pi
 MOST_NULL_SAMPLES = 4000
-# Of a regression on waves: where it is worse, the samples do not tell them from one another or from
-# the mean.
+# Of a regression on waves: where it is worse, the samples do not separate them.
 MOST_CONDITION = 1e3
 
 
@@ -115,7 +114,7 @@ def embed(
     """States in three dimensions: principal components first, then spectral embedding or Isomap.
 
     A picture and no measurement: any cloud has some shape in three dimensions;
-        `gridcode.analysis.topology.betti` tells which shapes are there.
+        `gridcode.analysis.topology.betti` measures which shapes are there.
 
     Args:
         states: (sample, unit) activity.
@@ -194,7 +193,7 @@ def lattice_rings(
 
     Raises:
         InputError: shapes that do not match, states that are not finite, too few or all the same,
-            no shifts, or places that do not tell the waves apart.
+            no shifts, or places that do not separate the waves.
     """
     given = checked_states(states)
     places, waves = (
@@ -216,9 +215,7 @@ def lattice_rings(
     half = generator.permutation(len(given)) < len(given) // 2
     angle = TURN * places @ waves.T
     if min(fit_waves(given[part], angle[part])[1] for part in (half, ~half)) < 1 / MOST_CONDITION:
-        raise InputError(
-            "the places do not tell the waves apart: they cover too little of a period"
-        )
+        raise InputError("the places do not separate the waves: they cover too little of a period")
     points = _project(given, angle, half)
     mean = _agreement(points, angle)
     least = len(given) // 10
@@ -281,6 +278,6 @@ def checked_states(states: np.ndarray) -> Float[np.ndarray, "sample unit"]:
     if len(given) < FEWEST_SAMPLES or int((np.ptp(given, axis=0) > 0).sum()) < FEWEST_UNITS:
         raise InputError(
             f"{len(given)} samples of {given.shape[1]} units are too few or too much alike: "
-            f"{FEWEST_SAMPLES} samples and {FEWEST_UNITS} units that vary are the least"
+            f"{FEWEST_SAMPLES} samples and {FEWEST_UNITS} varying units are needed"
         )
     return given

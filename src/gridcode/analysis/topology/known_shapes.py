@@ -94,7 +94,7 @@ def known_shape_states(
             f"{units} units on a lattice of {spacing_m} m at {orientation_deg} degrees "
             f"with noise {noise} make no population"
         )
-    # Around the middle of the places, whatever their origin is.
+    # Around the centre of the places.
     middle = (positions_m.max(axis=0) + positions_m.min(axis=0)) / 2
     places = positions_m - middle
     extent = float(np.ptp(places, axis=0).max())
@@ -134,9 +134,8 @@ def known_shape_states(
             axis=1,
         )
     else:
-        raise InputError(
-            f"unknown control '{name}': choose {', '.join(n for n in KNOWN_SHAPES if n != 'shuffled')}"
-        )
+        known = ", ".join(n for n in KNOWN_SHAPES if n != "shuffled")
+        raise InputError(f"unknown control '{name}': choose {known}")
     return np.asarray(
         states + noise * float(states.std()) * generator.standard_normal(states.shape)
     )
@@ -161,7 +160,7 @@ def measure_known_shapes(
         spacing_m: of its lattice.
         orientation_deg: of its lattice.
         generator: source of all randomness.
-        nulls: shuffles of each control; 19 are the least.
+        nulls: shuffles of each control; at least 19.
         progress: called with (shuffles done, shuffles of all).
         settings: further arguments of `measure_topology`, such as `landmarks`.
 

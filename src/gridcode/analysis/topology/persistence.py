@@ -173,7 +173,7 @@ def persistence(
     tree.collapse_edges(nb_iterations=COLLAPSES)
     tree.expansion(dimensions + 1)
     # The collapsed complex may have no simplex above the highest dimension asked for, and GUDHI
-    # leaves out the homology of a complex's own highest dimension unless told otherwise: a torus
+    # leaves out the homology of a complex's own highest dimension by default: a torus
     # would lose its void.
     tree.compute_persistence(
         homology_coeff_field=FIELD, min_persistence=0, persistence_dim_max=True

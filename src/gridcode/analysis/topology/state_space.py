@@ -106,7 +106,7 @@ def analyse_state_space(
             "must be (sample, unit) and (sample, 2), all finite"
         )
     if nulls < FEWEST_NULLS:
-        raise InputError(f"{nulls} shuffles are too few: {FEWEST_NULLS} are the least")
+        raise InputError(f"{nulls} shuffles are too few: {FEWEST_NULLS} are needed")
     if any(
         len(module.units) and not 0 <= module.units.min() <= module.units.max() < given.shape[1]
         for module in modules
