@@ -51,11 +51,9 @@ class Capacity:
     @property
     def log_error(self) -> float:
         """Standard error of the natural logarithm of the capacity; NaN where there is none."""
-        return (
-            math.nan
-            if self.reason
-            else float(math.log(self.high / self.low) / (2 * stats.norm.ppf((1 + CONFIDENCE) / 2)))
-        )
+        if self.reason:
+            return math.nan
+        return float(math.log(self.high / self.low) / (2 * stats.norm.ppf((1 + CONFIDENCE) / 2)))
 
 
 def collision_distance(sigma: float, *, error_rate: float = ERROR_RATE) -> float:
@@ -241,9 +239,8 @@ def area_exponent(larger: Capacity, smaller: Capacity) -> tuple[float, float]:
             f"squares of {smaller.side_m} and {larger.side_m} m are not a smaller and a larger one"
         )
     run = 2 * math.log(larger.side_m / smaller.side_m)
-    return math.log(larger.capacity / smaller.capacity) / run, math.hypot(
-        larger.log_error, smaller.log_error
-    ) / run
+    error = math.hypot(larger.log_error, smaller.log_error) / run
+    return math.log(larger.capacity / smaller.capacity) / run, error
 
 
 def expected_capacity(
@@ -365,16 +362,10 @@ def independent_modules(
         raise InputError(
             f"only {far.sum()} pairs of places are {apart_m:g} m apart: take more places"
         )
-    (number, error, below), (null, *_) = (
-        _half_dimension(pdist(s)[far], delta, share) for s in (g, generator.permuted(g, axis=0))
-    )
-    return IndependentModules(
-        number,
-        error,
-        null,
-        below,
-        "" if math.isfinite(number) else "no pair of places, or every one, is near",
-    )
+    number, error, below = _half_dimension(pdist(g)[far], delta, share)
+    null, *_ = _half_dimension(pdist(generator.permuted(g, axis=0))[far], delta, share)
+    reason = "" if math.isfinite(number) else "no pair of places, or every one, is near"
+    return IndependentModules(number, error, null, below, reason)
 
 
 def _half_dimension(

@@ -34,14 +34,14 @@ class CapacityScaling:
     """
 
     verdict: str
-    rate: float
-    rate_interval: tuple[float, float]
-    exponent: float
-    exponent_interval: tuple[float, float]
-    last_exponent_interval: tuple[float, float]
-    exponential_rate: float
-    exponential_error: float
-    power_error: float
+    rate: float = math.nan
+    rate_interval: tuple[float, float] = (math.nan, math.nan)
+    exponent: float = math.nan
+    exponent_interval: tuple[float, float] = (math.nan, math.nan)
+    last_exponent_interval: tuple[float, float] = (math.nan, math.nan)
+    exponential_rate: float = math.nan
+    exponential_error: float = math.nan
+    power_error: float = math.nan
     reason: str = ""
 
 
@@ -73,13 +73,9 @@ def capacity_scaling(
     known = np.array([not c.reason for c in found], dtype=bool)
     order = np.flatnonzero(known)[np.argsort(given[known], kind="stable")]
     n = given[order]
-    none = (math.nan, math.nan)
     if len(np.unique(n)) < FEWEST_SIZES:
-        nan, few = (
-            math.nan,
-            f"capacity is known for {len(np.unique(n))} sizes: {FEWEST_SIZES} are needed",
-        )
-        return CapacityScaling("undecided", nan, none, nan, none, none, nan, nan, nan, few)
+        few = f"capacity is known for {len(np.unique(n))} sizes: {FEWEST_SIZES} are needed"
+        return CapacityScaling("undecided", reason=few)
     log_c = np.log([found[i].capacity for i in order])
     error = np.maximum([found[i].log_error for i in order], 1e-6)
     one, linear, log = np.ones_like(n), n, np.log(n)

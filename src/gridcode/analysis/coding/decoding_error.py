@@ -119,18 +119,9 @@ def error_correction(
     )
     chance = float((guesses > radius_m).mean())
     if len(middle) == 0 or not np.ptp(states, axis=0).any():
-        none = np.full(len(levels), math.nan)
-        return ErrorCorrection(
-            levels,
-            none,
-            none,
-            none,
-            chance,
-            math.nan,
-            math.nan,
-            radius_m,
-            "the activity is the same everywhere",
-        )
+        none, nan = np.full(len(levels), math.nan), math.nan
+        reason = "the activity is the same everywhere"
+        return ErrorCorrection(levels, none, none, none, chance, nan, nan, radius_m, reason)
     step = bin_size_m / 2
     expected = _cramer_rao_median(slopes(code, true, step_m=step))
     error, wrong = [], []
@@ -220,9 +211,7 @@ def _threshold(
         return math.nan, "catastrophic errors stay less than half way to chance at all noise levels"
     i = int(above[0])
     if i == 0:
-        return (
-            math.nan,
-            "catastrophic errors are more than half way to chance at the lowest noise level",
-        )
+        reason = "catastrophic errors are more than half way to chance at the lowest noise level"
+        return math.nan, reason
     share = (half_way - wrong[i - 1]) / (wrong[i] - wrong[i - 1])
     return float(levels[i - 1] * (levels[i] / levels[i - 1]) ** share), ""

@@ -34,12 +34,12 @@ class Separation:
         reason: why a number is NaN; empty where none is.
     """
 
-    confusable: float
-    null_confusable: float
-    low_quantile: float
-    plateau: float
-    ratio: float
-    null_ratio: float
+    confusable: float = math.nan
+    null_confusable: float = math.nan
+    low_quantile: float = math.nan
+    plateau: float = math.nan
+    ratio: float = math.nan
+    null_ratio: float = math.nan
     reason: str = ""
 
 
@@ -76,32 +76,18 @@ def separation(
     physical, neural = pdist(x), pdist(g)
     apart = physical >= sigma_x_m
     if not apart.any():
-        nan = math.nan
-        return Separation(nan, nan, nan, nan, nan, nan, f"no two places are {sigma_x_m:g} m apart")
+        return Separation(reason=f"no two places are {sigma_x_m:g} m apart")
     far = physical > np.ptp(x, axis=0).max() / 2
     low, plateau = float(np.quantile(neural[apart], 0.01)), float(neural[far].mean())
     confusable = float((neural[apart] < delta).mean())
     # Dealt to places at random, the pairs that are apart are a random draw of all pairs.
     chance = float((neural < delta).mean())
     if not plateau > 0:
-        return Separation(
-            confusable,
-            chance,
-            low,
-            plateau,
-            math.nan,
-            math.nan,
-            "the activity is the same everywhere",
-        )
+        reason = "the activity is the same everywhere"
+        return Separation(confusable, chance, low, plateau, reason=reason)
     independent = pdist(generator.permuted(g, axis=0))
-    return Separation(
-        confusable,
-        chance,
-        low,
-        plateau,
-        low / plateau,
-        float(np.quantile(independent, 0.01) / independent.mean()),
-    )
+    null = float(np.quantile(independent, 0.01) / independent.mean())
+    return Separation(confusable, chance, low, plateau, low / plateau, null)
 
 
 @dataclass(frozen=True)
@@ -122,8 +108,8 @@ class Correlation:
     distance_m: Float[np.ndarray, " bin"]
     mean: Float[np.ndarray, " bin"]
     quartiles: Float[np.ndarray, "3 bin"]
-    length_m: float
-    far_rms: float
+    length_m: float = math.nan
+    far_rms: float = math.nan
     reason: str = ""
 
 
@@ -149,22 +135,14 @@ def correlation_curve(curve: DistanceCurve, states: Float[np.ndarray, "place uni
     bins = curve.bins
     variance = float(np.asarray(states, dtype=np.float64).var(axis=0).sum())
     if not variance > 0:
-        none = np.full_like(bins.mean, np.nan)
-        return Correlation(
-            bins.distance_m,
-            none,
-            np.full_like(bins.quartiles, np.nan),
-            math.nan,
-            math.nan,
-            "the activity is the same everywhere",
-        )
+        none, quartiles = (np.full_like(a, np.nan) for a in (bins.mean, bins.quartiles))
+        reason = "the activity is the same everywhere"
+        return Correlation(bins.distance_m, none, quartiles, reason=reason)
     mean = 1 - (bins.mean**2 + bins.sd**2) / (2 * variance)
     quartiles = 1 - bins.quartiles[::-1] ** 2 / (2 * variance)
     known = np.isfinite(mean)
-    distance, value = (
-        np.concatenate([[0.0], bins.distance_m[known]]),
-        np.concatenate([[1.0], mean[known]]),
-    )
+    distance = np.concatenate([[0.0], bins.distance_m[known]])
+    value = np.concatenate([[1.0], mean[known]])
     below = np.flatnonzero(value <= math.exp(-1))
     length, reason = math.nan, "the correlation stays above 1/e"
     if len(below):

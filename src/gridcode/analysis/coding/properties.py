@@ -259,11 +259,9 @@ def _capacity(
         for _ in range(DRAWS if size < units else 1)
     ]
     by_units = capacity_against_units(g, subsets=subsets, delta=delta, side_m=arena_m)
-    members = (
-        []
-        if labels is None
-        else [np.flatnonzero((labels >= 0) & (labels <= m)) for m in np.unique(labels[labels >= 0])]
-    )
+    label = np.full(units, -1) if labels is None else labels
+    present = np.unique(label[label >= 0])
+    members = [np.flatnonzero((label >= 0) & (label <= m)) for m in present]
     by_modules = capacity_against_units(g, subsets=members, delta=delta, side_m=arena_m)
     everywhere = sorted((*by_area, here), key=lambda c: c.side_m)
     exponent = area_exponent(here, next(c for c in everywhere if c.side_m == arena_m / 2))
@@ -290,23 +288,13 @@ def _capacity(
     )
     limit = arena_m**2 / (math.pi * delta**2 * float(inverse.mean()))
     modules = math.nan
-    if labels is not None and vectors_m is not None and len(slope) and (labels >= 0).any():
-        present = np.unique(labels[labels >= 0])
-        metric = np.stack(
-            [
-                np.einsum("pui,puj->ij", own, own) / len(own)
-                for own in (slope[:, labels == m] for m in present)
-            ]
-        )
+    if vectors_m is not None and len(slope) and len(present):
+        own = [slope[:, label == m] for m in present]
+        metric = np.stack([np.einsum("pui,puj->ij", s, s) / len(s) for s in own])
+        cells = np.abs(np.linalg.det(vectors_m[present]))
         if (np.linalg.det(metric) > 0).all():
-            modules = math.log2(
-                expected_capacity(
-                    metric,
-                    np.abs(np.linalg.det(vectors_m[present])),
-                    delta=delta,
-                    area_m2=arena_m**2,
-                )
-            )
+            expected = expected_capacity(metric, cells, delta=delta, area_m2=arena_m**2)
+            modules = math.log2(expected)
     return CapacityProperty.of(
         here,
         headline=math.nan if here.reason else math.log2(here.capacity),

@@ -30,6 +30,7 @@ class Update:
     """How well a displacement acts as one operator at all places.
 
     Attributes:
+        step_m: length of the displacements, metres.
         r_square: share of the variance of the displaced states that the operator predicts at places
             far from those it was fitted to; 1 perfect, 0 or less no better than the mean. Mean over
             displacements.
@@ -40,19 +41,17 @@ class Update:
             over displacements: 0 for an isometry.
         step_variation_by_direction: coefficient of variation over directions of its mean over
             places.
-        null_step_variation: `step_variation` where each unit's changes come from places of their
-            own.
-        step_m: length of the displacements, metres.
+        null_step_variation: `step_variation` where each unit's changes come from other places.
         reason: why a number is NaN; empty where none is.
     """
 
-    r_square: float
-    null_r_square: float
-    persistence_r_square: float
-    step_variation: float
-    step_variation_by_direction: float
-    null_step_variation: float
     step_m: float
+    r_square: float = math.nan
+    null_r_square: float = math.nan
+    persistence_r_square: float = math.nan
+    step_variation: float = math.nan
+    step_variation_by_direction: float = math.nan
+    null_step_variation: float = math.nan
     reason: str = ""
 
 
@@ -103,10 +102,8 @@ def ease_of_update(
         raise InputError(f"sigma must be positive, not {sigma}")
     height = arena_m - 2 * step_m
     # Two strips, all of whose displaced places stay on their own side.
-    left = generator.uniform(0, 1, (places, 2)) * (room, height) - (
-        arena_m / 2 - step_m,
-        height / 2,
-    )
+    corner = (arena_m / 2 - step_m, height / 2)
+    left = generator.uniform(0, 1, (places, 2)) * (room, height) - corner
     right = generator.uniform(0, 1, (places, 2)) * (room, height) + (2 * step_m, -height / 2)
     here = [states_at(code, x) for x in (left, right)]
     first = generator.uniform(0, 2 * math.pi)
@@ -128,10 +125,7 @@ def ease_of_update(
             [s[k] for s, k in zip(pair, known, strict=True)] for pair in (here, there)
         )
         if not (np.ptp(g, axis=0).any() and np.ptp(test, axis=0).any()):
-            nan = math.nan
-            return Update(
-                nan, nan, nan, nan, nan, nan, step_m, "the activity is the same everywhere"
-            )
+            return Update(step_m, reason="the activity is the same everywhere")
         shuffled = moved[generator.permutation(len(moved))]
         ridge = [_predicted(g, target, test, sigma) for target in (moved, shuffled)]
         fits.append(
@@ -146,26 +140,11 @@ def ease_of_update(
             nulls.append(apart.std() / apart.mean())
     r_square, null, persistence = (float(r) for r in np.mean(fits, axis=0))
     if not variations:
-        return Update(
-            r_square,
-            null,
-            persistence,
-            math.nan,
-            math.nan,
-            math.nan,
-            step_m,
-            "no displacement changes the state",
-        )
+        reason = "no displacement changes the state"
+        return Update(step_m, r_square, null, persistence, reason=reason)
     by_direction = float(np.std(means) / np.mean(means))
-    return Update(
-        r_square,
-        null,
-        persistence,
-        float(np.mean(variations)),
-        by_direction,
-        float(np.mean(nulls)),
-        step_m,
-    )
+    variation, null_variation = float(np.mean(variations)), float(np.mean(nulls))
+    return Update(step_m, r_square, null, persistence, variation, by_direction, null_variation)
 
 
 def _predicted(
@@ -221,9 +200,8 @@ class PhaseAlgebra:
         total = float(self.power.sum())
         if not total > 0:
             return math.nan, math.nan
-        return float(self.power @ np.nan_to_num(self.resultant)) / total, float(
-            self.power @ np.nan_to_num(self.null)
-        ) / total
+        resultant, null = (self.power @ np.nan_to_num(r) for r in (self.resultant, self.null))
+        return float(resultant) / total, float(null) / total
 
 
 def phase_algebra(
@@ -266,15 +244,8 @@ def phase_algebra(
     angle = 2 * np.pi * fitted @ waves.T
     reader, condition = fit_waves(states, angle)
     if condition < LEAST_CONDITION:
-        none = np.full(len(waves), np.nan)
-        return PhaseAlgebra(
-            none,
-            none,
-            np.zeros(len(waves)),
-            waves,
-            side_m,
-            "the square is too small to separate the waves",
-        )
+        none, reason = np.full(len(waves), np.nan), "the square is too small to separate the waves"
+        return PhaseAlgebra(none, none, np.zeros(len(waves)), waves, side_m, reason)
 
     def wave(x: Float[np.ndarray, "place 2"]) -> np.ndarray:
         return reader(states_at(code, x))
@@ -300,14 +271,8 @@ def phase_algebra(
     power = (reader.cosine**2 + reader.sine**2).sum(axis=1)
     dead = power <= LEAST_POWER * max(float((reader.mean**2).sum()), 1e-300)
     power[dead], resultant[dead], null[dead] = 0.0, np.nan, np.nan
-    return PhaseAlgebra(
-        resultant,
-        null,
-        power,
-        waves,
-        side_m,
-        "a wave has no amplitude in the code" if dead.any() else "",
-    )
+    reason = "a wave has no amplitude in the code" if dead.any() else ""
+    return PhaseAlgebra(resultant, null, power, waves, side_m, reason)
 
 
 def _direction(z: np.ndarray) -> np.ndarray:

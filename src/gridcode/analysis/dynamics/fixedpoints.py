@@ -113,11 +113,8 @@ def return_map(
     if not 1 <= first <= longest:
         raise InputError(f"{first} steps to report do not lie between 1 and the {longest} to take")
     walkers, unrelated = len(sample.states), sample.unrelated
-    state, moving, cycle = (
-        sample.states.copy(),
-        np.ones(walkers, dtype=bool),
-        np.zeros(walkers, dtype=bool),
-    )
+    state = sample.states.copy()
+    moving, cycle = np.ones(walkers, dtype=bool), np.zeros(walkers, dtype=bool)
     checkpoints = _checkpoints(first, longest)
     watched = {longest, next((t for t in checkpoints if t >= CYCLES_FROM), longest)}
     kept = [state.copy()]
@@ -139,12 +136,8 @@ def return_map(
             break
     tangent = [sample.tangent] + [tangent_plane(step, s, np.zeros((walkers, 2))) for s in kept[:-1]]
     middle = [to_metres((a + b) / 2) for a, b in itertools.pairwise(tangent)]
-    ways = np.stack(
-        [
-            np.einsum("wdu,wu->wd", inverse, b - a)
-            for inverse, (a, b) in zip(middle, itertools.pairwise(kept), strict=True)
-        ]
-    )
+    moves = (b - a for a, b in itertools.pairwise(kept))
+    ways = np.stack([np.einsum("wdu,wu->wd", *pair) for pair in zip(middle, moves, strict=True)])
     rested = ~(moving | cycle)
     reached, within, between = _fixed_points(state[rested], unrelated)
     label = np.full(walkers, -1)
@@ -251,11 +244,8 @@ def _fixed_points(
     label = np.argsort(np.argsort(-np.bincount(raw), kind="stable"))[raw]
     distance = squareform(pdist(ends))
     same = label[:, None] == label
-    return (
-        label,
-        float(distance[same].max()),
-        float(distance[~same].min()) if not same.all() else math.nan,
-    )
+    between = float(distance[~same].min()) if not same.all() else math.nan
+    return label, float(distance[same].max()), between
 
 
 def _stability(
@@ -272,12 +262,7 @@ def _stability(
     alignment = np.full(len(points), np.nan)
     for i in np.flatnonzero(spans_plane(tangent)):
         pair = vectors[i][:, order[i]]
-        plane = np.stack(
-            [
-                pair[:, 0].real,
-                pair[:, 0].imag if abs(leading[i, 0].imag) > 1e-12 else pair[:, 1].real,
-            ],
-            axis=1,
-        )
-        alignment[i] = plane_overlap(plane, tangent[i])
+        complex_pair = abs(leading[i, 0].imag) > 1e-12
+        second = pair[:, 0].imag if complex_pair else pair[:, 1].real
+        alignment[i] = plane_overlap(np.stack([pair[:, 0].real, second], axis=1), tangent[i])
     return leading, alignment

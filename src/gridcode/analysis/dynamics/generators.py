@@ -130,18 +130,10 @@ def move_generators(
     weights = evaluate_matrices(matrices, velocities)
     change = np.linalg.norm(weights - rest, axis=(1, 2))
     nothing = np.full(len(speeds), np.nan)
-    if (
-        np.linalg.norm(a, axis=(1, 2))
-        <= 1e-9 * max(float(np.linalg.norm(rest)), 1e-300) / max_step_m
-    ).any() or not change.all():
-        return MoveGenerators(
-            a,
-            speeds,
-            nothing,
-            nothing,
-            nothing,
-            reason="the matrices do not depend on the velocity",
-        )
+    least = 1e-9 * max(float(np.linalg.norm(rest)), 1e-300) / max_step_m
+    if (np.linalg.norm(a, axis=(1, 2)) <= least).any() or not change.all():
+        reason = "the matrices do not depend on the velocity"
+        return MoveGenerators(a, speeds, nothing, nothing, nothing, reason=reason)
 
     def by_speed(errors: np.ndarray) -> Float[np.ndarray, " speed"]:
         return errors.reshape(len(SPEEDS), DIRECTIONS).mean(axis=1)
@@ -200,8 +192,6 @@ def _on_states(
     ab, ba = states @ (one @ other).T, states @ (other @ one).T
     size = np.linalg.norm(ab, axis=1) + np.linalg.norm(ba, axis=1)
     known = size > 0
-    return (
-        float(np.median(np.linalg.norm(ab - ba, axis=1)[known] / size[known]))
-        if known.any()
-        else math.nan
-    )
+    if not known.any():
+        return math.nan
+    return float(np.median(np.linalg.norm(ab - ba, axis=1)[known] / size[known]))

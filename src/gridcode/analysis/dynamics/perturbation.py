@@ -111,14 +111,8 @@ def perturb(
         became[:, t], off_left[:, t] = _split(off - state, tangent, inverse)
         apart[:, t] = np.linalg.norm(other - state, axis=1)
     off_left = off_left / size[:, None]
-    half_life, reason = _half_life(
-        np.array(
-            [
-                np.median(known) if (known := c[np.isfinite(c)]).size else math.nan
-                for c in off_left.T
-            ]
-        )
-    )
+    curve = [np.median(known) if (known := c[np.isfinite(c)]).size else np.nan for c in off_left.T]
+    half_life, reason = _half_life(np.array(curve))
     return Perturbation(
         on=np.einsum("wtd,wd->wt", kept, displacement) / size_m**2,
         on_to_off=on_to_off / size[:, None],
@@ -147,13 +141,9 @@ def _half_life(curve: Float[np.ndarray, " time"]) -> tuple[float, str]:
     """Where a curve that starts at 1 first falls to one half; log-linear between steps."""
     below = np.flatnonzero(curve <= 0.5)
     if not len(below):
-        known = np.isfinite(curve).all()
-        return (
-            math.nan,
-            f"more than half is left after {len(curve) - 1} steps"
-            if known
-            else "there are no directions off the manifold",
-        )
+        if not np.isfinite(curve).all():
+            return math.nan, "there are no directions off the manifold"
+        return math.nan, f"more than half is left after {len(curve) - 1} steps"
     i = int(below[0])
     above, under = math.log(curve[i - 1]), math.log(max(curve[i], np.finfo(np.float64).tiny))
     return i - 1 + (above - math.log(0.5)) / (above - under), ""

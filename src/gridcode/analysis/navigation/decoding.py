@@ -190,17 +190,15 @@ class PathIntegration:
     @property
     def common_m(self) -> Float[np.ndarray, " horizon"]:
         """Length of the mean offset: drift common to all walkers; NaN where any is lost."""
-        return np.linalg.norm(
-            np.where(self.lost[..., None], np.nan, self.offset_m).mean(axis=1), axis=-1
-        )
+        offset = np.where(self.lost[..., None], np.nan, self.offset_m)
+        return np.linalg.norm(offset.mean(axis=1), axis=-1)
 
     @property
     def scatter_m(self) -> Float[np.ndarray, " horizon"]:
         """Median distance of the offsets from their mean: drift by path; NaN where any is lost."""
         offset = np.where(self.lost[..., None], np.nan, self.offset_m)
-        return np.median(
-            np.linalg.norm(offset - offset.mean(axis=1, keepdims=True), axis=-1), axis=1
-        )
+        spread = offset - offset.mean(axis=1, keepdims=True)
+        return np.median(np.linalg.norm(spread, axis=-1), axis=1)
 
 
 def integrate_paths(
@@ -264,18 +262,10 @@ def integrate_paths(
         if progress:
             progress(walkers)
     # Each walker against the next one: unrelated positions.
-    chance = [
-        float(
-            np.median(
-                np.linalg.norm(walk.positions[t] - np.roll(walk.positions[t], 1, axis=0), axis=1)
-            )
-        )
-        for t in at
-    ]
+    apart = walk.positions[at] - np.roll(walk.positions[at], 1, axis=1)
+    chance = np.median(np.linalg.norm(apart, axis=-1), axis=1)
     reason = "" if readable else "the reference map is the same everywhere"
-    return PathIntegration(
-        np.array(at), offset, anywhere, match, lost, np.array(chance), window_m, reason
-    )
+    return PathIntegration(np.array(at), offset, anywhere, match, lost, chance, window_m, reason)
 
 
 def window_for(alias_m: float, *, max_step_m: float, bin_size_m: float) -> float:

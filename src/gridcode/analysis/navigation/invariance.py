@@ -81,12 +81,10 @@ def path_invariance(
     by_place = np.empty((len(lengths), places))
     ends_m, ends = [], []
     for i, length in enumerate(lengths):
-        orders = generator.permuted(
-            np.broadcast_to(np.arange(length)[:, None, None], (length, places, paths)), axis=0
-        )
-        taken = np.take_along_axis(
-            velocities[:length, :, None, :], orders[..., None], axis=0
-        ).reshape(length, places * paths, 2)
+        steps = np.broadcast_to(np.arange(length)[:, None, None], (length, places, paths))
+        order = generator.permuted(steps, axis=0)[..., None]
+        taken = np.take_along_axis(velocities[:length, :, None, :], order, axis=0)
+        taken = taken.reshape(length, places * paths, 2)
         state = system.starts(places * paths)
         for v in taken:
             state = system.step(state, v)
@@ -95,15 +93,13 @@ def path_invariance(
         g = np.asarray(state, dtype=np.float64).reshape(places, paths, -1)
         # The mean over ordered pairs i != j of |g_i - g_j|^2 is 2 n / (n - 1) times the mean
         # squared distance from the mean.
-        by_place[i] = (
-            2 * paths / (paths - 1) * ((g - g.mean(axis=1, keepdims=True)) ** 2).sum(-1).mean(1)
-        )
+        spread = ((g - g.mean(axis=1, keepdims=True)) ** 2).sum(-1).mean(1)
+        by_place[i] = 2 * paths / (paths - 1) * spread
         ends.append(g[:, 0])
         ends_m.append(velocities[:length].sum(axis=0))
     far = pdist(np.concatenate(ends_m)) >= apart_m
-    unrelated = (
-        float(pdist(np.concatenate(ends), "sqeuclidean")[far].mean()) if far.any() else math.nan
-    )
+    apart = pdist(np.concatenate(ends), "sqeuclidean")[far]
+    unrelated = float(apart.mean()) if far.any() else math.nan
     reason = ""
     if math.isnan(unrelated):
         reason = f"no two ends are {apart_m:g} m apart"
@@ -111,11 +107,5 @@ def path_invariance(
         reason = "the states of different places are the same"
     square = by_place.mean(axis=1)
     fraction = np.full(len(lengths), np.nan) if reason else square / unrelated
-    return PathInvariance(
-        np.array(lengths),
-        square,
-        np.quantile(by_place, [0.25, 0.5, 0.75], axis=1),
-        unrelated,
-        fraction,
-        reason,
-    )
+    spread = np.quantile(by_place, [0.25, 0.5, 0.75], axis=1)
+    return PathInvariance(np.array(lengths), square, spread, unrelated, fraction, reason)

@@ -99,19 +99,15 @@ def build_reference_map(
     hop = generator.uniform(longest / 2, longest, radius.shape)
     turn = np.radians(generator.uniform(-20, 20, radius.shape[:2]))
     across = np.stack([-middle[..., 1], middle[..., 0]], axis=-1)
-    direction = (np.cos(turn)[..., None] * middle + np.sin(turn)[..., None] * across) / np.maximum(
-        radius, 1
-    )
-    parent = np.where(
-        radius <= longest, 0, np.clip(np.rint(middle - hop * direction), -half, half)
-    ).astype(np.int64)
-    from_bin = (
-        np.arange(trees)[:, None] * side**2 + (parent[..., 1] + half) * side + parent[..., 0] + half
-    ).ravel()
+    turned = np.cos(turn)[..., None] * middle + np.sin(turn)[..., None] * across
+    nearer = np.clip(np.rint(middle - hop * (turned / np.maximum(radius, 1))), -half, half)
+    parent = np.where(radius <= longest, 0, nearer).astype(np.int64)
+    tree = np.arange(trees)[:, None] * side**2
+    from_bin = (tree + (parent[..., 1] + half) * side + parent[..., 0] + half).ravel()
     velocity = ((middle - parent) * size).reshape(-1, 2)
     states = np.zeros((trees * side**2, len(start)), dtype=np.asarray(start).dtype)
-    states[(radius == 0).ravel()] = start
     done = (radius == 0).ravel()
+    states[done] = start
     while not done.all():
         ready = np.flatnonzero(~done & done[from_bin])
         states[ready] = system.step(states[from_bin[ready]], velocity[ready])
@@ -148,9 +144,6 @@ def nearest_alias_m(
     lag = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1])
     floor = similarity.min()
     peak = similarity == ndimage.maximum_filter(similarity, size=5)
-    peak &= (
-        (similarity - floor >= 0.5 * (similarity[reach, reach] - floor))
-        & (lag > 2.5)
-        & (lag < reach)
-    )
+    peak &= similarity - floor >= 0.5 * (similarity[reach, reach] - floor)
+    peak &= (lag > 2.5) & (lag < reach)
     return float(lag[peak].min() * reference.bin_size_m) if peak.any() else math.inf

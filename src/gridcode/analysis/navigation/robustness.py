@@ -107,36 +107,22 @@ def manifold_noise_m(reference: ReferenceMap) -> float:
         NaN where the code does not change with the place along two directions.
     """
     vectors = reference.vectors.astype(np.float64)
-    inner, left, right, far_left, far_right = (
-        slice(2 + d, d - 2 or None) for d in (0, -1, 1, -2, 2)
-    )
-    along_x = 8 * (vectors[inner, right] - vectors[inner, left]) - (
-        vectors[inner, far_right] - vectors[inner, far_left]
-    )
-    along_y = 8 * (vectors[right, inner] - vectors[left, inner]) - (
-        vectors[far_right, inner] - vectors[far_left, inner]
-    )
+    shifts = [slice(2 + d, d - 2 or None) for d in (-2, -1, 0, 1, 2)]
+    far_left, left, inner, right, far_right = shifts
+    along_x = 8 * (vectors[inner, right] - vectors[inner, left])
+    along_x -= vectors[inner, far_right] - vectors[inner, far_left]
+    along_y = 8 * (vectors[right, inner] - vectors[left, inner])
+    along_y -= vectors[far_right, inner] - vectors[far_left, inner]
     tangent = np.stack([along_x, along_y], axis=-1) / (12 * reference.bin_size_m)
     metric = np.einsum("yxua,yxub->yxab", tangent, tangent)
     filled = np.asarray(vectors.any(axis=-1))
-    around = [
-        filled[a, b]
-        for a in (left, inner, right, far_left, far_right)
-        for b in (left, inner, right, far_left, far_right)
-    ]
-    known = np.asarray(
-        np.all(around, axis=0)
-        & (np.linalg.det(metric) > 1e-12 * np.trace(metric, axis1=2, axis2=3) ** 2)
-    )
+    known = np.all([filled[a, b] for a in shifts for b in shifts], axis=0)
+    known &= np.linalg.det(metric) > 1e-12 * np.trace(metric, axis1=2, axis2=3) ** 2
     if not known.any():
         return math.nan
     # The median: where the map is nearly flat along one direction the mean would be that place's.
-    return float(
-        np.sqrt(
-            np.median(np.trace(np.linalg.inv(metric[known]), axis1=1, axis2=2))
-            / (2 * vectors.shape[2])
-        )
-    )
+    variance = np.median(np.trace(np.linalg.inv(metric[known]), axis1=1, axis2=2))
+    return math.sqrt(variance / (2 * vectors.shape[2]))
 
 
 def noise_robustness(
