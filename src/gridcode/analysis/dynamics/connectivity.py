@@ -97,14 +97,8 @@ def phase_profile(
             f"{count} matrices of {units} units do not match velocities {velocities.shape}, "
             f"phases {phases.shape} or {nulls} shuffles"
         )
-    if (
-        not (
-            np.isfinite(phases).all()
-            and np.isfinite(vectors_m).all()
-            and np.isfinite(weights).all()
-        )
-        or abs(np.linalg.det(vectors_m)) < 1e-12
-    ):
+    finite = all(np.isfinite(a).all() for a in (phases, vectors_m, weights))
+    if not finite or abs(np.linalg.det(vectors_m)) < 1e-12:
         raise InputError(
             "weights, phases and lattice vectors must be finite, and the vectors not on one line"
         )
@@ -119,10 +113,8 @@ def phase_profile(
     elif (target.std(axis=0) <= 1e-12 * np.abs(target).max()).any():
         reason = "the weights are all the same"
     if reason:
-        explained, shift, matrix, mean = (
-            np.full(n, np.nan)
-            for n in ((count,), (count, 2), (2, 2), (count, PROFILE_BINS, PROFILE_BINS))
-        )
+        shapes = ((count,), (count, 2), (2, 2), (count, PROFILE_BINS, PROFILE_BINS))
+        explained, shift, matrix, mean = (np.full(n, np.nan) for n in shapes)
         return PhaseProfile(velocities, explained, shift, matrix, mean, reason=reason)
     fold = generator.permutation(units**2) % FOLDS
 
@@ -145,6 +137,7 @@ def phase_profile(
     slope = float(np.trace(matrix)) / 2
     stretch = np.linalg.svd(matrix, compute_uv=False)
     r2 = _explained_shift(shift, velocities, matrix)
+    shift_p_value = (1 + int((null_shift >= slope * r2).sum())) / (1 + nulls)
     return PhaseProfile(
         velocities=velocities,
         explained=explained,
@@ -159,9 +152,7 @@ def phase_profile(
         isotropy=float(stretch[1] / stretch[0]) if stretch[0] > 0 else math.nan,
         r2=r2,
         slope_null_95=float(np.quantile(np.abs(null_slope), 0.95)),
-        shift_p_value=(1 + int((null_shift >= slope * r2).sum())) / (1 + nulls)
-        if math.isfinite(r2)
-        else math.nan,
+        shift_p_value=shift_p_value if math.isfinite(r2) else math.nan,
     )
 
 
@@ -241,10 +232,8 @@ def _explained_shift(
     velocities: Float[np.ndarray, "velocity 2"],
     matrix: Float[np.ndarray, "2 2"],
 ) -> float:
-    moved = float((shift**2).sum())
-    return (
-        1 - float(((shift - velocities @ matrix.T) ** 2).sum()) / moved if moved > 0 else math.nan
-    )
+    moved, left = (float((a**2).sum()) for a in (shift, shift - velocities @ matrix.T))
+    return 1 - left / moved if moved > 0 else math.nan
 
 
 def _binned(

@@ -143,18 +143,12 @@ def block_structure(
     member = (labels[:, None] == groups).astype(np.float64)
     size = member.sum(axis=0)
     expected = (np.outer(size, size) - np.diag(size)) * total / (units * (units - 1))
-    coupling = np.divide(
-        member.T @ squared @ member,
-        expected,
-        where=expected > 0,
-        out=np.full(expected.shape, np.nan),
-    )
-    if len(groups) < 2 or total == 0 or not (labels >= 0).any():
-        reason = (
-            "no weights between different units"
-            if total == 0
-            else "all units are in one group: there is nothing to compare with"
-        )
+    coupling = np.full(expected.shape, np.nan)
+    np.divide(member.T @ squared @ member, expected, where=expected > 0, out=coupling)
+    if total == 0:
+        return BlockStructure(groups, coupling, reason="no weights between different units")
+    if len(groups) < 2 or not (labels >= 0).any():
+        reason = "all units are in one group: there is nothing to compare with"
         return BlockStructure(groups, coupling, reason=reason)
 
     def share(order: np.ndarray) -> float:
@@ -166,14 +160,7 @@ def block_structure(
     null = np.array([share(generator.permutation(units)) for _ in range(nulls)])
     whole = (found * total + diagonal[labels >= 0].sum()) / (total + diagonal.sum())
     p = (1 + int((null >= found * (1 - 1e-12)).sum())) / (1 + nulls)
-    return BlockStructure(
-        groups,
-        coupling,
-        within=found,
-        with_diagonal=float(whole),
-        expected=float(null.mean()),
-        p_value=p,
-    )
+    return BlockStructure(groups, coupling, found, float(whole), float(null.mean()), p)
 
 
 def describe_mechanism(
@@ -218,29 +205,22 @@ def describe_mechanism(
         )
     if not np.isfinite(phases[labels >= 0]).all():
         raise InputError("every cell of a module needs a phase")
-    along = np.array(
-        [
-            [0.0, 0.0],
-            *([s * max_step_m, 0.0] for s in SPEEDS),
-            *([0.0, s * max_step_m] for s in SPEEDS),
-        ]
-    )
+    speeds = max_step_m * np.array(SPEEDS)
+    along = np.concatenate([np.zeros((1, 2)), *(speeds[:, None] * axis for axis in np.eye(2))])
     spectrum = spectra(matrices, along)
     blocks = block_structure(weights, labels, generator=generator, nulls=5 * nulls)
-    profiles = []
-    for m, vectors in enumerate(vectors_m):
-        cells = np.flatnonzero(labels == m)
-        inside = weights[:, cells[:, None], cells]
-        profiles.append(
-            phase_profile(
-                inside,
-                velocities,
-                phases[cells],
-                np.asarray(vectors, dtype=np.float64),
-                generator=generator,
-                nulls=nulls,
-            )
+    profiles = [
+        phase_profile(
+            weights[:, cells[:, None], cells],
+            velocities,
+            phases[cells],
+            np.asarray(vectors, dtype=np.float64),
+            generator=generator,
+            nulls=nulls,
         )
+        for m, vectors in enumerate(vectors_m)
+        for cells in [np.flatnonzero(labels == m)]
+    ]
     moves = move_generators(
         matrices, max_step_m=max_step_m, generator=generator, states=states, nulls=nulls
     )

@@ -231,9 +231,7 @@ def measure_topology(
     p_value = np.ones(DIMENSIONS + 1)
     for d, (count, gap, shortest) in enumerate(counts):
         if count:
-            above = max(
-                int((null_gap[:, d] >= gap).sum()), int((null_longest[:, d] >= shortest).sum())
-            )
+            above = max((null_gap[:, d] >= gap).sum(), (null_longest[:, d] >= shortest).sum())
             p_value[d] = max((1 + above) / (1 + nulls), gap_p_value(diagram.lifetimes(d), count))
     significant: Bool[np.ndarray, " dimension"] = p_value <= level
     # Dimension 0 counts the gaps between pieces: one more piece than that, and one where there is
@@ -279,15 +277,12 @@ def _null_diagram(points: Float[np.ndarray, "landmark component"], threshold: fl
 
 def _window(diagram: Diagram, betti: tuple[int, int, int]) -> tuple[float, float]:
     """Distances between which all counted features are alive, and no further pieces."""
-    found = np.concatenate(
-        [diagram.intervals[dimension][: betti[dimension]] for dimension in (1, 2)]
-    )
+    found = np.concatenate([diagram.intervals[d][: betti[d]] for d in (1, 2)])
     if not len(found):
         return math.nan, math.nan
     joined = float(diagram.intervals[0][betti[0] :, 1].max(initial=0.0))
-    return max(joined, float(found[:, 0].max())), float(
-        np.minimum(found[:, 1], diagram.threshold).min()
-    )
+    closed = float(np.minimum(found[:, 1], diagram.threshold).min())
+    return max(joined, float(found[:, 0].max())), closed
 
 
 def _product(

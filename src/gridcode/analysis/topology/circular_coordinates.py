@@ -213,10 +213,6 @@ def match_phases(
         resultant = np.abs(np.exp(2j * np.pi * (coordinate[:, None] - turns)).mean(axis=0))
         rows.append(combinations[int(resultant.argmax())])
     matrix = np.stack(rows)
-    correlation = np.array(
-        [
-            circular_correlation(c, phases @ row)
-            for c, row in zip(coordinates.T, matrix, strict=True)
-        ]
-    )
+    pairs = zip(coordinates.T, matrix, strict=True)
+    correlation = np.array([circular_correlation(c, phases @ row) for c, row in pairs])
     return PhaseMatch(matrix, correlation, bool(abs(round(float(np.linalg.det(matrix)))) == 1))

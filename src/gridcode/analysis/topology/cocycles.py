@@ -244,16 +244,11 @@ def triangles_of(edges: Int[np.ndarray, "edge 2"], points: int) -> Int[np.ndarra
     for i, j in edges:
         common = np.intersect1d(later[i], later[j], assume_unique=True)
         if len(common):
-            found.append(
-                np.stack([np.full(len(common), i), np.full(len(common), j), common], axis=1)
-            )
+            found.append(np.stack(np.broadcast_arrays(i, j, common), axis=1))
     if not found:
         return np.empty((0, 3), dtype=np.int64)
     i, j, k = np.concatenate(found).T
-    return np.stack(
-        [_edge_numbers(number, i, j), _edge_numbers(number, j, k), _edge_numbers(number, i, k)],
-        axis=1,
-    )
+    return np.stack([_edge_numbers(number, *ends) for ends in ((i, j), (j, k), (i, k))], axis=1)
 
 
 def _integer_kernel(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float
@@ -98,24 +99,12 @@ def known_shape_states(
     middle = (positions_m.max(axis=0) + positions_m.min(axis=0)) / 2
     places = positions_m - middle
     extent = float(np.ptp(places, axis=0).max())
-    if name == "one module":
+    if name in ("one module", "two modules"):
+        modules = 1 if name == "one module" else 2
         code = ideal_grid_code(
-            [spacing_m],
-            units_per_module=units,
-            orientations_deg=[orientation_deg],
-            phases="random",
-            generator=generator,
-        )
-        states = code(places)
-    elif name == "two modules":
-        spacings, turns = (
-            [spacing_m, SECOND_SPACING * spacing_m],
-            [orientation_deg, orientation_deg + SECOND_TURN_DEG],
-        )
-        code = ideal_grid_code(
-            spacings,
-            units_per_module=-(-units // 2),
-            orientations_deg=turns,
+            [spacing_m, SECOND_SPACING * spacing_m][:modules],
+            units_per_module=-(-units // modules),
+            orientations_deg=[orientation_deg, orientation_deg + SECOND_TURN_DEG][:modules],
             phases="random",
             generator=generator,
         )
@@ -123,16 +112,9 @@ def known_shape_states(
     elif name == "place cells":
         states = place_code(arena_m=extent, units=units, width_m=PLACE_WIDTH * extent)(places)
     elif name == "bands":
+        band = partial(band_cell, places, spacing_m=spacing_m, orientation_deg=orientation_deg)
         phases = generator.uniform(0, spacing_m, units)
-        states = np.stack(
-            [
-                band_cell(
-                    places, spacing_m=spacing_m, orientation_deg=orientation_deg, phase_m=float(p)
-                )
-                for p in phases
-            ],
-            axis=1,
-        )
+        states = np.stack([band(phase_m=float(p)) for p in phases], axis=1)
     else:
         known = ", ".join(n for n in KNOWN_SHAPES if n != "shuffled")
         raise InputError(f"unknown control '{name}': choose {known}")
@@ -180,19 +162,13 @@ def measure_known_shapes(
                 orientation_deg=orientation_deg,
                 generator=generator,
             )
-        before = number * nulls
-        tick = (
-            None
-            if progress is None
-            else lambda done, _, before=before: progress(before + done, nulls * len(KNOWN_SHAPES))
+
+        def tick(done: int, _: int, before: int = number * nulls) -> None:
+            if progress:
+                progress(before + done, nulls * len(KNOWN_SHAPES))
+
+        measured = measure_topology(
+            activity, generator=generator, nulls=nulls, progress=tick, **settings
         )
-        found.append(
-            KnownShape(
-                name,
-                expected,
-                measure_topology(
-                    activity, generator=generator, nulls=nulls, progress=tick, **settings
-                ),
-            )
-        )
+        found.append(KnownShape(name, expected, measured))
     return tuple(found)

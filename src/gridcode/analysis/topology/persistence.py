@@ -161,12 +161,10 @@ def persistence(
         )
     distances = pdist(points)
     scale = float(np.median(distances))
-    if not scale > 0 or not threshold > 0:
-        raise InputError(
-            "most points are the same: there is no shape to measure"
-            if scale <= 0
-            else f"the threshold must be positive, not {threshold}"
-        )
+    if not threshold > 0:
+        raise InputError(f"the threshold must be positive, not {threshold}")
+    if not scale > 0:
+        raise InputError("most points are the same: there is no shape to measure")
     tree = gudhi.RipsComplex(
         distance_matrix=squareform(distances), max_edge_length=threshold * scale
     ).create_simplex_tree(max_dimension=1)
@@ -180,14 +178,10 @@ def persistence(
     )
     found = []
     for dimension in range(dimensions + 1):
-        bars = np.asarray(
-            tree.persistence_intervals_in_dimension(dimension), dtype=np.float64
-        ).reshape(-1, 2)
-        found.append(
-            bars[
-                np.argsort(-(np.minimum(bars[:, 1], threshold * scale) - bars[:, 0]), kind="stable")
-            ]
-        )
+        bars = np.asarray(tree.persistence_intervals_in_dimension(dimension), dtype=np.float64)
+        bars = bars.reshape(-1, 2)
+        length = np.minimum(bars[:, 1], threshold * scale) - bars[:, 0]
+        found.append(bars[np.argsort(-length, kind="stable")])
     return Diagram(tuple(found), threshold * scale, scale)
 
 
@@ -204,10 +198,8 @@ def loop_scale(diagram: Diagram, *, loops: int = 2, after: float = 0.0) -> float
     bars = diagram.intervals[1]
     if not 1 <= loops <= len(bars):
         return math.nan
-    born, closed = (
-        max(float(bars[:loops, 0].max()), after),
-        min(float(bars[:loops, 1].min()), diagram.threshold),
-    )
+    born = max(float(bars[:loops, 0].max()), after)
+    closed = min(float(bars[:loops, 1].min()), diagram.threshold)
     if not born < closed:
         return math.nan
     others = bars[loops:]
