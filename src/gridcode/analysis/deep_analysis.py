@@ -32,8 +32,8 @@ from gridcode.errors import InputError
 from gridcode.world.walks import WALKS
 
 WALKERS = 64
-# Coding properties are measured in an arena of this side at most, and beyond it in twice as much:
-# what lattices of 1 to 1.3 m repeat in.
+# Coding properties are measured in an arena of this side at most and, where lattices of 1 to 1.3 m
+# repeat, in one of twice the side.
 LARGEST_CODING_ARENA_M = 4.0
 ROBUSTNESS_HORIZONS = (1, 10, 100)
 # Ideal modules beside the network's own lattice: spacings of rats' successive modules (Stensola et

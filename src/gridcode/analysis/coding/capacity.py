@@ -12,8 +12,7 @@ from scipy.spatial.distance import pdist
 from gridcode.analysis.coding.codes import Code, sample_states
 from gridcode.errors import InputError
 
-# Of two places this far apart in state, an observer of one noisy state takes the wrong one this
-# often.
+# How often the best observer confuses two places whose states are delta apart.
 ERROR_RATE = 0.05
 CONFIDENCE = 0.95
 BLOCK = 1024

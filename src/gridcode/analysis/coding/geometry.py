@@ -80,7 +80,7 @@ def separation(
     far = physical > np.ptp(x, axis=0).max() / 2
     low, plateau = float(np.quantile(neural[apart], 0.01)), float(neural[far].mean())
     confusable = float((neural[apart] < delta).mean())
-    # Dealt to places at random, the pairs that are apart are a random draw of all pairs.
+    # After shuffling, the pairs that are apart are a random draw of all pairs.
     chance = float((neural < delta).mean())
     if not plateau > 0:
         reason = "the activity is the same everywhere"

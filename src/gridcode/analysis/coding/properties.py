@@ -51,8 +51,7 @@ from gridcode.analysis.records.coding import (
 from gridcode.errors import InputError
 
 PLACES = 3000
-# Displacements are this many times sigma_x: 0.15 m, a longest step of training, for the published
-# 0.05 m.
+# Displacements are this many times sigma_x: 0.15 m, the longest step, for the published 0.05 m.
 STEP_OVER_SIGMA_X = 3.0
 # Shares of the units whose capacity is compared, and draws of each.
 SUBSETS, DRAWS = (1 / 8, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1.0), 3
@@ -60,7 +59,7 @@ NOISE_OVER_NOISE = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 # Sides of squares up to the arena, as shares of it, and how many beyond it.
 SIDES = (1 / 8, 1 / 4, 1 / 2, 1.0)
 BEYOND = 3
-# A state is compared with places this many to a correlation length, and at most so many a side.
+# Bins per correlation length, at most so many a side, and how many places are decoded.
 BINS_PER_LENGTH, MOST_BINS_A_SIDE, READINGS = 4, 160, 600
 UNKNOWN = "the activity is the same everywhere"
 PROPERTIES = tuple(PropertiesRecord.model_fields)

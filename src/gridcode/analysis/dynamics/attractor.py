@@ -110,7 +110,7 @@ def describe_dynamics(
         if vectors_m is None:
             return _return_map(found, whole, None)
         period = period_error(step, few, vectors_m, max_step_m=max_step_m)
-        # A period brings states back to within one step; other vectors count and place nothing.
+        # Moves along a period bring states back to within one step.
         repeats = bool(found.unrelated and period < moved / found.unrelated)
         return _return_map(
             found,

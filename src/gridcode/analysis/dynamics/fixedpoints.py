@@ -20,13 +20,13 @@ from gridcode.analysis.dynamics.manifold import (
 from gridcode.analysis.system import Step
 from gridcode.errors import InputError
 
-# A state is at rest where what is left of its way, as a geometric series of its last two moves, is
+# A state is at rest where its remaining path (a geometric series from its last two moves) is below
 # this share of the distance of unrelated states.
 AT_REST = 1e-6
 # Moves this small, as a share of a state's length, are rounding.
 ROUNDING = 1e-13
-# States that still move after this many steps, and again at the end, are watched for cycles of up
-# to so many steps.
+# After how many steps, and again at the end, states that still move are checked for cycles, and the
+# longest cycle.
 CYCLES_FROM = 2_000
 CYCLE_STEPS = 1_000
 

@@ -38,11 +38,9 @@ FEWEST_NULLS = 19
 # Loops and voids of shuffled states have mostly closed at this many times the distance at which
 # they are one piece.
 CLOSED_OVER_CONNECTED = 1.4
-# Of more landmarks than this, homology is computed up to a lower threshold (of the median
-# distance): up to the other one it would take gigabytes.
+# With more landmarks the threshold is lower (share of the median distance), to save gigabytes.
 MANY_LANDMARKS, LOW_THRESHOLD = 500, 0.75
-# The product of two loops that span no surface is left with rounding, 1e-9; that of a torus with
-# about one half.
+# The product of two loops is about one half on a torus, and rounding (1e-9) if they span no surface.
 LEAST_PRODUCT = 0.01
 
 

@@ -11,8 +11,7 @@ from gridcode.analysis.synthetic import FEWEST_UNITS, band_cell, ideal_grid_code
 from gridcode.analysis.topology.betti import Topology, measure_topology, shuffled
 from gridcode.errors import InputError
 
-# Of the second module's spacing over the first's, and its turn: no small whole numbers relate the
-# two.
+# The second module's spacing ratio and turn: no small whole numbers relate it to the first.
 SECOND_SPACING, SECOND_TURN_DEG = 0.71, 17.0
 PLACE_WIDTH = 0.1
 KNOWN_SHAPES = {

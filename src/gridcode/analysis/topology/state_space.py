@@ -26,7 +26,7 @@ from gridcode.analysis.topology.known_shapes import measure_known_shapes
 from gridcode.errors import InputError
 
 FEWEST_UNITS = 10
-# Of each, in JSON and in pictures.
+# Components in the record, bars and samples in figures.
 SHOWN_COMPONENTS, SHOWN_BARS, SHOWN_SAMPLES = 10, 60, 1500
 CONTROL_NULLS = 39
 
