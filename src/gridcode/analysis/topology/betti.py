@@ -40,7 +40,7 @@ FEWEST_NULLS = 19
 CLOSED_OVER_CONNECTED = 1.4
 # With more landmarks the threshold is lower (share of the median distance), to save gigabytes.
 MANY_LANDMARKS, LOW_THRESHOLD = 500, 0.75
-# The product of two loops is about one half on a torus, and rounding (1e-9) if they span no surface.
+# The product of two loops is about one half on a torus and rounding (1e-9) without a surface.
 LEAST_PRODUCT = 0.01
 
 
