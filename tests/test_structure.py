@@ -125,7 +125,7 @@ def test_a_population_of_two_modules(rng):
     assert data.landmarks.shape == (100, 6) and data.toroidal.shape == (100, 2)
     assert data.rings.shape == (150, 3, 2) and data.rings_positions_m.shape == (150, 2)
     assert data.spectral.shape == (150, 3) and data.null_longest.shape == (19, 3)
-    np.testing.assert_allclose(data.attrs.vectors_m, modules[0].vectors_m.ravel())
+    np.testing.assert_allclose(data.attrs["vectors_m"], modules[0].vectors_m.ravel())
     assert "toroidal" not in found.arrays["population"].to_dataset()
 
 
