@@ -216,12 +216,8 @@ def jacobian(
         InputError: arrays that do not fit each other, are not finite or in single precision.
     """
     states, velocities = _checked(states, velocities)
-    return directional_derivative(
-        step,
-        states,
-        velocities,
-        np.broadcast_to(np.eye(states.shape[1]), (*states.shape, states.shape[1])),
-    )
+    every = np.broadcast_to(np.eye(states.shape[1]), (*states.shape, states.shape[1]))
+    return directional_derivative(step, states, velocities, every)
 
 
 def step_gains(
@@ -249,27 +245,18 @@ def step_gains(
         moved, away = derivative[w] @ sample.tangent[w], derivative[w] @ free[w]
         matrix, off = inverse[w] @ moved, np.eye(states.shape[1]) - basis[w] @ basis[w].T
         turn = math.degrees(math.atan2(matrix[1, 0] - matrix[0, 1], matrix[0, 0] + matrix[1, 1]))
-        leak_off = np.linalg.norm(
-            off @ moved @ np.linalg.pinv(np.linalg.qr(sample.tangent[w])[1]), ord=2
-        )
+        per_size = np.linalg.pinv(np.linalg.qr(sample.tangent[w])[1])
+        leak_off = np.linalg.norm(off @ moved @ per_size, ord=2)
         largest = median = leak_on = math.nan
         if away.shape[1]:
             gains = np.linalg.svd(off @ away, compute_uv=False)
             largest, median = gains[0], np.median(gains)
             # Neural size of a displacement in its weakest direction: the same for numerator and
             # denominator.
-            leak_on = (
-                np.linalg.norm(inverse[w] @ away, ord=2)
-                * np.linalg.svd(sample.tangent[w], compute_uv=False)[-1]
-            )
-        found[:, w] = [
-            *np.linalg.svd(matrix, compute_uv=False),
-            turn,
-            largest,
-            median,
-            leak_on,
-            leak_off,
-        ]
+            weakest = np.linalg.svd(sample.tangent[w], compute_uv=False)[-1]
+            leak_on = np.linalg.norm(inverse[w] @ away, ord=2) * weakest
+        on = np.linalg.svd(matrix, compute_uv=False)
+        found[:, w] = [*on, turn, largest, median, leak_on, leak_off]
     return Gains(np.linalg.svd(derivative, compute_uv=False), found[:2].T, *found[2:])
 
 
@@ -296,12 +283,8 @@ def commutator(
     difference = step(by_b, a) - step(by_a, b)
     inverse = to_metres((tangent_plane(step, by_b, a) + tangent_plane(step, by_a, b)) / 2)
     displacement = np.linalg.norm(np.einsum("wdu,wu->wd", inverse, difference), axis=1)
-    return Commutator(
-        np.linalg.norm(difference, axis=1),
-        displacement,
-        np.linalg.norm(by_a - states, axis=1),
-        sample.unrelated,
-    )
+    distance, one_move = (np.linalg.norm(d, axis=1) for d in (difference, by_a - states))
+    return Commutator(distance, displacement, one_move, sample.unrelated)
 
 
 def off_directions(step: Step, sample: ManifoldSample) -> list[Float[np.ndarray, "unit direction"]]:
@@ -309,17 +292,11 @@ def off_directions(step: Step, sample: ManifoldSample) -> list[Float[np.ndarray,
 
     Where the length of a state has no effect, its own direction is left out too.
     """
-    states = sample.states
-    radial = directional_derivative(step, states, np.zeros((len(states), 2)), states[:, :, None])[
-        ..., 0
-    ]
+    states, still = sample.states, np.zeros((len(sample.states), 2))
+    radial = directional_derivative(step, states, still, states[:, :, None])[..., 0]
+    length = np.maximum(np.linalg.norm(states, axis=1), 1e-300)
     # Truncation leaves 1e-9 or so of a derivative that is zero.
-    scale_free = (
-        np.median(
-            np.linalg.norm(radial, axis=1) / np.maximum(np.linalg.norm(states, axis=1), 1e-300)
-        )
-        < 1e-6
-    )
+    scale_free = np.median(np.linalg.norm(radial, axis=1) / length) < 1e-6
     found = []
     for g, plane in zip(states, sample.tangent, strict=True):
         silent = np.eye(len(g))[:, g == 0]

@@ -79,9 +79,8 @@ def _refined(
     top = bend_x * bend_y - twist**2
     # No top at the edge of the map, beside bins that have no vector, or where the surface is no
     # hill.
-    hill = (
-        (y == y_in) & (x == x_in) & (bend_x < 0) & (top > 0) & around.any(axis=-1).all(axis=(1, 2))
-    )
+    hill = (y == y_in) & (x == x_in) & (bend_x < 0) & (top > 0)
+    hill &= around.any(axis=-1).all(axis=(1, 2))
     divisor = np.where(hill, top, 1.0)
     offset_x = np.where(hill, np.clip((twist * slope_y - bend_y * slope_x) / divisor, -1, 1), 0.0)
     offset_y = np.where(hill, np.clip((twist * slope_x - bend_x * slope_y) / divisor, -1, 1), 0.0)
@@ -140,15 +139,12 @@ class Tracker:
 
     def _go_on_elsewhere(self, walkers: Int[np.ndarray, " some"]) -> None:
         here_y, here_x = self._yx[:, walkers]
-        there, match = decode(
-            self.reference.within(self.reference.arena_m / 2),
-            self.reference.vectors[here_y, here_x],
-        )
+        inner = self.reference.within(self.reference.arena_m / 2)
+        there, match = decode(inner, self.reference.vectors[here_y, here_x])
         self.lost[walkers] = match < STAND_IN
         self._jumped_m[walkers] += self.reference.position(here_y, here_x) - there
-        self._yx[:, walkers] = (
-            np.rint(there / self.reference.bin_size_m + self._last / 2).astype(np.int64).T[::-1]
-        )
+        xy = np.rint(there / self.reference.bin_size_m + self._last / 2).astype(np.int64)
+        self._yx[:, walkers] = xy.T[::-1]
 
     def read(self, states: Float[np.ndarray, "walker unit"]) -> Float[np.ndarray, "walker 2"]:
         """The readings, refined between bins, metres; NaN for states without activity."""
@@ -317,13 +313,11 @@ def matched_dead_reckoning(errors: PathIntegration) -> DeadReckoning:
     first, second = median(errors.tracked_m[0]), median(errors.tracked_m[1])
     if not math.isfinite(second):
         return DeadReckoning(math.nan, first, "most walkers are lost at the horizon to match")
+    steps = errors.horizons[1]
     if second <= first:
-        return DeadReckoning(
-            math.nan, first, f"after {errors.horizons[1]} steps the error is still that of reading"
-        )
-    return DeadReckoning(
-        math.sqrt((second**2 - first**2) / (2 * errors.horizons[1] * math.log(2))), first
-    )
+        reason = f"after {steps} steps the error is still that of reading"
+        return DeadReckoning(math.nan, first, reason)
+    return DeadReckoning(math.sqrt((second**2 - first**2) / (2 * steps * math.log(2))), first)
 
 
 def quartiles(errors_m: Float[np.ndarray, " walker"]) -> list[float]:
@@ -331,9 +325,8 @@ def quartiles(errors_m: Float[np.ndarray, " walker"]) -> list[float]:
 
     NaN where the quartile is that of a lost walker.
     """
-    found = np.quantile(
-        np.where(np.isnan(errors_m), np.inf, errors_m), [0.25, 0.5, 0.75], method="higher"
-    )
+    known = np.where(np.isnan(errors_m), np.inf, errors_m)
+    found = np.quantile(known, [0.25, 0.5, 0.75], method="higher")
     return [float(q) if math.isfinite(q) else math.nan for q in found]
 
 

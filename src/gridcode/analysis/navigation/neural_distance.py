@@ -89,19 +89,9 @@ def bin_distances(
         chosen = order[ends[i] : ends[i + 1]]
         if len(chosen) >= FEWEST_PAIRS:
             d = neural[chosen]
-            values[:, i] = [
-                physical_m[chosen].mean(),
-                d.mean(),
-                d.std(),
-                *np.quantile(d, [0.25, 0.5, 0.75]),
-            ]
-    return DistanceBins(
-        distance_m=values[0],
-        mean=values[1],
-        sd=values[2],
-        quartiles=values[3:],
-        pairs=np.diff(ends),
-    )
+            spread = np.quantile(d, [0.25, 0.5, 0.75])
+            values[:, i] = [physical_m[chosen].mean(), d.mean(), d.std(), *spread]
+    return DistanceBins(values[0], values[1], values[2], values[3:], np.diff(ends))
 
 
 def distance_curve(
@@ -180,9 +170,8 @@ def _summarise(
         square = physical[near] ** 2
         bent = square
         for _ in range(4):
-            (intercept, growth), *_ = np.linalg.lstsq(
-                np.stack([np.ones_like(bent), bent], axis=1), neural[near] ** 2, rcond=None
-            )
+            design = np.stack([np.ones_like(bent), bent], axis=1)
+            (intercept, growth), *_ = np.linalg.lstsq(design, neural[near] ** 2, rcond=None)
             if not (plateau_square > 0 and growth > 0):
                 break
             bent = -np.expm1(-growth * square / plateau_square) * plateau_square / growth
@@ -278,18 +267,14 @@ def predicted_plateau(*, sigma_g: float, capacity: float, separation: float = 1.
         return 0.0
     if capacity == 0:
         return math.sqrt(2)
-    return min(
-        math.sqrt(-2 * sigma_g**2 * math.log(sigma_g**2 * capacity / separation)), math.sqrt(2)
-    )
+    distance = math.sqrt(-2 * sigma_g**2 * math.log(sigma_g**2 * capacity / separation))
+    return min(distance, math.sqrt(2))
 
 
 def _checked(
     positions_m: np.ndarray, activity: np.ndarray
 ) -> tuple[Float[np.ndarray, "sample 2"], Float[np.ndarray, "sample unit"]]:
-    positions, states = (
-        np.asarray(positions_m, dtype=np.float64),
-        np.asarray(activity, dtype=np.float64),
-    )
+    positions, states = (np.asarray(a, dtype=np.float64) for a in (positions_m, activity))
     if positions.ndim != 2 or positions.shape[1] != 2 or states.ndim != 2 or states.shape[1] == 0:
         raise InputError(
             f"positions {positions.shape} and activity {states.shape} "

@@ -303,10 +303,7 @@ def _checked(
     """Places of the samples to use, in order."""
     fewest = 40
     if given.ndim != 2 or not np.isfinite(given).all():
-        raise InputError(
-            f"states must be (sample, unit) and finite, not of shape {given.shape}"
-            + ("" if given.ndim != 2 else " with NaN or infinities")
-        )
+        raise InputError(f"states must be (sample, unit) and finite; their shape is {given.shape}")
     if (
         len(given) < fewest
         or given.shape[1] < FEWEST_UNITS

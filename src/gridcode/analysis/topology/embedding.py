@@ -139,13 +139,8 @@ def embed(
     reduced = principal_components(given[chosen], components=components)
     if method == "spectral":
         seed = int(generator.integers(2**31))
-        found = SpectralEmbedding(
-            3,
-            affinity="nearest_neighbors",
-            n_neighbors=neighbours,
-            random_state=seed,
-            eigen_solver="arpack",
-        )
+        joined = {"affinity": "nearest_neighbors", "n_neighbors": neighbours}
+        found = SpectralEmbedding(3, **joined, random_state=seed, eigen_solver="arpack")
     else:
         found = Isomap(n_neighbors=neighbours, n_components=3)
     with warnings.catch_warnings():
@@ -154,9 +149,8 @@ def embed(
         warnings.simplefilter("ignore", SparseEfficiencyWarning)
         points = np.asarray(found.fit_transform(reduced), dtype=np.float64)
     points -= (points.max(axis=0) + points.min(axis=0)) / 2
-    return Embedding(
-        points / max(float(np.abs(points).max()), np.finfo(np.float64).tiny), chosen, method
-    )
+    largest = max(float(np.abs(points).max()), np.finfo(np.float64).tiny)
+    return Embedding(points / largest, chosen, method)
 
 
 def lattice_rings(
@@ -196,10 +190,7 @@ def lattice_rings(
             no shifts, or places that do not separate the waves.
     """
     given = checked_states(states)
-    places, waves = (
-        np.asarray(positions_m, dtype=np.float64),
-        np.asarray(waves_per_m, dtype=np.float64),
-    )
+    places, waves = (np.asarray(a, dtype=np.float64) for a in (positions_m, waves_per_m))
     if (
         places.shape != (len(given), 2)
         or waves.ndim != 2
@@ -219,26 +210,18 @@ def lattice_rings(
     points = _project(given, angle, half)
     mean = _agreement(points, angle)
     least = len(given) // 10
-    shifted = [
-        np.roll(angle, shift, axis=0)
-        for shift in generator.integers(least, len(given) - least, size=nulls)
-    ]
     # Of many samples some are enough; fewer agree better by chance, which errs on the safe side.
     some = slice(None, None, -(-len(given) // MOST_NULL_SAMPLES))
-    null = np.stack(
-        [
-            np.abs(_agreement(_project(given[some], moved[some], half[some]), moved[some]))
-            for moved in shifted
-        ]
-    )
-    length = np.clip(np.abs(mean), np.finfo(np.float64).tiny, 1.0)
-    radius = np.abs(points)
+    null = np.empty((nulls, len(waves)))
+    for i, shift in enumerate(generator.integers(least, len(given) - least, size=nulls)):
+        moved = np.roll(angle, shift, axis=0)[some]
+        null[i] = np.abs(_agreement(_project(given[some], moved, half[some]), moved))
+    tiny, radius = np.finfo(np.float64).tiny, np.abs(points)
     return Rings(
         points=points,
-        phase_error=np.sqrt(-2 * np.log(length)) / TURN,
+        phase_error=np.sqrt(-2 * np.log(np.clip(np.abs(mean), tiny, 1.0))) / TURN,
         correlation=np.abs(mean),
-        radius_spread=radius.std(axis=0)
-        / np.maximum(radius.mean(axis=0), np.finfo(np.float64).tiny),
+        radius_spread=radius.std(axis=0) / np.maximum(radius.mean(axis=0), tiny),
         chance=np.quantile(null, 0.95, axis=0),
     )
 
@@ -271,10 +254,7 @@ def checked_states(states: np.ndarray) -> Float[np.ndarray, "sample unit"]:
     """
     given = np.asarray(states, dtype=np.float64)
     if given.ndim != 2 or not np.isfinite(given).all():
-        raise InputError(
-            f"states must be (sample, unit) and finite, not of shape {given.shape}"
-            + (" with NaN or infinities" if given.ndim == 2 else "")
-        )
+        raise InputError(f"states must be (sample, unit) and finite; their shape is {given.shape}")
     if len(given) < FEWEST_SAMPLES or int((np.ptp(given, axis=0) > 0).sum()) < FEWEST_UNITS:
         raise InputError(
             f"{len(given)} samples of {given.shape[1]} units are too few or too much alike: "

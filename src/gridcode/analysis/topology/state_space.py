@@ -107,10 +107,8 @@ def analyse_state_space(
         )
     if nulls < FEWEST_NULLS:
         raise InputError(f"{nulls} shuffles are too few: {FEWEST_NULLS} are needed")
-    if any(
-        len(module.units) and not 0 <= module.units.min() <= module.units.max() < given.shape[1]
-        for module in modules
-    ):
+    units = np.concatenate([module.units for module in modules]) if modules else np.empty(0)
+    if len(units) and not 0 <= units.min() <= units.max() < given.shape[1]:
         raise InputError(f"the modules have other units than the {given.shape[1]} of the states")
     measured = [m for m, module in enumerate(modules) if len(module.units) >= fewest_units]
     control_nulls = min(nulls, CONTROL_NULLS)
