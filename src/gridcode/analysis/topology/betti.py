@@ -303,7 +303,9 @@ def _checked(
     """Places of the samples to use, in order."""
     fewest = 40
     if given.ndim != 2 or not np.isfinite(given).all():
-        raise InputError(f"states must be (sample, unit) and finite; their shape is {given.shape}")
+        raise InputError(
+            f"states {given.shape} must be (sample, unit) and finite, without NaN or infinities"
+        )
     if (
         len(given) < fewest
         or given.shape[1] < FEWEST_UNITS

@@ -254,7 +254,9 @@ def checked_states(states: np.ndarray) -> Float[np.ndarray, "sample unit"]:
     """
     given = np.asarray(states, dtype=np.float64)
     if given.ndim != 2 or not np.isfinite(given).all():
-        raise InputError(f"states must be (sample, unit) and finite; their shape is {given.shape}")
+        raise InputError(
+            f"states {given.shape} must be (sample, unit) and finite, without NaN or infinities"
+        )
     if len(given) < FEWEST_SAMPLES or int((np.ptp(given, axis=0) > 0).sum()) < FEWEST_UNITS:
         raise InputError(
             f"{len(given)} samples of {given.shape[1]} units are too few or too much alike: "
