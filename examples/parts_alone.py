@@ -41,7 +41,7 @@ print(
 
 # A training step without loop or disk.
 trainer = Trainer(config)
-print("loss of the first step", float(trainer.advance().terms.total.detach()))
+print("loss of the first step", float(trainer.advance().terms["total"].detach()))
 
 # Grid scores of any rate maps, (unit, y, x), NaN where unvisited.
 cell = lattice_cell(bin_centres(3.0, 0.05), spacing_m=0.6, orientation_deg=12.0)

@@ -9,6 +9,7 @@ from gridcode.training import loop
 from gridcode.training.batched import BatchedTrainer, shape_of
 from gridcode.training.loop import train_together
 from gridcode.training.memory import out_of_memory
+from gridcode.training.parts import as_floats
 from gridcode.training.step import Trainer
 
 DIFFERENT = [
@@ -105,7 +106,7 @@ def test_networks_together_equal_each_alone(tiny, shared):
         for name, value in wanted.weights.items():
             torch.testing.assert_close(snapshot.weights[name], value, atol=1e-10, rtol=1e-9)
         terms = (
-            result.terms.floats()
+            as_floats(result.terms)
             | trainer.compared(result)
             | {
                 "gradient_norm": float(result.gradient_norm),
@@ -183,7 +184,7 @@ def batched_engine(monkeypatch):
     """Trains as on a GPU, without one."""
     monkeypatch.setattr(
         loop,
-        "make_engine",
+        "choose_trainer",
         lambda configs, device, **_options: BatchedTrainer(configs, device=device),
     )
 

@@ -7,6 +7,7 @@ import gridcode
 from gridcode import Run, bench
 from gridcode.training.batched import BatchedTrainer
 from gridcode.training.loop import train_run
+from gridcode.training.parts import as_floats
 from gridcode.training.step import Trainer
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -45,7 +46,7 @@ def test_the_gpu_trains_like_the_cpu(several):
         reference = Trainer(config)
         for _ in range(20):
             result = reference.advance()
-        wanted = result.terms.floats()
+        wanted = as_floats(result.terms)
         assert {k: row[k] for k in wanted} == pytest.approx(wanted, rel=1e-3, abs=1e-5)
 
 

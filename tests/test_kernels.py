@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridcode import InputError
-from gridcode.gpu import MOST_UNITS, adamw, pairs, rollout, uniform, why_not
+from gridcode.gpu import MOST_UNITS, adamw, pairs, rollout, uniform, unsupported_reason
 from gridcode.losses import invariance, separation
 from gridcode.losses.terms import near_pairs
 from gridcode.models.recurrence import rollout_reference
@@ -506,9 +506,9 @@ def test_adamw_is_pytorchs_for_each_network(device, size, betas, decay):
 
 
 def test_why_not():
-    assert why_not(MOST_UNITS, torch.float32) is None
-    assert why_not(600, torch.float32) == "512 units at most, not 600"
-    assert why_not(64, torch.float64) == "float64 states"
+    assert unsupported_reason(MOST_UNITS, torch.float32) is None
+    assert unsupported_reason(600, torch.float32) == "512 units at most, not 600"
+    assert unsupported_reason(64, torch.float64) == "float64 states"
 
 
 def test_bad_input(device):

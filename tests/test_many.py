@@ -216,12 +216,12 @@ def gpu_without_one(monkeypatch):
     """What happens on a GPU, with the program running on the CPU without the kernels."""
     programs = []
 
-    def make_engine(configs, _device, **_options):
+    def choose_trainer(configs, _device, **_options):
         programs.append(len(configs))
         return BatchedTrainer(configs)
 
     monkeypatch.setattr(many, "choose_device", lambda _name: torch.device("cuda"))
-    monkeypatch.setattr(loop, "make_engine", make_engine)
+    monkeypatch.setattr(loop, "choose_trainer", choose_trainer)
     return programs
 
 
@@ -260,11 +260,11 @@ def test_shapes_the_kernels_do_not_take_are_named_in_one_warning(tiny, monkeypat
         ({"units": 600}, "512 units at most, not 600"),
     ):
         with pytest.warns(UserWarning, match=f"without the GPU kernels.*{reason}") as caught:
-            engine.make_engine([tiny.override(changes)], torch.device("cuda"))
+            engine.choose_trainer([tiny.override(changes)], torch.device("cuda"))
         assert len(caught) == 1
     monkeypatch.setattr(engine.importlib.util, "find_spec", lambda _name: None)
     with pytest.warns(UserWarning, match="Triton is not installed"):
-        engine.make_engine([tiny], torch.device("cuda"))
+        engine.choose_trainer([tiny], torch.device("cuda"))
 
 
 def test_without_cuda_no_kernel_is_imported(tmp_path):

@@ -190,7 +190,7 @@ def test_the_first_stage_trains_every_population_on_the_objective_by_itself(two_
         terms.total.backward()
         for name, p in alone.named_parameters():
             torch.testing.assert_close(gradients[prefix + name], p.grad / 2, atol=1e-10, rtol=1e-8)
-    assert float(result.terms.total.detach()) == pytest.approx(np.mean(losses), abs=1e-12)
+    assert float(result.terms["total"].detach()) == pytest.approx(np.mean(losses), abs=1e-12)
 
 
 def test_the_second_stage_trains_them_on_the_objective_of_the_whole(two_stages):
@@ -279,7 +279,7 @@ def test_a_population_can_be_silent_without_harm(two_stages):
         result = trainer.advance()
     assert (
         result.silent_units() >= 8
-        and math.isfinite(float(result.terms.total.detach()))
+        and math.isfinite(float(result.terms["total"].detach()))
         and trainer.zero_states > 0
     )
 

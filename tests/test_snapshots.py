@@ -13,8 +13,7 @@ from gridcode.errors import InputError
 from gridcode.models import packing
 from gridcode.models.network import GridNetwork
 from gridcode.runs import snapshots
-from gridcode.runs.history import kept_history
-from gridcode.runs.map_history import map_history, map_snapshot, share_above
+from gridcode.runs.history import kept_history, map_history, map_snapshot, share_above
 from gridcode.runs.run import Run
 from gridcode.training.loop import train_run
 from gridcode.viewer import data

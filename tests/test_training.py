@@ -179,7 +179,7 @@ def test_a_foreign_or_altered_file_is_no_checkpoint(tiny, tmp_path):
     checkpoint.save(Trainer(tiny).snapshot(), path)
     other = Trainer(tiny.override({"units": 10}))
     with pytest.raises(InputError, match="made with other settings"):
-        checkpoint.restore(other, path)
+        checkpoint.load(path, other.config.training_hash)
 
 
 def test_a_changed_configuration_is_not_resumed(tiny, tmp_path):

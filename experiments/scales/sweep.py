@@ -26,6 +26,7 @@ from gridcode.models.packing import factor, pack_weights
 from gridcode.models.populations import make_network
 from gridcode.training.batched import BatchedTrainer, shape_of
 from gridcode.training.memory import keep_freed_memory
+from gridcode.training.parts import as_floats
 from gridcode.training.step import Trainer
 
 # Rows of a stack: more do not train faster, and delay the measuring.
@@ -108,7 +109,7 @@ def trained_and_measured(name, first_text, config_text, how, keep):
             trainer.restore(before.snapshot())
         result = trainer.advance()
     shown = {
-        **result.terms.floats(),
+        **as_floats(result.terms),
         **trainer.compared(result),
         "silent_units": result.silent_units(),
         "train_s": time.process_time() - began,

@@ -32,7 +32,7 @@ from gridcode.models.recurrence import rollout, rollout_reference
 from gridcode.training.batched import BatchedTrainer
 from gridcode.training.memory import keep_freed_memory
 from gridcode.training.step import Trainer
-from gridcode.training.trainer_choice import why_no_kernels
+from gridcode.training.trainer_choice import kernels_unsupported_reason
 from gridcode.world.streams import Stream
 
 PRESETS = ("quick", "dense", "paper")
@@ -376,7 +376,7 @@ def gpu_case(
         GridcodeError: the kernels do not take this shape.
     """
     config = load_config(preset).override({"training.accumulation": 1, **(overrides or {})})
-    reason = why_no_kernels(config)
+    reason = kernels_unsupported_reason(config)
     if reason:
         raise GridcodeError(f"the GPU kernels do not take this: {reason}")
     torch.cuda.reset_peak_memory_stats()

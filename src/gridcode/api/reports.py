@@ -10,9 +10,9 @@ from gridcode.config import load_config, preset_names
 from gridcode.display import printable
 from gridcode.errors import InputError
 from gridcode.recordings.recording import Recording
-from gridcode.runs.files import write_atomically
+from gridcode.runs.files import one_line_errors, write_atomically
 from gridcode.runs.history import map_training
-from gridcode.runs.run import Run, writing
+from gridcode.runs.run import Run
 from gridcode.version import __version__
 
 LONGEST_FILM_S = 600.0
@@ -47,7 +47,7 @@ def write_report(
         if progress:
             progress("figures", number, len(drawn))
     text = run_page(run, summary, pictures)
-    with writing(run):
+    with one_line_errors(f"cannot write to '{run.folder}'"):
         run.write_report(text, pictures, documents)
     return run.report_path
 

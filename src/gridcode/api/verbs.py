@@ -7,6 +7,7 @@ print(evaluation.summary["headline"])
 gridcode.write_report(run)
 """
 
+import copy
 import os
 import warnings
 from collections.abc import Callable, Mapping
@@ -17,12 +18,14 @@ from gridcode.analysis.evaluate import Evaluation, evaluate_system
 from gridcode.analysis.system import System
 from gridcode.config import Config, EvaluationConfig
 from gridcode.errors import InputError
-from gridcode.models.populations import Network, make_network
+from gridcode.models.populations import Network, load_into_network
+from gridcode.runs.files import one_line_errors
 from gridcode.runs.history import map_training
-from gridcode.runs.run import Run, writing
+from gridcode.runs.run import Run
 from gridcode.training import checkpoint, many
 from gridcode.training.loop import Progress, train_run
 from gridcode.training.many import ManyProgress, open_runs
+from gridcode.training.parts import Batches, Objective, Optimiser, Parts, Transition
 from gridcode.world.walks import training_extent_m
 
 
@@ -30,24 +33,37 @@ def train(
     config: Config | None = None,
     *,
     out: str | os.PathLike[str],
+    objective: Objective | None = None,
+    transition: Transition | None = None,
+    batches: Batches | None = None,
+    optimiser: Optimiser | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Run:
-    """Train a network from scratch, or go on with a run.
+    """Train a network from scratch, or resume a run.
+
+    Each of the four parts is a callable that replaces the built-in one (signatures:
+    `gridcode.training.parts`). To resume such a run, give its parts again.
 
     Args:
         config: what to train; None resumes the run in `out`.
         out: the run folder; new with a configuration, existing without.
+        objective: (states, batch, step, generator) to the value to minimise.
+        transition: (units, generator=...) to a module that maps velocities to matrices.
+        batches: (step, generator) to a training batch.
+        optimiser: (parameters, lr=...) to a PyTorch optimiser, such as `torch.optim.SGD`.
         progress: called after every step.
 
     Returns:
         The run, trained.
 
     Raises:
-        InputError: the folder exists already (with a configuration) or is no run (without).
+        InputError: the folder exists already (with a configuration) or is no run (without), a part
+            of the run is missing or another one, or a part does not return what it should.
         TrainingError: a loss is not finite, or the disk is full; the newest checkpoint is intact.
     """
-    run = Run(out) if config is None else Run.create(out, config)
-    train_run(run, progress=progress)
+    parts = Parts(objective, transition, batches, optimiser)
+    run = Run(out) if config is None else Run.create(out, config, parts=parts.names())
+    train_run(run, parts=parts, progress=progress)
     return run
 
 
@@ -59,7 +75,7 @@ def train_many(
     at_once: int | None = None,
     progress: Callable[[ManyProgress], None] | None = None,
 ) -> list[Run]:
-    """Train many networks, or go on with them; each has an ordinary run folder in `out` and comes out as if trained alone.
+    """Train many networks, or resume them, each in a run folder as if trained alone.
 
     Args:
         configs: what to train, by the name of the run; `variants` makes them from seeds and values.
@@ -73,33 +89,34 @@ def train_many(
 
     Raises:
         InputError: a folder holds a run with other settings, or a device is not there.
-        TrainingError: some runs failed, each is named; all others are trained to their end first.
+        TrainingError: some runs failed, each is named; all others are trained to the end first.
     """
     runs = open_runs(configs, out)
     many.train_many(runs, jobs=jobs, at_once=at_once, progress=progress)
     return runs
 
 
-def load_network(run: Run | str | os.PathLike[str]) -> Network:
+def load_network(
+    run: Run | str | os.PathLike[str], *, transition: Transition | None = None
+) -> Network:
     """The network of a run's newest intact checkpoint, on the CPU.
 
+    Args:
+        run: the run or its folder.
+        transition: the run's own transition, where it was trained with one.
+
     Raises:
-        InputError: no run, or one without an intact checkpoint.
+        InputError: no run, one without an intact checkpoint, or its own transition is not given.
     """
-    run = run if isinstance(run, Run) else Run(run)
-    network = make_network(
-        run.config.model,
-        generator=torch.Generator().manual_seed(0),
-        dtype=getattr(torch, run.config.training.precision),
-    )
+    run = Run.open(run)
+    run.check_transition(transition, "gridcode.load_network")
+    dtype = getattr(torch, run.config.training.precision)
     for path in run.checkpoints():
         try:
-            tensors, _ = checkpoint.read(path)
-            network.load_state_dict(checkpoint.network_weights(tensors))
+            weights = checkpoint.network_weights(checkpoint.read(path)[0])
+            return load_into_network(run.config.model, weights, dtype=dtype, transition=transition)
         except (checkpoint.DamagedCheckpointError, RuntimeError) as error:
             warnings.warn(f"{str(error).splitlines()[0]}; trying the one before", stacklevel=2)
-            continue
-        return network
     raise InputError(
         f"'{run.folder}' has no intact checkpoint yet; train it with `gridcode train {run.folder}`"
     )
@@ -109,21 +126,27 @@ def evaluate(
     run: Run | str | os.PathLike[str],
     *,
     config: EvaluationConfig | None = None,
+    transition: Transition | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Evaluation:
     """Evaluate a run's network and save the result in the run.
 
     Args:
         run: the run or its folder.
-        config: how; None takes the run's own.
+        config: evaluation settings; None takes those of the run.
+        transition: the run's own transition, where it was trained with one.
         progress: called with (what, done, total).
 
     Raises:
-        InputError: no run, no checkpoint, or arenas that make no sense.
+        InputError: no run, no checkpoint, arenas that make no sense, or the run's own transition is
+            not given.
     """
-    run = run if isinstance(run, Run) else Run(run)
-    step, start = load_network(run).as_system()
-    network = load_network(run).double()
+    run = Run.open(run)
+    run.check_transition(transition, "gridcode.evaluate")
+    network = load_network(run, transition=transition)
+    step, start = network.as_system()
+    precise = copy.deepcopy(network).double()
+    settings = config or run.config.evaluation
     world = run.config.world
     evaluation = evaluate_system(
         System(
@@ -131,23 +154,22 @@ def evaluate(
             start,
             world.max_velocity_m,
             extent_m=training_extent_m(world.max_velocity_m, world.longest_steps),
-            precise=network.as_system(),
-            matrices=network.as_matrices(),
+            precise=precise.as_system(),
+            matrices=precise.as_matrices(),
         ),
-        config=config or run.config.evaluation,
+        config=settings,
         sigma_x_m=run.config.loss.sigma_x_m,
         progress=progress,
     )
-    settings = config or run.config.evaluation
-    with writing(run):
+    with one_line_errors(f"cannot write to '{run.folder}'"):
         run.write_evaluation(evaluation.summary, evaluation.maps, evaluation.theory)
-        if not settings.history:
-            run.history_path.unlink(
-                missing_ok=True
-            )  # maps of an earlier evaluation are none of this one
+        if not settings.history:  # Maps of an earlier evaluation do not fit this one.
+            run.history_path.unlink(missing_ok=True)
     if settings.history and run.snapshots():
         try:
-            map_training(run, silent_below=settings.silent_below, progress=progress)
+            map_training(
+                run, silent_below=settings.silent_below, transition=transition, progress=progress
+            )
         except InputError as error:
             warnings.warn(
                 f"the evaluation is saved, but not the maps over training: {error}", stacklevel=2

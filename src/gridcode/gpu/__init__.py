@@ -1,17 +1,17 @@
-"""GPU kernels in Triton, each equal to a plain function elsewhere; nothing here is imported before a GPU asks for it.
+"""GPU kernels in Triton, each equal to a plain function elsewhere; imported only for a GPU.
 
-This module imports no Triton: the package must load where there is none.
+This module itself imports no Triton: the package must also load without it.
 """
 
 import torch
 
-# With more units, one step's product of the rollout no longer fits the registers of a program
-# together with the tile in flight; the compiled pair terms have not been looked at beyond.
+# With more units, one step's product of the rollout does not fit the registers of a program together
+# with the tile in flight. The compiled pair terms were not tested beyond.
 MOST_UNITS = 512
 
 
-def why_not(units: int, dtype: torch.dtype) -> str | None:
-    """Why the kernels do not take states of this size and kind, in a few words; None where they do."""
+def unsupported_reason(units: int, dtype: torch.dtype) -> str | None:
+    """Why the kernels cannot compute states of this size and type, or None if they can."""
     if dtype != torch.float32:
         return f"{str(dtype).removeprefix('torch.')} states"
     if units > MOST_UNITS:

@@ -30,7 +30,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from gridcode.errors import InputError
-from gridcode.gpu import why_not
+from gridcode.gpu import unsupported_reason
 from gridcode.losses.terms import Reduction
 
 Products = Literal["float32", "tf32", "bf16"]
@@ -479,7 +479,7 @@ def fused_pair_terms(
         InputError: a number of units or a kind of number that the kernel does not take, an unknown
             reduction or unknown products.
     """
-    reason = why_not(g.shape[-1], g.dtype)
+    reason = unsupported_reason(g.shape[-1], g.dtype)
     if reason is not None:
         raise InputError(f"the fused pair terms do not take {reason}")
     if reduction not in ("mean", "sum"):

@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from gridcode.errors import InputError
-from gridcode.gpu import why_not
+from gridcode.gpu import unsupported_reason
 from gridcode.models.recurrence import SMALLEST_NORM
 
 # Elements of W that a program holds at a time: 64 KB, as much again in flight, of 256 KB of
@@ -310,7 +310,7 @@ def fused_rollout(
     Raises:
         InputError: a number of units or a kind of number that the kernel does not take.
     """
-    reason = why_not(matrices.shape[-1], matrices.dtype)
+    reason = unsupported_reason(matrices.shape[-1], matrices.dtype)
     if reason is not None:
         raise InputError(f"the fused rollout does not take {reason}")
     states: Tensor = _FusedRollout.apply(matrices, start, orders, norm)

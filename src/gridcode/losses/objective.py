@@ -13,7 +13,7 @@ from gridcode.config import LossConfig
 from gridcode.losses.pairwise import choose_states, pair_pass
 from gridcode.losses.terms import SHORTEST_STEP, SMALLEST_SQUARE, IsometryForm, flatten
 from gridcode.world.permutations import Batch
-from gridcode.world.streams import Source
+from gridcode.world.streams import UniformSource
 
 TERMS = ("total", "separation", "invariance", "capacity", "isometry")
 
@@ -194,7 +194,7 @@ def objective(
     config: LossConfig,
     *,
     step: int,
-    generator: Generator | Source | None = None,
+    generator: Generator | UniformSource | None = None,
     pick: Int[Tensor, " state"] | None = None,
     populations: Sequence[int] = (),
 ) -> Terms:

@@ -21,7 +21,7 @@ from torch.autograd.function import once_differentiable
 
 from gridcode.errors import InputError
 from gridcode.losses.terms import Reduction, flatten
-from gridcode.world.streams import Source, as_source
+from gridcode.world.streams import UniformSource, as_source
 
 # 400 x 400 float32 are 0.6 MB: block and operands stay in a second-level cache of 1 MB.
 BLOCK = 400
@@ -234,7 +234,7 @@ def pair_terms(
 
 
 def choose_states(
-    count: int, *, of: int, generator: torch.Generator | Source
+    count: int, *, of: int, generator: torch.Generator | UniformSource
 ) -> Int[Tensor, "*network state"]:
     """Which states to compare: a random subset without replacement, in no particular order.
 
@@ -256,7 +256,7 @@ def sample_states(
     x: Float[Tensor, "*places 2"],
     *,
     count: int,
-    generator: torch.Generator | Source,
+    generator: torch.Generator | UniformSource,
 ) -> tuple[Float[Tensor, "state units"], Float[Tensor, "state 2"]]:
     """A random subset of states with their positions: its pairs estimate the means over all pairs for a fraction of the cost.
 

@@ -8,16 +8,18 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from gridcode.config import ModelConfig
+from gridcode.errors import InputError
 from gridcode.models.recurrence import norm_relu, rollout
 from gridcode.models.transition import VelocityTransition
 from gridcode.world.permutations import Batch
 
 
 class GridNetwork(nn.Module):
-    """g_t = Norm(ReLU(W(v_t) g_(t-1))) from a start state of its own (paper, section 5.2).
+    """g_t = Norm(ReLU(W(v_t) g_(t-1))) from a start state (paper, section 5.2).
 
     Args:
-        transition: velocity to matrix.
+        transition: module from velocities (..., 2), metres per step, to matrices (..., units,
+            units).
         start: (units,) raw start state; the state g_0 is Norm(ReLU(start)).
         train_start: whether it is trained.
         norm: False leaves out the division by the norm (ablation).
@@ -25,7 +27,7 @@ class GridNetwork(nn.Module):
 
     def __init__(
         self,
-        transition: VelocityTransition,
+        transition: nn.Module,
         start: Float[Tensor, " units"],
         *,
         train_start: bool = True,
@@ -38,20 +40,45 @@ class GridNetwork(nn.Module):
 
     @classmethod
     def from_config(
-        cls, config: ModelConfig, *, generator: Generator, dtype: torch.dtype = torch.float32
+        cls,
+        config: ModelConfig,
+        *,
+        generator: Generator,
+        dtype: torch.dtype = torch.float32,
+        transition: Callable[..., nn.Module] | None = None,
     ) -> "GridNetwork":
-        """A freshly initialised network; weights are drawn on the CPU, so a seed gives the same ones everywhere."""
-        transition = VelocityTransition(
-            config.units,
-            hidden_widths=config.hidden_widths,
-            activation=config.activation,
-            velocity_scale_m=config.velocity_scale_m,
-            initialisation=config.initialisation,
-            generator=generator,
-            dtype=dtype,
-        )
+        """A freshly initialised network; its weights are drawn on the CPU, alike on every device.
+
+        Args:
+            config: its settings.
+            generator: source of the weights.
+            dtype: floating-point type of the weights.
+            transition: called with (units, generator=...) to make the module that maps velocities
+                to matrices; None makes a `VelocityTransition`.
+
+        Raises:
+            InputError: a transition that does not give matrices of this size.
+        """
+        module: nn.Module
+        if transition is None:
+            module = VelocityTransition(
+                config.units,
+                hidden_widths=config.hidden_widths,
+                activation=config.activation,
+                velocity_scale_m=config.velocity_scale_m,
+                initialisation=config.initialisation,
+                generator=generator,
+                dtype=dtype,
+            )
+        else:
+            module = _own_transition(transition, config.units, generator).to(dtype)
         start = torch.rand(config.units, generator=generator, dtype=torch.float64).to(dtype)
-        return cls(transition, start, train_start=config.start == "trained", norm=config.norm)
+        return cls(module, start, train_start=config.start == "trained", norm=config.norm)
+
+    @property
+    def units(self) -> int:
+        """Number of units."""
+        return self.start.numel()
 
     @property
     def g0(self) -> Float[Tensor, " units"]:
@@ -74,50 +101,52 @@ class GridNetwork(nn.Module):
     ) -> tuple[Callable[[np.ndarray, np.ndarray], np.ndarray], np.ndarray]:
         """The network as NumPy arrays, (step function, start state), for `gridcode.analysis`.
 
-        Walkers all have velocities of their own, so no matrix serves twice. W g is then computed
-        without W: with the last layer's weights A, (W g)_i = sum_k (sum_j A_ijk g_j) h_k + (b g)_i,
-        as many operations, but one product of many walkers with one array instead of a matrix
-        written and read for each of them (more than twice as fast).
+        Every walker has another velocity, so no matrix serves twice. A `VelocityTransition` is
+        applied without computing W: with the last layer's weights A, (W g)_i = sum_k (sum_j A_ijk
+        g_j) h_k + (b g)_i. These are as many operations, but one product of many walkers with one
+        array instead of one matrix for each walker (more than twice as fast).
 
         Args:
             chunk: walkers computed at once; 256 x 64 x 64 floats are 4 MB.
         """
         device, dtype = self.start.device, self.start.dtype
-        units = self.transition.units
-        *hidden_layers, last = self.transition.mlp
+        own_step = (
+            self._fast_step() if isinstance(self.transition, VelocityTransition) else self.step
+        )
+
+        @torch.inference_mode()
+        def step(states: np.ndarray, velocities: np.ndarray) -> np.ndarray:
+            g = torch.tensor(states, device=device, dtype=dtype).split(chunk)
+            v = torch.tensor(velocities, device=device, dtype=dtype).split(chunk)
+            return torch.cat(list(map(own_step, g, v))).cpu().numpy()
+
+        return step, self.g0.detach().cpu().numpy()
+
+    def _fast_step(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """`step` for a `VelocityTransition`, without computing the matrices."""
+        transition, units = self.transition, self.units
+        assert isinstance(transition, VelocityTransition)
+        *hidden_layers, last = transition.mlp
         assert isinstance(last, nn.Linear)
         with torch.no_grad():
             weight = last.weight.view(units, units, -1).transpose(0, 1).reshape(units, -1)
             bias = last.bias.view(units, units).T.clone()
 
-        @torch.inference_mode()
-        def chunk_step(g: Tensor, v: Tensor) -> Tensor:
-            h = v / self.transition.velocity_scale_m
+        def step(g: Tensor, v: Tensor) -> Tensor:
+            h = v / transition.velocity_scale_m
             for layer in hidden_layers:
                 h = layer(h)
             by_hidden = (g @ weight).view(len(g), units, -1)
-            return norm_relu(
-                torch.baddbmm((g @ bias).unsqueeze(2), by_hidden, h.unsqueeze(2)).squeeze(2),
-                norm=self.norm,
-            )
+            currents = torch.baddbmm((g @ bias).unsqueeze(2), by_hidden, h.unsqueeze(2)).squeeze(2)
+            return norm_relu(currents, norm=self.norm)
 
-        def step(states: np.ndarray, velocities: np.ndarray) -> np.ndarray:
-            g = torch.tensor(states, device=device, dtype=dtype)
-            v = torch.tensor(velocities, device=device, dtype=dtype)
-            return (
-                torch.cat(
-                    [chunk_step(*part) for part in zip(g.split(chunk), v.split(chunk), strict=True)]
-                )
-                .cpu()
-                .numpy()
-            )
-
-        return step, self.g0.detach().cpu().numpy()
+        return step
 
     def as_matrices(self) -> Callable[[np.ndarray], np.ndarray]:
-        """The matrices W(v) as NumPy arrays, (velocity, 2) metres to (velocity, unit, unit), for `gridcode.analysis`.
+        """The matrices W(v) as NumPy arrays, for `gridcode.analysis`.
 
-        `W[k, i, j]` leads from unit j to unit i.
+        From velocities (velocity, 2), metres per step, to matrices (velocity, unit, unit), with the
+        weight from unit j to unit i in `[k, i, j]`.
         """
         device, dtype = self.start.device, self.start.dtype
 
@@ -128,3 +157,25 @@ class GridNetwork(nn.Module):
             )
 
         return matrices
+
+
+def _own_transition(make: Callable[..., nn.Module], units: int, generator: Generator) -> nn.Module:
+    # Layers initialised as usual draw from PyTorch's global generator: seed it from a copy of the
+    # run's, which itself stays where it is.
+    copied = Generator()
+    copied.set_state(generator.get_state())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**62, (), generator=copied)))
+        module = make(units, generator=generator)
+        if not isinstance(module, nn.Module):
+            raise InputError(
+                "a transition is called with the number of units, and returns a module"
+            )
+        example = next(module.parameters(), torch.zeros(()))
+        with torch.no_grad():
+            shape = tuple(module(torch.zeros(3, 2, dtype=example.dtype)).shape)
+    if shape != (3, units, units):
+        raise InputError(
+            f"the transition gives {shape} for 3 velocities, where {(3, units, units)} is needed"
+        )
+    return module

@@ -7,7 +7,7 @@ Each population is stored and computed separately: no zeros are stored or multip
 populations have length 1, and so has the joint state.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -48,7 +48,7 @@ class Populations(nn.Module):
         self, states: Float[Tensor, "walker units"], velocities: Float[Tensor, "walker 2"]
     ) -> Float[Tensor, "walker units"]:
         """One step of each walker, with velocities in metres per step."""
-        parts = states.split([m.transition.units for m in self.members], dim=1)
+        parts = states.split([m.units for m in self.members], dim=1)
         scale = len(parts) ** 0.5
         return join(
             [m.step(part * scale, velocities) for m, part in zip(self.members, parts, strict=True)]
@@ -60,27 +60,19 @@ class Populations(nn.Module):
         """As `GridNetwork.as_system`."""
         systems = [m.as_system(chunk=chunk) for m in self.members]
         scale = len(systems) ** 0.5
-        borders = np.cumsum([m.transition.units for m in self.members])[:-1]
+        borders = np.cumsum([m.units for m in self.members])[:-1]
 
         def step(states: np.ndarray, velocities: np.ndarray) -> np.ndarray:
-            parts = np.split(states, borders, axis=1)
-            return (
-                np.concatenate(
-                    [
-                        own(part * scale, velocities)
-                        for (own, _), part in zip(systems, parts, strict=True)
-                    ],
-                    axis=1,
-                )
-                / scale
-            )
+            parts = zip(systems, np.split(states, borders, axis=1), strict=True)
+            moved = [own(part * scale, velocities) for (own, _), part in parts]
+            return np.concatenate(moved, axis=1) / scale
 
         return step, np.concatenate([start for _, start in systems]) / scale
 
     def as_matrices(self) -> Callable[[np.ndarray], np.ndarray]:
         """As `GridNetwork.as_matrices`: whole matrices, with zeros between populations."""
         blocks = [m.as_matrices() for m in self.members]
-        ends = np.cumsum([m.transition.units for m in self.members])
+        ends = np.cumsum([m.units for m in self.members])
 
         def matrices(velocities: np.ndarray) -> np.ndarray:
             parts = [block(velocities) for block in blocks]
@@ -97,25 +89,50 @@ Network = GridNetwork | Populations
 
 
 def join(states: Sequence[Float[Tensor, "*batch _"]]) -> Float[Tensor, "*batch units"]:
-    """The joint state of populations, divided by the root of their number: of length 1 where theirs are."""
+    """The joint state of populations, divided by the root of their number to keep length 1."""
     return torch.cat(list(states), dim=-1) / len(states) ** 0.5 if len(states) > 1 else states[0]
 
 
 def make_network(
-    config: ModelConfig, *, generator: Generator, dtype: torch.dtype = torch.float32
+    config: ModelConfig,
+    *,
+    generator: Generator,
+    dtype: torch.dtype = torch.float32,
+    transition: Callable[..., nn.Module] | None = None,
 ) -> Network:
-    """A freshly initialised network; weights are drawn on the CPU, so a seed gives the same ones everywhere."""
-    if not config.populations:
-        return GridNetwork.from_config(config, generator=generator, dtype=dtype)
-    alone = [
-        config.model_copy(update={"populations": (), "units": units})
-        for units in config.populations
+    """A freshly initialised network; arguments and errors as in `GridNetwork.from_config`."""
+    members = [
+        GridNetwork.from_config(
+            config.model_copy(update={"populations": (), "units": units}),
+            generator=generator,
+            dtype=dtype,
+            transition=transition,
+        )
+        for units in config.sizes
     ]
-    return Populations(
-        [GridNetwork.from_config(one, generator=generator, dtype=dtype) for one in alone]
-    )
+    return Populations(members) if config.populations else members[0]
+
+
+def load_into_network(
+    config: ModelConfig,
+    weights: Mapping[str, Tensor],
+    *,
+    dtype: torch.dtype = torch.float32,
+    transition: Callable[..., nn.Module] | None = None,
+) -> Network:
+    """A network with these weights, by name.
+
+    Raises:
+        RuntimeError: weights of another network.
+    """
+    # The initial weights are replaced: take those that are made quickest.
+    start = config.model_copy(update={"initialisation": "default"})
+    generator = Generator().manual_seed(0)
+    network = make_network(start, generator=generator, dtype=dtype, transition=transition)
+    network.load_state_dict(weights)
+    return network
 
 
 def members_of(network: Network) -> tuple[GridNetwork, ...]:
-    """The populations of a network; a network without populations is its only one."""
+    """The populations of a network; one without populations is its own only member."""
     return network.members if isinstance(network, Populations) else (network,)

@@ -21,10 +21,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-# Keeps a state without any positive entry at zero instead of dividing zero by zero.
+# A state without a positive entry stays zero: zero is not divided by zero.
 SMALLEST_NORM = 1e-30
-# Steps between divisions by the length, so that no gain of the matrices overflows or vanishes in
-# between.
+# Steps between divisions by the length: few enough that states neither overflow nor vanish.
 RESCALE_EVERY = 4
 # The grouped rollout pads groups to equal size; past this many slots per trajectory padding costs
 # more than it saves.
@@ -36,10 +35,10 @@ PART_BYTES = 1_000_000
 def norm_relu(
     h: Float[Tensor, "*batch units"], *, norm: bool = True
 ) -> Float[Tensor, "*batch units"]:
-    """Norm(ReLU(h)): on the positive part of the unit sphere. A state without a positive entry stays zero.
+    """Norm(ReLU(h)), on the positive part of the unit sphere.
 
     Args:
-        h: input currents.
+        h: input currents; without a positive entry the state is zero.
         norm: False leaves out the division (ablation).
     """
     rectified = h.relu()
@@ -57,7 +56,7 @@ def rollout_reference(
     *,
     norm: bool = True,
 ) -> Float[Tensor, "time trajectory units"]:
-    """The recurrence as it is written, for any velocities; autograd does the rest.
+    """The recurrence as it is defined, for any velocities, differentiated by autograd.
 
     Args:
         transition: velocities (trajectory, 2) in metres per step to matrices (trajectory, units,
@@ -77,18 +76,18 @@ def rollout_reference(
 
 @dataclass(frozen=True)
 class GroupPlan:
-    """Where each state sits when states are sorted by the velocity they take, for every step.
+    """The slot of each state when the states of a step are sorted by the velocity they take.
 
-    A step has `velocities * size` slots: `size` for each velocity, as many as it is ever taken at
-    one step. Latin orders fill every slot; other orders leave some empty.
+    A step has `velocities * size` slots; `size` is the largest number of trajectories that take one
+    velocity at one step. Latin orders fill every slot; other orders leave some empty.
 
     Attributes:
         size: slots for each velocity.
         slots: slots of a step.
         slot: (step, trajectory) the slot in which a trajectory's step is computed.
-        forward: (step, slot) from which slot of the step before the state in a slot comes; any slot
-            at the first.
-        backward: (step - 1, slot) to which slot of the next step it goes; `slots`, one past the
+        forward: (step, slot) the slot of the step before from which a state comes; any slot at the
+            first step.
+        backward: (step - 1, slot) the slot of the next step to which it goes; `slots`, one past the
             last, for empty slots.
         occupant: (step, slot) the trajectory in a slot; any trajectory in empty slots.
         filled: (step, slot, 1) 1 where there is one, 0 in empty slots; None where all are filled.
@@ -121,7 +120,7 @@ def plan_groups(
     rank = torch.arange(trajectories, device=orders.device) - first.gather(1, velocity)
     sorted_slot = velocity * size + rank
     slot = torch.empty_like(sorted_slot).scatter_(1, trajectory, sorted_slot)
-    # Empty slots compute what nobody reads: they take trajectory 0's state and pass no gradient on.
+    # Results of empty slots are never read: they take trajectory 0's state and pass no gradient on.
     occupant = torch.zeros(steps, slots, dtype=torch.int64, device=orders.device).scatter_(
         1, sorted_slot, trajectory
     )
@@ -160,8 +159,7 @@ class _GroupedRollout(torch.autograd.Function):
     def forward(ctx: Any, matrices: Tensor, start: Tensor, plan: GroupPlan, norm: bool) -> Tensor:
         velocities, units, _ = matrices.shape
         steps, trajectories = plan.slot.shape
-        # Outputs of every step, the start in front: what step t takes in is among the rows of
-        # outputs[t].
+        # Outputs of every step, the start first: inputs of step t are rows of outputs[t].
         outputs = matrices.new_empty(steps + 1, plan.slots, units)
         outputs[0] = start
         rescaled = matrices.new_empty(steps // RESCALE_EVERY, plan.slots, 1)
@@ -169,7 +167,7 @@ class _GroupedRollout(torch.autograd.Function):
         inputs = matrices.new_empty(plan.slots, units)
         group_input = inputs.view(velocities, plan.size, units)
         group_output = outputs[1:].view(steps, velocities, plan.size, units)
-        # Views made once: in the loop they would cost as much as the arithmetic.
+        # Views are made once: in the loop they would take as long as the arithmetic.
         each_output, sources, forward = (
             outputs[1:].unbind(),
             outputs[:-1].unbind(),
@@ -214,9 +212,9 @@ class _GroupedRollout(torch.autograd.Function):
         plan: GroupPlan = ctx.plan
         velocities, units, _ = matrices.shape
         steps = len(plan.slot)
-        # Sorted by velocity first, as the product that gives the matrices' gradient wants them.
+        # Sorted by velocity first, as needed by the product for the matrices' gradient.
         d_currents = outputs.new_empty(velocities, steps, plan.size, units)
-        # What comes back through a step, with a last row of zeros that empty slots read from.
+        # Gradients of a step's inputs, with a last row of zeros that empty slots read from.
         d_inputs = outputs.new_zeros(plan.slots + 1, units)
         grouped = (velocities, plan.size, units)
         group_input, group_current = d_inputs[:-1].view(grouped), d_currents.unbind(1)
@@ -233,10 +231,10 @@ class _GroupedRollout(torch.autograd.Function):
         )
         lengths = length.unbind() if length is not None else None
         for t in range(steps - 1, -1, -1):
-            # All of a step at once, while its rows are in the cache.
+            # One step at a time, while its rows are in the cache.
             d = own_of[t].index_select(0, occupant[t])
             if lengths is not None:
-                # The norm passes only what is orthogonal to the state.
+                # Only the component orthogonal to the state passes the norm.
                 along = torch.linalg.vecdot(d, u[t]).unsqueeze_(1).div_(lengths[t]).div_(lengths[t])
                 d.addcmul_(u[t], along, value=-1).div_(lengths[t])
             if plan.filled is not None:
@@ -273,25 +271,25 @@ def rollout(
     *,
     norm: bool = True,
 ) -> Float[Tensor, "time trajectory units"]:
-    """The recurrence over a training batch whose trajectories share their velocities.
+    """The recurrence over a training batch; fast where all trajectories share a few velocities.
 
     Args:
         matrices: (velocity, units, units) W of each velocity of the batch.
         start: (units,) the state g_0.
-        orders: (trajectory, step) which velocity each trajectory takes; as many steps as
-            velocities, any orders.
+        orders: (trajectory, step) which velocity each trajectory takes, in any order.
         norm: as in `norm_relu`.
 
     Returns:
         (step + 1, trajectory, units) states, the start included; equal to `rollout_reference`,
         gradients included.
     """
-    plan = plan_groups(orders, matrices.dtype)
-    if plan.slots <= MOST_PADDING * len(orders):
-        states: Tensor = _GroupedRollout.apply(matrices, start, plan, norm)
-        return states
-    # Orders as uneven as the identity ablation's, where one velocity serves all trajectories at
-    # once.
+    if len(matrices) == orders.shape[1]:
+        plan = plan_groups(orders, matrices.dtype)
+        if plan.slots <= MOST_PADDING * len(orders):
+            states: Tensor = _GroupedRollout.apply(matrices, start, plan, norm)
+            return states
+    # Other numbers of velocities, or orders as uneven as in the identity ablation, where all
+    # trajectories take one velocity at once.
     states_list = [start.expand(len(orders), -1)]
     for t in range(orders.shape[1]):
         taken, which = orders[:, t].unique(return_inverse=True)

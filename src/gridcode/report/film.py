@@ -17,7 +17,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from gridcode.errors import InputError
 from gridcode.report.style import BARS_M, INK, RATE_COLOURS
-from gridcode.runs.map_history import THRESHOLD
+from gridcode.runs.history import THRESHOLD
 
 BACKGROUND, PANEL, FAINT, TEXT = "#0d1117", "#161c25", "#8b97a6", "#f2f5f8"
 NEVER_VISITED = "#3a4350"
@@ -39,7 +39,7 @@ class Film:
 
     Attributes:
         history: `rate` (step, unit, y, x), `minmax` (step, unit), `silent` (step, unit); as
-            `gridcode.runs.map_history` gives them.
+            `gridcode.runs.history` gives them.
         units: places of the units to show, in order.
         module: (unit,) module of each of these, -1 for none.
         spacings_m: spacing of each module.

@@ -1,43 +1,156 @@
-"""Maps over the training of a run: in which arena, whether those that were kept still fit, and making them."""
+"""Maps over the training of a run: the same units in one arena, snapshot after snapshot.
 
+The maps are coarse enough to see all of them; they are kept in the run, so that they are computed
+once.
+"""
+
+import math
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import xarray as xr
+from jaxtyping import Float
 
+from gridcode.analysis.population import score_dataset
+from gridcode.analysis.system import Step, System, roll_rate_maps
 from gridcode.errors import InputError
-from gridcode.runs.map_history import map_history, map_snapshot
-from gridcode.runs.run import Run, writing
+from gridcode.runs.files import one_line_errors
+from gridcode.runs.run import Run
+from gridcode.world.walks import WALKS
+
+# 40 bins of 0.1 m show a lattice of 0.4 m and take a quarter of the time of an evaluation's bins of
+# half that side.
+BINS = 40
+SAMPLES_PER_BIN = 8.0
+WALK_STEPS = 250
+# A convention for counting, not a test: no snapshot is compared with null maps.
+THRESHOLD = 0.5
+
+
+def map_snapshot(
+    step: Step,
+    start: Float[np.ndarray, " unit"],
+    *,
+    arena_m: float,
+    max_step_m: float,
+    walk: str = "smooth",
+    silent_below: float = 1e-3,
+    seed: int = 0,
+) -> xr.Dataset:
+    """Coarse rate maps of a system and their hexagonal scores.
+
+    Args:
+        step: one step of the system, (walker, unit) and (walker, 2) to (walker, unit).
+        start: (unit,) state at the origin, the arena's centre.
+        arena_m: side of the arena, cut into 40 bins.
+        max_step_m: longest step of the walk, metres.
+        walk: which walk.
+        silent_below: units whose activity never exceeds this, of either sign, are silent.
+        seed: of the walk; the same walk for every snapshot.
+
+    Returns:
+        `rate` (unit, y, x), `minmax` (unit,) the hexagonal score, `silent` (unit,).
+    """
+    path = WALKS[walk](
+        arena_m=arena_m,
+        steps=WALK_STEPS,
+        walkers=max(16, math.ceil(SAMPLES_PER_BIN * BINS**2 / WALK_STEPS)),
+        max_step_m=max_step_m,
+        generator=np.random.default_rng([seed, round(1000 * arena_m)]),
+    )
+    data = roll_rate_maps(System(step, start, max_step_m), path, bin_size_m=arena_m / BINS)
+    return score_dataset(data, smoothing_bins=1.0, silent_below=silent_below)[
+        ["rate", "minmax", "silent"]
+    ]
+
+
+def map_history(
+    systems: Iterable[tuple[int, Step, Float[np.ndarray, " unit"]]],
+    *,
+    arena_m: float,
+    max_step_m: float,
+    walk: str = "smooth",
+    silent_below: float = 1e-3,
+    seed: int = 0,
+    progress: Callable[[], None] | None = None,
+) -> xr.Dataset:
+    """The maps of `map_snapshot` of one network at several steps of its training.
+
+    Args:
+        systems: training step, step function and start state of each snapshot, in order; at least
+            one.
+        arena_m: as in `map_snapshot`, like the following.
+        max_step_m: longest step of the walk, metres.
+        walk: which walk.
+        silent_below: activity of silent units.
+        seed: of the walk.
+        progress: called after each snapshot.
+
+    Returns:
+        `rate` (step, unit, y, x), `minmax` and `silent` (step, unit), with the training step as
+        coordinate `step`.
+    """
+    steps, maps = [], []
+    for number, step, start in systems:
+        found = map_snapshot(
+            step,
+            start,
+            arena_m=arena_m,
+            max_step_m=max_step_m,
+            walk=walk,
+            silent_below=silent_below,
+            seed=seed,
+        )
+        steps.append(number)
+        maps.append(found)
+        if progress:
+            progress()
+    data = xr.concat(maps, dim="step", combine_attrs="override").assign_coords(step=steps)
+    return data.transpose("step", "unit", "y", "x")
+
+
+def share_above(data: xr.Dataset, threshold: float = THRESHOLD) -> Float[np.ndarray, " step"]:
+    """Share of active units with a hexagonal score above a threshold, at every step of a history.
+
+    0 where no unit is active.
+    """
+    active = ~data["silent"].values
+    above = (data["minmax"].values > threshold) & active  # NaN is not above.
+    return above.sum(axis=-1) / np.maximum(active.sum(axis=-1), 1)
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where maps over training are drawn.
+class MapSettings:
+    """The arena and walk of maps over training.
 
     Attributes:
         arena_m: side of the arena, metres.
-        walk: which walk.
+        walk: name of the walk.
     """
 
     arena_m: float
     walk: str
 
 
-def place_of(run: Run) -> Place:
-    """The arena and walk of the evaluation's headline; without an evaluation the middle arena and the first walk of the settings."""
+def map_settings(run: Run) -> MapSettings:
+    """Arena and walk of the evaluation's headline, else the settings' middle arena, first walk."""
     try:
         headline = (run.read_summary() or {})["headline"]
-        return Place(float(headline["arena_m"]), str(headline["walk"]))
+        return MapSettings(float(headline["arena_m"]), str(headline["walk"]))
     except (InputError, KeyError, TypeError, ValueError):
         arenas = sorted(run.config.evaluation.arenas_m)
-        return Place(arenas[len(arenas) // 2], run.config.evaluation.walks[0])
+        return MapSettings(arenas[len(arenas) // 2], run.config.evaluation.walks[0])
 
 
 def kept_history(run: Run) -> xr.Dataset | None:
-    """The maps that the run keeps, None where there are none, or where they are of other snapshots or of another arena than the evaluation.
+    """The maps that the run keeps; None without any, or if they do not fit its evaluation.
+
+    They fit if they are of the present snapshots, and of the arena and walk of the evaluation.
 
     Raises:
         InputError: the file is damaged.
@@ -45,38 +158,44 @@ def kept_history(run: Run) -> xr.Dataset | None:
     history = run.read_history()
     if history is None:
         return None
-    steps, place = [step for step, _ in run.snapshots()], place_of(run)
+    steps, wanted = [step for step, _ in run.snapshots()], vars(map_settings(run))
     # A run that was mailed without its snapshots is shown with the maps it has.
     same_steps = not steps or history["step"].values.tolist() == steps
-    same_place = (
-        history.attrs.get("arena_m") == place.arena_m and history.attrs.get("walk") == place.walk
-    )
-    return history if same_steps and same_place else None
+    same_settings = all(history.attrs.get(name) == value for name, value in wanted.items())
+    return history if same_steps and same_settings else None
+
+
+def _system_at(run: Run, path: Path, transition: Any) -> tuple[Step, np.ndarray]:
+    from gridcode.runs import snapshots  # PyTorch, which kept maps do without
+
+    run.check_transition(transition, "gridcode.map_training")
+    return snapshots.load_network(path, run.config, transition=transition).as_system()
 
 
 def map_training(
     run: Run | str | os.PathLike[str],
     *,
     silent_below: float | None = None,
+    transition: Any = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> xr.Dataset:
-    """Coarse rate maps of every unit at every snapshot of a training; kept in the run, so that they are computed once.
+    """Coarse rate maps of every unit at every snapshot of a training, kept in the run.
 
     Args:
         run: the run or its folder.
         silent_below: units whose activity never exceeds this are silent; None takes the setting of
             the run. Maps that are kept stay as they are.
+        transition: the run's own transition, where it was trained with one.
         progress: called with (what, done, total).
 
     Returns:
         `rate` (step, unit, y, x), `minmax` (step, unit) the hexagonal score, `silent` (step, unit);
-        see `gridcode.runs.map_history`. Arena and walk are those of the headline of the evaluation,
-        else the middle arena and the first walk of the settings.
+        see `map_history`. Arena and walk are those of `map_settings`.
 
     Raises:
         InputError: no run, one without snapshots, or a snapshot that is damaged.
     """
-    run = run if isinstance(run, Run) else Run(run)
+    run = Run.open(run)
     found = run.snapshots()
     if not found:
         raise InputError(
@@ -85,12 +204,10 @@ def map_training(
     try:
         kept = kept_history(run)
     except InputError:
-        kept = None  # made again
+        kept = None  # Damaged: computed again.
     if kept is not None:
         return kept
-    from gridcode.runs import snapshots  # PyTorch, which kept maps do without
-
-    done, place = 0, place_of(run)
+    done = 0
 
     def tick() -> None:
         nonlocal done
@@ -99,16 +216,15 @@ def map_training(
             progress("snapshots", done, len(found))
 
     history = map_history(
-        ((step, *snapshots.load_network(path, run.config).as_system()) for step, path in found),
-        arena_m=place.arena_m,
-        walk=place.walk,
+        ((step, *_system_at(run, path, transition)) for step, path in found),
+        **vars(map_settings(run)),
         max_step_m=run.config.world.max_velocity_m,
         silent_below=run.config.evaluation.silent_below if silent_below is None else silent_below,
         seed=run.config.evaluation.seed,
         progress=tick,
     )
     try:
-        with writing(run):
+        with one_line_errors(f"cannot write to '{run.folder}'"):
             run.write_history(history)
     except InputError as error:
         warnings.warn(f"{error}; the maps over training are not kept", stacklevel=2)
@@ -116,7 +232,7 @@ def map_training(
 
 
 def map_step(run: Run, path: Path) -> xr.Dataset:
-    """The maps of one snapshot, as `map_training` makes them.
+    """The maps of one snapshot, as in `map_training`.
 
     Args:
         run: the run.
@@ -125,14 +241,10 @@ def map_step(run: Run, path: Path) -> xr.Dataset:
     Raises:
         InputError: the snapshot is damaged.
     """
-    from gridcode.runs import snapshots  # PyTorch
-
-    place, evaluation = place_of(run), run.config.evaluation
-    system = snapshots.load_network(path, run.config).as_system()
+    evaluation = run.config.evaluation
     return map_snapshot(
-        *system,
-        arena_m=place.arena_m,
-        walk=place.walk,
+        *_system_at(run, path, None),
+        **vars(map_settings(run)),
         max_step_m=run.config.world.max_velocity_m,
         silent_below=evaluation.silent_below,
         seed=evaluation.seed,

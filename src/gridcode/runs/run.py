@@ -4,18 +4,20 @@
     manifest.json            version, hash, seed, machine, times
     metrics.jsonl            a line per logged step
     checkpoints/             the last two, safetensors
-    snapshots/               weights alone, rounded, at two dozen steps of the training: what its
-    film is made of evaluation/summary.json  scores evaluation/ratemaps.nc   rate maps and
-    autocorrelograms, a group per walk and arena evaluation/theory.nc     what pictures of state
-    space and mechanism show evaluation/history.nc    rate maps of the snapshots report.html
-    all that was found on one self-contained page figures/                 the same as pictures, PNG
-    and PDF film.gif                 the film of the training, where it was asked for
+    snapshots/               weights alone, rounded, at two dozen steps, for films and maps
+    evaluation/
+        summary.json         scores
+        ratemaps.nc          rate maps and autocorrelograms, a group per walk and arena
+        theory.nc            arrays behind the figures of state space and mechanism
+        history.nc           rate maps of the snapshots
+    report.html              all results on one self-contained page
+    figures/                 its figures as PNG and PDF
+    film.gif                 the film of the training, if it was made
 
 A run can be moved, zipped and mailed: nothing in it is an absolute path.
 """
 
 import contextlib
-import errno
 import functools
 import hashlib
 import json
@@ -26,7 +28,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import xarray as xr
 
@@ -35,16 +37,15 @@ from gridcode.analysis import text
 from gridcode.analysis.records import Summary
 from gridcode.config import Config
 from gridcode.errors import InputError
-from gridcode.runs.files import write_atomically
+from gridcode.runs.files import one_line_errors, replacing, write_atomically
+from gridcode.runs.provenance import PartNames, check_parts, describe
 from gridcode.version import __version__
 
 CHECKPOINTS_KEPT = 2
-# A temporary file older than this belongs to a writer that was killed.
-LEFT_OVER_S = 3600.0
+ENGINE: Literal["h5netcdf"] = "h5netcdf"
 # In figures/: the SHA-256 of the summary that they show.
 STAMP = "evaluation.sha256"
-# Correlations need four digits, not seven: as scaled 16-bit integers the file is a fifth of the
-# size.
+# Correlations need four digits, not seven: scaled 16-bit integers make the file five times smaller.
 ENCODING: dict[str, dict[str, Any]] = {
     "rate": {"zlib": True, "complevel": 4, "shuffle": True},
     "autocorrelogram": {
@@ -81,18 +82,22 @@ class Run:
             raise InputError(f"cannot read {path}: {error}") from None
         self.config = Config.from_toml(toml, source=str(path))
 
+    @classmethod
+    def open(cls, run: "Run | str | os.PathLike[str]") -> "Run":
+        """A run, or the run in a folder; errors as in `Run`."""
+        return run if isinstance(run, Run) else cls(run)
+
     # -- in a notebook ------------------------------
 
     def __repr__(self) -> str:
         step, steps = self.manifest.get("step", 0), self.config.training.steps
-        state = (
-            "evaluated"
-            if self.summary_path.is_file()
-            else "trained"
-            if step >= steps
-            else f"step {step} of {steps}"
-        )
-        return f"Run('{self.folder}': {self.config.model.units} units, seed {self.config.training.seed}, {state})"
+        state = "trained" if step >= steps else f"step {step} of {steps}"
+        if self.summary_path.is_file():
+            state = "evaluated"
+        return f"Run('{self.folder}': {self._settings()}, {state})"
+
+    def _settings(self) -> str:
+        return f"{self.config.model.units} units, seed {self.config.training.seed}"
 
     def _repr_html_(self) -> str:
         manifest, rows = self.manifest, self.metrics()
@@ -107,19 +112,24 @@ class Run:
             shown |= {"evaluation": "none yet"} if summary is None else text.rows(summary)
         except InputError as error:
             shown["evaluation"] = str(error)
-        return display.table(
-            f"Run, {self.config.model.units} units, seed {self.config.training.seed}", shown
-        )
+        return display.table(f"Run, {self._settings()}", shown)
 
     @classmethod
-    def create(cls, folder: str | os.PathLike[str], config: Config) -> "Run":
+    def create(
+        cls, folder: str | os.PathLike[str], config: Config, *, parts: PartNames | None = None
+    ) -> "Run":
         """Make a new run folder.
 
+        Args:
+            folder: the folder; new or empty.
+            config: the configuration.
+            parts: names of the parts that replace the built-in ones.
+
         Raises:
-            InputError: there is something already, or the folder cannot be made.
+            InputError: the folder is not empty, or cannot be made.
         """
         folder = Path(folder)
-        try:
+        with one_line_errors(f"cannot make the run folder '{folder}'"):
             if folder.exists() and (
                 not folder.is_dir() or any(not _left_over(p) for p in folder.iterdir())
             ):
@@ -129,33 +139,37 @@ class Run:
                     else "it is not empty"
                 )
                 raise InputError(f"'{folder}' exists already ({hint}); choose another --out")
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / "checkpoints").mkdir(exist_ok=True)
+            (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+            if parts:
+                write_atomically(folder / "manifest.json", _as_json({"parts": parts}))
             write_atomically(folder / "config.toml", config.to_toml())
-        except OSError as error:
-            raise InputError(f"cannot make the run folder '{folder}': {error.strerror}") from None
         return cls(folder)
 
     # -- manifest ------------------------------
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """What is known about how the run was made; empty before the first checkpoint."""
+        """Version, seed, machine, times and progress of the training; empty before it starts."""
         try:
-            data: dict[str, Any] = json.loads(
-                (self.folder / "manifest.json").read_text(encoding="utf-8")
-            )
+            data = json.loads((self.folder / "manifest.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         return data if isinstance(data, dict) else {}
 
     def write_manifest(
-        self, *, device: str, step: int, wall_seconds: float, cpu_seconds: float, together: int = 1
+        self,
+        *,
+        device: str,
+        step: int,
+        wall_seconds: float,
+        cpu_seconds: float,
+        together: int = 1,
+        parts: PartNames | None = None,
     ) -> None:
-        """Record provenance and progress; times are those of all the networks that trained together."""
+        """Record provenance and progress; times are of all networks that trained together."""
         import torch  # Runs are read without it.
 
-        data = {
+        data: dict[str, Any] = {
             "gridcode": __version__,
             "config_hash": self.config.content_hash,
             "seed": self.config.training.seed,
@@ -171,7 +185,26 @@ class Run:
             "wall_seconds": round(wall_seconds, 3),
             "cpu_seconds": round(cpu_seconds, 3),
         }
-        write_atomically(self.folder / "manifest.json", json.dumps(data, indent=2) + "\n")
+        if parts:
+            data["parts"] = parts
+        write_atomically(self.folder / "manifest.json", _as_json(data))
+
+    def check_transition(self, transition: Any, call: str) -> None:
+        """Check that the run's own transition is given, where it was trained with one.
+
+        Args:
+            transition: the transition given, or None.
+            call: the function to give it to, for the message.
+
+        Raises:
+            InputError: it is missing, or another one.
+        """
+        recorded: PartNames = self.manifest.get("parts", {})
+        check_parts(
+            {kind: names for kind, names in recorded.items() if kind == "transition"},
+            {} if transition is None else {"transition": describe(transition)},
+            call,
+        )
 
     # -- checkpoints ------------------------------
 
@@ -257,17 +290,16 @@ class Run:
         return self.folder / "evaluation" / "summary.json"
 
     def read_summary(self) -> Summary | None:
-        """What the evaluation found, None where the run has not been evaluated.
+        """The results of the evaluation, None where the run has not been evaluated.
 
         Raises:
             InputError: the file is damaged, or of another version.
         """
         if not self.summary_path.is_file():
             return None
-        try:
-            return Summary.from_json(self.summary_path.read_bytes())
-        except OSError as error:
-            raise InputError(f"cannot read {self.summary_path}: {error.strerror}") from None
+        with one_line_errors(f"cannot read {self.summary_path}"):
+            data = self.summary_path.read_bytes()
+        return Summary.from_json(data)
 
     @property
     def ratemaps_path(self) -> Path:
@@ -276,24 +308,20 @@ class Run:
 
     @property
     def theory_path(self) -> Path:
-        """What pictures of state space and mechanism show."""
+        """The arrays behind the figures of state space and mechanism."""
         return self.folder / "evaluation" / "theory.nc"
 
     def read_theory(self) -> xr.DataTree | None:
-        """Arrays of state space and mechanism as `write_evaluation` saved them, None where they were left out.
+        """Arrays of state space and mechanism, None where the evaluation left them out.
 
         Raises:
             InputError: the file is damaged.
         """
         if not self.theory_path.is_file():
             return None
-        try:
-            with xr.open_datatree(self.theory_path, engine="h5netcdf") as tree:
-                return tree.load()
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(
-                f"{self.theory_path} is damaged ({error}); run `gridcode evaluate` again"
-            ) from None
+        with _reading(self.theory_path), xr.open_datatree(self.theory_path, engine=ENGINE) as tree:
+            tree.load()
+        return tree
 
     @property
     def history_path(self) -> Path:
@@ -313,17 +341,15 @@ class Run:
         """
         if not self.history_path.is_file():
             return None
-        try:
-            with xr.open_dataset(self.history_path, group="history", engine="h5netcdf") as data:
-                if "arena_m" not in data.attrs or not {"step", "rate", "minmax", "silent"} <= set(
-                    data.variables
-                ):
-                    raise ValueError("it lacks parts")
-                return data.load()
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(
-                f"{self.history_path} is damaged ({error}); run `gridcode evaluate` again"
-            ) from None
+        with (
+            _reading(self.history_path),
+            xr.open_dataset(self.history_path, group="history", engine=ENGINE) as data,
+        ):
+            needed = {"step", "rate", "minmax", "silent"}
+            if "arena_m" not in data.attrs or not needed <= set(data.variables):
+                raise ValueError("it lacks parts")
+            data.load()
+        return data
 
     def read_maps(self, group: str, names: Sequence[str] | None = None) -> xr.Dataset:
         """One group of rate maps, without reading the others.
@@ -336,11 +362,9 @@ class Run:
             InputError: not evaluated, no such group, or damaged.
         """
         if not self.ratemaps_path.is_file():
-            raise InputError(
-                f"'{self.folder}' has not been evaluated; run `gridcode evaluate {self.folder}`"
-            )
+            raise self._not_evaluated()
         try:
-            with xr.open_dataset(self.ratemaps_path, group=group, engine="h5netcdf") as data:
+            with xr.open_dataset(self.ratemaps_path, group=group, engine=ENGINE) as data:
                 return (data if names is None else data[list(names)]).load()
         except (OSError, ValueError, KeyError) as error:
             raise InputError(
@@ -355,16 +379,18 @@ class Run:
         """
         summary = self.read_summary()
         if summary is None or not self.ratemaps_path.is_file():
-            raise InputError(
-                f"'{self.folder}' has not been evaluated; run `gridcode evaluate {self.folder}`"
-            )
-        try:
-            with xr.open_datatree(self.ratemaps_path, engine="h5netcdf") as tree:
-                return summary, tree.load()
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(
-                f"{self.ratemaps_path} is damaged ({error}); run `gridcode evaluate` again"
-            ) from None
+            raise self._not_evaluated()
+        with (
+            _reading(self.ratemaps_path),
+            xr.open_datatree(self.ratemaps_path, engine=ENGINE) as tree,
+        ):
+            tree.load()
+        return summary, tree
+
+    def _not_evaluated(self) -> InputError:
+        return InputError(
+            f"'{self.folder}' has not been evaluated; run `gridcode evaluate {self.folder}`"
+        )
 
     @property
     def film_path(self) -> Path:
@@ -379,7 +405,13 @@ class Run:
     def write_report(
         self, page: str, pictures: Mapping[str, bytes], documents: Mapping[str, bytes] | None = None
     ) -> None:
-        """Save the page and its pictures (PNG bytes by name, and PDF bytes where there are any), each replaced as a whole."""
+        """Save the page and its pictures, each replaced as a whole.
+
+        Args:
+            page: the HTML.
+            pictures: PNG bytes by name.
+            documents: PDF bytes by name.
+        """
         folder = self.folder / "figures"
         folder.mkdir(exist_ok=True)
         (folder / STAMP).unlink(missing_ok=True)
@@ -390,12 +422,12 @@ class Run:
         write_atomically(self.report_path, page)
 
     def figures_are_current(self) -> bool:
-        """Whether the pictures are of the evaluation that the run has now, wherever the folder was copied since."""
+        """Whether the pictures show the run's present evaluation."""
+        # A digest, not a date: it survives copying the folder.
         try:
-            return (self.folder / "figures" / STAMP).read_text(
-                encoding="utf-8"
-            ).strip() == self._summary_digest()
-        except (OSError, UnicodeDecodeError):
+            stamp = (self.folder / "figures" / STAMP).read_bytes().decode(errors="replace")
+            return stamp.strip() == self._summary_digest()
+        except OSError:
             return False
 
     def _summary_digest(self) -> str:
@@ -405,21 +437,19 @@ class Run:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the run for training; the lock goes with the process, however it ends.
+        """Hold the run for training; the lock ends with the process.
 
         Raises:
             InputError: another process is training this run.
         """
         try:
             import fcntl
-        except (
-            ImportError
-        ):  # Windows has no flock; two trainings of one folder are then the user's to avoid.
+        except ImportError:  # Windows has no flock: the user must avoid two trainings of one run.
             yield
             return
         with open(self.folder / ".lock", "w") as file:
-            # The explorer looks at the lock for some microseconds to see who trains; that must not
-            # pass for a training.
+            # The explorer takes the lock for some microseconds to see whether a training holds it:
+            # try again before reporting a training.
             for left in (2, 1, 0):
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -432,46 +462,30 @@ class Run:
 
 
 @contextlib.contextmanager
-def writing(run: Run) -> Iterator[None]:
-    """Whatever keeps a run from being written to is one line.
-
-    Raises:
-        InputError: a disk that is full, a folder that is read-only, or the like.
-    """
+def _reading(name: str | Path) -> Iterator[None]:
+    """Turn the errors of a damaged file into one line."""
     try:
         yield
-    except OSError as error:
-        # HDF5 tells of a full disk in the middle of a long text.
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT) or f"errno = {errno.ENOSPC}" in str(
-            error
-        )
-        raise InputError(
-            f"cannot write to '{run.folder}': {'the disk is full' if full else error.strerror or str(error).splitlines()[0]}"
-        ) from None
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{name} is damaged ({error}); run `gridcode evaluate` again") from None
+
+
+def _as_json(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, indent=2) + "\n"
 
 
 def _write_tree(path: Path, tree: xr.DataTree) -> None:
-    # Two processes may write the same file, one after the other: each has a temporary one of its
-    # own.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    for left in path.parent.glob(f".{path.name}.*.part"):
-        with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime > LEFT_OVER_S:
-                left.unlink()
-    try:
-        encoding = {
-            group: {name: ENCODING[name] for name in ENCODING if name in tree[group]}
-            for group in tree.groups
-            if group != "/"
-        }
-        tree.to_netcdf(temporary, engine="h5netcdf", format="NETCDF4", encoding=encoding)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    encoding = {
+        group: {name: ENCODING[name] for name in ENCODING if name in tree[group]}
+        for group in tree.groups
+        if group != "/"
+    }
+    with replacing(path) as temporary:
+        tree.to_netcdf(temporary, engine=ENGINE, format="NETCDF4", encoding=encoding)
 
 
 def _left_over(path: Path) -> bool:
-    """Whether a file is what a run killed while it was being made has left."""
+    """Whether a file was left by a process that was killed while it made the folder."""
     return path.name.endswith(".part") or (
         path.name == "checkpoints" and path.is_dir() and not any(path.iterdir())
     )
@@ -484,7 +498,7 @@ def checkpoint_step(path: Path) -> int:
 
 @functools.cache
 def _git_commit() -> str | None:
-    """Commit of the source tree the package runs from, None for an installed one."""
+    """Commit of the source tree that the package runs from, None for an installed one."""
     source = Path(__file__).parent
     try:
         done = subprocess.run(

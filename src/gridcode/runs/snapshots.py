@@ -1,24 +1,25 @@
-"""Snapshots: the weights alone, at steps spread over the training, small enough to keep. Films and maps over training are made of them.
+"""Snapshots: the weights alone at steps spread over the training, for films and maps over it.
 
-A training goes on from its checkpoints; without its snapshots it is the same training.
+They are small enough to keep. A training is resumed from its checkpoints, not from these.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gridcode.config import Config
 from gridcode.errors import InputError
 from gridcode.models.packing import pack_weights, unpack
-from gridcode.models.populations import Network, make_network
+from gridcode.models.populations import Network, load_into_network
 from gridcode.runs.files import write_atomically
 
 
 def steps_kept(steps: int, count: int, *, first_stage: int = 0) -> list[int]:
-    r"""Steps to keep weights of: $\mathrm{round}(S (k/K)^2)$, since lattices form, and change, early in a stage.
+    r"""Steps at which weights are kept: $\mathrm{round}(S (k/K)^2)$.
+
+    They are denser early in a stage, where lattices form and change.
 
     Args:
         steps: S, steps of the training.
@@ -30,15 +31,8 @@ def steps_kept(steps: int, count: int, *, first_stage: int = 0) -> list[int]:
         return []
     if 0 < first_stage < steps and count > 1:
         early = steps_kept(first_stage, count // 2)
-        return sorted(
-            {
-                *early,
-                *(
-                    first_stage + step
-                    for step in steps_kept(steps - first_stage, count - count // 2)
-                ),
-            }
-        )
+        late = steps_kept(steps - first_stage, count - count // 2)
+        return sorted({*early, *(first_stage + step for step in late)})
     return sorted({round(steps * (k / count) ** 2) for k in range(count + 1)})
 
 
@@ -55,29 +49,30 @@ def save(path: str | os.PathLike[str], weights: Mapping[str, Tensor]) -> None:
         try:
             data = pack_weights(weights)
         except InputError:
-            return  # Weights that are not finite stop the training, which says so itself.
+            return  # Weights that are not finite stop the training with an error anyway.
     write_atomically(path, data)
 
 
-def load_network(path: str | os.PathLike[str], config: Config) -> Network:
+def load_network(
+    path: str | os.PathLike[str],
+    config: Config,
+    *,
+    transition: Callable[..., nn.Module] | None = None,
+) -> Network:
     """The network of a snapshot, on the CPU.
 
     Args:
         path: a file that `save` wrote.
         config: the configuration of the training.
+        transition: as in `GridNetwork.from_config`.
 
     Raises:
         InputError: it cannot be read, is damaged, or belongs to another network.
     """
     try:
         weights = unpack(Path(path).read_bytes())
-        # Weights are loaded over whatever the network starts with, so take what is quickest to
-        # make.
-        start = config.model.model_copy(update={"initialisation": "default"})
-        network = make_network(start, generator=torch.Generator().manual_seed(0))
-        network.load_state_dict(weights)
+        return load_into_network(config.model, weights, transition=transition)
     except (OSError, RuntimeError, InputError) as error:
         raise InputError(
             f"the snapshot {Path(path).name} cannot be read ({str(error).splitlines()[0]})"
         ) from None
-    return network

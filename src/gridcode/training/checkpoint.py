@@ -1,7 +1,7 @@
-"""Checkpoints: everything a training needs to go on as if it had never stopped, in one safetensors file.
+"""Checkpoints: everything that a training needs to be resumed exactly, in one safetensors file.
 
 A file is written beside its place, flushed to disk and renamed, so that a reader never sees half of
-it; its digest tells a damaged one. Loading never runs code from the file.
+it. Its digest reveals damage. Loading never runs code from the file.
 """
 
 import dataclasses
@@ -19,8 +19,9 @@ from torch import Tensor
 
 from gridcode.errors import GridcodeError, InputError
 from gridcode.runs.files import write_atomically
+from gridcode.runs.provenance import PartNames, check_parts
 from gridcode.training.schedule import Plateau
-from gridcode.training.step import Snapshot, Trainer
+from gridcode.training.step import Snapshot
 
 FORMAT = "gridcode-checkpoint-2"
 
@@ -62,6 +63,8 @@ def save(
         "training_hash": snapshot.training_hash,
         "extra": json.dumps(extra or {}),
     }
+    if snapshot.parts:
+        metadata["parts"] = json.dumps(snapshot.parts)
     metadata["sha256"] = _digest(tensors, metadata)
     write_atomically(path, safetensors.torch.save(tensors, metadata))
 
@@ -98,21 +101,25 @@ def network_weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def load(path: str | os.PathLike[str], training_hash: str) -> tuple[Snapshot, dict[str, Any]]:
-    """The state that `save` wrote, and what it was given as `extra`.
+def load(
+    path: str | os.PathLike[str], training_hash: str, parts: PartNames | None = None
+) -> tuple[Snapshot, dict[str, Any]]:
+    """The state that `save` wrote, and its `extra`.
 
     Args:
         path: the file.
-        training_hash: of the configuration that is to go on (`Config.training_hash`).
+        training_hash: of the configuration to continue with (`Config.training_hash`).
+        parts: names of the parts to continue with.
 
     Raises:
         DamagedCheckpointError: as in `read`.
-        InputError: the checkpoint was made with other settings.
+        InputError: the checkpoint was made with other settings or other parts.
     """
     tensors, metadata = read(path)
     if metadata.get("training_hash") != training_hash:
         raise InputError(
-            f"checkpoint {Path(path).name} was made with other settings than this configuration; train into another folder"
+            f"checkpoint {Path(path).name} was made with other settings than this configuration; "
+            "train into another folder"
         )
     try:
         snapshot = Snapshot(
@@ -126,30 +133,12 @@ def load(path: str | os.PathLike[str], training_hash: str) -> tuple[Snapshot, di
             zero_states=int(metadata["zero_states"]),
             plateau=Plateau(**json.loads(metadata["plateau"])),
             training_hash=training_hash,
+            parts=json.loads(metadata.get("parts", "{}")),
         )
         extra: dict[str, Any] = json.loads(metadata["extra"])
     except (KeyError, ValueError, TypeError) as error:
         raise DamagedCheckpointError(
             f"checkpoint {Path(path).name} is incomplete ({error})"
         ) from None
+    check_parts(snapshot.parts, parts or {}, "gridcode.train")
     return snapshot, extra
-
-
-def restore(trainer: Trainer, path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Put a trainer where the checkpoint was taken.
-
-    Returns:
-        What `save` was given as `extra`.
-
-    Raises:
-        DamagedCheckpointError: as in `read`, or tensors of another network.
-        InputError: the checkpoint was made with other settings than the trainer's.
-    """
-    snapshot, extra = load(path, trainer.config.training_hash)
-    try:
-        trainer.restore(snapshot)
-    except (KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise DamagedCheckpointError(
-            f"checkpoint {Path(path).name} does not fit this run ({str(error).splitlines()[0]})"
-        ) from None
-    return extra

@@ -24,7 +24,7 @@ from gridcode.errors import InputError, TrainingError
 from gridcode.runs.run import Run, checkpoint_step
 from gridcode.training.batched import shape_of
 from gridcode.training.loop import Progress, train_run, train_together
-from gridcode.training.trainer_choice import choose_device, why_no_kernels
+from gridcode.training.trainer_choice import choose_device, kernels_unsupported_reason
 
 POLL_S = 0.5
 # Bytes that file systems allow in a name.
@@ -286,7 +286,7 @@ def _one_program(runs: Sequence[Run], at_once: int, watch: _Watch) -> list[str]:
         # shapes without kernels.
         found = run.checkpoints()
         steps = tuple(checkpoint_step(path) for path in found)
-        alone = run.folder if why_no_kernels(config) else None
+        alone = run.folder if kernels_unsupported_reason(config) else None
         groups.setdefault((shape_of(config), max(steps, default=0), alone), []).append(run)
     failed = []
     for members in groups.values():

@@ -1,5 +1,6 @@
 """One optimisation step: batch, rollout, terms, gradients, update. No input or output."""
 
+import copy
 import dataclasses
 import functools
 import math
@@ -14,13 +15,21 @@ from torch import Generator, Tensor
 from torch.optim import AdamW
 
 from gridcode.config import Config, ModelConfig
-from gridcode.errors import TrainingError
-from gridcode.losses.objective import Terms, mean_terms, objective
-from gridcode.losses.pairwise import choose_states
+from gridcode.errors import InputError, TrainingError
 from gridcode.models.populations import join, make_network, members_of
+from gridcode.runs.provenance import PartNames
+from gridcode.training.parts import (
+    BUILT_IN,
+    Parts,
+    StandardBatches,
+    StandardObjective,
+    as_floats,
+    checked_batch,
+    named_terms,
+)
 from gridcode.training.schedule import Plateau, learning_rate
-from gridcode.world.permutations import Batch, draw_batch
-from gridcode.world.streams import Source, Stream
+from gridcode.world.permutations import Batch
+from gridcode.world.streams import Stream
 
 # A unit that stays at or below this in all states of a batch counts as silent there.
 SILENT_BELOW = 1e-6
@@ -30,16 +39,16 @@ COMPARED = 2**62
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one optimiser step tells.
+    """The outcome of one optimiser step.
 
     Attributes:
-        terms: the objective and its terms on the last accumulated batch.
+        terms: the objective's terms by name, `total` among them, on the last accumulated batch.
         gradient_norm: before clipping.
         states: (time, trajectory, unit) of each population in the last accumulated batch.
         batch: that batch.
     """
 
-    terms: Terms
+    terms: dict[str, Tensor]
     gradient_norm: Tensor
     states: list[Tensor]
     batch: Batch
@@ -51,15 +60,16 @@ class StepResult:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All that a training needs to go on as if it had never stopped; batches come from the seed and the step.
+    """All that a training needs to continue exactly; batches follow from the seed and the step.
 
     Attributes:
         weights: the network's tensors by name.
-        optimiser: AdamW's tensors by `parameter.key`.
+        optimiser: the optimiser's tensors by `parameter.key`.
         step: optimiser steps done.
         zero_states: as in `Trainer`.
         plateau: state of the plateau schedule.
         training_hash: of the configuration.
+        parts: names of the parts that replaced the built-in ones.
     """
 
     weights: dict[str, Tensor]
@@ -68,108 +78,108 @@ class Snapshot:
     zero_states: int
     plateau: Plateau
     training_hash: str
+    parts: PartNames = dataclasses.field(default_factory=dict)
 
 
-def population_prefix(model: ModelConfig, place: int) -> str:
-    """What the names of a population's tensors begin with among those of its network."""
-    return f"populations.{place}." if model.populations else ""
+def population_prefix(model: ModelConfig, index: int) -> str:
+    """Beginning of the names of a population's tensors among those of its network."""
+    return f"populations.{index}." if model.populations else ""
 
 
 def not_finite(terms: Mapping[str, float], step: int) -> str:
-    """What to say when a term, their sum `loss` or else the gradient is not a finite number at a step."""
+    """Error text where a term, their sum `loss` or the gradient is not finite at a step."""
     wrong = [name for name, value in terms.items() if not math.isfinite(value)]
-    # The sum goes wrong with any term: it is named only where it goes wrong alone.
+    # The sum is not finite if any term is not: it is named only if it is the only one.
     wrong = [name for name in wrong if name != "loss"] or wrong
     named = "loss term " + ", ".join(wrong) if wrong else "gradient"
     return f"the {named} is not finite at step {step}"
 
 
 def _zero_states(states: Float[Tensor, "time trajectory unit"]) -> int:
-    """States without any active unit. The recurrence cannot leave one, so the last state of every trajectory tells whether to look."""
+    """Number of states without an active unit."""
+    # The recurrence cannot leave such a state: if no last state is one, there is none.
     if (states[-1].amax(dim=-1) > 0).all():
         return 0
     return int((states.amax(dim=-1) <= 0).sum())
 
 
 class Trainer:
-    """A network with its optimiser, schedule and random stream: all that changes from step to step.
+    """A network with its optimiser, schedule and random stream, trained step by step.
 
     Args:
         config: the run.
         device: where to compute.
+        parts: parts that replace the built-in ones.
 
     Attributes:
         network: the network.
         workers: threads in which populations are computed side by side; None computes one after the
             other, with the same result.
         step: optimiser steps done.
-        zero_states: states without any active unit seen so far; the recurrence cannot leave such a
-            state.
+        zero_states: states without an active unit so far; the recurrence cannot leave such a state.
+
+    Raises:
+        InputError: a transition that does not give matrices of this size.
     """
 
-    def __init__(self, config: Config, *, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, config: Config, *, device: torch.device | str = "cpu", parts: Parts = BUILT_IN
+    ) -> None:
         training = config.training
         self._dtype, self._device = getattr(torch, training.precision), torch.device(device)
         self.config = config
+        self.part_names = parts.names()
         initial = Generator().manual_seed(training.seed)
-        self.network = make_network(config.model, generator=initial, dtype=self._dtype).to(device)
-        self.optimiser = AdamW(
-            [p for p in self.network.parameters() if p.requires_grad],
-            lr=training.learning_rate,
-            betas=training.betas,
-            weight_decay=training.weight_decay,
-            fused=True,
+        self.network = make_network(
+            config.model, generator=initial, dtype=self._dtype, transition=parts.transition
+        ).to(device)
+        self._objective = parts.objective or StandardObjective(config.loss, config.model.sizes)
+        self._batches = parts.batches or StandardBatches(
+            config.world, training.separate_steps, self._dtype
+        )
+        make_optimiser = parts.optimiser or functools.partial(
+            AdamW, betas=training.betas, weight_decay=training.weight_decay, fused=True
+        )
+        self.optimiser = make_optimiser(
+            [p for p in self.network.parameters() if p.requires_grad], lr=training.learning_rate
         )
         self.plateau = Plateau()
         self.workers: Executor | None = None
         self.step = 0
         self.zero_states = 0
 
-    def draw(self, stream: Source) -> Batch:
+    def draw(self, stream: Stream) -> Batch:
         """A training batch from a stream of random numbers."""
-        world = self.config.world
-        steps, trajectories = world.stage(joint=not self.separate)
-        return draw_batch(
-            steps=steps,
-            trajectories=trajectories,
-            max_velocity_m=world.max_velocity_m,
-            distribution=world.velocities,
-            kind=world.orders,
-            generator=stream,
-            dtype=self._dtype,
-        ).to(self._device)
-
-    @property
-    def separate(self) -> bool:
-        """Whether the next step belongs to the first stage, in which each population is trained by itself."""
-        return self.step < self.config.training.separate_steps
-
-    def _terms(self, states: Sequence[Tensor], batch: Batch, stream: Source) -> Terms:
-        """What this step minimises: the mean objective of the populations in the first stage, that of the whole afterwards."""
-        loss = self.config.loss
-        pick = None
-        if loss.pairs == "sampled":
-            pick = choose_states(
-                loss.sampled_states, of=states[0].shape[0] * states[0].shape[1], generator=stream
-            ).to(states[0].device)
-        if self.separate:
-            # Gradients are computed with the terms, so this is nearly all of the work.
-            return mean_terms(
-                self._side_by_side(
-                    [
-                        functools.partial(objective, own, batch, loss, step=self.step, pick=pick)
-                        for own in states
-                    ]
-                )
-            )
-        return objective(
-            join(states),
-            batch,
-            loss,
-            step=self.step,
-            pick=pick,
-            populations=self.config.model.sizes,
+        batch = checked_batch(self._batches(self.step, stream))
+        return Batch(
+            batch.velocities.to(self._device, self._dtype),
+            batch.orders.to(self._device),
+            batch.positions.to(self._device, self._dtype),
         )
+
+    def _terms(self, states: Tensor, batch: Batch, step: int, stream: Stream) -> dict[str, Tensor]:
+        return named_terms(self._objective(states, batch, step, stream))
+
+    def _terms_of_each(
+        self, states: Sequence[Tensor], batch: Batch, step: int, stream: Stream
+    ) -> list[dict[str, Tensor]]:
+        """The terms of each population, all computed with the same random numbers."""
+        return self._side_by_side(
+            [functools.partial(self._terms, own, batch, step, copy.copy(stream)) for own in states]
+        )
+
+    def _minimised(
+        self, states: Sequence[Tensor], batch: Batch, stream: Stream
+    ) -> dict[str, Tensor]:
+        """Terms of all units; in the first stage the means of the populations' terms."""
+        if self.step >= self.config.training.separate_steps:
+            terms = self._terms(join(states), batch, self.step, stream)
+        else:
+            each = self._terms_of_each(states, batch, self.step, stream)
+            terms = {name: torch.stack([own[name] for own in each]).mean() for name in each[0]}
+        if not terms["total"].requires_grad:
+            raise InputError("the objective does not depend on the states: it cannot be minimised")
+        return terms
 
     def advance(self) -> StepResult:
         """One optimiser step.
@@ -177,6 +187,7 @@ class Trainer:
         Raises:
             TrainingError: a term or the gradient is not finite; the weights are as they were before
                 the step.
+            InputError: an own part that does not return what it should.
         """
         training = self.config.training
         rate = self.learning_rate()
@@ -192,8 +203,8 @@ class Trainer:
             # side by side.
             rolled = self._side_by_side([functools.partial(member, batch) for member in members])
             states = [own.detach().requires_grad_() for own in rolled]
-            terms = self._terms(states, batch, stream)
-            (terms.total / training.accumulation).backward()
+            terms = self._minimised(states, batch, stream)
+            (terms["total"] / training.accumulation).backward()
             self._side_by_side(
                 [
                     functools.partial(torch.autograd.backward, own, cut.grad)
@@ -201,27 +212,21 @@ class Trainer:
                 ]
             )
             zero += sum(_zero_states(own.detach()) for own in states)
-        gradient_norm = torch.nn.utils.get_total_norm(
-            [p.grad for p in self.network.parameters() if p.grad is not None]
-        )
-        if not torch.isfinite(terms.total + gradient_norm):
-            raise TrainingError(not_finite(terms.floats(), self.step + 1))
-        scale = (gradient_norm / (training.gradient_clip or float("inf"))).clamp_min(1.0)
-        if scale.dtype == torch.float32:
-            # Clipping: the fused optimiser divides by this as it reads the gradients, which saves a
-            # pass over them.
-            self.optimiser.grad_scale = scale  # type: ignore[attr-defined]
-        else:  # it takes float32 only
-            for parameter in self.network.parameters():
-                if parameter.grad is not None:
-                    parameter.grad.div_(scale)
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        gradient_norm = torch.nn.utils.get_total_norm(gradients)
+        if not torch.isfinite(terms["total"] + gradient_norm):
+            raise TrainingError(not_finite(as_floats(terms), self.step + 1))
+        if training.gradient_clip and gradient_norm > training.gradient_clip:
+            scale = gradient_norm / training.gradient_clip
+            for gradient in gradients:
+                gradient.div_(scale)
         self.optimiser.step()
         self.step += 1
         self.zero_states += zero
         if training.schedule == "plateau":
-            self.plateau.observe(training, float(terms.total.detach()))
+            self.plateau.observe(training, float(terms["total"].detach()))
         if self.step == training.separate_steps:
-            self.plateau = Plateau()  # the second stage minimises something else
+            self.plateau = Plateau()  # The second stage minimises something else.
         return StepResult(
             terms=terms,
             gradient_norm=gradient_norm,
@@ -230,57 +235,50 @@ class Trainer:
         )
 
     def _side_by_side(self, tasks: Sequence[Callable[[], Any]]) -> list[Any]:
-        """Run what does not depend on each other, in threads where the training has several and there are several populations."""
+        """Run independent tasks, in threads if there are several of both."""
         if len(tasks) == 1 or self.workers is None:
             return [task() for task in tasks]
         return list(self.workers.map(lambda task: task(), tasks))
 
     def compared(self, result: StepResult) -> dict[str, float]:
-        """Terms of the whole and of each population on the batch of the last step, both for either stage; empty with one population.
+        """Terms of all units and of each population on one batch, comparable between the stages.
+
+        Args:
+            result: the last step.
 
         Returns:
-            `loss`, `separation`, ... of the whole, and the same of population k as `loss_k`, ...,
-            counted from 1.
+            `loss`, `separation`, ... of all units, and `loss_k`, ... of population k, counted from
+            1. Empty with one population.
         """
         if len(result.states) == 1:
             return {}
-        loss = self.config.loss
+        step = self.step - 1  # The step that these states were computed in.
         # A separate stream: the training batch has already drawn from its own.
-        pick = None
-        if loss.pairs == "sampled":
-            times, trajectories, _ = result.states[0].shape
-            pick = choose_states(
-                loss.sampled_states,
-                of=times * trajectories,
-                generator=Stream(self.config.training.seed, COMPARED + self.step),
-            )
-            pick = pick.to(result.states[0].device)
-        step = self.step - 1  # of which these are the states
-        values = objective(
-            join(result.states),
-            result.batch,
-            loss,
-            step=step,
-            pick=pick,
-            populations=self.config.model.sizes,
-        ).floats()
-        for k, own in enumerate(result.states, start=1):
-            values |= {
-                f"{name}_{k}": value
-                for name, value in objective(own, result.batch, loss, step=step, pick=pick)
-                .floats()
-                .items()
-            }
+        stream = Stream(self.config.training.seed, COMPARED + self.step)
+        each = self._terms_of_each(result.states, result.batch, step, stream)
+        values = as_floats(self._terms(join(result.states), result.batch, step, stream))
+        for k, terms in enumerate(each, start=1):
+            values |= {f"{name}_{k}": value for name, value in as_floats(terms).items()}
         return values
 
     def snapshot(self) -> Snapshot:
-        """The present state; its tensors are the trainer's own, not copies."""
+        """The present state; its tensors are the trainer's own, not copies.
+
+        Raises:
+            InputError: an optimiser whose state is not in tensors.
+        """
         names = {id(p): name for name, p in self.network.named_parameters()}
         optimiser = {
             f"{names[id(parameter)]}.{key}": value
             for parameter, state in self.optimiser.state.items()
             for key, value in state.items()
+            if value is not None
         }
+        if not all(isinstance(value, Tensor) for value in optimiser.values()):
+            raise InputError(
+                f"the state of {type(self.optimiser).__name__} is not all in tensors: its training "
+                "could not be resumed; choose another optimiser"
+            )
         return Snapshot(
             weights=dict(self.network.state_dict()),
             optimiser=optimiser,
@@ -288,10 +286,11 @@ class Trainer:
             zero_states=self.zero_states,
             plateau=self.plateau,
             training_hash=self.config.training_hash,
+            parts=self.part_names,
         )
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go on from a snapshot.
+        """Continue from a snapshot.
 
         Raises:
             RuntimeError: tensors of another network.
@@ -300,15 +299,12 @@ class Trainer:
         for name, parameter in self.network.named_parameters():
             prefix = f"{name}."
             state = {
-                key.removeprefix(prefix): value
+                key.removeprefix(prefix): value.to(parameter.device, copy=True)
                 for key, value in snapshot.optimiser.items()
                 if key.startswith(prefix)
             }
             if state:
-                # AdamW keeps its step counter where the parameter is when fused.
-                self.optimiser.state[parameter] = {
-                    key: value.to(parameter.device, copy=True) for key, value in state.items()
-                }
+                self.optimiser.state[parameter] = state
         self.plateau = dataclasses.replace(snapshot.plateau)
         self.step = snapshot.step
         self.zero_states = snapshot.zero_states

@@ -1,4 +1,4 @@
-"""What trains: one network step by step, or several as one program on a GPU; chosen by device, shape and what is installed."""
+"""The choice of a trainer: one network step by step, or several as one program on a GPU."""
 
 import importlib.util
 import warnings
@@ -10,8 +10,9 @@ import torch
 
 from gridcode.config import Config
 from gridcode.errors import InputError, TrainingError
-from gridcode.gpu import why_not
+from gridcode.gpu import unsupported_reason
 from gridcode.training.batched import BatchedTrainer
+from gridcode.training.parts import BUILT_IN, Parts, as_floats
 from gridcode.training.step import Snapshot, StepResult, Trainer
 
 
@@ -31,14 +32,22 @@ def choose_device(name: str) -> torch.device:
 
 
 class OneNetwork:
-    """One network, step by step: what trains on a CPU, and wherever the kernels do not run."""
+    """One network, step by step: on a CPU, or on a GPU where the kernels do not run.
+
+    Methods and attributes as in `BatchedTrainer`.
+    """
 
     pace: int | None = 1
 
     def __init__(
-        self, config: Config, device: torch.device, *, workers: Executor | None = None
+        self,
+        config: Config,
+        device: torch.device,
+        *,
+        parts: Parts = BUILT_IN,
+        workers: Executor | None = None,
     ) -> None:
-        self.trainer = Trainer(config, device=device)
+        self.trainer = Trainer(config, device=device, parts=parts)
         self.trainer.workers = workers
         self.failures: dict[int, str] = {}
         self._result: StepResult | None = None
@@ -57,12 +66,12 @@ class OneNetwork:
             self.failures[0] = str(error)
 
     def rows(self) -> list[dict[str, Any]]:
-        """The last step in numbers, a line of metrics for each network."""
+        """The numbers of the last step, a line of metrics for each network."""
         assert self._result is not None
         return [
             {
                 "step": self.trainer.step,
-                **self._result.terms.floats(),
+                **as_floats(self._result.terms),
                 **self.trainer.compared(self._result),
                 "gradient_norm": float(self._result.gradient_norm),
                 "learning_rate": self.trainer.optimiser.param_groups[0]["lr"],
@@ -76,38 +85,54 @@ class OneNetwork:
         return [self.trainer.snapshot()]
 
     def restore(self, snapshots: Sequence[Snapshot]) -> None:
-        """Go on from one snapshot for each network."""
+        """Continue from one snapshot for each network."""
         self.trainer.restore(snapshots[0])
 
 
-Engine = OneNetwork | BatchedTrainer
+AnyTrainer = OneNetwork | BatchedTrainer
 
 
-def why_no_kernels(config: Config) -> str | None:
-    """Why a configuration does not train on the GPU's kernels, in a few words; None where it does."""
+def kernels_unsupported_reason(config: Config) -> str | None:
+    """Why a configuration cannot train with the GPU's kernels, or None if it can."""
     if importlib.util.find_spec("triton") is None:
         return "Triton is not installed"
     if torch.cuda.is_available() and torch.cuda.get_device_capability() < (8, 0):
         return "this GPU is older than compute capability 8.0"
-    return why_not(config.model.units, getattr(torch, config.training.precision))
+    return unsupported_reason(config.model.units, getattr(torch, config.training.precision))
 
 
-def make_engine(
-    configs: Sequence[Config], device: torch.device, *, workers: Executor | None = None
-) -> Engine:
-    """What trains these configurations on this device; says in one warning why it is not the kernels on a GPU.
+def choose_trainer(
+    configs: Sequence[Config],
+    device: torch.device,
+    *,
+    parts: Parts = BUILT_IN,
+    workers: Executor | None = None,
+) -> AnyTrainer:
+    """The trainer of these configurations; warns where a GPU is used without the kernels.
 
     Args:
         configs: one for each network.
         device: where to compute.
+        parts: parts that replace the built-in ones.
         workers: threads for the populations of one network on a CPU; None computes one after the
             other.
+
+    Raises:
+        InputError: several networks, without a GPU and its kernels.
     """
     if device.type == "cuda":
-        reason = why_no_kernels(configs[0])
+        reason = kernels_unsupported_reason(configs[0])
+        if parts != BUILT_IN:
+            reason = "the kernels know the built-in parts only"
         if reason is None:
             return BatchedTrainer(configs, device=device, kernels=True, graph=True)
         warnings.warn(
             f"training without the GPU kernels, many times slower: {reason}", stacklevel=2
         )
-    return OneNetwork(configs[0], device, workers=workers if device.type == "cpu" else None)
+    if len(configs) > 1:
+        raise InputError(
+            "several networks train as one program only on a GPU, with its kernels; "
+            "train them one by one"
+        )
+    on_cpu = device.type == "cpu"
+    return OneNetwork(configs[0], device, parts=parts, workers=workers if on_cpu else None)

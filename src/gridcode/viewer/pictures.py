@@ -11,7 +11,7 @@ import xarray as xr
 from gridcode.analysis.cells.spectrum import module_spectrum, power_at
 from gridcode.report.state_space_figures import METHODS, population_name
 from gridcode.report.style import GREY, INK
-from gridcode.runs.map_history import share_above
+from gridcode.runs.history import share_above
 from gridcode.viewer.encode import encode_array, numbers
 
 Document = dict[str, Any]
@@ -209,7 +209,7 @@ def history_document(data: xr.Dataset, *, complete: bool) -> Document:
     """Maps over training.
 
     Args:
-        data: as `gridcode.runs.map_history` gives it.
+        data: as `gridcode.runs.history` gives it.
         complete: whether the training has ended.
     """
     return {
@@ -226,7 +226,7 @@ def history_document(data: xr.Dataset, *, complete: bool) -> Document:
 
 
 def snapshot_document(data: xr.Dataset, step: int) -> Document:
-    """Maps at one step of the training, as `gridcode.runs.map_history.map_snapshot` gives them."""
+    """Maps at one step of the training, as `gridcode.runs.history.map_snapshot` gives them."""
     return {
         "step": step,
         "arena_m": float(data.attrs["arena_m"]),

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from gridcode.errors import InputError
-from gridcode.world.streams import Source, as_source
+from gridcode.world.streams import UniformSource, as_source
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def draw_velocities(
     *,
     max_velocity_m: float | Tensor,
     distribution: str = "square",
-    generator: Generator | Source,
+    generator: Generator | UniformSource,
 ) -> Float[Tensor, "*network velocity 2"]:
     """Independent velocities, metres per step.
 
@@ -74,13 +74,13 @@ def draw_velocities(
     return torch.stack([radius * angle.cos(), radius * angle.sin()], dim=-1) * max_velocity_m
 
 
-def _shuffles(rows: int, length: int, source: Source) -> Int[Tensor, "*network row position"]:
+def _shuffles(rows: int, length: int, source: UniformSource) -> Int[Tensor, "*network row position"]:
     # Stable, so that the rare equal keys give the same order on every device.
     return source.uniform(rows, length).argsort(dim=-1, stable=True)
 
 
 def draw_orders(
-    trajectories: int, steps: int, *, kind: str = "latin", generator: Generator | Source
+    trajectories: int, steps: int, *, kind: str = "latin", generator: Generator | UniformSource
 ) -> Int[Tensor, "*network trajectory step"]:
     """In which order each trajectory takes the velocities; every row is a permutation of 0 .. steps - 1.
 
@@ -139,7 +139,7 @@ def draw_batch(
     max_velocity_m: float | Tensor,
     distribution: str = "square",
     kind: str = "latin",
-    generator: Generator | Source,
+    generator: Generator | UniformSource,
     dtype: torch.dtype = torch.float32,
 ) -> Batch:
     """A training batch; arguments and errors as in `draw_velocities` and `draw_orders`."""

@@ -26,7 +26,7 @@ _BLOCKS_AT_ONCE = 1024
 
 
 @runtime_checkable
-class Source(Protocol):
+class UniformSource(Protocol):
     """Anything that gives uniform numbers of a shape, in [0, 1)."""
 
     def uniform(self, *shape: int) -> Tensor:
@@ -118,6 +118,6 @@ class GeneratorSource:
         return torch.rand(shape, generator=self.generator, device=self.generator.device)
 
 
-def as_source(generator: Generator | Source) -> Source:
+def as_source(generator: Generator | UniformSource) -> UniformSource:
     """A source of uniform numbers, whichever of the two was given."""
     return GeneratorSource(generator) if isinstance(generator, Generator) else generator

@@ -1,0 +1,69 @@
+"""Names of the parts that replace built-in ones in a training, and their check on resuming."""
+
+import contextlib
+import functools
+import hashlib
+import inspect
+import sys
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gridcode.errors import InputError
+
+# What is known of each replaced part (objective, transition, batches, optimiser).
+PartNames = Mapping[str, Mapping[str, str]]
+
+
+def describe(part: Any) -> dict[str, str]:
+    """Name of a function, class or callable object, and a hash of its source.
+
+    Returns:
+        `name`, such as `mypackage.my_loss`; `source`, the first 16 hex digits of the SHA-256 of the
+        source code, where Python has it; `arguments` of a `functools.partial`.
+    """
+    found: dict[str, str] = {}
+    if isinstance(part, functools.partial):
+        found["arguments"] = ", ".join(
+            [*map(repr, part.args), *(f"{name}={value!r}" for name, value in part.keywords.items())]
+        )
+        part = part.func
+    named = part if hasattr(part, "__qualname__") else type(part)
+    module = named.__module__
+    if module == "__main__":  # A script keeps its name when it is imported later.
+        module = Path(getattr(sys.modules["__main__"], "__file__", None) or module).stem
+    found["name"] = f"{module}.{named.__qualname__}"
+    with contextlib.suppress(OSError, TypeError):  # Typed at a prompt, or written in C.
+        found["source"] = hashlib.sha256(inspect.getsource(named).encode()).hexdigest()[:16]
+    return found
+
+
+def check_parts(recorded: PartNames, given: PartNames, call: str) -> None:
+    """Check that a training goes on with the parts it started with.
+
+    Args:
+        recorded: the parts that the run was trained with.
+        given: the parts given now.
+        call: the function to give them to, for the message.
+
+    Raises:
+        InputError: a part is missing, or is another one.
+    """
+    for kind in (*recorded, *(kind for kind in given if kind not in recorded)):
+        if kind not in given:
+            raise InputError(
+                f"this run was trained with {kind} {recorded[kind]['name']}: "
+                f"give it again with {call}({kind}=...)"
+            )
+        now = given[kind]
+        before = recorded.get(kind, {"name": f"gridcode's own {kind}"})
+        if now["name"] != before["name"]:
+            raise InputError(
+                f"this run was trained with {before['name']}, not with {kind} {now['name']}; "
+                "train into another folder"
+            )
+        if now != before:
+            warnings.warn(
+                f"{kind} {now['name']} has changed since this run was trained with it", stacklevel=2
+            )
