@@ -9,8 +9,7 @@ import torch
 
 import gridcode
 from gridcode import losses
-from gridcode.world.permutations import draw_orders, positions_of
-from gridcode.records import Batch
+from gridcode.world.permutations import Batch, draw_orders, positions_of
 
 folder = Path(tempfile.mkdtemp(prefix="gridcode-"))
 # Shortened so that the example takes seconds; leave "steps" out for real lattices.

@@ -25,7 +25,7 @@ from gridcode.paper.ablation.variants import (
 from gridcode.paper.ablation.verdicts import cliffs_delta, judge_expectations, rank_correlation
 from gridcode.paper.ablation.words import paragraph
 from gridcode.paper.tables import read_table, table_text
-from gridcode.pretrained import pretrained
+from gridcode.packaged import pretrained
 from gridcode.training import loop
 
 SMALL = {

@@ -12,7 +12,7 @@ FLOORS = [
     ["__main__"],
     ["cli"],
     ["paper"],
-    ["pretrained"],
+    ["packaged"],
     ["api"],
     ["viewer"],
     ["report"],

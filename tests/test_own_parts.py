@@ -15,8 +15,7 @@ from gridcode.training import checkpoint
 from gridcode.training.loop import train_run
 from gridcode.training.parts import Parts, StandardBatches, StandardObjective
 from gridcode.training.step import Trainer
-from gridcode.world.permutations import draw_orders, positions_of
-from gridcode.records import Batch
+from gridcode.world.permutations import Batch, draw_orders, positions_of
 
 
 def weights(run):
@@ -224,7 +223,9 @@ def test_an_optimiser_that_could_not_be_resumed_is_refused(tiny, tmp_path):
 
 
 def test_the_example_runs(capsys):
-    runpy.run_path(str(Path(__file__).parents[1] / "examples" / "own_parts.py"), run_name="own_parts")
+    runpy.run_path(
+        str(Path(__file__).parents[1] / "examples" / "own_parts.py"), run_name="own_parts"
+    )
     printed = capsys.readouterr().out
     assert "own_parts.without_capacity" in printed
     assert "give it again with gridcode.train(objective=...)" in printed

@@ -1,18 +1,28 @@
+import copy
 import json
 import shlex
 import time
 
+import network_scores
 import numpy as np
 import pytest
 import torch
+from export_network import export, training_command
+from low_rank import factor, factored
 
 import gridcode
 from gridcode import cli
-from gridcode.models import packing
+from gridcode.analysis.records import (
+    HeadlineRecord,
+    ModuleRecord,
+    SettingsRecord,
+    Summary,
+    UnitRecord,
+)
+from gridcode.analysis.records.navigation import DecodingRecord, SpaceRecord
 from gridcode.models.network import GridNetwork
+from gridcode.models.packing import pack_weights, unpack
 from gridcode.models.populations import make_network
-from gridcode.pretrained import scores
-from gridcode.pretrained.export import export, training_command
 
 NAMES = gridcode.pretrained_names()
 
@@ -64,7 +74,7 @@ def test_says_how_it_was_made(run, library):
     assert details["bytes"] == (library / "whole.safetensors").stat().st_size
     assert sum(details["scores"]["types"].values()) == 12
     assert [e["steps"] for e in details["scores"]["path_integration"]["errors"]][-1] == 100
-    assert details["small_scores"] == scores.small_scores(
+    assert details["small_scores"] == network_scores.small_scores(
         gridcode.pretrained("whole", folder=library).network, run.config
     )
 
@@ -133,8 +143,8 @@ def test_export_refuses(run, tmp_path):
 
 
 def test_keeps_float32_where_rounding_changes_the_scores(run, tmp_path, monkeypatch):
-    monkeypatch.setitem(scores.TOLERANCE, "path_error_m", -1.0)
-    monkeypatch.setitem(scores.TOLERANCE, "path_error_share", -1.0)
+    monkeypatch.setitem(network_scores.TOLERANCE, "path_error_m", -1.0)
+    monkeypatch.setitem(network_scores.TOLERANCE, "path_error_share", -1.0)
     details = export(run, "exact", folder=tmp_path)
     assert details["dtype"] == "float32"
     assert "path_error_m" in details["comparison"]["not_taken"][0]["reason"]
@@ -146,9 +156,9 @@ def test_keeps_float32_where_rounding_changes_the_scores(run, tmp_path, monkeypa
 
 
 def test_packing_keeps_the_weights(network):
-    whole = packing.unpack(packing.pack(network))
+    whole = unpack(pack_weights(network.state_dict()))
     assert all(torch.equal(value, whole[name]) for name, value in network.state_dict().items())
-    half = packing.unpack(packing.pack(network, dtype="float16"))
+    half = unpack(pack_weights(network.state_dict(), dtype="float16"))
     large = "transition.mlp.4.weight"
     assert torch.equal(half[large], network.state_dict()[large].half().float())
     assert all(
@@ -159,23 +169,23 @@ def test_packing_keeps_the_weights(network):
     with torch.no_grad():
         network.transition.mlp[-1].weight[0] = 1e6
     with pytest.raises(gridcode.InputError, match="not finite in float16"):
-        packing.pack(network, dtype="float16")
+        pack_weights(network.state_dict(), dtype="float16")
 
 
 def test_layers_of_all_populations_are_rounded_or_factored():
     config = gridcode.Config().override({"populations": [40, 24, 40], "hidden_widths": [48, 48]})
     several = make_network(config.model, generator=torch.Generator().manual_seed(0))
-    half = packing.unpack(packing.pack(several, dtype="float16"))
+    half = unpack(pack_weights(several.state_dict(), dtype="float16"))
     assert half.keys() == several.state_dict().keys()
     changed = {
         name for name, value in several.state_dict().items() if not torch.equal(value, half[name])
     }
     assert changed == {f"populations.{k}.transition.mlp.4.weight" for k in range(3)}
-    factors = packing.factor(several, max_velocity_m=0.15, tolerance=1e-3)
+    factors = factor(several, max_velocity_m=0.15, tolerance=1e-3)
     assert factors.keys() == changed
-    data = packing.pack(several, factors=factors)
-    assert len(data) < len(packing.pack(several)) / 2
-    back = packing.unpack(data)
+    data = pack_weights(factored(several.state_dict(), factors))
+    assert len(data) < len(pack_weights(several.state_dict())) / 2
+    back = unpack(data)
     for name in changed:
         assert (back[name] - several.state_dict()[name]).norm() < several.state_dict()[name].norm()
         assert back[name].shape == several.state_dict()[name].shape
@@ -183,11 +193,10 @@ def test_layers_of_all_populations_are_rounded_or_factored():
 
 @pytest.mark.parametrize("tolerance", [1e-2, 1e-4])
 def test_low_rank_keeps_the_matrices(network, tolerance):
-    factors = packing.factor(network, max_velocity_m=0.15, tolerance=tolerance)
-    other = GridNetwork.from_config(gridcode.Config().override({"model.units": 40, "model.hidden_widths": [48, 48]}).model,
-                                    generator=torch.Generator().manual_seed(1))  # fmt: skip
-    data = packing.pack(network, factors=factors)
-    other.load_state_dict(packing.unpack(data))
+    factors = factor(network, max_velocity_m=0.15, tolerance=tolerance)
+    other = copy.deepcopy(network)
+    data = pack_weights(factored(network.state_dict(), factors))
+    other.load_state_dict(unpack(data))
     velocities = torch.rand(500, 2, generator=torch.Generator().manual_seed(2)) * 0.3 - 0.15
     with torch.no_grad():
         mine, theirs = network.transition(velocities), other.transition(velocities)
@@ -198,46 +207,51 @@ def test_low_rank_keeps_the_matrices(network, tolerance):
         and error < 1.5 * own.error + 1e-6
         and own.error <= tolerance
     )
-    assert len(data) < len(packing.pack(network)) / 2
-    less = packing.factor(network, max_velocity_m=0.15, tolerance=10 * tolerance)
+    assert len(data) < len(pack_weights(network.state_dict())) / 2
+    less = factor(network, max_velocity_m=0.15, tolerance=10 * tolerance)
     assert less[name].left.shape[1] < own.left.shape[1]
-    assert packing.factor(network, max_velocity_m=0.15, tolerance=0) == {}
+    assert factor(network, max_velocity_m=0.15, tolerance=0) == {}
 
 
 def test_damaged_weights_are_named():
     with pytest.raises(gridcode.InputError, match="damaged"):
-        packing.unpack(b"nothing of the kind")
+        unpack(b"nothing of the kind")
 
 
-def _summary(**changes):
-    module = {
+def _summary(module=(), error=0.2, others=0, **counts):
+    one = {
         "n_units": 8,
         "spacing_m": 1.0,
         "orientation_deg": 59.9,
         "axis_ratio": 1.0,
         "p_value": 0.001,
-        "units": list(range(8)),
+        "units": tuple(range(8)),
     }
-    head = {"walk": "smooth", "arena_m": 4.0, "units": 10, "active_units": 10, "types": {}, "n_modules": 1, "n_independent_modules": 1,
-            "minmax_quartiles": [1.0, 1.1, 1.2], "settings": {}}  # fmt: skip
-    decoding = [
-        {"steps": 100, "tracked_m": [0.1, changes.get("error", 0.2), 0.3], "lost_share": 0.0}
-    ]
-    return {
-        "headline": head | changes.get("head", {}), "modules": [module | changes.get("module", {})], "relations": [],
-        "space": [{"walk": "smooth", "arena_m": 2.0, "decoding": decoding}],
-        "units": [{"type": "hexagonal" if unit >= changes.get("others", 0) else "band"} for unit in range(10)],
-    }  # fmt: skip
+    decoding = DecodingRecord.model_construct(
+        steps=100, tracked_m=(0.1, error, 0.3), lost_share=0.0
+    )
+    space = SpaceRecord.model_construct(walk="smooth", arena_m=2.0, decoding=(decoding,))
+    head = HeadlineRecord.model_construct(
+        walk="smooth", arena_m=4.0, units=10, active_units=10, minmax_quartiles=(1.0, 1.1, 1.2)
+    )
+    kinds = ["band" if unit < others else "hexagonal" for unit in range(10)]
+    return Summary.model_construct(
+        **{"n_modules": 1, "n_independent_modules": 1} | counts,
+        types={},
+        settings=SettingsRecord.model_construct(),
+        modules=(ModuleRecord.model_construct(**one | dict(module)),),
+        relations=(),
+        headline=head,
+        space=(space,),
+        units=tuple(UnitRecord.model_construct(type=kind) for kind in kinds),
+    )
 
 
 @pytest.mark.parametrize(
     ("changed", "too_far"),
     [
         ({}, []),
-        (
-            {"module": {"orientation_deg": 0.2}},
-            [],
-        ),  # 0.3 degrees on, for a lattice that comes back after 60
+        ({"module": {"orientation_deg": 0.2}}, []),  # 0.3 degrees: lattices repeat after 60.
         ({"module": {"orientation_deg": 58.0}}, ["orientation_deg"]),
         ({"module": {"spacing_m": 1.004}}, []),
         ({"module": {"spacing_m": 1.006}}, ["spacing_share"]),
@@ -246,12 +260,12 @@ def _summary(**changes):
         ({"error": None}, ["path_error_m"]),
         ({"others": 1}, []),
         ({"others": 2}, ["units_of_other_type"]),
-        ({"head": {"n_modules": 2}}, ["modules"]),
-        ({"head": {"n_independent_modules": 0}}, ["independent_modules"]),
+        ({"n_modules": 2}, ["modules"]),
+        ({"n_independent_modules": 0}, ["independent_modules"]),
     ],
 )
 def test_what_counts_as_changed(changed, too_far):
-    assert scores.changes(_summary(), _summary(**changed))["too_far"] == too_far
+    assert network_scores.changes(_summary(), _summary(**changed))["too_far"] == too_far
 
 
 def test_training_command_trains_the_same(run):
@@ -287,9 +301,10 @@ def test_packaged_network_is_what_it_is_said_to_be(name):
     found = gridcode.pretrained(name)
     assert time.process_time() - begun < 1
     assert found.details["bytes"] <= 2_000_000
-    told, now = found.details["small_scores"], scores.small_scores(found.network, found.config)
-    assert now.keys() == told.keys()
-    for key, value in told.items():
+    recorded = found.details["small_scores"]
+    now = network_scores.small_scores(found.network, found.config)
+    assert now.keys() == recorded.keys()
+    for key, value in recorded.items():
         if isinstance(value, str):
             assert now[key] == value
         else:  # products round differently on other machines

@@ -1,6 +1,6 @@
 import errno
-import json
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -123,14 +123,17 @@ def test_maps_over_training_show_a_lattice_when_it_is_there():
     np.testing.assert_array_equal(one["rate"].values, history["rate"].values[1])
 
 
-def test_maps_over_training_are_kept_in_the_run_and_made_again_when_they_are_stale(tiny, tmp_path):
+def test_maps_over_training_are_kept_in_the_run_and_made_again_when_they_are_stale(
+    tiny, tmp_path, monkeypatch
+):
     run = gridcode.train(tiny.override({"training.snapshots": 3}), out=tmp_path / "a")
     seen = []
     history = gridcode.map_training(run, progress=lambda *row: seen.append(row))
     assert seen[-1] == ("snapshots", 4, 4) and history.sizes["step"] == 4
     before = run.history_path.read_bytes()
     assert gridcode.map_training(run).equals(history) and run.history_path.read_bytes() == before
-    run.summary_path.write_text(json.dumps({"headline": {"arena_m": 1.5, "walk": "smooth"}}))
+    evaluated = SimpleNamespace(headline=SimpleNamespace(arena_m=1.5, walk="smooth"))
+    monkeypatch.setattr(Run, "read_summary", lambda _run: evaluated)
     assert gridcode.map_training(run).attrs["arena_m"] == 1.5
     run.history_path.write_bytes(b"nothing")
     with pytest.raises(InputError, match="damaged"):

@@ -12,17 +12,21 @@ import csv
 import json
 import multiprocessing
 import os
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
+from low_rank import factor, factored
 from measure import measure
 from plans import PLANS
 
 from gridcode.config import Config, load_config
-from gridcode.models.packing import factor, pack_weights
+from gridcode.models.packing import pack_weights
 from gridcode.models.populations import make_network
 from gridcode.training.batched import BatchedTrainer, shape_of
 from gridcode.training.memory import keep_freed_memory
@@ -82,9 +86,10 @@ def measured(name, config_text, weights, shown, how, keep):
     }
     packed = (
         pack_weights(
-            weights_of(network),
+            factored(
+                weights_of(network), factor(network, max_velocity_m=config.world.max_velocity_m)
+            ),
             dtype="float16",
-            factors=factor(network, max_velocity_m=config.world.max_velocity_m),
         )
         if keep
         else b""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gridcode.config import Config, load_config
     from gridcode.errors import GridcodeError, InputError, TrainingError
     from gridcode.paper.ablation import AblationResult, ablate
-    from gridcode.pretrained import Pretrained, pretrained, pretrained_names
+    from gridcode.packaged import Pretrained, pretrained, pretrained_names
     from gridcode.report.plot import plot
     from gridcode.runs.history import map_training
     from gridcode.runs.run import Run
@@ -61,7 +61,7 @@ _HOMES = {
     "config": ("Config", "load_config"),
     "errors": ("GridcodeError", "InputError", "TrainingError"),
     "paper.ablation": ("AblationResult", "ablate"),
-    "pretrained": ("Pretrained", "pretrained", "pretrained_names"),
+    "packaged": ("Pretrained", "pretrained", "pretrained_names"),
     "report.plot": ("plot",),
     "runs.history": ("map_training",),
     "runs.run": ("Run",),

@@ -137,8 +137,8 @@ def presets(arguments: argparse.Namespace) -> None:
 
 def pretrained(arguments: argparse.Namespace) -> None:
     """List the packaged networks, show one, or unpack one."""
-    from gridcode.pretrained import table
-    from gridcode.pretrained.networks import details_of
+    from gridcode.packaged import table
+    from gridcode.packaged.networks import details_of
 
     if arguments.name is None:
         if arguments.out:

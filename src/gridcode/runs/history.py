@@ -140,11 +140,13 @@ class MapSettings:
 def map_settings(run: Run) -> MapSettings:
     """Arena and walk of the evaluation's headline, else the settings' middle arena, first walk."""
     try:
-        headline = (run.read_summary() or {})["headline"]
-        return MapSettings(float(headline["arena_m"]), str(headline["walk"]))
-    except (InputError, KeyError, TypeError, ValueError):
-        arenas = sorted(run.config.evaluation.arenas_m)
-        return MapSettings(arenas[len(arenas) // 2], run.config.evaluation.walks[0])
+        summary = run.read_summary()
+    except InputError:
+        summary = None
+    if summary and summary.headline:
+        return MapSettings(summary.headline.arena_m, summary.headline.walk)
+    arenas = sorted(run.config.evaluation.arenas_m)
+    return MapSettings(arenas[len(arenas) // 2], run.config.evaluation.walks[0])
 
 
 def kept_history(run: Run) -> xr.Dataset | None:

@@ -11,6 +11,7 @@ from torch.autograd.function import once_differentiable
 from gridcode.config import Config
 from gridcode.models.network import GridNetwork
 from gridcode.models.recurrence import norm_relu, rollout
+from gridcode.models.transition import VelocityTransition
 from gridcode.training.update import FusedUpdate, UpdateInTurn, gather_gradients, stack_parameters
 from gridcode.world.permutations import Batch
 
@@ -61,8 +62,9 @@ class PopulationStack:
     ) -> None:
         self.which = list(which)
         self._config, self._kernels = config.model, kernels
-        self._layers = members[0].transition.mlp
-        self._units = members[0].transition.units
+        transition = members[0].transition
+        assert isinstance(transition, VelocityTransition)
+        self._layers, self._units = transition.mlp, transition.units
         self._stacked, self.weights, self._places = stack_parameters(members, device)
         self._update = (FusedUpdate if kernels else UpdateInTurn)(
             self.weights, self._places, config.training

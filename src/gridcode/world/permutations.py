@@ -74,7 +74,9 @@ def draw_velocities(
     return torch.stack([radius * angle.cos(), radius * angle.sin()], dim=-1) * max_velocity_m
 
 
-def _shuffles(rows: int, length: int, source: UniformSource) -> Int[Tensor, "*network row position"]:
+def _shuffles(
+    rows: int, length: int, source: UniformSource
+) -> Int[Tensor, "*network row position"]:
     # Stable, so that the rare equal keys give the same order on every device.
     return source.uniform(rows, length).argsort(dim=-1, stable=True)
 

@@ -18,7 +18,7 @@ from gridcode.api.verbs import load_network
 from gridcode.config import Config
 from gridcode.errors import InputError
 from gridcode.models.populations import Network
-from gridcode.pretrained import pretrained, pretrained_names
+from gridcode.packaged import pretrained, pretrained_names
 from gridcode.runs.run import Run
 from gridcode.world.walks import WALKS, training_extent_m
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from pydantic import ValidationError
 
@@ -20,7 +19,7 @@ from gridcode.analysis.records.base import Number
 from gridcode.config import Config
 from gridcode.errors import InputError
 from gridcode.models.packing import unpack
-from gridcode.models.populations import Network, make_network
+from gridcode.models.populations import Network, load_into_network
 from gridcode.runs.files import write_atomically
 from gridcode.runs.run import Run
 from gridcode.training import checkpoint
@@ -236,7 +235,7 @@ def pretrained(name: str, *, folder: str | os.PathLike[str] | None = None) -> Pr
 
     Args:
         name: one of `pretrained_names()`.
-        folder: another folder of such files.
+        folder: another folder of such files (`tools/export_network.py` writes them).
 
     Raises:
         InputError: no such network, or its files are damaged.
@@ -248,11 +247,7 @@ def pretrained(name: str, *, folder: str | os.PathLike[str] | None = None) -> Pr
         if hashlib.sha256(data).hexdigest() != details.sha256:
             raise InputError(_damaged(file, "it does not match its SHA-256"))
         config = Config.model_validate(details.config)
-        # Weights are loaded over the initial ones: take the initialisation that is quickest.
-        start = config.model.model_copy(update={"initialisation": "default"})
-        network = make_network(start, generator=torch.Generator().manual_seed(0))
-        network.load_state_dict(unpack(data))
-        return Pretrained(network, config, details)
+        return Pretrained(load_into_network(config.model, unpack(data)), config, details)
     except ValidationError as error:
         raise InputError(
             f"{name}.json has settings that this version does not read ({_first(error)})"

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gridcode.pretrained.networks import Details, PathScores
+from gridcode.packaged.networks import Details, PathScores
 
 
 def row(details: Details) -> dict[str, Any]:

@@ -1,5 +1,13 @@
-"""Make the two files of a packaged network from an evaluated run, in as little room as its scores allow."""
+"""Put a trained network into the package: src/gridcode/packaged/NAME.safetensors and NAME.json.
 
+    gridcode train quick --seed 0 --out runs/a && gridcode evaluate runs/a
+    OMP_NUM_THREADS=1 python tools/export_network.py runs/a quick-64
+
+Evaluates the network as it is and with its weights rounded, with the same seeds, and takes the
+smallest form that keeps the scores.
+"""
+
+import argparse
 import copy
 import datetime
 import hashlib
@@ -8,25 +16,22 @@ import json
 import os
 import re
 import shlex
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from low_rank import Factors, factor, factored
+from network_scores import TOLERANCE, changes, headline_scores, measure, measuring, small_scores
+
+from gridcode.analysis.records import Summary
 from gridcode.api.verbs import load_network
 from gridcode.config import Config, load_config, locate, preset_names
-from gridcode.errors import InputError
-from gridcode.models.packing import Factors, factor, pack, unpack
+from gridcode.errors import GridcodeError, InputError
+from gridcode.models.packing import pack_weights, unpack
 from gridcode.models.populations import Network
-from gridcode.pretrained.networks import FORMAT, PACKAGE
-from gridcode.pretrained.scores import (
-    TOLERANCE,
-    changes,
-    headline_scores,
-    measure,
-    measuring,
-    small_scores,
-)
-from gridcode.runs.files import write_atomically
+from gridcode.packaged.networks import FORMAT, PACKAGE
+from gridcode.runs.files import one_line_errors, write_atomically
 from gridcode.runs.run import Run
 
 LIMIT_BYTES = 2_000_000
@@ -52,17 +57,17 @@ def export(
         run: an evaluated run.
         name: lower-case letters, digits and hyphens; replaced where it exists.
         folder: where to; the package itself by default.
-        command: what trained it; by default made up from the settings.
+        command: the command that trained it; by default derived from the settings.
         limit_bytes: largest file of weights.
         progress: called with (what, done, total).
 
     Returns:
-        What was written to the JSON file.
+        The content of the JSON file.
 
     Raises:
         InputError: a bad name, a run without checkpoint or evaluation, or weights that do not fit.
     """
-    run = run if isinstance(run, Run) else Run(run)
+    run = Run.open(run)
     folder = Path(folder)
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
         raise InputError(
@@ -72,7 +77,7 @@ def export(
         raise InputError(f"there is no folder '{folder}'")
     manifest = run.manifest
     if "step" not in manifest:
-        raise InputError(f"'{run.folder}' has no manifest.json that says how it was trained")
+        raise InputError(f"'{run.folder}' has no manifest.json: train it with `gridcode train`")
     network = load_network(run).float()
     evaluation = measuring(run.config.evaluation, run.read_evaluation()[0])
     factors = factor(network, max_velocity_m=run.config.world.max_velocity_m)
@@ -103,26 +108,24 @@ def export(
             "evaluation": evaluation.model_dump(mode="json"),
         },
         "manifest": manifest,
-        # What the run's file says, and so all its settings, but none that came after it.
+        # The settings that the run's file gives, without those added in later versions.
         "config": run.config.model_dump(mode="json", exclude_unset=True),
         "metrics": _columns(run.metrics()),
     }
-    try:
+    with one_line_errors(f"cannot write to '{folder}'"):
         write_atomically(folder / f"{name}.safetensors", data)
         write_atomically(folder / f"{name}.json", _laid_out(details) + "\n")
-    except OSError as error:
-        raise InputError(f"cannot write to '{folder}': {error.strerror or error}") from None
     return details
 
 
 def _smallest(
     network: Network,
     factors: Mapping[str, Factors],
-    own: Mapping[str, Any],
-    evaluate: Callable[[Network], dict[str, Any]],
+    own: Summary,
+    evaluate: Callable[[Network], Summary],
     limit_bytes: int,
 ) -> tuple[bytes, Network, dict[str, Any]]:
-    """The first form of the weights that fits and keeps the scores; what was found of it and of those before."""
+    """The first form of the weights that fits and keeps the scores, and what was tried."""
     not_taken: list[dict[str, Any]] = []
     ranks = ({}, factors) if factors else ({},)
     for dtype, low_rank in itertools.product(("float16", "float32"), ranks):
@@ -133,7 +136,7 @@ def _smallest(
             "rank_error": max((f.error for f in low_rank.values()), default=None),
         }
         try:
-            data = pack(network, dtype=dtype, factors=low_rank)
+            data = pack_weights(factored(network.state_dict(), low_rank), dtype=dtype)
         except InputError as error:
             not_taken.append(form | {"reason": str(error)})
             continue
@@ -172,7 +175,7 @@ def _loaded(network: Network, data: bytes) -> Network:
 
 
 def training_command(config: Config) -> str:
-    """A `gridcode train` command that trains with these settings: the nearest preset and what differs from it."""
+    """A `gridcode train` command with these settings: the nearest preset and its overrides."""
     commands: list[list[str]] = []
     for preset in preset_names():
         words = ["gridcode", "train", preset, "--seed", str(config.training.seed)]
@@ -190,7 +193,7 @@ def training_command(config: Config) -> str:
 
 
 def _option(section: str, field: str) -> str:
-    """The shortest option that means a setting."""
+    """The shortest option for a setting."""
     try:
         short = locate(field) == (section, field)
     except InputError:
@@ -199,7 +202,7 @@ def _option(section: str, field: str) -> str:
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Some hundred of the logged lines, evenly spread and with the last, by name; for the report's training curves."""
+    """About a hundred of the logged lines by name, evenly spread, for the training curves."""
     if not rows:
         return {}
     kept = sorted({round(i * (len(rows) - 1) / (METRICS_KEPT - 1)) for i in range(METRICS_KEPT)})
@@ -211,7 +214,7 @@ def _rounded(value: Any) -> Any:
 
 
 def _laid_out(value: Any, depth: int = 1) -> str:
-    """JSON with a line for each entry of an object, and lists each on one line."""
+    """JSON with a line for each entry of an object, and each list on one line."""
     if not isinstance(value, dict) or not value:
         return json.dumps(value, allow_nan=False)
     indent = " " * depth
@@ -220,3 +223,54 @@ def _laid_out(value: Any, depth: int = 1) -> str:
         for name, entry in value.items()
     ]
     return "{\n" + ",\n".join(lines) + "\n" + " " * (depth - 1) + "}"
+
+
+def main() -> int:
+    """Export a network."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", metavar="RUN", help="evaluated run folder")
+    parser.add_argument("name", metavar="NAME", help="name of the packaged network")
+    parser.add_argument("--command", help="command that trained it [derived from the settings]")
+    parser.add_argument(
+        "--out", metavar="FOLDER", type=Path, default=PACKAGE, help="where to [the package]"
+    )
+    parser.add_argument(
+        "--limit-bytes",
+        type=int,
+        default=LIMIT_BYTES,
+        help=f"largest file of weights [{LIMIT_BYTES}]",
+    )
+    arguments = parser.parse_args()
+    try:
+        details = export(
+            arguments.run,
+            arguments.name,
+            folder=arguments.out,
+            command=arguments.command,
+            limit_bytes=arguments.limit_bytes,
+            progress=_progress,
+        )
+    except GridcodeError as error:
+        print(f"export: {error}", file=sys.stderr)
+        return error.exit_code
+    comparison = details["comparison"]
+    print(
+        f"{details['name']}: {details['bytes']} bytes, {details['dtype']}, "
+        f"rank {details['rank']}; {details['command']}"
+    )
+    print(
+        f"changes against the run's own weights: {comparison['changes']}; "
+        f"not taken: {comparison['not_taken']}"
+    )
+    return 0
+
+
+def _progress(what: str, done: int, total: int) -> None:
+    if done >= total:
+        print(f"  {what} done", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,17 +1,19 @@
-"""What a packaged network is scored on, and whether rounding its weights has changed that."""
+"""Scores of a packaged network, and whether rounding its weights has changed them."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from gridcode.analysis.evaluate import evaluate_system, map_arena, summarise
+from gridcode.analysis.records import Summary
+from gridcode.analysis.records.navigation import SpaceRecord
 from gridcode.analysis.system import System
 from gridcode.config import Config, EvaluationConfig
 from gridcode.models.populations import Network
 from gridcode.world.walks import training_extent_m
 
 SMALL_ARENA_M = 2.0
-# How far scores may move: more than a rounding of weights should do, less than anybody would call
-# another network.
+# Largest changes of the scores: more than rounding the weights should make, and less than what
+# would count as another network.
 TOLERANCE = {
     "units_of_other_type_share": 0.02,
     "spacing_share": 0.005,
@@ -21,13 +23,18 @@ TOLERANCE = {
 }
 
 
-def measuring(config: EvaluationConfig, summary: Mapping[str, Any]) -> EvaluationConfig:
-    """The evaluation of the arena that a summary's headline comes from, with one test of path integration and without theory."""
-    head = summary["headline"]
+def measuring(config: EvaluationConfig, summary: Summary) -> EvaluationConfig:
+    """Settings for an evaluation in the headline's arena, with one test of path integration."""
+    assert summary.headline is not None
     changes = {
-        "arenas_m": [head["arena_m"]], "adapt_arena": False, "walks": [head["walk"]],
-        "space": True, "space_arenas": [], "space_walks": [], "theory": False,
-    }  # fmt: skip
+        "arenas_m": [summary.headline.arena_m],
+        "adapt_arena": False,
+        "walks": [summary.headline.walk],
+        "space": True,
+        "space_arenas": [],
+        "space_walks": [],
+        "theory": False,
+    }
     return (
         Config(evaluation=config)
         .override({f"evaluation.{name}": value for name, value in changes.items()})
@@ -41,12 +48,12 @@ def measure(
     evaluation: EvaluationConfig,
     *,
     progress: Callable[[str, int, int], None] | None = None,
-) -> dict[str, Any]:
+) -> Summary:
     """The summary of a network's evaluation (`evaluate_system`).
 
     Args:
         network: the network.
-        config: what it was trained on.
+        config: its settings.
         evaluation: how to evaluate it.
         progress: called with (what, done, total).
     """
@@ -60,48 +67,39 @@ def measure(
     ).summary
 
 
-def headline_scores(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """The few numbers of an evaluation that say what a network is: cell types, modules, path integration; ready for JSON."""
-    head, space = summary["headline"], summary.get("space")
-    module_keys = ("n_units", "spacing_m", "orientation_deg", "axis_ratio", "p_value")
+def headline_scores(summary: Summary) -> dict[str, Any]:
+    """The main results of an evaluation, ready for JSON: cell types, modules, path integration."""
+    head = summary.headline
+    assert head is not None
+    module_keys = {"n_units", "spacing_m", "orientation_deg", "axis_ratio", "p_value"}
     return {
-        **{
-            key: head[key]
-            for key in (
-                "walk",
-                "arena_m",
-                "units",
-                "active_units",
-                "types",
-                "n_modules",
-                "n_independent_modules",
-            )
-        },
-        "median_grid_score": (head["minmax_quartiles"] or [None, None])[1],
-        "modules": [{key: module[key] for key in module_keys} for module in summary["modules"]],
+        **head.model_dump(include={"walk", "arena_m", "units", "active_units"}),
+        **summary.model_dump(include={"types", "n_modules", "n_independent_modules"}),
+        "median_grid_score": (head.minmax_quartiles or (None, None))[1],
+        "modules": [module.model_dump(include=module_keys) for module in summary.modules],
         "relations": [
-            {key: relation[key] for key in ("modules", "verdict", "index")}
-            for relation in summary["relations"]
+            relation.model_dump(mode="json", include={"modules", "verdict", "index"})
+            for relation in summary.relations
         ],
-        "path_integration": _path_integration(space[0]) if space else None,
-        "settings": head["settings"],
+        "path_integration": _path_integration(summary.space[0]) if summary.space else None,
+        "settings": summary.settings.model_dump(),
     }
 
 
-def _path_integration(row: Mapping[str, Any]) -> dict[str, Any]:
+def _path_integration(row: SpaceRecord) -> dict[str, Any]:
     """Median errors of the first condition, metres, by the number of steps."""
     errors = [
-        {"steps": r["steps"], "median_m": r["tracked_m"][1], "lost_share": r["lost_share"]}
-        for r in row["decoding"]
+        {"steps": r.steps, "median_m": r.tracked_m[1], "lost_share": r.lost_share}
+        for r in row.decoding
     ]
-    return {"walk": row["walk"], "arena_m": row["arena_m"], "errors": errors}
+    return {"walk": row.walk, "arena_m": row.arena_m, "errors": errors}
 
 
-def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """How far the scores of two evaluations of a network lie apart.
+def changes(before: Summary, after: Summary) -> dict[str, Any]:
+    """Differences between the scores of two evaluations of a network.
 
     Args:
-        before: summary of the one.
+        before: summary of one.
         after: summary of the other, in the same arena and with the same seeds.
 
     Returns:
@@ -111,27 +109,28 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, An
         `TOLERANCE`.
     """
     first, second = headline_scores(before), headline_scores(after)
+    units = zip(before.units, after.units, strict=True)
     found: dict[str, Any] = {
-        "units_of_other_type": sum(a["type"] != b["type"] for a, b in zip(before["units"], after["units"], strict=True)),
-        "modules": second["n_modules"] - first["n_modules"],
-        "independent_modules": second["n_independent_modules"] - first["n_independent_modules"],
-        "spacing_share": None, "orientation_deg": None, "path_error_m": None,
-    }  # fmt: skip
+        "units_of_other_type": sum(a.type != b.type for a, b in units),
+        "modules": after.n_modules - before.n_modules,
+        "independent_modules": after.n_independent_modules - before.n_independent_modules,
+        "spacing_share": None,
+        "orientation_deg": None,
+        "path_error_m": None,
+    }
     too_far = [name for name in ("modules", "independent_modules") if found[name]]
     if found["units_of_other_type"] > max(
         1, TOLERANCE["units_of_other_type_share"] * first["units"]
     ):
         too_far.append("units_of_other_type")
-    if first["modules"] and second["modules"]:
+    if before.modules and after.modules:
         pairs = [
-            (m, max(after["modules"], key=lambda other: len({*m["units"]} & {*other["units"]})))
-            for m in before["modules"]
+            (m, max(after.modules, key=lambda other: len({*m.units} & {*other.units})))
+            for m in before.modules
         ]
-        found["spacing_share"] = _short(
-            max(abs(b["spacing_m"] / a["spacing_m"] - 1) for a, b in pairs)
-        )
+        found["spacing_share"] = _short(max(abs(b.spacing_m / a.spacing_m - 1) for a, b in pairs))
         found["orientation_deg"] = _short(
-            max(_turn(a["orientation_deg"], b["orientation_deg"]) for a, b in pairs)
+            max(_turn(a.orientation_deg, b.orientation_deg) for a, b in pairs)
         )
         too_far += [
             name for name in ("spacing_share", "orientation_deg") if found[name] > TOLERANCE[name]
@@ -156,7 +155,7 @@ def _errors(scores: Mapping[str, Any]) -> dict[int, float]:
 
 
 def _turn(first_deg: float, second_deg: float) -> float:
-    """Angle between two orientations; hexagonal lattices come back after 60 degrees, square ones after 90."""
+    """Angle between orientations; lattices repeat after 60 degrees (hexagonal) or 90 (square)."""
     apart = abs(first_deg - second_deg)
     return min(abs(apart - turn) for turn in (0.0, 60.0, 90.0))
 
@@ -166,11 +165,11 @@ def _short(value: float) -> float:
 
 
 def small_scores(network: Network, config: Config) -> dict[str, Any]:
-    """Scores of all units in a small arena, in a second or two: a quick check that a network is what it is said to be.
+    """Scores of all units in a small arena, in a second or two: a quick check of a network.
 
     Args:
         network: the network.
-        config: what it was trained on and is evaluated with.
+        config: its settings.
     """
     longest = config.world.max_velocity_m
     step, start = network.as_system()
@@ -178,8 +177,7 @@ def small_scores(network: Network, config: Config) -> dict[str, Any]:
     data = map_arena(
         System(step, start, longest), walk=walk, arena_m=arena, config=config.evaluation
     )
-    row = summarise(data, threshold=config.evaluation.score_threshold)
-    names = (
+    names = {
         "walk",
         "arena_m",
         "active_units",
@@ -188,5 +186,6 @@ def small_scores(network: Network, config: Config) -> dict[str, Any]:
         "minmax_quartiles",
         "spacing_m_quartiles",
         "stability_quartiles",
-    )
-    return {name: row[name] for name in names}
+    }
+    row = summarise(data, "small", threshold=config.evaluation.score_threshold)
+    return row.model_dump(mode="json", include=names)
