@@ -1,4 +1,4 @@
-"""The configuration of a run: frozen, validated, the same object in TOML, on the command line and in the manifest.
+"""The configuration of a run: one frozen, validated object for TOML, command line and manifest.
 
 Lengths are metres, velocities metres per step, angles degrees.
 """
@@ -27,7 +27,7 @@ ConfigType = TypeVar("ConfigType", bound="Config")
 
 
 class Section(BaseModel):
-    """A part of the configuration: frozen, no unknown keys, each field described by its docstring."""
+    """A section of the configuration: frozen, no unknown keys; docstrings describe its fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -46,7 +46,7 @@ class Section(BaseModel):
 
 
 class WorldConfig(Section):
-    """What the network walks through in training."""
+    """The trajectories that the network is trained on."""
 
     steps: Count = 40
     """Steps of a training trajectory, T: also the number of velocities drawn for each batch."""
@@ -55,30 +55,29 @@ class WorldConfig(Section):
     max_velocity_m: Positive = 0.15
     """Half-side of the square the velocities are drawn from, metres per step."""
     joint_steps: Annotated[int, Field(ge=0)] = 0
-    """Steps of a training trajectory in the second stage (`training.separate_steps`); 0: as in the first."""
+    """Steps of a trajectory in the second stage (`training.separate_steps`); 0: as in the first."""
     joint_trajectories: Annotated[int, Field(ge=0)] = 0
     """Trajectories in a batch of the second stage; 0: as in the first."""
     velocities: Literal["square", "disc"] = "square"
-    """Distribution of velocities: uniform in the square (published), or in a disc of the same variance (isotropic)."""
+    """Velocities: uniform in the square (published) or in a disc of equal variance (isotropic)."""
     orders: Literal["permutation", "latin", "identity"] = "latin"
-    """How trajectories order the velocities: independently shuffled, balanced shuffles, or all alike (ablation)."""
+    """Orders of velocities: independent shuffles, balanced shuffles, or all alike (ablation)."""
 
     @model_validator(mode="after")
     def _latin_squares_are_whole(self) -> "WorldConfig":
         for steps, trajectories in (self.stage(joint=False), self.stage(joint=True)):
             if self.orders == "latin" and trajectories % steps:
                 raise ValueError(
-                    f"world.trajectories ({trajectories}) must be a multiple of world.steps ({steps}) for world.orders = 'latin'"
+                    f"world.trajectories ({trajectories}) must be a multiple of world.steps "
+                    f"({steps}) for world.orders = 'latin'"
                 )
         return self
 
     def stage(self, *, joint: bool) -> tuple[int, int]:
-        """Steps and trajectories of a batch, in the second stage where `joint`."""
-        return (
-            (self.joint_steps or self.steps, self.joint_trajectories or self.trajectories)
-            if joint
-            else (self.steps, self.trajectories)
-        )
+        """Steps and trajectories of a batch, with `joint` in the second stage."""
+        if not joint:
+            return self.steps, self.trajectories
+        return self.joint_steps or self.steps, self.joint_trajectories or self.trajectories
 
     @property
     def longest_steps(self) -> int:
@@ -90,9 +89,9 @@ class ModelConfig(Section):
     """The recurrent network g_t = Norm(ReLU(W(v_t) g_(t-1)))."""
 
     units: Annotated[int, Field(ge=2)] = 64
-    """Number of units, N; with `populations` their sum, which is then the default."""
+    """Number of units, N; with `populations` their sum (then the default)."""
     populations: tuple[Annotated[int, Field(ge=8)], ...] = ()
-    """Sizes of populations of units that share the velocity but no connections, W block diagonal; empty: all units connected (published)."""
+    """Sizes of unconnected populations (W is block diagonal); empty: one population (published)."""
     hidden_widths: Annotated[tuple[Count, ...], Field(min_length=1)] = (64, 64)
     """Widths of the hidden layers of the MLP that maps a velocity to W."""
     activation: Literal["silu", "gelu", "relu", "tanh"] = "silu"
@@ -100,7 +99,7 @@ class ModelConfig(Section):
     velocity_scale_m: Positive = 0.15
     """Velocities are divided by this before they enter the MLP."""
     initialisation: Literal["identity", "default"] = "identity"
-    """`identity`: W(v) starts near the identity; `default`: PyTorch's own initialisation of linear layers."""
+    """`identity`: W(v) starts near the identity; `default`: PyTorch's initialisation."""
     start: Literal["trained", "fixed"] = "trained"
     """Whether the state at the origin, g_0, is trained."""
     norm: bool = True
@@ -121,14 +120,15 @@ class ModelConfig(Section):
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Units of each population; of the one population where there are no others."""
+        """Units of each population; without populations, of the one network."""
         return self.populations or (self.units,)
 
     @model_validator(mode="after")
     def _populations_fit(self) -> "ModelConfig":
         if self.populations and sum(self.populations) != self.units:
             raise ValueError(
-                f"model.populations {list(self.populations)} have {sum(self.populations)} units, not {self.units}: set populations alone"
+                f"model.populations {list(self.populations)} have {sum(self.populations)} units, "
+                f"not {self.units}: set populations alone"
             )
         return self
 
@@ -139,7 +139,7 @@ class LossConfig(Section):
     sigma_x_m: Positive = 0.05
     """Places closer than this should share a state; places further apart should not."""
     sigma_g: Positive = 0.4
-    """Distance between states at which separation is content."""
+    """Scale of distances between states in the separation loss."""
     separation: NotNegative = 1.0
     """Weight of the separation loss."""
     invariance: NotNegative = 0.3
@@ -149,7 +149,7 @@ class LossConfig(Section):
     isometry: NotNegative = 0.3
     """Weight of the conformal-isometry loss, after its ramp."""
     isometry_form: Literal["scale_free", "raw"] = "scale_free"
-    """`raw`: variance of |dg| / |v|; `scale_free`: that over its squared mean (held constant in the gradient)."""
+    """`raw`: variance of |dg| / |v|; `scale_free`: over its squared mean (detached)."""
     isometry_range_m: Positive = 0.05
     """Steps shorter than this enter the isometry loss; published: sigma_x."""
     isometry_ramp: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = (800, 1800)
@@ -157,7 +157,7 @@ class LossConfig(Section):
     isometry_early_raw: NotNegative = 0.01
     """Weight of the raw form before the ramp starts."""
     isometry_of: Literal["whole", "populations"] = "whole"
-    """Whether isometry is asked of the state of all units (published) or of the state of each population."""
+    """Isometry loss of the state of all units (published) or of the state of each population."""
     reduction: Literal["mean", "sum"] = "mean"
     """Whether pair terms are averaged or summed over their pairs."""
     pairs: Literal["sampled", "all"] = "sampled"
@@ -169,7 +169,8 @@ class LossConfig(Section):
     def _ramp_rises(self) -> "LossConfig":
         if self.isometry_ramp[1] < self.isometry_ramp[0]:
             raise ValueError(
-                f"loss.isometry_ramp must not end before it starts, as in {list(self.isometry_ramp)}"
+                "loss.isometry_ramp must not end before it starts, "
+                f"as in {list(self.isometry_ramp)}"
             )
         return self
 
@@ -182,7 +183,7 @@ class TrainingConfig(Section):
     steps: Count = 4000
     """Optimiser steps, both stages together."""
     separate_steps: Annotated[int, Field(ge=0)] = 0
-    """Length of a first stage in which each population is trained on the objective by itself; afterwards they are trained together."""
+    """Steps of a first stage that trains each population by itself; then all train together."""
     learning_rate: Positive = 1e-3
     """Peak learning rate of AdamW."""
     joint_learning_rate: Positive = 5e-4
@@ -215,7 +216,7 @@ class TrainingConfig(Section):
     precision: Literal["float32", "float64"] = "float32"
     """Floating-point type of weights and states."""
     products: Literal["float32", "tf32", "bf16"] = "float32"
-    """Rounding of the operands of matrix products on a GPU; the CPU always computes in `precision`."""
+    """Rounding of operands of matrix products on a GPU; the CPU always computes in `precision`."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; `auto` takes a GPU where there is one."""
     threads: Annotated[int, Field(ge=0)] = 0
@@ -225,39 +226,39 @@ class TrainingConfig(Section):
     checkpoint_every: Count = 500
     """Steps between checkpoints."""
     snapshots: Annotated[int, Field(ge=0, le=1000)] = 24
-    """Weights kept from before the first step to the last, for maps over training and films; denser early on, 0 keeps none."""
+    """Snapshots of the weights for films and maps over training, denser early on; 0 keeps none."""
 
 
 WalkName = Literal["smooth", "uniform", "slow", "straight", "rat"]
 
 
 class EvaluationConfig(Section):
-    """How the trained network is probed."""
+    """The evaluation of the trained network."""
 
     arenas_m: Annotated[tuple[Positive, ...], Field(min_length=1)] = (2.0, 4.0, 6.0)
     """Sides of the square arenas."""
     adapt_arena: bool = True
-    """Add an arena that holds `periods` periods of nine in ten cells on lattices where the largest does not."""
+    """Add an arena of `periods` periods of 90% of lattice cells if the largest is too small."""
     periods: Positive = 4.0
-    """Periods that an arena must hold for its scores to be trusted."""
+    """Periods that an arena must hold for reliable scores."""
     walks: Annotated[tuple[WalkName, ...], Field(min_length=1)] = ("smooth", "uniform")
-    """Walks to evaluate on; the first is the one that verdicts rest on."""
+    """Walks to evaluate on; verdicts rest on the first."""
     walk_steps: Count = 250
     """Steps of each walk from the origin."""
     samples_per_bin: Positive = 10.0
-    """Mean number of samples in a bin; sets the number of walkers."""
+    """Mean number of samples in a bin; determines the number of walkers."""
     bin_size_m: Positive = 0.05
     """Side of a bin of the rate maps."""
     smoothing_bins: NotNegative = 1.0
     """Gaussian smoothing of rate maps before they are scored, in bins."""
     silent_below: NotNegative = 1e-3
-    """A unit whose activity never exceeds this, of either sign, is silent (states have length 1)."""
+    """Units whose absolute activity never exceeds this are silent (states have length 1)."""
     score_threshold: float = 0.5
-    """Score above which a unit counts in the shares of arenas; a convention, not a test (tests: `significance`)."""
+    """Score above which a unit counts in the shares of arenas; a convention, not a test."""
     nulls: Annotated[int, Field(ge=99)] = 500
-    """Null maps that each unit is compared with."""
+    """Null maps for each unit."""
     null: Literal["random phase", "field shuffle"] = "random phase"
-    """What null maps keep of a unit: its spectrum, averaged over directions, or its fields."""
+    """What null maps preserve: a unit's spectrum, averaged over directions, or its fields."""
     significance: Annotated[float, Field(ge=0.001, lt=1)] = 0.01
     """Largest p-value of a unit, and of a module, that counts."""
     false_discovery_rate: Annotated[float, Field(gt=0, lt=1)] = 0.05
@@ -265,17 +266,17 @@ class EvaluationConfig(Section):
     space: bool = True
     """Test neural distance, path invariance and path integration, also beyond what was trained."""
     space_arenas: tuple[Positive, ...] = (1.5, 2.0, 3.0)
-    """Further arenas of the test of space, in sides of the square that training covers; steps stay those of training."""
+    """Further arenas of the test of space, in sides of the trained square; steps as in training."""
     space_walks: tuple[WalkName, ...] = ("uniform", "slow", "straight")
     """Further walks of the test of space; `rat` needs RatInABox."""
     space_steps: tuple[Count, Count] = (1000, 10000)
-    """Steps of path integration in the test of space: under each condition, and for the first walk."""
+    """Steps of path integration in the test of space: in each condition, and for the first walk."""
     history: bool = True
-    """Map the snapshots of the training as well, for the explorer and films."""
+    """Also map the snapshots of the training, for the explorer and films."""
     theory: bool = True
-    """Measure state space, topology, dynamics, mechanism and coding properties as well."""
+    """Also measure state space, topology, dynamics, mechanism and coding properties."""
     shuffles: Annotated[int, Field(ge=19)] = 99
-    """Shuffles that the topology of each population is compared with."""
+    """Shuffles for the topology of each population."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of the walks."""
 
@@ -300,22 +301,23 @@ class Config(Section):
             self.world.joint_steps or self.world.joint_trajectories
         ) and not training.separate_steps:
             raise ValueError(
-                "world.joint_steps and world.joint_trajectories are for a second stage: set training.separate_steps"
+                "world.joint_steps and world.joint_trajectories are for a second stage: "
+                "set training.separate_steps"
             )
         if training.separate_steps > training.steps:
             raise ValueError(
-                f"training.separate_steps ({training.separate_steps}) must not exceed training.steps ({training.steps})"
+                f"training.separate_steps ({training.separate_steps}) must not exceed "
+                f"training.steps ({training.steps})"
             )
         return self
 
     def __repr__(self) -> str:
-        sizes = (
-            f" ({' + '.join(map(str, self.model.populations))})" if self.model.populations else ""
+        model, world, training = self.model, self.world, self.training
+        sizes = f" ({' + '.join(map(str, model.populations))})" if model.populations else ""
+        return (
+            f"Config({model.units} units{sizes}, T={world.steps}, B={world.trajectories}, "
+            f"{training.steps} steps, seed {training.seed}, hash {self.content_hash})"
         )
-        shape = (
-            f"{self.model.units} units{sizes}, T={self.world.steps}, B={self.world.trajectories}"
-        )
-        return f"Config({shape}, {self.training.steps} steps, seed {self.training.seed}, hash {self.content_hash})"
 
     def __str__(self) -> str:
         return repr(self)
@@ -337,7 +339,7 @@ class Config(Section):
 
     @property
     def training_hash(self) -> str:
-        """The same of what determines the weights: without the evaluation, and without how many snapshots are kept on the way."""
+        """The same of the settings that determine the weights (no evaluation, no snapshots)."""
         return _hash(
             self.model_dump(mode="json", exclude={"evaluation": True, "training": {"snapshots"}})
         )
@@ -393,7 +395,7 @@ def _hash(data: dict[str, Any]) -> str:
 
 
 def fields() -> dict[str, Any]:
-    """Every field of the configuration by its dotted key, in order, with pydantic's description of it."""
+    """Every field of the configuration, as pydantic describes it, by its dotted key, in order."""
     found = {}
     for section, info in Config.model_fields.items():
         model = info.annotation
@@ -403,7 +405,7 @@ def fields() -> dict[str, Any]:
 
 
 def locate(key: str) -> tuple[str, str]:
-    """Section and name of a field, from its dotted key or from its own name where that is unambiguous.
+    """Section and name of a field, from its dotted key or from an unambiguous name.
 
     Raises:
         InputError: no such field (with the nearest one), or several.
@@ -413,7 +415,7 @@ def locate(key: str) -> tuple[str, str]:
     matches = [k for k in known if k == key]
     if not matches and "." not in key:
         matches = [k for k in known if k.split(".")[1] == key]
-    if key in ("seed", "steps"):  # `--seed` and `--steps` mean the training's, here as everywhere
+    if key in ("seed", "steps"):  # `--seed` and `--steps` are those of training.
         matches = [f"training.{key}"]
     if not matches:
         raise InputError(_unknown(key))
@@ -426,7 +428,7 @@ def locate(key: str) -> tuple[str, str]:
 def _unknown(key: str) -> str:
     known = list(fields())
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-    if not near:  # compare the field's own name, for a key in the wrong section or without one
+    if not near:  # Compare the names alone: the section may be wrong or missing.
         names = {
             k.split(".")[1]: k
             for k in reversed(known)
@@ -441,7 +443,7 @@ def _unknown(key: str) -> str:
 
 
 def _parse(value: Any) -> Any:
-    """Text as TOML would read it: numbers, true/false, [lists]; everything else stays text."""
+    """Text read as TOML: numbers, true/false, [lists]; everything else stays text."""
     if isinstance(value, str):
         try:
             return tomllib.loads(f"x = {value}")["x"]
@@ -474,7 +476,7 @@ def preset_names() -> list[str]:
 
 
 def preset_summary(name: str) -> str:
-    """What a preset is for: the comment at the head of its file, on one line."""
+    """The purpose of a preset: the comment at the top of its file, on one line."""
     lines = resources.files("gridcode.presets").joinpath(f"{name}.toml").read_text().splitlines()
     head = list(itertools.takewhile(lambda line: line.startswith("#"), lines))
     return " ".join(line.lstrip("# ") for line in head)
@@ -484,7 +486,7 @@ def load_config(name: str | os.PathLike[str]) -> Config:
     """A preset by name, or a configuration from a TOML file.
 
     Raises:
-        InputError: no such preset or file, or a file that is no valid configuration.
+        InputError: no such preset or file, or not a valid configuration.
     """
     presets = preset_names()
     if str(name) in presets:

@@ -5,8 +5,8 @@ This module itself imports no Triton: the package must also load without it.
 
 import torch
 
-# With more units, one step's product of the rollout does not fit the registers of a program together
-# with the tile in flight. The compiled pair terms were not tested beyond.
+# With more units, one step's product of the rollout and the tile in flight do not fit the registers
+# of a program. The compiled pair terms were not tested beyond.
 MOST_UNITS = 512
 
 

@@ -1,10 +1,10 @@
-"""AdamW (Loshchilov & Hutter 2019) for many networks in one launch, each with its own rate, clipping and fate.
+"""AdamW (Loshchilov & Hutter 2019) for many networks in one launch, each with its own rate.
 
-    m = b1 m + (1 - b1) g,   v = b2 v + (1 - b2) g^2,   w = (1 - r d) w - r m / (1 - b1^t) / (sqrt(v
-    / (1 - b2^t)) + epsilon)
+    m = b1 m + (1 - b1) g,   v = b2 v + (1 - b2) g^2,
+    w = (1 - r d) w - r m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + epsilon)
 
-with g divided by the network's clipping factor first. PyTorch's fused AdamW takes one rate for all;
-one call for each of many small networks would cost more than the rest of their step.
+with g divided by the network's clipping factor first. PyTorch's fused AdamW takes one rate for all
+parameters, and one call for each of many small networks would cost more than the rest of the step.
 """
 
 import math
@@ -19,8 +19,7 @@ from torch import Tensor
 BLOCK = 1024
 
 
-# Why `no_type_check`: the tests' import hook wraps every function in a type checker, and Triton
-# needs the bare one.
+# `no_type_check`: the tests' import hook wraps functions in a type checker; Triton needs bare ones.
 @triton.jit(do_not_specialize=["size"])
 @no_type_check
 def _update(
@@ -78,7 +77,9 @@ def adamw_step(
     weight_decay: float,
     epsilon: float = 1e-8,
 ) -> None:
-    """One step of every network that has not failed, in place; all arrays float32 and contiguous, on one device.
+    """One step of every network that has not failed, in place.
+
+    All arrays are float32, contiguous and on one device.
 
     Args:
         weights: (network, weight).
@@ -88,7 +89,7 @@ def adamw_step(
         steps: (network,) steps taken before; raised by one.
         rates: (network,) learning rates.
         scales: (network,) the gradients are divided by these.
-        failed: (network,) 1 leaves a network exactly as it is, whatever its gradients.
+        failed: (network,) 1 leaves a network unchanged, whatever its gradients.
         betas: decay rates of the two moments.
         weight_decay: decoupled.
         epsilon: added to the root of the second moment.

@@ -1,4 +1,4 @@
-"""What capturing a CUDA graph needs around it."""
+"""Contexts needed to capture a CUDA graph."""
 
 import contextlib
 import functools
@@ -10,7 +10,7 @@ import torch
 
 @contextlib.contextmanager
 def rounded_products(kind: str) -> Iterator[None]:
-    """How cuBLAS rounds the operands of the products around the kernels."""
+    """Set how cuBLAS rounds the operands of products."""
     before = torch.backends.cuda.matmul.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = kind != "float32"
     try:
@@ -21,13 +21,13 @@ def rounded_products(kind: str) -> Iterator[None]:
 
 @functools.cache
 def side_stream(device: int) -> torch.cuda.Stream:
-    """One stream to capture on for each device: the libraries' workspaces stay with a stream for ever."""
+    """One stream to capture on for each device: a stream keeps its workspaces for ever."""
     return torch.cuda.Stream(device)
 
 
 @contextlib.contextmanager
 def no_collection() -> Iterator[None]:
-    """Collect garbage now and not in between."""
+    """Collect garbage first, and not inside the block."""
     was = gc.isenabled()
     gc.collect()
     gc.disable()

@@ -1,4 +1,4 @@
-"""Separation and invariance over all pairs of states, and their gradient, with nothing of the size of the pairs in memory.
+"""Separation and invariance over all pairs of states with their gradient, in linear memory.
 
 With A_ij = -2 w_sep E_ij / (sigma_g^2 n_far) for far pairs, E_ij = exp(-|g_i - g_j|^2 / 2
 sigma_g^2), and A_ij = 4 w_inv / n_near for near ones, the gradient of the weighted terms is (see
@@ -6,8 +6,8 @@ sigma_g^2), and A_ij = 4 w_inv / n_near for near ones, the gradient of the weigh
 
     dL/dg_i = (sum_j A_ij) g_i - sum_j A_ij g_j.
 
-As in FlashAttention (Dao, Fu, Ermon, Rudra & Re 2022), a program owns a tile of rows i and walks
-over tiles of columns j: one product gives the distances, the tile of A lives in registers, a second
+As in FlashAttention (Dao, Fu, Ermon, Rudra & Re 2022), a program owns a tile of rows i and loops
+over tiles of columns j: one product gives the distances, the tile of A stays in registers, a second
 product adds up A_ij g_j. A pass over the positions alone comes first, because A needs the numbers
 of pairs. Where few row tiles would leave multiprocessors idle, the columns are split among several
 programs, and torch adds their parts in a fixed order.
@@ -45,22 +45,21 @@ CHUNK = 64
 # More parts than this cost more to add up than they save.
 MOST_PARTS = 8
 
-# Where states are said to be that only fill up the last tile, in metres: columns at -NOWHERE and
-# rows at NOWHERE, far from each other too. Their squared length is infinite, so that they are
-# infinitely far from everything as states. No mask is needed.
+# Positions of states that only fill up the last tile, in metres: columns at -NOWHERE and rows at
+# NOWHERE, so that they are also far from each other. Their squared length is infinite, and so is
+# their distance to all states. No mask is needed.
 NOWHERE = tl.constexpr(1e18)
 
-# Why `no_type_check`: the tests' import hook wraps every function in a type checker, and Triton
-# needs the bare one. Why `do_not_specialize`: numbers of states change nothing in the code, so new
-# ones need no new compilation.
+# `no_type_check`: the tests' import hook wraps functions in a type checker; Triton needs bare ones.
+# `do_not_specialize`: another number of states needs no new compilation.
 
 
 @triton.jit
 @no_type_check
 def _rounded(a, products: tl.constexpr):
-    """Numbers as the products see them, in float32."""
+    """Numbers rounded as the products need them, in float32."""
     if products != "float32":
-        # Half of what will be dropped, then nothing of it: to nearest. NaN stays NaN.
+        # Add half of the dropped part, then drop it: rounds to nearest. NaN stays NaN.
         dropped: tl.constexpr = 65536 if products == "bf16" else 8192
         bits = (a.to(tl.int32, bitcast=True) + dropped // 2) & -dropped
         a = tl.where(a == a, bits.to(tl.float32, bitcast=True), a)
@@ -70,7 +69,7 @@ def _rounded(a, products: tl.constexpr):
 @triton.jit
 @no_type_check
 def _pieces(a, products: tl.constexpr):
-    """Rounded numbers as operands: three numbers whose sum they are, or one, three times."""
+    """Rounded numbers as operands: three summands, or one number three times."""
     first = a
     second = a
     third = a
@@ -112,7 +111,7 @@ def _product(
     products: tl.constexpr,
     interpreted: tl.constexpr,
 ):
-    """The same of operands in pieces, small products first; the three left out are beyond the digits of float32."""
+    """The same of operands in pieces; the three smallest products are below float32's digits."""
     if products == "float32":
         total = _dot(a_third, b, total, interpreted)
         total = _dot(a, b_third, total, interpreted)
@@ -138,10 +137,9 @@ def _load_pieces(source, size, products: tl.constexpr):
 @triton.jit
 @no_type_check
 def _near(x, y, other_x, other_y, reach):
-    """Which places of two lists are closer than the root of `reach`."""
-    # Differences, not |x|^2 + |y|^2 - 2xy: far from the origin that form loses the digits that
-    # decide here. The fused operation is asked for by name, so that both kernels round alike and
-    # agree on every pair.
+    """Which pairs of positions are closer than the root of `reach`."""
+    # Differences, not |x|^2 + |y|^2 - 2xy: far from the origin that form loses the decisive digits.
+    # The fused operation is explicit, so that both kernels round alike and agree on every pair.
     across = x[:, None] - other_x[None, :]
     along = y[:, None] - other_y[None, :]
     return tl.fma(along, along, across * across) < reach
@@ -165,7 +163,7 @@ def _prepare(
     width: tl.constexpr,
     products: tl.constexpr,
 ):
-    """A tile of rows: its near pairs in one part of the columns; the first part also brings its states into the form that `_pairs` reads."""
+    """Near pairs of a tile of rows in one part of the columns; part 0 also prepares its states."""
     tile = tl.program_id(0)
     part = tl.program_id(1)
     parts = tl.num_programs(1)
@@ -243,14 +241,14 @@ def _pairs(
     wants_gradient: tl.constexpr,
     interpreted: tl.constexpr,
 ):
-    """The sums over one tile of rows and one part of the columns, and `depth` units of the gradient."""
+    """Sums over a tile of rows and a part of the columns, and `depth` units of the gradient."""
     tile = tl.program_id(0)
     part = tl.program_id(1) // (padded // depth)
     first_unit = tl.program_id(1) % (padded // depth) * depth
     parts = tl.num_programs(1) // (padded // depth)
     network = tl.program_id(2).to(tl.int64)
-    # Numbers of pairs and offsets between networks and pieces are 64-bit; a network's own states
-    # are far from needing that.
+    # Numbers of pairs and offsets between networks and pieces are 64-bit; 32 bits suffice within a
+    # network.
     each = tl.num_programs(2).to(tl.int64) * stored
     near_count = tl.load(near + network)
     states = count.to(tl.int64)
@@ -306,7 +304,7 @@ def _pairs(
                 interpreted,
             )
         else:
-            # More units than a multiprocessor holds: chunk by chunk, and those of this program's
+            # More units than a multiprocessor holds: in chunks, and those of this program's
             # gradient once more.
             for k in range(0, padded, chunk):
                 a, a_second, a_third = _load_pieces(
@@ -347,7 +345,7 @@ def _pairs(
                 first, second, third, other, other_second, other_third, drawn, products, interpreted
             )
     if wants_gradient:
-        # Loaded again: kept from above, the states would take registers all along.
+        # Loaded again: kept from above, the states would occupy registers throughout.
         real = (rows < count)[:, None] & (unit < units - first_unit)[None, :]
         at = (network * count + rows[:, None]) * units + first_unit + unit[None, :]
         gradient = (
@@ -370,7 +368,7 @@ def _pairs(
 
 
 def _tiles(units: int) -> dict[str, int]:
-    """Units, units padded to a power of two, units of the gradient that a program adds up, and rows of a tile."""
+    """Units, padded units, units of the gradient in one program, and rows of a tile."""
     padded = max(triton.next_power_of_2(units), 16)
     return {"units": units, "padded": padded, "depth": min(padded, DEPTH), "height": HEIGHT}
 
@@ -392,8 +390,7 @@ class _FusedPairTerms(torch.autograd.Function):
         tiles = _tiles(units)
         row_tiles, column_tiles = triton.cdiv(count, HEIGHT), triton.cdiv(count, WIDTH)
         stored = row_tiles * HEIGHT
-        # The same for one network as for many, so that a network's numbers do not depend on its
-        # neighbours.
+        # The same for one network as for many: results do not depend on the other networks.
         parts = max(1, min(MOST_PARTS, PROGRAMS // row_tiles, column_tiles))
         pieces, kind = {
             "float32": (3, torch.bfloat16),
@@ -455,7 +452,7 @@ def fused_pair_terms(
     reduction: Reduction = "mean",
     products: Products = "float32",
 ) -> tuple[Float[Tensor, " network"], Float[Tensor, " network"], Float[Tensor, " network"]]:
-    """`separation` and `invariance` of each network's states, and their weighted sum, which alone carries a gradient.
+    """Separation, invariance and their weighted sum, which alone carries a gradient, by network.
 
     Equal to `gridcode.losses.pairwise.pair_terms` of each network. The gradient is computed in the
     forward pass. Deterministic, and without synchronisation between host and device, so that it can
@@ -476,7 +473,7 @@ def fused_pair_terms(
         (network,) weighted sum, separation and invariance.
 
     Raises:
-        InputError: a number of units or a kind of number that the kernel does not take, an unknown
+        InputError: a number of units or a dtype that the kernel does not support, an unknown
             reduction or unknown products.
     """
     reason = unsupported_reason(g.shape[-1], g.dtype)

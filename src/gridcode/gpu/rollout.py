@@ -1,4 +1,4 @@
-"""The recurrence g_t = Norm(ReLU(W(v_t) g_(t-1))) of many trajectories and networks in one kernel launch.
+"""The recurrence g_t = Norm(ReLU(W(v_t) g_(t-1))) of many networks in one kernel launch.
 
 One program follows one trajectory of one network through all its steps. Up to 128 units the state
 stays in registers, with more it goes through the memory of the result; the matrices of a batch (T
@@ -11,9 +11,8 @@ after which the gradient of all matrices is one batched product: every velocity 
 once by every trajectory, so the kernel writes dh and the step's input to row (velocity, trajectory)
 and dW[v] = dh[v]^T input[v].
 
-A product is computed from tiles of at most TILE elements of W, and each tile is asked for while the
-one before it is being used, across steps too: which matrix comes next is known in advance, only the
-state is not.
+A product is computed from tiles of at most TILE elements of W. Each tile is loaded while the one
+before it is used, also across steps: the next matrix is known in advance, only the state is not.
 """
 
 from typing import Any, no_type_check
@@ -36,9 +35,9 @@ TILE = 16384
 LINE = 32
 
 
-# Why `no_type_check`: the tests' import hook wraps every function in a type checker, and Triton
-# needs the bare one. Why loops over steps do not take `tl.range(num_stages=...)`: pipelining would
-# fetch a state before it is written.
+# `no_type_check`: the tests' import hook wraps functions in a type checker; Triton needs bare ones.
+# Loops over steps do not use `tl.range(num_stages=...)`: pipelining would fetch a state before it
+# is written.
 
 
 @triton.jit(do_not_specialize=["steps", "trajectories"])
@@ -77,10 +76,10 @@ def _forward(
     matrix = tl.load(orders) * (units * units)
     tile = tl.load(matrices + matrix + element, mask=inside & (columns < units), other=0.0)
     for t in range(steps):
-        # The last step asks for its own matrix once more; nobody uses it.
+        # The last step loads its own matrix once more, unused.
         following = tl.load(orders + tl.minimum(t + 1, steps - 1)) * (units * units)
         if width < padded:
-            # From here on every thread sees the state that all threads of the program have written.
+            # From here on every thread sees the state written by all threads of the program.
             tl.debug_barrier()
         h = tl.zeros((padded,), dtype=tl.float32)
         for first in range(0, padded, width):
@@ -96,7 +95,7 @@ def _forward(
                 part = tl.reshape(g, (width // line, 1, line))
             h += tl.sum(tl.sum(tile * part, axis=0), axis=1)
             tile = coming
-        # Written so that a NaN stays one.
+        # In this form a NaN stays NaN.
         g = tl.where(h < 0.0, 0.0, h)
         if norm:
             length = tl.sqrt(tl.sum(g * g, axis=0))
@@ -114,7 +113,7 @@ def _forward(
 def _to_currents(d, g, length, norm: tl.constexpr):
     """The gradient of a state as that of its input currents; zero where the unit is silent."""
     if norm:
-        # The norm passes only what is orthogonal to the state.
+        # Only the component orthogonal to the state passes the norm.
         d = (d - g * tl.sum(d * g, axis=0)) / length
     return tl.where(g <= 0.0, 0.0, d)
 
@@ -163,8 +162,7 @@ def _backward(
     )
     current = _to_currents(d, g, tl.load(lengths + (steps - 1) * trajectories), norm)
     for back in range(steps):
-        # What the step before this one needs; the first step has none and asks for its own once
-        # more, for nobody.
+        # Data of the step before this one; the first step loads its own once more, unused.
         earlier = tl.maximum(steps - 2 - back, 0)
         before = tl.load(orders + earlier)
         length = tl.load(lengths + earlier * trajectories)
@@ -176,8 +174,7 @@ def _backward(
         tl.store(d_currents + taken + columns, current, mask=real)
         tl.store(inputs + taken + columns, g, mask=real)
         if height < padded:
-            # From here on every thread sees the gradient that all threads of the program have
-            # written.
+            # From here on every thread sees the gradient written by all threads of the program.
             tl.debug_barrier()
         returned = tl.zeros((padded,), dtype=tl.float32)
         for first in range(0, padded, height):
@@ -203,7 +200,7 @@ def _backward(
 
 
 def _tiles(units: int) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
-    """Shapes of the tiles forward and backward, and what both are launched with."""
+    """Shapes of the tiles forward and backward, and launch options of both."""
     padded = max(triton.next_power_of_2(units), 16)
     side = min(padded, TILE // padded)
     warps = min(max(padded * side // 1024, 4), 16)
@@ -290,7 +287,7 @@ def fused_rollout(
     *,
     norm: bool = True,
 ) -> Float[Tensor, "network time trajectory units"]:
-    """The recurrence over one training batch of each network: `gridcode.models.recurrence.rollout`, for all of them at once.
+    """`gridcode.models.recurrence.rollout` of one training batch of each of several networks.
 
     g_t = Norm(ReLU(W[orders[b, t]] g_(t-1))); the gradient is that of the plain loop.
     Deterministic, and without synchronisation between host and device, so that it can be captured

@@ -1,4 +1,4 @@
-"""The uniform numbers of `gridcode.world.streams`, bit by bit, computed on the device from seed and batch.
+"""The uniform numbers of `gridcode.world.streams`, bit by bit, computed on the device.
 
 Philox4x32-10 (Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3",
 SC'11) turns a 128-bit counter and a 64-bit key into four 32-bit words: here key = seed and counter
@@ -17,8 +17,7 @@ from torch import Tensor
 # Blocks of four numbers that a program draws.
 BLOCKS = 256
 
-# Why `no_type_check`: the tests' import hook wraps every function in a type checker, and Triton
-# needs the bare one.
+# `no_type_check`: the tests' import hook wraps functions in a type checker; Triton needs bare ones.
 
 
 @triton.jit(do_not_specialize=["count", "first_block"])
@@ -28,7 +27,7 @@ def _draw(seeds, batches, uniforms, count, first_block, blocks: tl.constexpr):
     batch = tl.load(batches + network)
     block = tl.program_id(0) * blocks + tl.arange(0, blocks)
     nothing = tl.zeros((blocks,), dtype=tl.uint32)
-    # As 32-bit words: with 64-bit ones Triton would draw from the other generator, Philox4x64.
+    # 32-bit words: with 64-bit ones Triton would use another generator, Philox4x64.
     low = nothing + (batch & 0xFFFFFFFF).to(tl.uint32)
     high = nothing + ((batch >> 32) & 0xFFFFFFFF).to(tl.uint32)
     words = tl.philox(
@@ -36,7 +35,7 @@ def _draw(seeds, batches, uniforms, count, first_block, blocks: tl.constexpr):
     )
     uniforms += network * count
     for place in tl.static_range(4):
-        # 24 bits are what float32 holds: every number is a multiple of 2^-24 and below 1.
+        # float32 holds 24 bits: every number is a multiple of 2^-24 and below 1.
         number = (words[place] >> 8).to(tl.float32) * 5.9604644775390625e-08
         tl.store(uniforms + 4 * block + place, number, mask=4 * block + place < count)
 
@@ -48,7 +47,7 @@ def philox_uniform(
     *,
     first_block: int = 0,
 ) -> Float[Tensor, "network count"]:
-    """Uniform numbers in [0, 1), multiples of 2^-24: what `gridcode.world.streams.Stream(seed, batch)` gives.
+    """Uniform numbers in [0, 1), equal to those of `gridcode.world.streams.Stream(seed, batch)`.
 
     Args:
         seeds: (network,) seed of each network, int64.

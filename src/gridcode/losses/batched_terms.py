@@ -1,8 +1,8 @@
-"""The objective of several networks at once, each with its own weights and scales, in operations of fixed shape.
+"""The objective of several networks at once, each with its own weights and scales.
 
-Nothing here waits for the device or depends on values for its shapes, so a CUDA graph can hold it:
-steps too long for the isometry loss are masked instead of left out. Equal to
-`gridcode.losses.objective` for each network alone.
+Nothing here waits for the device and no shape depends on values, so a CUDA graph can hold it: steps
+too long for the isometry loss are masked, not left out. Equal to `gridcode.losses.objective` of
+each network alone.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ PairTermsOfNetworks = Callable[..., tuple[Tensor, Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class LossSettings:
-    """The numbers of a `LossConfig` that may differ between networks, each (network,), on the networks' device."""
+    """The numbers of a `LossConfig` that may differ between networks, each (network,)."""
 
     sigma_x: Float[Tensor, " network"]
     sigma_g: Float[Tensor, " network"]
@@ -73,7 +73,7 @@ def pair_terms_in_turn(
     invariance_weight: Float[Tensor, " network"],
     reduction: Reduction,
 ) -> tuple[Float[Tensor, " network"], Float[Tensor, " network"], Float[Tensor, " network"]]:
-    """`pair_terms` of one network after the other: what runs where the GPU's kernels do not."""
+    """`pair_terms` of one network after the other, used without the GPU's kernels."""
     settings = zip(
         *(s.tolist() for s in (sigma_x, sigma_g, separation_weight, invariance_weight)), strict=True
     )
@@ -97,7 +97,7 @@ def pair_terms_in_turn(
 
 
 class _Isometry(torch.autograd.Function):
-    """Weighted isometry terms of every network: form in use and early raw form, with the gradient in closed form.
+    """Weighted isometry terms of every network, with the gradient in closed form.
 
     With r = |dg| / |v| over n steps, d Var(r) / dr = 2 (r - mean) / (n - 1) and dr / d(dg) = dg /
     (|dg| |v|).
@@ -129,7 +129,7 @@ class _Isometry(torch.autograd.Function):
         factor = torch.where(enough, 2 * in_all / (n - 1).clamp_min(1), 0.0)
         ctx.save_for_backward(moved, factor[:, None, None] * off / (length * bounded))
         ctx.mark_non_differentiable(shown)
-        ctx.set_materialize_grads(False)  # nothing comes back to what is only shown
+        ctx.set_materialize_grads(False)  # `shown` gets no gradient.
         return raw * in_all, shown
 
     @staticmethod
@@ -155,10 +155,10 @@ def batched_isometry(
     """The weighted isometry terms, and the form in use by itself.
 
     Args:
-        states: as the networks give them, the starts included.
-        batch: what was walked, the networks on the leading axis.
-        config: what all networks share: the form.
-        settings: what each has for itself.
+        states: states of the networks, the starts included.
+        batch: their velocities and orders, the networks on the leading axis.
+        config: settings common to all networks: the form.
+        settings: those of each network.
         weight: weight of the form in use at this step (`isometry_weights`).
         early_raw_weight: weight of the early raw form at this step.
     """
@@ -191,12 +191,12 @@ def batched_objective(
     """All terms on the states of the networks' training batches.
 
     Args:
-        states: as the networks give them, the starts included.
-        batch: what was walked, the networks on the leading axis.
-        config: what all networks share: the reduction.
-        settings: what each has for itself.
+        states: states of the networks, the starts included.
+        batch: their positions, the networks on the leading axis.
+        config: settings common to all networks: the reduction.
+        settings: those of each network.
         pick: the states to compare, from `choose_states`; None compares all.
-        isometry: what `batched_isometry` gave, of these states or of populations of them.
+        isometry: the result of `batched_isometry`, of these states or of populations of them.
         pair_terms_of_networks: computes the pair terms.
     """
     g, x = states.flatten(1, 2), batch.positions.flatten(1, 2)

@@ -53,7 +53,7 @@ def isometry_weights(config: LossConfig, step: int) -> tuple[float, float]:
 
 
 class _Objective(torch.autograd.Function):
-    """All terms and, in the same pass, the gradient of their weighted sum in one buffer of the states' shape."""
+    """All terms and, in the same pass, the gradient of their weighted sum."""
 
     @staticmethod
     def forward(
@@ -84,7 +84,7 @@ class _Objective(torch.autograd.Function):
         scale = len(sizes) ** 0.5
         parts = states.split(sizes, dim=-1) if len(sizes) > 1 else (states,)
         steps = [_ShortSteps.of(part, batch, config.isometry_range_m, scale) for part in parts]
-        # What is reported is always the form in use, so that a curve does not jump where the early
+        # The form in use is reported at all steps, so that its curve does not jump where the early
         # form ends.
         isometry = _mean([s.term(config.isometry_form) for s in steps])
         total = (
@@ -112,11 +112,11 @@ class _Objective(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        # Used once: in place saves a pass over all states.
+        # It is used once: in place saves a pass over all states.
         gradient, ctx.gradient = ctx.gradient, None
         if gradient is None:
             raise RuntimeError(
-                "the gradient of this objective was asked for a second time; call objective(...) again"
+                "the gradient of this objective was used already; call objective(...) again"
             )
         (factor, *_) = gradients
         # On a GPU, looking at the factor would wait for the device.
@@ -131,10 +131,10 @@ def _mean(values: list[Tensor]) -> Tensor:
 
 @dataclass(frozen=True)
 class _ShortSteps:
-    """The steps that enter the isometry loss, about one in ten, gathered; the term and its gradient in closed form.
+    """The short steps of the isometry loss, about one in ten, gathered.
 
-    With r = |dg| / |v| over n steps, d Var(r) / dr = 2 (r - mean) / (n - 1) and dr / d(dg) = dg /
-    (|dg| |v|).
+    The term and its gradient are in closed form: with r = |dg| / |v| over n steps, d Var(r) / dr =
+    2 (r - mean) / (n - 1) and dr / d(dg) = dg / (|dg| |v|).
     """
 
     before: Int[Tensor, " step"]  # rows of the flattened states
@@ -198,11 +198,13 @@ def objective(
     pick: Int[Tensor, " state"] | None = None,
     populations: Sequence[int] = (),
 ) -> Terms:
-    """All terms on the states of a training batch; their gradient is computed at once, so it can be asked for only once.
+    """All terms on the states of a training batch.
+
+    The gradient is computed together with the terms, and can be used only once.
 
     Args:
-        states: as the network gives them, the start included.
-        batch: what was walked.
+        states: states of the network, the start included.
+        batch: their velocities, orders and positions.
         config: weights and scales.
         step: the optimiser step, for the isometry ramp.
         generator: draws the states to compare, where pairs are sampled.

@@ -1,4 +1,4 @@
-"""Separation and invariance over all pairs, fast: one pass of small blocks gives values and gradients.
+"""Separation and invariance over all pairs with their gradients, in one fast pass of blocks.
 
 With A_ij = -2 w_sep E_ij / (sigma_g^2 n_far) for far pairs, E_ij = exp(-|g_i - g_j|^2 / 2
 sigma_g^2), and A_ij = 4 w_inv / n_near for near ones, the gradient of the weighted terms is
@@ -25,14 +25,13 @@ from gridcode.world.streams import UniformSource, as_source
 
 # 400 x 400 float32 are 0.6 MB: block and operands stay in a second-level cache of 1 MB.
 BLOCK = 400
-# Columns added to the states in the products: a one and a half squared length, and zeros that keep
-# rows aligned.
+# Columns added to the states in the products: 1, half the squared length, and zeros for alignment.
 PADDING = 16
 
 
 @dataclass(frozen=True)
 class PairTerms:
-    """Value of the pair terms: `weighted` carries the gradient, the two terms by themselves do not."""
+    """Values of the pair terms; only `weighted` carries a gradient."""
 
     weighted: Float[Tensor, ""]
     separation: Float[Tensor, ""]
@@ -55,10 +54,10 @@ def _block_pairs(
 ) -> tuple[list[_BlockPair], int]:
     """Upper-triangle blocks, each with its near pairs, and the number of unordered near pairs.
 
-    A tree of places finds the near pairs: a mask over all pairs costs more than all the rest of a
-        sampled step's blocks.
+    A tree of positions finds the near pairs: a mask over all pairs would cost more than everything
+    else in the blocks of a sampled step.
     """
-    # The tree counts pairs at exactly the distance in, the loss does not.
+    # The tree includes pairs at exactly this distance, the loss does not.
     pairs = cKDTree(x.numpy()).query_pairs(np.nextafter(sigma_x, 0), output_type="ndarray")
     count = len(x)
     blocks = -(-count // block)
@@ -103,7 +102,7 @@ def pair_pass(
     block: int = BLOCK,
     wants_gradient: bool = True,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""], Float[Tensor, "state units"] | None]:
-    """Separation, invariance and the gradient of weights[0] * separation + weights[1] * invariance; arguments as in `pair_terms`."""
+    """Separation, invariance and the gradient of their weighted sum, as in `pair_terms`."""
     count, units = g.shape
     blocks, near_pairs = _block_pairs(x.cpu(), sigma_x, block)
     ordered_near = 2 * near_pairs
@@ -115,11 +114,11 @@ def pair_pass(
     far_weight = -2 * weights[0] * per_far / sigma_g**2
     near_weight = 4 * weights[1] * per_near
 
-    # In these units A is at most about 1, whichever of the two weights is zero or tiny.
+    # A is scaled by `unit` to stay O(1), also if one of the weights is zero or tiny.
     unit = far_weight if abs(far_weight) > 1e-6 * near_weight else near_weight or 1.0
     # One product of extended states gives the exponent -|g_i - g_j|^2 / 2 sigma_g^2 whole, and one
-    # with a column of ones gives sum_j A_ij beside sum_j A_ij g_j. A is kept in units of
-    # far_weight, so that no pass over the block scales it.
+    # with a column of ones gives sum_j A_ij beside sum_j A_ij g_j. With A in units of far_weight,
+    # no pass over the block scales it.
     width = units + PADDING
     half = (g * g).sum(dim=1) / (2 * sigma_g**2)
     right = g.new_zeros(count, width)
@@ -136,7 +135,7 @@ def pair_pass(
         e = store[: len(rows) * len(columns)].view(len(rows), len(columns))
         torch.mm(left[b.rows], columns.T, out=e)
         flat = e.view(-1)
-        times = 1 if b.diagonal else 2  # the block below the diagonal is this one, mirrored
+        times = 1 if b.diagonal else 2  # The block below the diagonal is its mirror image.
         if b.near is not None:
             near = b.near.to(g.device)
             invariance -= times * 2 * sigma_g**2 * flat.index_select(0, near).sum()
@@ -206,14 +205,14 @@ def pair_terms(
     reduction: Reduction = "mean",
     block: int = BLOCK,
 ) -> PairTerms:
-    """`separation` and `invariance` of `gridcode.losses.terms` with the gradient of their weighted sum, in one pass.
+    """Both pair terms of `gridcode.losses.terms`, and their weighted sum, in one pass.
 
     Args:
         g: states, any leading shape and any norm.
         x: their positions in metres, the same leading shape; no gradient flows to them.
         sigma_x: metres.
-        sigma_g: distance between states.
-        separation_weight: factor of the separation term in `weighted`.
+        sigma_g: scale of distances between states.
+        separation_weight: factor of the separation term in `weighted`, which has the gradient.
         invariance_weight: factor of the invariance term in `weighted`.
         reduction: `mean` over each set of ordered pairs, or `sum`.
         block: states compared at once; the result does not depend on it.
@@ -236,7 +235,7 @@ def pair_terms(
 def choose_states(
     count: int, *, of: int, generator: torch.Generator | UniformSource
 ) -> Int[Tensor, "*network state"]:
-    """Which states to compare: a random subset without replacement, in no particular order.
+    """Indices of the states to compare: a random subset without replacement, in any order.
 
     Args:
         count: size of the subset; all where there are fewer.
@@ -258,7 +257,9 @@ def sample_states(
     count: int,
     generator: torch.Generator | UniformSource,
 ) -> tuple[Float[Tensor, "state units"], Float[Tensor, "state 2"]]:
-    """A random subset of states with their positions: its pairs estimate the means over all pairs for a fraction of the cost.
+    """A random subset of states with their positions.
+
+    Its pairs estimate the means over all pairs at a fraction of the cost.
 
     Args:
         g: states, any leading shape.

@@ -1,4 +1,4 @@
-"""The four loss terms as pure functions, written as they are defined (paper, section 5.3).
+"""The four loss terms as pure functions, exactly as defined (paper, section 5.3).
 
 They compare all pairs and keep the whole matrix of distances: use them on small inputs and as the
 reference for `gridcode.losses.pairwise`, which training uses.
@@ -25,14 +25,15 @@ SMALLEST_SQUARE = 1e-12
 def flatten(
     g: Float[Tensor, "*states units"], x: Float[Tensor, "*places 2"]
 ) -> tuple[Float[Tensor, "state units"], Float[Tensor, "state 2"]]:
-    """States and positions with all leading axes made one.
+    """States and positions with all leading axes merged.
 
     Raises:
         InputError: their leading shapes differ, or positions are not pairs.
     """
     if g.shape[:-1] != x.shape[:-1] or x.shape[-1] != 2:
         raise InputError(
-            f"states {tuple(g.shape)} and positions {tuple(x.shape)} must be (..., units) and (..., 2) with equal leading axes"
+            f"states {tuple(g.shape)} and positions {tuple(x.shape)} must be (..., units) and "
+            "(..., 2) with equal leading axes"
         )
     return g.reshape(-1, g.shape[-1]), x.reshape(-1, 2)
 
@@ -40,9 +41,8 @@ def flatten(
 def near_pairs(
     x: Float[Tensor, "state 2"], y: Float[Tensor, "other 2"], sigma_x: float
 ) -> Bool[Tensor, "state other"]:
-    """Whether two places are closer than sigma_x; all quantities in metres."""
-    # Differences, not |x|^2 + |y|^2 - 2xy: far from the origin that form loses the digits that
-    # decide here.
+    """Whether two positions are closer than sigma_x; all quantities in metres."""
+    # Differences, not |x|^2 + |y|^2 - 2xy: far from the origin that form loses the decisive digits.
     across = x[:, None, 0] - y[None, :, 0]
     along = x[:, None, 1] - y[None, :, 1]
     return across.mul_(across).addcmul_(along, along) < sigma_x**2
@@ -77,7 +77,7 @@ def separation(
         g: states, any leading shape.
         x: their positions in metres, the same leading shape.
         sigma_x: metres.
-        sigma_g: distance between states at which the term is content.
+        sigma_g: scale of distances between states.
         reduction: over the ordered pairs: `mean`, or `sum`. With no such pair the term is 0.
 
     Raises:
@@ -97,7 +97,7 @@ def invariance(
     sigma_x: float,
     reduction: Reduction = "mean",
 ) -> Float[Tensor, ""]:
-    r"""The same place should have the same state, whatever the path to it.
+    r"""The same place should have the same state for every path to it.
 
     $$ \langle |g_i - g_j|^2 \rangle_{|x_i - x_j| < \sigma_x,\; i \ne j} $$
 
@@ -109,7 +109,9 @@ def invariance(
 
 
 def capacity(g: Float[Tensor, "*states units"]) -> Float[Tensor, ""]:
-    r"""The states should fill little of the sphere, leaving room for other places: $-|\langle g \rangle|^2$.
+    r"""The states should fill little of the sphere and leave room for other places.
+
+    $$ -|\langle g \rangle|^2 $$
 
     Args:
         g: states, any leading shape.
@@ -125,7 +127,7 @@ def conformal_isometry(
     sigma_x: float,
     form: IsometryForm = "raw",
 ) -> Float[Tensor, ""]:
-    r"""Short steps should change the state in proportion to their length, wherever and in whichever direction.
+    r"""Short steps should change the state in proportion to their length, in all directions.
 
     $$ \mathrm{Var}\left( |g_t - g_{t-1}| / |v_t| \right)_{0 < |v_t| < \sigma_x} $$
 
@@ -135,8 +137,8 @@ def conformal_isometry(
         v: the steps' velocities, metres per step.
         sigma_x: metres; longer steps are left out.
         form: `raw`, the (unbiased) variance, in units of 1 / m^2; `scale_free`, divided by the
-            squared mean, which the gradient takes for constant. Raw variances are huge at first and
-            drive units silent.
+            squared mean, which is constant in the gradient. Raw variances are huge at first and
+            silence units.
 
     Raises:
         InputError: shapes that do not match, or an unknown form.
@@ -146,7 +148,8 @@ def conformal_isometry(
     """
     if g_before.shape != g_after.shape:
         raise InputError(
-            f"states before {tuple(g_before.shape)} and after {tuple(g_after.shape)} differ in shape"
+            f"states before {tuple(g_before.shape)} and after {tuple(g_after.shape)} differ in "
+            "shape"
         )
     moved, v = flatten(g_after - g_before, v)
     speed = torch.linalg.vector_norm(v, dim=1)

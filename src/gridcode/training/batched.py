@@ -1,12 +1,13 @@
-"""Many networks, one program: the training step of E independent networks as one graph of operations on the GPU.
+"""Many networks, one program: the training step of E independent networks at once on the GPU.
 
-Every tensor has the network's axis in front. Each network has its own seed, batches, learning rate
-and loss weights, and comes out as it would alone. On a CUDA device the whole step, random numbers
-included, is captured once as a CUDA graph: between logged steps Python does nothing but launch it.
-On the CPU the same program runs operation by operation, but only the tests use it there: several
-networks are faster in turn (docs/performance.md).
+The first axis of every tensor is the network. Each network has its own seed, batches, learning rate
+and loss weights, and is trained as it would be alone. On a CUDA device the whole step, random
+numbers included, is captured once as a CUDA graph: between logged steps Python only launches it. On
+the CPU the same program runs operation by operation, for tests only: several networks are faster
+one after the other there (docs/performance.md).
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -42,27 +43,20 @@ VARIABLE = {
         *("isometry", "isometry_range_m", "isometry_ramp", "isometry_early_raw"),
     },
     "training": {
-        *(
-            "seed",
-            "learning_rate",
-            "joint_learning_rate",
-            "gradient_clip",
-            "hold_steps",
-            "warmup_steps",
-        ),
-        *("final_fraction", "plateau_factor", "plateau_patience"),
+        *("seed", "learning_rate", "joint_learning_rate", "gradient_clip", "hold_steps"),
+        *("warmup_steps", "final_fraction", "plateau_factor", "plateau_patience"),
     },
 }
-# Steps whose rates and weights are worked out and sent to the device at once.
+# Steps whose rates and weights are computed and sent to the device at once.
 TABLE_STEPS = 1024
-# Runs of the step before it is captured: libraries allocate and choose on the first ones.
+# Steps before the capture: libraries allocate memory and choose algorithms in the first ones.
 WARM_UP = 3
-# Names of the first rows of what a step shows.
+# Names of the first rows of the numbers of a step.
 TERMS = ("loss", "separation", "invariance", "capacity", "isometry")
 
 
 def shape_of(config: Config) -> str:
-    """What networks must have in common to train as one program, as text to compare."""
+    """The settings that networks of one program must share, as text to compare."""
     data = config.model_dump(mode="json", exclude={"evaluation"})
     return repr(
         {
@@ -110,13 +104,13 @@ class BatchedTrainer:
         graph: capture the step as a CUDA graph; needs a CUDA device and the kernels.
 
     Attributes:
-        pace: steps that `advance_to` is best asked for at once; None for as many as one likes.
+        pace: best number of steps in one call of `advance_to`; None for any number.
         step: optimiser steps done.
-        failures: what went wrong, by index of the network; its weights are as they were before that
-            step.
+        failures: error messages by index of the network, whose weights are as before that step.
 
     Raises:
-        InputError: configurations that differ in other settings, or a graph without what it needs.
+        InputError: configurations that differ in other settings, or a graph without device or
+            kernels.
     """
 
     pace: int | None = None
@@ -131,7 +125,8 @@ class BatchedTrainer:
     ) -> None:
         if len({shape_of(c) for c in configs}) != 1:
             raise InputError(
-                "networks trained together may differ only in seed, learning rate, loss weights and scales"
+                "networks trained together may differ only in seed, learning rate, "
+                "loss weights and scales"
             )
         self.device = torch.device(device)
         if graph and not (kernels and self.device.type == "cuda"):
@@ -157,10 +152,8 @@ class BatchedTrainer:
             TABLE_STEPS, 3, len(configs), dtype=torch.float64, device=self.device
         )
         self._rates = torch.zeros_like(self._rows[0])
-        self._table: tuple[int, list[float]] = (
-            -TABLE_STEPS,
-            [],
-        )  # its first step, and the plateaus' factors it was made with
+        # Its first step, and the plateaus' factors behind it.
+        self._table: tuple[int, list[float]] = (-TABLE_STEPS, [])
         self._settings = LossSettings.of(
             [c.loss for c in configs], dtype=self._dtype, device=self.device
         )
@@ -172,7 +165,7 @@ class BatchedTrainer:
         self._seeds = torch.tensor(
             [c.training.seed for c in configs], dtype=torch.int64, device=self.device
         )
-        # What the captured step counts for itself.
+        # Counters of the captured step.
         self._row = torch.zeros((), dtype=torch.int64, device=self.device)
         self._batch = torch.zeros(len(configs), dtype=torch.int64, device=self.device)
         self._zero_states = torch.zeros(len(configs), dtype=torch.int64, device=self.device)
@@ -181,9 +174,8 @@ class BatchedTrainer:
         self._loss_sum = torch.zeros(len(configs), dtype=torch.float64, device=self.device)
         self._shown = torch.zeros(7, len(configs), dtype=torch.float64, device=self.device)
         self._plateaus = [Plateau() for _ in configs]
-        self._last: tuple[list[Tensor], Batch] | None = (
-            None  # states of each population and batch of the newest step
-        )
+        # States of each population, and batch, of the newest step.
+        self._last: tuple[list[Tensor], Batch] | None = None
 
     def _column(self, values: list[float]) -> Tensor:
         return torch.tensor(values, dtype=self._dtype, device=self.device)
@@ -192,25 +184,22 @@ class BatchedTrainer:
 
     @property
     def _separate(self) -> bool:
-        """Whether the next step belongs to the first stage, in which each population is trained by itself."""
+        """Whether the next step is in the first stage, which trains each population by itself."""
         return self.step < self.configs[0].training.separate_steps
 
     def _in_order(self, by_stack: Sequence[Tensor]) -> list[Tensor]:
-        """Something of every row of every stack as one tensor for each population, (network, ...), in the populations' order."""
+        """Values of every row of every stack as a tensor (network, ...) for each population."""
         found: dict[int, Tensor] = {}
         for stack, values in zip(self._stacks, by_stack, strict=True):
             found |= dict(zip(stack.which, stack.by_network(values).unbind(dim=1), strict=True))
-        return [found[place] for place in range(len(found))]
+        return [found[index] for index in range(len(found))]
 
     def _choose(self, states: Tensor, stream: Any) -> Tensor | None:
         loss = self.configs[0].loss
-        return (
-            choose_states(
-                loss.sampled_states, of=states.shape[1] * states.shape[2], generator=stream
-            )
-            if loss.pairs == "sampled"
-            else None
-        )
+        if loss.pairs == "all":
+            return None
+        count = states.shape[1] * states.shape[2]
+        return choose_states(loss.sampled_states, of=count, generator=stream)
 
     def _isometry(
         self, stack: PopulationStack | None, states: Tensor, batch: Batch
@@ -235,11 +224,9 @@ class BatchedTrainer:
         config = self.configs[0]
         pairs: Any = pair_terms_in_turn
         if self._kernels:
-            from functools import partial
-
             from gridcode.gpu.pairs import fused_pair_terms
 
-            pairs = partial(fused_pair_terms, products=config.training.products)
+            pairs = functools.partial(fused_pair_terms, products=config.training.products)
         settings = self._settings
         if stack:
             settings, pick = settings.map(stack.each), None if pick is None else stack.each(pick)
@@ -256,7 +243,7 @@ class BatchedTrainer:
     def _terms_of_each(
         self, by_stack: Sequence[Tensor], batch: Batch, pick: Tensor | None
     ) -> list[BatchedTerms]:
-        """The objective of every population by itself, one record for each place among a network's populations."""
+        """The objective of every population by itself, in the order of a network's populations."""
         found = []
         for stack, states in zip(self._stacks, by_stack, strict=True):
             own = stack.batch(batch)
@@ -275,7 +262,7 @@ class BatchedTrainer:
     def _terms_of_whole(
         self, by_stack: Sequence[Tensor], batch: Batch, pick: Tensor | None
     ) -> BatchedTerms:
-        """The objective of all units together; isometry of the whole or, as configured, the mean over populations."""
+        """The objective of all units; isometry of all or, as configured, the populations' mean."""
         states = join(self._in_order(by_stack))
         if self.configs[0].loss.isometry_of == "whole" or len(self.configs[0].model.sizes) == 1:
             isometry = self._isometry(None, states, batch)
@@ -292,7 +279,7 @@ class BatchedTrainer:
         return self._objective(None, states, batch, pick, isometry)
 
     def _one_step(self) -> None:
-        """The program: reads and writes only tensors that stay where they are."""
+        """The program: it reads and writes only tensors at fixed addresses."""
         config = self.configs[0]
         steps, trajectories = config.world.stage(joint=not self._separate)
         self._rates.copy_(self._rows.index_select(0, self._row.view(1)).squeeze(0))
@@ -371,7 +358,7 @@ class BatchedTrainer:
     # -- many steps ------------------------------
 
     def advance_to(self, step: int) -> None:
-        """Train up to a step (counted from the beginning); the device is waited for only at the end."""
+        """Train up to a step (counted from the beginning); waits for the device only at the end."""
         while self.step < step:
             self._fill_table()
             stop = min(step, self._table[0] + TABLE_STEPS)
@@ -379,13 +366,11 @@ class BatchedTrainer:
             if self._separate:
                 stop = min(stop, border)
             elif self.step == border:
-                self._graph = None  # another stage is another program
-            plateau = self.configs[0].training.schedule == "plateau"
+                self._graph = None  # Another stage is another program.
+            training = self.configs[0].training
+            plateau = training.schedule == "plateau"
             if plateau:
-                stop = min(
-                    stop,
-                    self.step + self.configs[0].training.plateau_interval - self._plateaus[0].seen,
-                )
+                stop = min(stop, self.step + training.plateau_interval - self._plateaus[0].seen)
             began = self.step
             while self.step < stop:
                 self._launch()
@@ -393,9 +378,8 @@ class BatchedTrainer:
             if plateau:
                 self._observe(stop - began)
             if self.step == border:
-                self._plateaus = [
-                    Plateau() for _ in self.configs
-                ]  # the second stage minimises something else
+                # The second stage minimises something else.
+                self._plateaus = [Plateau() for _ in self.configs]
         self._collect_failures()
 
     def _launch(self) -> None:
@@ -416,15 +400,15 @@ class BatchedTrainer:
         side = side_stream(torch.cuda.current_device())
         side.wait_stream(here)
         graph = torch.cuda.CUDAGraph()
-        # A graph that is collected while another is captured would end the capture.
+        # A graph that is deleted while another is captured would end the capture.
         with no_collection(), torch.cuda.stream(side):
             for _ in range(WARM_UP):
                 self._one_step()
             with torch.cuda.graph(graph, stream=side):
                 self._one_step()
         here.wait_stream(side)
-        # The warm-up took real steps: put everything back. Optimiser tensors that it made go back
-        # to zero.
+        # The warm-up took real steps: restore all tensors. Those that the optimiser has made since
+        # go back to zero.
         with torch.no_grad():
             for tensor, before in zip(kept, saved, strict=True):
                 tensor.copy_(before)
@@ -433,7 +417,7 @@ class BatchedTrainer:
         self._graph = graph
 
     def _everything(self) -> list[Tensor]:
-        """All tensors that a step changes; the optimiser's own last, for they may come to be in the first step."""
+        """All tensors that a step changes; those that the optimiser may make later come last."""
         counters = [
             self._rates,
             self._row,
@@ -451,12 +435,12 @@ class BatchedTrainer:
         ]
 
     def _fill_table(self) -> None:
-        """Rates and isometry weights of the coming steps; worked out anew where a plateau has lowered its rate."""
+        """Rates and isometry weights of the next steps, new where a plateau has lowered its rate."""
         factors = [p.factor for p in self._plateaus]
         if self._table[0] <= self.step < self._table[0] + TABLE_STEPS and self._table[1] == factors:
             return
         steps = range(self.step, self.step + TABLE_STEPS)
-        made: dict[str, Tensor] = {}  # networks that differ in their seed share theirs
+        made: dict[str, Tensor] = {}  # Networks that differ in their seed only share theirs.
         columns = []
         for c, plateau in zip(self.configs, self._plateaus, strict=True):
             key = f"{c.training.model_copy(update={'seed': 0})!r} {c.loss!r} {plateau.factor}"
@@ -489,10 +473,10 @@ class BatchedTrainer:
                 terms = dict(zip(TERMS, self._shown[: len(TERMS), e].tolist(), strict=True))
                 self.failures[e] = not_finite(terms, batch // accumulation)
 
-    # -- what came out ------------------------------
+    # -- results ------------------------------
 
     def rows(self) -> list[dict[str, Any]]:
-        """The last step in numbers, a line of metrics for each network."""
+        """The numbers of the last step, a line of metrics for each network."""
         names = (*TERMS, "gradient_norm")
         shown = self._shown.T.tolist()
         rates, zero = self._rates[0].tolist(), self._zero_states.tolist()
@@ -512,7 +496,7 @@ class BatchedTrainer:
 
     @torch.no_grad()
     def _compared(self) -> list[dict[str, float]]:
-        """For each network what `Trainer.compared` tells."""
+        """The result of `Trainer.compared` for each network."""
         if len(self.configs[0].model.sizes) == 1 or self._last is None:
             return [{} for _ in self.configs]
         by_stack, batch = self._last
@@ -543,10 +527,10 @@ class BatchedTrainer:
         for e, config in enumerate(self.configs):
             weights: dict[str, Tensor] = {}
             optimiser: dict[str, Tensor] = {}
-            for place, own, moments in sorted(
+            for index, own, moments in sorted(
                 (part for s in self._stacks for part in s.snapshot(e)), key=lambda part: part[0]
             ):
-                prefix = population_prefix(config.model, place)
+                prefix = population_prefix(config.model, index)
                 weights |= {prefix + name: value for name, value in own.items()}
                 optimiser |= {prefix + name: value for name, value in moments.items()}
             found.append(
@@ -557,7 +541,7 @@ class BatchedTrainer:
         return found
 
     def restore(self, snapshots: Sequence[Snapshot]) -> None:
-        """Go on from one snapshot for each network, all taken at one step.
+        """Continue from one snapshot for each network, all of one step.
 
         Raises:
             InputError: snapshots of different steps.
@@ -567,8 +551,8 @@ class BatchedTrainer:
             raise InputError("networks that train together must be at the same step")
         for e, snapshot in enumerate(snapshots):
             for stack in self._stacks:
-                for place in stack.which:
-                    prefix = population_prefix(self.configs[0].model, place)
+                for index in stack.which:
+                    prefix = population_prefix(self.configs[0].model, index)
                     own = [
                         {
                             name.removeprefix(prefix): value
@@ -577,7 +561,7 @@ class BatchedTrainer:
                         }
                         for part in (snapshot.weights, snapshot.optimiser)
                     ]
-                    stack.restore(e, place, *own)
+                    stack.restore(e, index, *own)
         self._plateaus = [Plateau(**vars(s.plateau)) for s in snapshots]
         self._zero_states.copy_(torch.tensor([s.zero_states for s in snapshots]))
         for tensor in (self._failed, self._failed_at, self._loss_sum):

@@ -1,9 +1,9 @@
-"""Many networks: as one program on a GPU, side by side in processes on a CPU. Each leaves an ordinary run folder.
+"""Many networks: one program on a GPU, processes side by side on a CPU; a run folder for each.
 
-On a CPU every network is an ordinary `gridcode train` in a process of its own, one thread each, as
-many at a time as there are cores: their matrices would push each other out of the cache in one
-program (docs/performance.md). They end with the command, by Ctrl-C or SIGTERM; a command killed
-outright (SIGKILL) leaves them to go on to their end.
+On a CPU every network is an ordinary `gridcode train` process with one thread, as many at a time as
+there are cores: in one program their matrices would push each other out of the cache
+(docs/performance.md). The processes end with the command, by Ctrl-C or SIGTERM; they continue to
+the end if the command itself is killed by SIGKILL.
 """
 
 import itertools
@@ -27,18 +27,18 @@ from gridcode.training.loop import Progress, train_run, train_together
 from gridcode.training.trainer_choice import choose_device, kernels_unsupported_reason
 
 POLL_S = 0.5
-# Bytes that file systems allow in a name.
+# Bytes that file systems allow in a file name.
 LONGEST_NAME = 255
 
 
 @dataclass(frozen=True)
 class ManyProgress:
-    """What a progress display is told now and then.
+    """Progress of many trainings, for a display.
 
     Attributes:
         done: optimiser steps done, all networks together.
         total: optimiser steps in all.
-        finished: networks trained to their end.
+        finished: networks trained to the end.
         networks: how many there are.
     """
 
@@ -55,10 +55,10 @@ def variants(
     seeds: Sequence[int],
     vary: Mapping[str, Sequence[Any]] | None = None,
 ) -> dict[str, Config]:
-    """Configurations of many networks by the name of their run: every seed with every combination of values.
+    """Configurations by the name of their run: every seed with every combination of values.
 
     Args:
-        config: what they share.
+        config: the common settings.
         name: beginning of each name.
         seeds: their seeds.
         vary: values by setting, such as {"loss.sigma_g": [0.3, 0.4]}; text is read as on the
@@ -75,48 +75,45 @@ def variants(
         if isinstance(values, str | int | float):
             raise InputError(f"{key} is varied over a list of values, not '{values}'")
         if key == "training.seed" or key.startswith("evaluation."):
-            raise InputError(
-                f"{key} cannot be varied: "
-                + (
-                    "give the seeds"
-                    if key == "training.seed"
-                    else "it does not change the training"
-                )
-            )
+            is_seed = key == "training.seed"
+            why = "give the seeds" if is_seed else "it does not change the training"
+            raise InputError(f"{key} cannot be varied: {why}")
         if key in values_of:
             raise InputError(f"{key} is varied twice; list all its values once")
         values_of[key] = list(values)
     if not seeds or not all(values_of.values()):
         raise InputError(
-            "no networks to train: give at least one seed, and at least one value of every varied setting"
+            "no networks to train: give at least one seed, and at least one value of every varied "
+            "setting"
         )
     found: dict[str, Config] = {}
     for combination in itertools.product(*values_of.values()):
         changes = dict(zip(values_of, combination, strict=True))
         label = "".join(f"-{key.split('.')[1]}{value}" for key, value in changes.items())
         for seed in seeds:
-            # Names that no shell and no file system minds.
+            # Safe for shells and file systems.
             run = re.sub(r"[^\w.+=-]+", "_", f"{name}{label}-seed{seed}")
             one = config.override({**changes, "training.seed": seed})
             if run in found or one in found.values():
-                raise InputError(f"the network {run} is asked for twice")
+                raise InputError(f"the network {run} is listed twice")
             found[run] = one
     return found
 
 
 def open_runs(configs: Mapping[str, Config], out: str | os.PathLike[str]) -> list[Run]:
-    """The runs of many networks in one folder, new or to be gone on with.
+    """The runs of many networks in one folder, new or resumed.
 
     Raises:
-        InputError: a folder is there already that holds something else, a device is not there, or a
-            name is too long; nothing is created then.
+        InputError: a folder exists and holds something else, a device is not there, or a name is
+            too long; nothing is created then.
     """
     out = Path(out)
     for name, config in configs.items():
         choose_device(config.training.device)
         if len(os.fsencode(name)) > LONGEST_NAME:
             raise InputError(
-                f"the name of the run '{name[:40]}...' is too long for a folder; vary fewer settings at once"
+                f"the name of the run '{name[:40]}...' is too long for a folder; "
+                "vary fewer settings at once"
             )
     there = {name: Run(out / name) for name in configs if (out / name / "config.toml").exists()}
     for name, run in there.items():
@@ -129,7 +126,8 @@ def open_runs(configs: Mapping[str, Config], out: str | os.PathLike[str]) -> lis
                 if ours[section][key] != theirs[section][key]
             ]
             raise InputError(
-                f"'{run.folder}' exists already, with other settings ({', '.join(other)}); choose another --out"
+                f"'{run.folder}' exists already, with other settings ({', '.join(other)}); "
+                "choose another --out"
             )
     return [there.get(name) or Run.create(out / name, config) for name, config in configs.items()]
 
@@ -141,7 +139,7 @@ def train_many(
     at_once: int | None = None,
     progress: Callable[[ManyProgress], None] | None = None,
 ) -> None:
-    """Train runs to their end; those that are finished already are left alone.
+    """Train runs to the end; finished ones are left alone.
 
     Args:
         runs: any runs. On a GPU those whose configurations have the same `shape_of` train as one
@@ -153,7 +151,7 @@ def train_many(
     Raises:
         InputError: a device that is not there, or fewer than one at a time.
         TrainingError: some runs failed (a loss that is not finite, a run that another process
-            trains, ...), each is named; all others are trained to their end first.
+            trains, ...), each is named; all others are trained to the end first.
     """
     for argument, value in (("jobs", jobs), ("at_once", at_once)):
         if value is not None and value < 1:
@@ -169,7 +167,7 @@ def train_many(
         if on_cpu
         else _one_program(todo, at_once or len(todo), watch)
     )
-    watch.tell()
+    watch.notify()
     if failed:
         raise TrainingError(f"{len(failed)} of {len(runs)} networks failed: " + "; ".join(failed))
 
@@ -188,10 +186,10 @@ class _Watch:
         self._steps[run.folder] = max(step, self._steps[run.folder])
 
     def settle(self, run: Run) -> None:
-        """Count what is on disk: a network that failed among others is not where they are."""
+        """Take the step on disk: a network that failed is not at the step of the others."""
         self._steps[run.folder] = int(run.manifest.get("step", 0))
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         if self._progress:
             finished = sum(
                 self._steps[run.folder] >= run.config.training.steps for run in self._runs
@@ -210,18 +208,12 @@ def _side_by_side(runs: Sequence[Run], jobs: int, watch: _Watch) -> list[str]:
         while waiting or running:
             while waiting and len(running) < jobs:
                 run = waiting.pop(0)
-                # An absolute path is not taken for a preset or an option; -P keeps the user's
-                # folder out of the imports.
-                command = [
-                    sys.executable,
-                    "-P",
-                    "-m",
-                    "gridcode",
-                    "train",
-                    str(run.folder.absolute()),
-                    "--quiet",
-                ]
-                errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as its process; a pipe could fill up
+                # An absolute path is never a preset or an option; -P keeps the user's folder out of
+                # the imports.
+                command = [sys.executable, "-P", "-m", "gridcode", "train", "--quiet"]
+                command.append(str(run.folder.absolute()))
+                # A pipe could fill up; the file stays open as long as its process.
+                errors = tempfile.TemporaryFile()  # noqa: SIM115
                 process = subprocess.Popen(
                     command,
                     env=environment,
@@ -236,18 +228,17 @@ def _side_by_side(runs: Sequence[Run], jobs: int, watch: _Watch) -> list[str]:
                 if process.poll() is None:
                     continue
                 running.remove((run, process, errors))
-                told = [line.removeprefix("gridcode: ") for line in _all_of(errors)]
+                lines = [line.removeprefix("gridcode: ") for line in _all_of(errors)]
                 if process.returncode:
-                    failed.append(
-                        f"{run.folder.name}: {told[-1] if told else f'exit code {process.returncode}'}"
-                    )
+                    why = lines[-1] if lines else f"exit code {process.returncode}"
+                    failed.append(f"{run.folder.name}: {why}")
                 else:
                     watch.note(run, run.config.training.steps)
-                    for line in told:
+                    for line in lines:
                         warnings.warn(f"{run.folder.name}: {line}", stacklevel=2)
-            watch.tell()
+            watch.notify()
     finally:
-        # Interrupted: the trainings go with us; each resumes from its last checkpoint.
+        # If interrupted, stop the trainings too; each can be resumed from its last checkpoint.
         for _, process, _ in running:
             process.terminate()
         for _, process, errors in running:
@@ -264,7 +255,7 @@ def _all_of(errors: Any) -> list[str]:
 
 
 def _last_logged(run: Run) -> int:
-    """The step of the newest line of metrics, read from the file's end."""
+    """The step of the newest line of metrics, from the end of the file."""
     try:
         with open(run.metrics_path, "rb") as file:
             file.seek(max(0, run.metrics_path.stat().st_size - 4096))
@@ -282,10 +273,9 @@ def _one_program(runs: Sequence[Run], at_once: int, watch: _Watch) -> list[str]:
     groups: dict[tuple[Any, ...], list[Run]] = {}
     for run in runs:
         config = run.config
-        # Networks that a kill left at different steps train in programs of their own, and so do
-        # shapes without kernels.
-        found = run.checkpoints()
-        steps = tuple(checkpoint_step(path) for path in found)
+        # Networks left at different steps train in separate programs, and so do networks that the
+        # kernels do not support.
+        steps = [checkpoint_step(path) for path in run.checkpoints()]
         alone = run.folder if kernels_unsupported_reason(config) else None
         groups.setdefault((shape_of(config), max(steps, default=0), alone), []).append(run)
     failed = []
@@ -296,7 +286,7 @@ def _one_program(runs: Sequence[Run], at_once: int, watch: _Watch) -> list[str]:
             def show(p: Progress, part: Sequence[Run] = part) -> None:
                 for run in part:
                     watch.note(run, p.step)
-                watch.tell()
+                watch.notify()
 
             try:
                 if len(part) > 1:

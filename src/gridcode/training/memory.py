@@ -1,4 +1,4 @@
-"""Memory: keeping it between steps, and what to say when there is too little."""
+"""Memory: keeping it between steps, and advice when there is too little."""
 
 import ctypes
 import platform
@@ -13,12 +13,11 @@ _NEVER_TRIM, _LARGEST_MMAP_THRESHOLD = 2**31 - 1, 2**25
 
 
 def keep_freed_memory() -> bool:
-    """Tell the C library not to hand freed memory back to the system; whether it took the advice.
+    """Make the C library keep freed memory; returns whether it does (only glibc can).
 
-    Every step allocates and frees the same few megabytes. Returned to the system, they come back as
-    thousands of page
-    faults a step: 10 of 70 CPU-ms at 128 units. The process keeps what it used at its peak. Only
-    glibc has this knob; elsewhere nothing happens.
+    Every step allocates and frees the same few megabytes. Returned to the system, they would cost
+    thousands of page faults a step: 10 of 70 CPU-ms at 128 units. The process keeps the memory of
+    its peak.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
@@ -29,24 +28,23 @@ def keep_freed_memory() -> bool:
 
 
 def out_of_memory(error: BaseException | None) -> bool:
-    """Whether an error, or one that it came of, means that memory ran out; most libraries only say so in words."""
+    """Whether an error, or one of its causes, means that memory ran out."""
     while error is not None:
-        told = str(error).lower()
+        if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+            return True
+        # Most libraries only have a message.
         words = ("not enough memory", "can't allocate memory", "out of memory", "alloc_failed")
-        if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
-            w in told for w in words
-        ):
+        if any(word in str(error).lower() for word in words):
             return True
         error = error.__context__
     return False
 
 
 def step_bytes(config: Config) -> dict[str, int]:
-    """About how much a training step holds at once for one network, by the setting that governs it.
+    """Approximate memory of a training step of one network, by the setting that determines it.
 
-    The MLP's last layer (weights, gradient, two moments), the matrices with their gradient, the
-    states with what the backward pass keeps of them, and the block or subset of pairs; measured
-    peaks are in docs/performance.md.
+    The MLP's last layer (weights, gradient, two moments), the matrices with their gradient, and the
+    states with their copies for the backward pass; measured peaks are in docs/performance.md.
     """
     size = 8 if config.training.precision == "float64" else 4
     square = sum(n**2 for n in config.model.sizes)
@@ -61,7 +59,7 @@ def step_bytes(config: Config) -> dict[str, int]:
 
 
 def what_to_lower(config: Config, networks: int) -> str:
-    """The setting that takes most memory, in words for the user."""
+    """Advice to lower the setting that takes most memory."""
     needs = step_bytes(config)
     setting = max(needs, key=lambda name: needs[name])
     section, field = setting.split(".")

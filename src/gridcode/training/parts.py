@@ -73,7 +73,7 @@ class Batches(Protocol):
 
         Args:
             step: optimiser steps done before.
-            generator: its random numbers; `generator.uniform(3, 2)` gives a (3, 2) tensor in [0, 1).
+            generator: random numbers; `generator.uniform(3, 2)` gives a (3, 2) tensor in [0, 1).
         """
 
 
@@ -198,8 +198,8 @@ def checked_batch(batch: Batch) -> Batch:
     trajectories, steps = batch.orders.shape
     if batch.positions.shape != (steps + 1, trajectories, 2) or batch.velocities.shape[1:] != (2,):
         raise InputError(
-            f"a batch of {trajectories} trajectories of {steps} steps needs velocities (velocity, 2) "
-            f"and positions {(steps + 1, trajectories, 2)}, not {tuple(batch.velocities.shape)} and "
-            f"{tuple(batch.positions.shape)}"
+            f"a batch of {trajectories} trajectories of {steps} steps needs velocities "
+            f"(velocity, 2) and positions {(steps + 1, trajectories, 2)}, "
+            f"not {tuple(batch.velocities.shape)} and {tuple(batch.positions.shape)}"
         )
     return batch

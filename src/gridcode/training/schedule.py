@@ -1,4 +1,4 @@
-"""The course of the learning rate."""
+"""The schedule of the learning rate."""
 
 import math
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ def warmup(training: TrainingConfig, step: int) -> float:
 
 
 def cosine(training: TrainingConfig, step: int, steps: int) -> float:
-    """Factor of the cosine from 1 at the start of a stage of `steps` to `final_fraction` at its end."""
+    """Factor of the cosine schedule at a step of a stage, 1 to `final_fraction`."""
     done = min(1.0, step / steps)
     return training.final_fraction + (1 - training.final_fraction) * 0.5 * (
         1 + math.cos(math.pi * done)
@@ -20,21 +20,20 @@ def cosine(training: TrainingConfig, step: int, steps: int) -> float:
 
 
 def inverse(training: TrainingConfig, step: int) -> float:
-    """Factor of the inverse-time decay at a step of a stage: 1 up to `hold_steps`, then `hold_steps` / step."""
+    """Factor of the inverse-time decay: 1 up to `hold_steps`, then `hold_steps` / step."""
     return min(1.0, training.hold_steps / max(step, 1))
 
 
 @dataclass
 class Plateau:
-    """Lowers the rate when the loss has stopped falling: PyTorch's ReduceLROnPlateau, fed with means over intervals.
+    """Lowers the rate when the loss has stopped falling, as PyTorch's ReduceLROnPlateau.
 
     The loss of a single batch is noisy, so one observation is the mean of `plateau_interval` steps.
-    A better loss is one that is lower by a ten-thousandth of itself (PyTorch's relative threshold,
-    written so that it also fits negative losses, for which PyTorch's own form accepts a slightly
-    higher loss as better).
+    A loss is better if it is lower by a ten-thousandth of the best one's size (PyTorch's relative
+    threshold; for negative losses PyTorch's form accepts a slightly higher loss as better).
 
     Attributes:
-        factor: what the rate has come down to, relative to the peak.
+        factor: present rate over the peak.
         best: best mean loss so far.
         bad: observations since.
         total: sum of losses in the current interval.
@@ -48,7 +47,7 @@ class Plateau:
     seen: int = 0
 
     def observe(self, training: TrainingConfig, loss: float, steps: int = 1) -> None:
-        """Take in the loss of one step, or the sum of the losses of several that do not cross the end of an interval."""
+        """Add the loss of a step, or the sum over several steps of one interval."""
         self.total += loss
         self.seen += steps
         if self.seen < training.plateau_interval:
@@ -65,7 +64,7 @@ class Plateau:
 
 
 def learning_rate(training: TrainingConfig, step: int, plateau: Plateau) -> float:
-    """Learning rate of a step, counted from 0; with two stages, warm-up and schedule start again at the second."""
+    """Learning rate of a step, counted from 0; each stage has its own warm-up and schedule."""
     first = training.separate_steps
     peak, steps = training.learning_rate, first or training.steps
     if first and step >= first:

@@ -1,4 +1,4 @@
-"""Populations of one size of several networks, stacked: their weights, matrices, states and AdamW in operations over all of them."""
+"""Populations of one size of several networks, stacked: operations over all of them at once."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +17,7 @@ from gridcode.world.permutations import Batch
 
 
 class _Linear(torch.autograd.Function):
-    """x W^T + b of every network; autograd's own would make the weights' gradient transposed and copy it."""
+    """x W^T + b of every network, without autograd's copy of the weights' transposed gradient."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -37,12 +37,12 @@ class _Linear(torch.autograd.Function):
 
 
 class PopulationStack:
-    """The populations of one size of every network: rows of the stack go through networks, and within each through its populations.
+    """The populations of one size of every network; rows are ordered by network, then population.
 
     Args:
         members: the populations as freshly initialised networks, network by network.
-        which: the place of each of a network's stacked populations among all of its populations.
-        config: what all networks share.
+        which: the indices of a network's stacked populations among all of its populations.
+        config: the settings common to all networks.
         device: where to compute.
         kernels: use the Triton kernels.
 
@@ -65,17 +65,17 @@ class PopulationStack:
         transition = members[0].transition
         assert isinstance(transition, VelocityTransition)
         self._layers, self._units = transition.mlp, transition.units
-        self._stacked, self.weights, self._places = stack_parameters(members, device)
+        self._stacked, self.weights, self._slices = stack_parameters(members, device)
         self._update = (FusedUpdate if kernels else UpdateInTurn)(
-            self.weights, self._places, config.training
+            self.weights, self._slices, config.training
         )
 
     def each(self, values: Tensor) -> Tensor:
-        """Something of every network, (network, ...), as (row, ...)."""
+        """Values of every network, (network, ...), as (row, ...)."""
         return values.repeat_interleave(len(self.which), dim=0) if len(self.which) > 1 else values
 
     def by_network(self, values: Tensor) -> Tensor:
-        """Something of every row, (row, ...), as (network, stacked population, ...)."""
+        """Values of every row, (row, ...), as (network, stacked population, ...)."""
         return values.unflatten(0, (-1, len(self.which)))
 
     def batch(self, batch: Batch) -> Batch:
@@ -88,9 +88,9 @@ class PopulationStack:
         self, velocities: Float[Tensor, "row velocity 2"]
     ) -> Float[Tensor, "row velocity units units"]:
         x = velocities / self._config.velocity_scale_m
-        for place, layer in enumerate(self._layers):
+        for number, layer in enumerate(self._layers):
             if isinstance(layer, nn.Linear):
-                name = f"transition.mlp.{place}"
+                name = f"transition.mlp.{number}"
                 x = _Linear.apply(x, self._stacked[f"{name}.weight"], self._stacked[f"{name}.bias"])
             else:
                 x = layer(x)
@@ -114,13 +114,13 @@ class PopulationStack:
     # -- optimisation ------------------------------
 
     def forget_gradients(self) -> None:
-        """So that backward keeps the gradients it makes instead of adding to old ones."""
+        """Let the backward pass set new gradients instead of adding to the old ones."""
         for parameter in self._stacked.values():
             parameter.grad = None
 
     def gradient(self) -> Float[Tensor, "row weight"]:
         """Gradients of all weights."""
-        return gather_gradients(self._stacked, self._places)
+        return gather_gradients(self._stacked, self._slices)
 
     def update(
         self,
@@ -136,30 +136,25 @@ class PopulationStack:
         )
 
     def tensors(self) -> list[Tensor]:
-        """What a step changes besides the weights; AdamW's may come to be in the first step."""
+        """The tensors that a step changes, apart from the weights; some exist after the first."""
         return self._update.tensors()
 
     def snapshot(self, network: int) -> list[tuple[int, dict[str, Tensor], dict[str, Tensor]]]:
-        """Of each of a network's stacked populations its place, weights and AdamW's tensors, on the CPU."""
+        """Index, weights and AdamW's tensors of a network's stacked populations, on the CPU."""
         found = []
-        for number, place in enumerate(self.which):
+        for number, index in enumerate(self.which):
             row = network * len(self.which) + number
             weights = {name: value.detach()[row].cpu() for name, value in self._stacked.items()}
-            found.append(
-                (
-                    place,
-                    weights,
-                    {name: value.detach().cpu() for name, value in self._update.state(row).items()},
-                )
-            )
+            state = self._update.state(row)
+            found.append((index, weights, {k: v.detach().cpu() for k, v in state.items()}))
         return found
 
     @torch.no_grad()
     def restore(
-        self, network: int, place: int, weights: dict[str, Tensor], optimiser: dict[str, Tensor]
+        self, network: int, index: int, weights: dict[str, Tensor], optimiser: dict[str, Tensor]
     ) -> None:
-        """Put one population where `snapshot` found it."""
-        row = network * len(self.which) + self.which.index(place)
+        """Return one population to its state in a `snapshot`."""
+        row = network * len(self.which) + self.which.index(index)
         for name, stacked in self._stacked.items():
             stacked.detach()[row].copy_(weights[name])
         self._update.restore(row, optimiser)
@@ -176,7 +171,7 @@ def stack_populations(
 
     Args:
         networks: the populations of each network.
-        config: what all networks share.
+        config: the settings common to all networks.
         device: where to compute.
         kernels: use the Triton kernels.
     """

@@ -1,4 +1,4 @@
-"""The weights of several networks in one array, and AdamW on them: every network with its own rate, clipping and fate."""
+"""The weights of several networks in one array, and AdamW on them with a rate for each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +11,13 @@ from torch.optim import AdamW
 from gridcode.config import TrainingConfig
 from gridcode.models.network import GridNetwork
 
-# Every parameter begins at a multiple of so many numbers (256 bytes), as if it had memory of its
-# own.
+# Every parameter begins at a multiple of so many numbers (256 bytes), as if allocated separately.
 ALIGNED = 64
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a parameter lies in a network's row: its numbers from `first` to `last`, then zeros up to `end`."""
+class ParameterSlice:
+    """A parameter's numbers in a network's row, `first` to `last`, then zeros up to `end`."""
 
     first: int
     last: int
@@ -32,45 +31,45 @@ class Place:
 
 def stack_parameters(
     networks: Sequence[GridNetwork], device: torch.device | str
-) -> tuple[dict[str, Tensor], Float[Tensor, "network weight"], dict[str, Place]]:
+) -> tuple[dict[str, Tensor], Float[Tensor, "network weight"], dict[str, ParameterSlice]]:
     """Parameters with the network's axis in front; the trained ones are views of one array.
 
     Args:
         networks: networks of one shape.
-        device: where the result lies.
+        device: device of the result.
 
     Returns:
         All parameters by name (trained ones require gradients), the array of the trained ones, and
-        their places in it.
+        their slices of it.
     """
-    places: dict[str, Place] = {}
+    slices: dict[str, ParameterSlice] = {}
     end = 0
     for name, parameter in networks[0].named_parameters():
         if parameter.requires_grad:
             first, last = end, end + parameter.numel()
             end = -(-last // ALIGNED) * ALIGNED
-            places[name] = Place(first, last, end, parameter.shape)
+            slices[name] = ParameterSlice(first, last, end, parameter.shape)
     weights = torch.zeros(len(networks), end, dtype=networks[0].start.dtype, device=device)
     stacked = {}
     for name, _ in networks[0].named_parameters():
         values = torch.stack([n.get_parameter(name).detach() for n in networks]).to(device)
         stacked[name] = (
-            places[name].of(weights).copy_(values).requires_grad_() if name in places else values
+            slices[name].of(weights).copy_(values).requires_grad_() if name in slices else values
         )
-    return stacked, weights, places
+    return stacked, weights, slices
 
 
 def gather_gradients(
-    stacked: dict[str, Tensor], places: dict[str, Place]
+    stacked: dict[str, Tensor], slices: dict[str, ParameterSlice]
 ) -> Float[Tensor, "network weight"]:
     """The parameters' gradients as rows like those of the weights."""
     rows = []
-    for name, place in places.items():
+    for name, part in slices.items():
         gradient = stacked[name].grad
         assert gradient is not None
         rows.append(gradient.flatten(1))
-        if place.end > place.last:
-            rows.append(gradient.new_zeros(len(gradient), place.end - place.last))
+        if part.end > part.last:
+            rows.append(gradient.new_zeros(len(gradient), part.end - part.last))
     return torch.cat(rows, dim=1)
 
 
@@ -79,22 +78,22 @@ class FusedUpdate:
 
     Args:
         weights: the array of weights, changed in place.
-        places: what lies where in it.
+        slices: the slices of the parameters.
         training: decay rates and weight decay.
     """
 
     def __init__(
         self,
         weights: Float[Tensor, "network weight"],
-        places: dict[str, Place],
+        slices: dict[str, ParameterSlice],
         training: TrainingConfig,
     ) -> None:
-        self._weights, self._places, self._training = weights, places, training
+        self._weights, self._slices, self._training = weights, slices, training
         self._moments = [torch.zeros_like(weights) for _ in range(2)]
         self._steps = torch.zeros(len(weights), dtype=torch.float32, device=weights.device)
 
     def __call__(self, gradients: Tensor, *, rates: Tensor, scales: Tensor, failed: Tensor) -> None:
-        """One step with the gradients divided by `scales`; networks with `failed` 1 stay as they are. All (network, ...)."""
+        """One step with gradients / `scales`; networks with `failed` 1 do not change."""
         from gridcode.gpu.adamw import adamw_step
 
         adamw_step(
@@ -111,14 +110,14 @@ class FusedUpdate:
         )
 
     def tensors(self) -> list[Tensor]:
-        """What a step changes besides the weights."""
+        """The tensors that a step changes, apart from the weights."""
         return [*self._moments, self._steps]
 
     def state(self, network: int) -> dict[str, Tensor]:
-        """A network's moments and steps, named as PyTorch's AdamW would by `parameter.key`."""
+        """A network's moments and steps by `parameter.key`, with the keys of PyTorch's AdamW."""
         found: dict[str, Tensor] = {}
-        for name, place in self._places.items():
-            mean, square = (place.of(m[network]) for m in self._moments)
+        for name, part in self._slices.items():
+            mean, square = (part.of(m[network]) for m in self._moments)
             found |= {
                 f"{name}.step": self._steps[network],
                 f"{name}.exp_avg": mean,
@@ -127,16 +126,16 @@ class FusedUpdate:
         return found
 
     def restore(self, network: int, state: dict[str, Tensor]) -> None:
-        """Go on from what `state` gave; from the beginning where it is empty."""
-        for name, place in self._places.items():
+        """Continue from a result of `state`; from the beginning if it is empty."""
+        for name, part in self._slices.items():
             for moment, key in zip(self._moments, ("exp_avg", "exp_avg_sq"), strict=True):
                 if f"{name}.{key}" in state:
-                    place.of(moment[network]).copy_(state[f"{name}.{key}"])
+                    part.of(moment[network]).copy_(state[f"{name}.{key}"])
                     self._steps[network].copy_(state[f"{name}.step"])
 
 
 class UpdateInTurn:
-    """PyTorch's AdamW on one network after the other: what runs where the kernel does not.
+    """PyTorch's AdamW on one network after the other, used without the kernel.
 
     Arguments and methods as in `FusedUpdate`.
     """
@@ -144,13 +143,13 @@ class UpdateInTurn:
     def __init__(
         self,
         weights: Float[Tensor, "network weight"],
-        places: dict[str, Place],
+        slices: dict[str, ParameterSlice],
         training: TrainingConfig,
     ) -> None:
         self._parameters = [
-            {name: nn.Parameter(place.of(row)) for name, place in places.items()} for row in weights
+            {name: nn.Parameter(part.of(row)) for name, part in slices.items()} for row in weights
         ]
-        self._places = places
+        self._slices = slices
         self._optimisers = [
             AdamW(
                 own.values(),
@@ -169,12 +168,10 @@ class UpdateInTurn:
         ):
             if bad:
                 continue
-            in_float32 = row.dtype == torch.float32
-            for name, place in self._places.items():
-                own[name].grad = place.of(row if in_float32 else row / scale)
+            scaled = row / scale
+            for name, part in self._slices.items():
+                own[name].grad = part.of(scaled)
             optimiser.param_groups[0]["lr"] = float(rate)
-            # The fused update divides by this, but takes float32 only.
-            optimiser.grad_scale = scale if in_float32 else None
             optimiser.step()
 
     def tensors(self) -> list[Tensor]:

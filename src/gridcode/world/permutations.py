@@ -1,7 +1,7 @@
-"""Training batches: many orders of the same velocities, all from one place to another (paper, section 5.1).
+"""Training batches: many orders of the same velocities (paper, section 5.1).
 
-Every trajectory ends where the others end, and many cross on the way; those crossings are the
-positive pairs that self-supervision feeds on.
+All trajectories start and end at the same places, and many cross on the way; these crossings are
+the positive pairs of self-supervision.
 """
 
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ def draw_velocities(
             1).
         distribution: `square`, uniform in [-max, max]^2 (published); `disc`, uniform in the disc of
             the same variance (radius sqrt(4/3) max). The square prefers its diagonals; the disc
-            prefers no direction.
+            has no preferred direction.
         generator: source of randomness; its device is the result's, its networks are the leading
             axis.
 
@@ -84,7 +84,7 @@ def _shuffles(
 def draw_orders(
     trajectories: int, steps: int, *, kind: str = "latin", generator: Generator | UniformSource
 ) -> Int[Tensor, "*network trajectory step"]:
-    """In which order each trajectory takes the velocities; every row is a permutation of 0 .. steps - 1.
+    """The order of velocities in each trajectory; every row is a permutation of 0 .. steps - 1.
 
     Args:
         trajectories: number of rows, B.
@@ -113,7 +113,7 @@ def draw_orders(
             f"Latin orders need trajectories ({trajectories}) to be a multiple of steps ({steps})"
         )
     # The cyclic square with its symbols, rows and columns shuffled; shuffled symbols make each row
-    # uniform.
+    # a uniform permutation.
     symbols, rows, columns = _shuffles(3 * squares, steps, source).split(squares, dim=-2)
     cyclic = (rows.unsqueeze(-1) + columns.unsqueeze(-2)) % steps
     return symbols.gather(-1, cyclic.flatten(-2)).view(*symbols.shape[:-2], trajectories, steps)
@@ -123,9 +123,8 @@ def positions_of(
     velocities: Float[Tensor, "*network velocity 2"],
     orders: Int[Tensor, "*network trajectory step"],
 ) -> Float[Tensor, "*network time trajectory 2"]:
-    """Positions along every trajectory, metres, from the origin: sums of the velocities taken so far."""
-    # Summed in float64: two trajectories that took the same velocities then meet within rounding of
-    # the result.
+    """Positions along every trajectory from the origin, metres: sums of the velocities."""
+    # In float64: trajectories that took the same velocities then meet within rounding.
     steps_taken = orders.transpose(-1, -2)
     index = steps_taken.flatten(-2).unsqueeze(-1).expand(*steps_taken.shape[:-2], -1, 2)
     path = (

@@ -1,6 +1,7 @@
-"""Random numbers as a function of (seed, batch, position): the same on every device, alone or together, resumed or not.
+"""Random numbers as a function of (seed, batch, position), the same on every device.
 
-A counter-based generator has no state to carry along: batch k of a seed is always the same batch.
+A counter-based generator has no state: batch k of a seed is always the same batch, also for
+networks trained together and after a training is resumed.
 Philox4x32-10 (Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3",
 SC'11) turns a 128-bit counter and a 64-bit key into four 32-bit words; the key is the seed, the
 counter (block, 0, low and high half of the batch's number).
@@ -27,7 +28,7 @@ _BLOCKS_AT_ONCE = 1024
 
 @runtime_checkable
 class UniformSource(Protocol):
-    """Anything that gives uniform numbers of a shape, in [0, 1)."""
+    """A source of uniform random numbers in [0, 1)."""
 
     def uniform(self, *shape: int) -> Tensor:
         """The next numbers, with the networks' axis in front where there are several networks."""
@@ -86,7 +87,7 @@ class Stream:
         self._ready = np.empty((0, 4), dtype=np.float32)
 
     def uniform(self, *shape: int) -> Float[Tensor, "..."]:
-        """The next numbers of the stream, in [0, 1), on the CPU; multiples of 2^-24. Each call starts a new block of four."""
+        """The next numbers, multiples of 2^-24; each call starts a new block of four."""
         count = math.prod(shape)
         blocks = -(-count // 4)
         if blocks > len(self._ready):
@@ -119,5 +120,5 @@ class GeneratorSource:
 
 
 def as_source(generator: Generator | UniformSource) -> UniformSource:
-    """A source of uniform numbers, whichever of the two was given."""
+    """The generator as a source of uniform numbers."""
     return GeneratorSource(generator) if isinstance(generator, Generator) else generator

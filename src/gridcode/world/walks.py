@@ -1,4 +1,4 @@
-"""Walks to evaluate on: bounded paths in a square arena centred on the origin, where every walk starts.
+"""Walks for evaluation: bounded paths in a square arena, all from its centre, the origin.
 
 Units are metres and network steps: a velocity is the displacement of one step, as in training.
 """
@@ -60,7 +60,8 @@ def _check(arena_m: float, steps: int, walkers: int, max_step_m: float) -> None:
         )
     if not 0 < max_step_m < arena_m / 2:
         raise InputError(
-            f"the longest step ({max_step_m} m) must be positive and under half the arena ({arena_m} m)"
+            f"the longest step ({max_step_m} m) must be positive and less than half the arena "
+            f"({arena_m} m)"
         )
 
 
@@ -73,7 +74,7 @@ def smooth_walk(
     generator: np.random.Generator,
     turn_deg: float = 12.0,
 ) -> Walk:
-    """A smooth bounded random walk: the heading diffuses, the speed drifts, walls are steered away from.
+    """A smooth random walk: the heading diffuses, the speed drifts, walls are avoided.
 
     Args:
         arena_m: side of the square arena.
@@ -94,8 +95,7 @@ def smooth_walk(
     """
     _check(arena_m, steps, walkers, max_step_m)
     half = arena_m / 2
-    # Within this distance of a wall a walker turns; a turn at full speed needs about this much
-    # room.
+    # Within this distance of a wall a walker turns; a turn at full speed needs about this space.
     margin = min(max_step_m, half / 4)
     velocities = np.empty((steps, walkers, 2))
     positions = np.zeros((steps + 1, walkers, 2))
@@ -124,8 +124,7 @@ def smooth_walk(
             length > 1e-9, np.arctan2(direction[:, 1], direction[:, 0]), heading + np.pi
         )
         step = (speed * max_step_m)[:, None] * np.stack([np.cos(heading), np.sin(heading)], axis=1)
-        # What the steering leaves over (a corner, a fast glance) is cut at the wall, which only
-        # shortens the step.
+        # Steps that would still cross a wall (in a corner, at high speed) are cut at it.
         positions[t + 1] = np.clip(here + step, -half, half)
         velocities[t] = positions[t + 1] - here
     return Walk(velocities=velocities, positions=positions, arena_m=arena_m, kind="smooth")
@@ -134,8 +133,9 @@ def smooth_walk(
 def uniform_walk(
     *, arena_m: float, steps: int, walkers: int, max_step_m: float, generator: np.random.Generator
 ) -> Walk:
-    """The training-like walk: every velocity uniform in a square of half-side `max_step_m`, reflected at the walls.
+    """The walk of the training: velocities uniform in a square, reflected at the walls.
 
+    The square has half-side `max_step_m`.
     Arguments, result and errors as in `smooth_walk`.
     """
     _check(arena_m, steps, walkers, max_step_m)
@@ -152,8 +152,9 @@ def uniform_walk(
 def slow_walk(
     *, arena_m: float, steps: int, walkers: int, max_step_m: float, generator: np.random.Generator
 ) -> Walk:
-    """The smooth walk at a quarter of its speed: no step is longer than `max_step_m / 4`, turns per step are the same.
+    """The smooth walk at a quarter of its speed, with the same turns in each step.
 
+    No step is longer than `max_step_m / 4`.
     Arguments, result and errors as in `smooth_walk`.
     """
     _check(arena_m, steps, walkers, max_step_m)
@@ -221,10 +222,11 @@ _RAT_FASTEST = 3.0
 def rat_walk(
     *, arena_m: float, steps: int, walkers: int, max_step_m: float, generator: np.random.Generator
 ) -> Walk:
-    """Rat-like motion of RatInABox, whose speeds and turns were fitted to rats foraging in a box (optional extra `rats`).
+    """Rat-like motion of RatInABox (optional extra `rats`).
 
+    Its speeds and turns were fitted to rats foraging in a box.
     A network step lasts as long as a rat takes for `max_step_m` at three times the scale of its
-    speeds: about 0.6 s for 0.15 m. The rare faster moves are cut to `max_step_m` and caught up with
+    speeds: about 0.6 s for 0.15 m. The rare faster moves are cut to `max_step_m` and made up for
     afterwards. RatInABox takes its own steps of 0.05 s, about 4 ms for each step of each walker.
     Arguments and result as in `smooth_walk`.
 
@@ -270,7 +272,7 @@ def rat_walk(
     return Walk(velocities=velocities, positions=positions, arena_m=arena_m, kind="rat")
 
 
-# In this order for good: a walk's place numbers it in the seeds of evaluations.
+# Keep this order: evaluations use the number of a walk in their seeds.
 WALKS: dict[str, WalkFunction] = {
     "smooth": smooth_walk,
     "uniform": uniform_walk,
@@ -281,7 +283,9 @@ WALKS: dict[str, WalkFunction] = {
 
 
 def training_extent_m(max_velocity_m: float, steps: int) -> float:
-    r"""Side of the square that training covers: each coordinate of 95% of its last positions lies within.
+    r"""Side of the square that training covers.
+
+    Each coordinate of 95% of the final positions lies within it:
 
     $$ 2 \cdot 1.96 \, \frac{v}{\sqrt 3} \sqrt{T} $$
 
@@ -300,5 +304,5 @@ def training_extent_m(max_velocity_m: float, steps: int) -> float:
 
 
 def samples(walk: Walk) -> Float[np.ndarray, "sample 2"]:
-    """All positions after the start, walk after walk joined per step, (steps * walkers, 2) metres."""
+    """All positions after the start, step by step, (steps * walkers, 2) metres."""
     return walk.positions[1:].reshape(-1, 2)
