@@ -435,7 +435,7 @@ class BatchedTrainer:
         ]
 
     def _fill_table(self) -> None:
-        """Rates and isometry weights of the next steps, new where a plateau has lowered its rate."""
+        """Rates and isometry weights of the next steps; new if a plateau has lowered its rate."""
         factors = [p.factor for p in self._plateaus]
         if self._table[0] <= self.step < self._table[0] + TABLE_STEPS and self._table[1] == factors:
             return
