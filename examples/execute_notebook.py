@@ -1,4 +1,4 @@
-"""Run the cells of examples/notebook.py and write what they show to docs/notebook.md, pictures to docs/images/notebook-*.png.
+"""Run examples/notebook.py; write docs/notebook.md and docs/images/notebook-*.png.
 
 python examples/execute_notebook.py            (a minute of one core; no Jupyter needed)
 """
@@ -29,7 +29,7 @@ DOTS_PER_INCH = 80
 
 
 def cells(text: str) -> list[tuple[str, str]]:
-    """The cells of a file in the percent format: (kind, text), kind `markdown` or `code`; what comes before the first is left out."""
+    """The cells of a file in the percent format: (kind, text), kind `markdown` or `code`."""
     found = []
     for part in re.split(r"^# %%", text, flags=re.MULTILINE)[1:]:
         head, _, body = part.partition("\n")
@@ -54,7 +54,7 @@ def code_in(markdown: str) -> list[str]:
 
 
 def run_cell(code: str, names: dict[str, Any]) -> tuple[str, Any]:
-    """Execute a cell: what it printed, and the value of its last line where that is an expression."""
+    """Execute a cell; return the printed text and the value of its last line, if it has one."""
     tree = ast.parse(code)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
     printed, value = io.StringIO(), None
@@ -66,7 +66,7 @@ def run_cell(code: str, names: dict[str, Any]) -> tuple[str, Any]:
 
 
 def shown(printed: str, value: Any) -> list[str]:
-    """Printed text and value as Markdown: as the object shows itself in a notebook, else as text; axes are shown as their picture."""
+    """Printed text and value as Markdown, as in a notebook; axes are shown as their picture."""
     parts = [f"```text\n{printed}\n```"] if printed else []
     if value is not None and not isinstance(value, Axes):
         html = getattr(value, "_repr_html_", None)
@@ -100,7 +100,8 @@ def main() -> None:
     """Write the page."""
     names: dict[str, Any] = {"__name__": "__main__"}
     page = [
-        "<!-- Written by examples/execute_notebook.py from examples/notebook.py: change that, and run it again. -->"
+        "<!-- Written by examples/execute_notebook.py from examples/notebook.py: "
+        "change that, and run it again. -->"
     ]
     count = 0
     for kind, text in cells(SOURCE.read_text(encoding="utf-8")):

@@ -1,4 +1,4 @@
-"""Several networks at once: two seeds of each of two settings, every one in a run folder of its own."""
+"""Several networks at once: two settings with two seeds each, and a run folder for each network."""
 
 import gridcode
 
@@ -10,8 +10,8 @@ configs = gridcode.variants(
     config, name="example", seeds=[0, 1], vary={"loss.invariance": [0.1, 0.3]}
 )
 
-# On a CPU as many side by side as there are cores; on a GPU all as one program. Called again, it
-# goes on where it stopped.
+# On a CPU one network per core; on a GPU all in one program. Called again, it resumes where it
+# stopped.
 for run in gridcode.train_many(configs, out="runs/many"):
     headline = gridcode.evaluate(run).summary["headline"]
     print(

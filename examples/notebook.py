@@ -1,4 +1,4 @@
-"""A notebook in the percent format: open it in Jupyter or an editor that knows cells, or run it as it is. Its output: docs/notebook.md."""
+"""A notebook in the percent format, for Jupyter or an editor; its output: docs/notebook.md."""
 
 # %% [markdown]
 # # A trained network in a notebook
@@ -41,7 +41,7 @@ evaluation
 # %% [markdown]
 # ## Units
 #
-# The best units, each from 0 to its own peak; a frame has the colour of the unit's module.
+# The best units, each from 0 to its peak; a frame has the colour of the unit's module.
 
 # %%
 gridcode.plot(run).gallery(count=16)
@@ -56,7 +56,7 @@ gridcode.plot(run).rate_map(best, ax=left)
 gridcode.plot(run).autocorrelogram(best, ax=right)
 
 # %% [markdown]
-# Is a score more than chance? Each unit against null maps of its own.
+# Is a score higher than chance? Each unit is compared with its own null maps.
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.2), layout="constrained")
@@ -78,7 +78,7 @@ gridcode.plot(run).phases(0, ax=axes[2])
 # %% [markdown]
 # ## Space
 #
-# How far apart the code keeps places, and how long it knows where it is.
+# Distances between the states of places, and the error of path integration over time.
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.4, 3.6), layout="constrained")

@@ -1,4 +1,4 @@
-"""Score rate maps that gridcode did not make: here two planted modules among noise; put your own arrays in their place."""
+"""Score your own rate maps: here two planted modules among noise, to replace by your arrays."""
 
 import numpy as np
 
@@ -31,7 +31,7 @@ maps = np.concatenate(
     ]
 )
 
-# (unit, y, x), NaN where the animal never was; `gridcode.recordings.recording.recording_from_path`
+# (unit, y, x), NaN where the animal never went; `gridcode.recordings.recording.recording_from_path`
 # takes a path with spikes or activity.
 recording = recording_from_maps(maps, bin_size_m=0.06)
 population = gridcode.score(recording, nulls=200)

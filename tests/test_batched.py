@@ -257,12 +257,14 @@ def test_out_of_memory_names_the_setting_to_lower(tiny, tmp_path, monkeypatch):
 
     full(
         RuntimeError(
-            "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes"
+            "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: "
+            "you tried to allocate 4 bytes"
         )
     )
     with pytest.raises(
         TrainingError,
-        match=r"out of memory at step 0 \(cpu\): lower model.units \(now 12:.*last good checkpoint: none yet",
+        match=r"out of memory at step 0 \(cpu\): lower model.units \(now 12:.*"
+        r"last good checkpoint: none yet",
     ):
         gridcode.train(tiny.override({"trajectories": 8}), out=tmp_path / "a")
     full(torch.OutOfMemoryError("CUDA out of memory"))
@@ -332,7 +334,7 @@ def test_the_program_on_the_gpus_kernels_equals_the_one_without(tiny, shared):
 
 
 def test_the_step_never_waits_for_the_device(tiny, monkeypatch):
-    """The program on tensors without contents: whatever would read them, or mix devices, raises; so a CUDA graph can hold it."""
+    """The program on tensors without contents: reading them or mixing devices raises an error."""
     pytest.importorskip("triton")
     from gridcode.gpu import adamw, pairs, rollout, uniform
 

@@ -1,4 +1,4 @@
-"""What only a CUDA device can show; skipped elsewhere. The kernels themselves: test_kernels.py, here and there."""
+"""Tests that need a CUDA device; those of the kernels themselves are in test_kernels.py."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The Triton kernels against their plain definitions: on a GPU where there is one, else in Triton's interpreter.
+"""The Triton kernels against their plain definitions, on a GPU or in Triton's interpreter.
 
 What the interpreter cannot tell is whether a kernel compiles, and for which machine: `compile_all`,
 at the end, compiles exactly what the functions launch for GPUs that need not be there, in a process
@@ -43,7 +43,7 @@ def assert_near(got, wanted, tolerance, scale=1e-30):
 
 
 def same(got, wanted, device):
-    """The same bits from our own kernels; on a GPU the library's products and sums may be done in another order."""
+    """Equal bits from our kernels; on a GPU libraries may sum in another order."""
     torch.testing.assert_close(
         got, wanted, **({"rtol": 0, "atol": 0} if device == "cpu" else {"rtol": 1e-5, "atol": 1e-7})
     )
@@ -502,7 +502,7 @@ def test_adamw_is_pytorchs_for_each_network(device, size, betas, decay):
             assert_near(got, wanted, 1e-6, scale=0.1)
 
 
-# ---------------------------------------------------------------- what is not taken, and what compiles
+# ---------------------------------------------------------------- unsupported input, compilation
 
 
 def test_why_not():
@@ -524,11 +524,11 @@ def test_bad_input(device):
 
 
 def compile_all(capability, kinds):
-    """Compile what the functions launch and report it: name, units, kind, bytes of shared memory and of spilled registers, and
-    barriers asked for.
+    """Compile all launched kernels and report on each.
 
-    Triton needs a device to launch on, and to know what to compile for; this gives it the latter.
-    `kinds` are the products to compile the pair terms with, for each number of units.
+    The report has name, units, kind, bytes of shared memory and of spilled registers, and explicit
+    barriers. Triton takes the target of compilation from a device; here it is given. `kinds` are
+    the products of the pair terms, for each number of units.
     """
     import triton
     from triton.backends.compiler import GPUTarget
@@ -599,7 +599,10 @@ def compile_elsewhere(tmp_path, capability, kinds):
     environment = {
         name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"
     } | {"TRITON_CACHE_DIR": str(tmp_path)}
-    call = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_kernels as t; t.compile_all({capability}, {kinds})"
+    call = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); "
+        f"import test_kernels as t; t.compile_all({capability}, {kinds})"
+    )
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", call], capture_output=True, text=True, env=environment
     )

@@ -1,4 +1,4 @@
-"""Populations without common connections: equal to networks side by side, in values, gradients and training."""
+"""Populations without common connections equal networks side by side."""
 
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -51,7 +51,7 @@ def two_stages(tiny):
 
 
 def test_populations_equal_the_plain_loop_over_one_block_diagonal_matrix(network, batch):
-    """Written as defined: whole matrices with zeros, states of all units, and the norm of each population."""
+    """As defined: whole matrices with zeros, states of all units, the norm of each population."""
     ends = np.cumsum(SIZES)
     slices = [slice(end - size, end) for size, end in zip(SIZES, ends, strict=True)]
 
@@ -317,7 +317,7 @@ def test_units_are_the_sum_of_populations():
 def test_one_seed_of_the_preset_modules_grows_three_independent_modules_of_different_scale(
     tmp_path,
 ):
-    """To its end, as a user would; some minutes on two cores. One network in six has no such third module (experiments/scales)."""
+    """A whole training, some minutes on two cores; one in six has no such third module."""
     config = gridcode.load_config("modules").override({"seed": 17, "snapshots": 0})
     run = gridcode.train(config, out=tmp_path / "run")
     few = {

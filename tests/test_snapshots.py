@@ -89,7 +89,7 @@ def test_a_damaged_snapshot_is_one_line(tmp_path):
 
 
 def planted(share):
-    """A system whose state is its position, and units that fire on a lattice of it, the more so the larger the share; the rest is silent."""
+    """A system with its position as state and units with a lattice of it, scaled by `share`."""
     generator = np.random.default_rng(3)
     phases = generator.random((6, 2))
 
@@ -183,7 +183,7 @@ def test_what_keeps_maps_over_training_from_being_made_or_kept_costs_nothing_els
     run.snapshots()[0][1].write_bytes(b"")
     with pytest.warns(
         UserWarning,
-        match=r"the evaluation is saved, but not the maps over training: the snapshot step-00000000",
+        match="the evaluation is saved, but not the maps over training: the snapshot step-00000",
     ):
         gridcode.evaluate(run)
     assert run.read_summary() is not None and run.read_history() is None

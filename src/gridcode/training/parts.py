@@ -35,6 +35,7 @@ class Objective(Protocol):
         batch: Batch,
         step: int,
         generator: UniformSource,
+        /,
     ) -> Tensor | Mapping[str, Tensor]:
         """The objective on one training batch.
 
@@ -54,7 +55,7 @@ class Objective(Protocol):
 class Transition(Protocol):
     """A new module that maps velocities to matrices; a class of such modules is one."""
 
-    def __call__(self, units: int, *, generator: Generator) -> nn.Module:
+    def __call__(self, units: int, /, *, generator: Generator) -> nn.Module:
         """A module from velocities (..., 2), metres per step, to matrices (..., units, units).
 
         Args:
@@ -68,7 +69,7 @@ class Transition(Protocol):
 class Batches(Protocol):
     """Training batches: (step, generator) to a batch."""
 
-    def __call__(self, step: int, generator: UniformSource) -> Batch:
+    def __call__(self, step: int, generator: UniformSource, /) -> Batch:
         """The batch of a step.
 
         Args:
@@ -81,7 +82,7 @@ class Batches(Protocol):
 class Optimiser(Protocol):
     """Parameters to a PyTorch optimiser; the classes of `torch.optim` are such callables."""
 
-    def __call__(self, params: Iterable[nn.Parameter], *, lr: float) -> torch.optim.Optimizer:
+    def __call__(self, params: Iterable[nn.Parameter], /, *, lr: float) -> torch.optim.Optimizer:
         """An optimiser of these parameters that keeps all its state in tensors.
 
         Args:
