@@ -143,7 +143,7 @@ def test_stopped_and_resumed_equals_never_stopped(tiny):
         assert all(torch.equal(a.optimiser[k], b.optimiser[k]) for k in a.optimiser)
 
 
-def test_a_snapshot_goes_on_in_the_other_engine(tiny):
+def test_a_snapshot_goes_on_in_the_other_trainer(tiny):
     config = configs(tiny)[1]
     trainer, _ = alone(config, 5)
     batched = BatchedTrainer([config])
@@ -180,7 +180,7 @@ def test_what_may_differ(tiny):
 
 
 @pytest.fixture
-def batched_engine(monkeypatch):
+def batched_trainer(monkeypatch):
     """Trains as on a GPU, without one."""
     monkeypatch.setattr(
         loop,
@@ -189,7 +189,7 @@ def batched_engine(monkeypatch):
     )
 
 
-@pytest.mark.usefixtures("batched_engine")
+@pytest.mark.usefixtures("batched_trainer")
 def test_run_folders_of_networks_trained_together(tiny, tmp_path):
     together = configs(tiny)
     runs = [Run.create(tmp_path / str(i), c) for i, c in enumerate(together)]
@@ -213,7 +213,7 @@ def test_run_folders_of_networks_trained_together(tiny, tmp_path):
         ]
 
 
-@pytest.mark.usefixtures("batched_engine")
+@pytest.mark.usefixtures("batched_trainer")
 def test_runs_a_kill_left_at_different_steps_resume_from_the_step_they_share(tiny, tmp_path):
     together = configs(tiny)
     runs = [Run.create(tmp_path / str(i), c) for i, c in enumerate(together)]
@@ -232,7 +232,7 @@ def test_runs_a_kill_left_at_different_steps_resume_from_the_step_they_share(tin
         assert [r["step"] for r in run.metrics()] == list(range(3, 31, 3))
 
 
-@pytest.mark.usefixtures("batched_engine")
+@pytest.mark.usefixtures("batched_trainer")
 def test_a_failed_run_is_named_and_the_others_are_finished(tiny, tmp_path):
     good, bad = configs(tiny)[0], configs(tiny)[1].override({"learning_rate": 1e300})
     runs = [Run.create(tmp_path / name, c) for name, c in (("good", good), ("bad", bad))]

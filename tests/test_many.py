@@ -11,8 +11,7 @@ from conftest import TINY, untimed
 import gridcode
 from gridcode import InputError, Run, TrainingError
 from gridcode.cli import main
-from gridcode.training import checkpoint, loop, many
-from gridcode.training import trainer_choice as engine
+from gridcode.training import checkpoint, loop, many, trainer_choice
 from gridcode.training.batched import BatchedTrainer
 
 SETTINGS = [f"--{key.replace('_', '-')}={json.dumps(value)}" for key, value in TINY.items()]
@@ -251,20 +250,22 @@ def test_on_a_gpu_a_failed_network_does_not_stop_the_others(tiny, tmp_path, gpu_
 
 def test_shapes_the_kernels_do_not_take_are_named_in_one_warning(tiny, monkeypatch):
     pytest.importorskip("triton")
-    plain = engine.OneNetwork
+    plain = trainer_choice.OneNetwork
     monkeypatch.setattr(
-        engine, "OneNetwork", lambda config, _device, **_options: plain(config, torch.device("cpu"))
+        trainer_choice,
+        "OneNetwork",
+        lambda config, _device, **_options: plain(config, torch.device("cpu")),
     )
     for changes, reason in (
         ({"precision": "float64"}, "float64 states"),
         ({"units": 600}, "512 units at most, not 600"),
     ):
         with pytest.warns(UserWarning, match=f"without the GPU kernels.*{reason}") as caught:
-            engine.choose_trainer([tiny.override(changes)], torch.device("cuda"))
+            trainer_choice.choose_trainer([tiny.override(changes)], torch.device("cuda"))
         assert len(caught) == 1
-    monkeypatch.setattr(engine.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(trainer_choice.importlib.util, "find_spec", lambda _name: None)
     with pytest.warns(UserWarning, match="Triton is not installed"):
-        engine.choose_trainer([tiny], torch.device("cuda"))
+        trainer_choice.choose_trainer([tiny], torch.device("cuda"))
 
 
 def test_without_cuda_no_kernel_is_imported(tmp_path):

@@ -300,14 +300,14 @@ def test_packaged_network_is_what_it_is_said_to_be(name):
     begun = time.process_time()
     found = gridcode.pretrained(name)
     assert time.process_time() - begun < 1
-    assert found.details["bytes"] <= 2_000_000
-    recorded = found.details["small_scores"]
+    assert found.details.bytes <= 2_000_000
+    recorded = found.details.small_scores
     now = network_scores.small_scores(found.network, found.config)
     assert now.keys() == recorded.keys()
     for key, value in recorded.items():
         if isinstance(value, str):
             assert now[key] == value
-        else:  # products round differently on other machines
+        else:  # Products round differently on other machines.
             assert np.allclose(
                 np.array(now[key], dtype=float), np.array(value, dtype=float), rtol=0.02, atol=0.03
             ), key

@@ -60,12 +60,10 @@ def test_two_modules_among_junk(mixed):
     json.dumps(summary, allow_nan=False)
     assert summary.n_modules == 2 and summary.n_independent_modules == 2
     small, large = summary.modules
-    assert small.spacing_m == pytest.approx(0.4, rel=0.02) and large[
-        "spacing_m"
-    ] == pytest.approx(0.62, rel=0.02)
-    assert small.orientation_deg == pytest.approx(10, abs=1) and set(small.units) <= set(
-        range(8)
+    assert small.spacing_m == pytest.approx(0.4, rel=0.02) and large["spacing_m"] == pytest.approx(
+        0.62, rel=0.02
     )
+    assert small.orientation_deg == pytest.approx(10, abs=1) and set(small.units) <= set(range(8))
     assert set(large.units) <= set(range(8, 16)) and len(large.units) >= 7
     kinds = [row.type for row in summary.units]
     assert (
@@ -79,19 +77,17 @@ def test_two_modules_among_junk(mixed):
 def test_noise_has_no_modules(rng):
     summary = score(noise_maps(40, 40, correlation_bins=2.5, generator=rng)).summary
     assert summary.n_modules == 0 and summary.modules == ()
+    assert sum(row.p_value is not None and row.p_value <= 0.01 for row in summary.units) <= 3
     assert (
-        sum(row.p_value is not None and row.p_value <= 0.01 for row in summary.units) <= 3
-    )
-    assert (
-        summary.types["hexagonal"]
-        + summary.types["sheared hexagonal"]
-        + summary.types["square"]
+        summary.types["hexagonal"] + summary.types["sheared hexagonal"] + summary.types["square"]
         <= 2
     )
     assert "no modules" in text.verdict(summary)
     # These maps are smooth without a cell's doing, which no test of the map alone can know; the
     # verdict says what it took for place.
-    assert summary.settings.spatial_test == "Moran's I" and "smoothed before" in text.details(summary)
+    assert summary.settings.spatial_test == "Moran's I" and "smoothed before" in text.details(
+        summary
+    )
 
 
 def test_phases_are_where_the_fields_are(rng):
@@ -108,14 +104,10 @@ def test_phases_are_where_the_fields_are(rng):
 
 def test_turned_maps_are_the_same_cells(rng):
     maps = module(0.5, 6, rng)
-    one, two = (
-        score(m).summary for m in (maps, maps.transpose(0, 2, 1)[:, ::-1].copy())
-    )
+    one, two = (score(m).summary for m in (maps, maps.transpose(0, 2, 1)[:, ::-1].copy()))
     assert one.n_modules == two.n_modules == 1
     assert one.modules[0].spacing_m == pytest.approx(two.modules[0].spacing_m, rel=0.01)
-    difference = (
-        one.modules[0].orientation_deg - two.modules[0].orientation_deg + 90
-    ) % 60
+    difference = (one.modules[0].orientation_deg - two.modules[0].orientation_deg + 90) % 60
     assert min(difference, 60 - difference) < 1
 
 
@@ -241,6 +233,4 @@ def test_odd_populations(rng):
     assert below.type == "hexagonal" and below.information_bits is None
     with pytest.raises(gridcode.InputError):
         score(np.full((2, 9, 9), np.inf))
-    assert score(cell[:, :30]).summary.units[0].spacing_m == pytest.approx(
-        0.5, rel=0.03
-    )
+    assert score(cell[:, :30]).summary.units[0].spacing_m == pytest.approx(0.5, rel=0.03)

@@ -58,7 +58,7 @@ def train(
 
     Raises:
         InputError: the folder exists already (with a configuration) or is no run (without), a part
-            of the run is missing or another one, or a part does not return what it should.
+            of the run is missing or another one, or a part returns the wrong kind of value.
         TrainingError: a loss is not finite, or the disk is full; the newest checkpoint is intact.
     """
     parts = Parts(objective, transition, batches, optimiser)

@@ -152,7 +152,7 @@ def batched_isometry(
     weight: Float[Tensor, " network"],
     early_raw_weight: Float[Tensor, " network"],
 ) -> tuple[Float[Tensor, " network"], Float[Tensor, " network"]]:
-    """The weighted isometry terms, and the form in use by itself.
+    """The weighted isometry terms, and the unweighted form in use.
 
     Args:
         states: states of the networks, the starts included.

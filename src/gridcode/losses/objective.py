@@ -15,8 +15,6 @@ from gridcode.losses.terms import SHORTEST_STEP, SMALLEST_SQUARE, IsometryForm, 
 from gridcode.world.permutations import Batch
 from gridcode.world.streams import UniformSource
 
-TERMS = ("total", "separation", "invariance", "capacity", "isometry")
-
 
 @dataclass(frozen=True)
 class Terms:
@@ -27,16 +25,6 @@ class Terms:
     invariance: Float[Tensor, ""]
     capacity: Float[Tensor, ""]
     isometry: Float[Tensor, ""]
-
-    def floats(self) -> dict[str, float]:
-        """The values by name, the objective as `loss`."""
-        values = torch.stack([getattr(self, name).detach() for name in TERMS]).tolist()
-        return dict(zip(("loss", *TERMS[1:]), values, strict=True))
-
-
-def mean_terms(terms: Sequence[Terms]) -> Terms:
-    """The mean of the terms of several populations, each by itself."""
-    return Terms(*(torch.stack([getattr(t, name) for t in terms]).mean() for name in TERMS))
 
 
 def isometry_weights(config: LossConfig, step: int) -> tuple[float, float]:

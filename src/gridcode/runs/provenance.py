@@ -40,7 +40,7 @@ def describe(part: Any) -> dict[str, str]:
 
 
 def check_parts(recorded: PartNames, given: PartNames, call: str) -> None:
-    """Check that a training goes on with the parts it started with.
+    """Check that a training is resumed with its own parts.
 
     Args:
         recorded: the parts that the run was trained with.

@@ -158,7 +158,7 @@ class BatchedTrainer:
             [c.loss for c in configs], dtype=self._dtype, device=self.device
         )
         self._clip = self._column([c.training.gradient_clip or math.inf for c in configs])
-        # Batches are drawn in float32 whatever the network's precision.
+        # Batches are drawn in float32 for every precision of the network.
         self._max_velocity = (
             self._column([c.world.max_velocity_m for c in configs]).to(torch.float32).view(-1, 1, 1)
         )

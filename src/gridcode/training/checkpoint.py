@@ -50,7 +50,7 @@ def save(
         extra: small JSON values to keep beside it.
 
     Raises:
-        OSError: the disk is full or the folder cannot be written; what was there before is intact.
+        OSError: the disk is full or the folder cannot be written; an earlier file is intact.
     """
     tensors = {f"network.{name}": value for name, value in snapshot.weights.items()}
     tensors |= {f"optimiser.{name}": value for name, value in snapshot.optimiser.items()}

@@ -187,7 +187,7 @@ class Trainer:
         Raises:
             TrainingError: a term or the gradient is not finite; the weights are as they were before
                 the step.
-            InputError: an own part that does not return what it should.
+            InputError: a part that does not return the right kind of value.
         """
         training = self.config.training
         rate = self.learning_rate()

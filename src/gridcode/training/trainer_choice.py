@@ -17,10 +17,10 @@ from gridcode.training.step import Snapshot, StepResult, Trainer
 
 
 def choose_device(name: str) -> torch.device:
-    """The device a configuration asks for; `auto` is a GPU where there is one.
+    """The configured device; `auto` is a GPU where there is one.
 
     Raises:
-        InputError: CUDA is asked for and not there.
+        InputError: CUDA is configured and not available.
     """
     if name == "cuda" and not torch.cuda.is_available():
         raise InputError(

@@ -37,10 +37,6 @@ class Batch:
             f"of {times - 1} steps, {self.positions.device})"
         )
 
-    def to(self, device: torch.device | str) -> "Batch":
-        """The batch on a device."""
-        return Batch(self.velocities.to(device), self.orders.to(device), self.positions.to(device))
-
 
 def draw_velocities(
     count: int,
