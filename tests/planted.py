@@ -1,4 +1,4 @@
-"""Planted systems that tests share: a torus of known dynamics, weights that are a moving bump, matrices that commute, codes."""
+"""Planted truth that tests share: lattices, a torus of known dynamics, moving bumps, codes."""
 
 import math
 
@@ -8,7 +8,13 @@ from scipy.linalg import block_diag, expm
 
 from gridcode.analysis.dynamics.generators import probe_velocities
 from gridcode.analysis.dynamics.manifold import random_velocities, sample_manifold
-from gridcode.analysis.synthetic import ideal_grid_code, place_code, random_code
+from gridcode.analysis.synthetic import (
+    bin_centres,
+    ideal_grid_code,
+    lattice_cell,
+    place_code,
+    random_code,
+)
 from gridcode.analysis.system import System
 from gridcode.config import ModelConfig
 from gridcode.models.network import GridNetwork
@@ -21,10 +27,31 @@ SHEARED = np.array([[0.3, 0.6], [-0.7, 0.2]])
 VELOCITIES = probe_velocities(MAX_STEP_M)
 SPACINGS_M = (0.6, 0.83, 1.17)
 ARENA_M = 4.0
+BIN_M = 0.05
+SHAPES = {"hexagonal": (60.0, 1.0), "sheared": (75.0, 1.1), "square": (90.0, 1.0)}
+
+
+def turned(degrees):
+    """Turns vectors given as rows."""
+    a = np.radians(degrees)
+    return np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]])
+
+
+def lattice_vectors(spacing_m=0.5, orientation_deg=0.0, angle_deg=60.0, ratio=1.0):
+    angles = np.radians([orientation_deg, orientation_deg + angle_deg])
+    return spacing_m * np.stack([np.cos(angles), np.sin(angles)], axis=1) * [[1.0], [ratio]]
+
+
+def lattice_maps(phases, *, orientation_deg=13.0, positions=None, **shape):
+    """Grid cells with these phases on the lattice of `lattice_vectors`."""
+    positions = bin_centres(1.5, BIN_M) if positions is None else positions
+    shape = {"spacing_m": 0.5, "orientation_deg": orientation_deg, **shape}
+    places = phases @ lattice_vectors(**shape)
+    return np.stack([lattice_cell(positions, phase_m=tuple(p), **shape) for p in places])
 
 
 class Torus:
-    """A torus of known dynamics: two phases, two amplitudes that return to 1 at a known rate, and other units that fade.
+    """A torus of known dynamics: two phases, two amplitudes that return to 1, units that fade.
 
     The state is a rotated copy of (z_1, z_2, rest) with z_i = r_i e^(i k x_i), so that phases are
     on the manifold and all else is off it. `move` takes positions and velocities to positions.
@@ -80,15 +107,12 @@ def bump(difference):
 
 
 class Bump:
-    """Weights that are a bump over phase difference, shifted by `gain` times the velocity, and noise that is the same for all velocities."""
+    """A bump over phase difference, shifted by `gain` times the velocity, and constant noise."""
 
     def __init__(self, vectors_m=HEXAGONAL, *, units=30, gain=None, noise=0.0, seed=0):
         rng = np.random.default_rng(seed)
-        self.phases, self.vectors_m, self.gain = (
-            rng.random((units, 2)),
-            vectors_m,
-            np.eye(2) if gain is None else np.asarray(gain),
-        )
+        self.phases, self.vectors_m = rng.random((units, 2)), vectors_m
+        self.gain = np.eye(2) if gain is None else np.asarray(gain)
         self.noise = noise * rng.standard_normal((units, units))
 
     def __call__(self, velocities):
@@ -104,30 +128,24 @@ def random_matrices(units=30, seed=0):
 
 
 def rotations(pairs=10, seed=0, commuting=True):
-    """exp(v.G) of generators that are rotations of the same planes, or of the same kind but of planes of their own."""
+    """exp(v.G) with generators that rotate the same planes, or different ones."""
     rng = np.random.default_rng(seed)
     planes = np.linalg.qr(rng.standard_normal((2, 2 * pairs, 2 * pairs)))[0]
     if commuting:
         planes[1] = planes[0]
-    g = np.stack(
-        [
-            q @ block_diag(*(np.array([[0, -k], [k, 0]]) for k in rng.uniform(-9, 9, pairs))) @ q.T
-            for q in planes
-        ]
-    )
+    blocks = [k * np.array([[0, -1], [1, 0]]) for k in rng.uniform(-9, 9, 2 * pairs)]
+    halves = blocks[:pairs], blocks[pairs:]
+    g = np.stack([q @ block_diag(*b) @ q.T for q, b in zip(planes, halves, strict=True)])
     rest = expm(0.3 * g[0]) if commuting else np.eye(2 * pairs)
     return lambda v: expm(np.einsum("vd,dij->vij", v, g)) @ rest
 
 
 def grid(spacings_m=SPACINGS_M, *, units=16, seed=0, orientations_deg=None, **settings):
-    angles = (
-        [17.0 * i for i in range(len(spacings_m))] if orientations_deg is None else orientations_deg
-    )
     return ideal_grid_code(
         spacings_m,
         units_per_module=units,
         generator=np.random.default_rng(seed),
-        orientations_deg=angles,
+        orientations_deg=orientations_deg or [17.0 * i for i in range(len(spacings_m))],
         **settings,
     )
 
@@ -138,6 +156,27 @@ def places_of(side=4.0, units=64, width=0.4):
 
 def noise_code(seed=0, units=64):
     return random_code(units=units, correlation_m=0.25, generator=np.random.default_rng(seed))
+
+
+def one_hot_code(*, arena_m, units):
+    """A unit for each square of an arena around the origin: 1 inside, 0 elsewhere."""
+    side = math.isqrt(units)
+
+    def code(positions_m):
+        square = np.floor((np.asarray(positions_m) / arena_m + 0.5) * side)
+        inside = np.flatnonzero(((square >= 0) & (square < side)).all(axis=1))
+        x, y = square[inside].astype(int).T
+        states = np.zeros((len(square), units))
+        states[inside, y * side + x] = 1.0
+        return states
+
+    return code
+
+
+def random_code_similarity(distance_m, *, correlation_m):
+    """Expected similarity: the arc-cosine kernel of order 1 (Cho & Saul 2009)."""
+    rho = np.exp(-(np.asarray(distance_m) ** 2) / (2 * correlation_m**2))
+    return (np.sqrt(1 - rho**2) + rho * (np.pi - np.arccos(rho))) / np.pi
 
 
 def constant(x):

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from planted import ARENA_M, SPACINGS_M, grid
+from planted import ARENA_M, SPACINGS_M, grid, one_hot_code
 from scipy.spatial.distance import pdist
 
 from gridcode.analysis.coding.capacity import (
@@ -17,7 +17,7 @@ from gridcode.analysis.coding.capacity import (
 )
 from gridcode.analysis.coding.capacity_scaling import capacity_scaling
 from gridcode.analysis.coding.codes import sample_states
-from gridcode.analysis.synthetic import one_hot_code, place_code
+from gridcode.analysis.synthetic import place_code
 from gridcode.errors import InputError
 
 

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from gridcode import InputError
-from gridcode.analysis.cells.celltypes import TYPES, Evidence, any_lattice_p_value, classify
+from gridcode.analysis.cells.celltypes import (
+    LATTICE_TYPES,
+    TYPES,
+    Evidence,
+    any_lattice_p_value,
+    classify,
+)
 
 HEXAGON = [[1.0, 0.0], [0.5, np.sqrt(0.75)]]
 SQUARE = [[1.0, 0.0], [0.0, 1.0]]
@@ -16,31 +22,29 @@ NONE = [[np.nan, np.nan], [np.nan, np.nan]]
 def evidence(n=1, **changes):
     """A spatial unit with three fields and nothing else to it."""
     one = {
-        name: np.full(n, 0.5)
-        for name in ("p_value", "lattice_p_value", "square_p_value", "band_p_value")
+        "silent": False,
+        "p_value": 0.5,
+        "lattice_p_value": 0.5,
+        "square_p_value": 0.5,
+        "band_p_value": 0.5,
+        "band_share": 0.2,
+        "spatial_p_value": 1e-4,
+        "vectors_m": NONE,
+        "axis_ratio": np.nan,
+        "field_count": 3.0,
     }
-    base = Evidence(
-        silent=np.zeros(n, dtype=bool),
-        band_share=np.full(n, 0.2),
-        spatial_p_value=np.full(n, 1e-4),
-        vectors_m=np.array([NONE] * n),
-        axis_ratio=np.full(n, np.nan),
-        field_count=np.full(n, 3.0),
-        **one,
-    )
-    return dataclasses.replace(
-        base,
-        **{
-            name: np.array([value] * n) if np.ndim(value) != 1 or name == "x" else value
-            for name, value in changes.items()
-        },
-    )
+    one = {name: np.array([value] * n) for name, value in (one | changes).items()}
+    return Evidence(**one)
+
+
+ROUND = {"vectors_m": HEXAGON, "axis_ratio": 0.9}
+WAVE = {"band_p_value": 1e-4}
 
 
 @pytest.mark.parametrize(
     "kind, changes",
     [
-        ("hexagonal", {"p_value": 1e-4, "vectors_m": HEXAGON, "axis_ratio": 0.97}),
+        ("hexagonal", {"p_value": 1e-4} | ROUND),
         (
             "sheared hexagonal",
             {"lattice_p_value": 1e-4, "vectors_m": [[1.0, 0.0], [0.3, 0.95]], "axis_ratio": 0.72},
@@ -50,58 +54,17 @@ def evidence(n=1, **changes):
             {"lattice_p_value": 1e-4, "vectors_m": [[1.0, 0.0], [0.0, 1.5]], "axis_ratio": 0.5},
         ),
         ("square", {"square_p_value": 1e-4, "vectors_m": SQUARE, "axis_ratio": 0.58}),
-        ("band", {"band_p_value": 1e-4, "band_share": 0.5}),
-        (
-            "band",
-            {"band_p_value": 1e-4, "band_share": 0.8, "lattice_p_value": 1e-4, "vectors_m": SQUARE},
-        ),
-        (
-            "hexagonal",
-            {
-                "band_p_value": 1e-4,
-                "band_share": 0.4,
-                "p_value": 1e-4,
-                "vectors_m": HEXAGON,
-                "axis_ratio": 0.9,
-            },
-        ),
-        ("other spatial", {"band_p_value": 1e-4, "band_share": 0.2}),
-        (
-            "other spatial",
-            {
-                "band_p_value": 1e-4,
-                "band_share": 0.4,
-                "p_value": 0.008,
-                "vectors_m": HEXAGON,
-                "axis_ratio": 0.9,
-            },
-        ),
-        (
-            "band",
-            {
-                "band_p_value": 1e-4,
-                "band_share": 0.7,
-                "p_value": 0.008,
-                "vectors_m": HEXAGON,
-                "axis_ratio": 0.9,
-            },
-        ),
+        ("band", WAVE | {"band_share": 0.5}),
+        ("band", WAVE | {"band_share": 0.8, "lattice_p_value": 1e-4, "vectors_m": SQUARE}),
+        ("hexagonal", WAVE | ROUND | {"band_share": 0.4, "p_value": 1e-4}),
+        ("other spatial", WAVE | {"band_share": 0.2}),
+        ("other spatial", WAVE | ROUND | {"band_share": 0.4, "p_value": 0.008}),
+        ("band", WAVE | ROUND | {"band_share": 0.7, "p_value": 0.008}),
         ("place-like", {"field_count": 1.0}),
         ("other spatial", {}),
         ("non-spatial", {"spatial_p_value": 0.2}),
-        (
-            "non-spatial",
-            {
-                "spatial_p_value": 0.2,
-                "lattice_p_value": 1e-4,
-                "vectors_m": HEXAGON,
-                "axis_ratio": 1.0,
-            },
-        ),
-        (
-            "hexagonal",
-            {"spatial_p_value": np.nan, "p_value": 1e-4, "vectors_m": HEXAGON, "axis_ratio": 1.0},
-        ),
+        ("non-spatial", ROUND | {"spatial_p_value": 0.2, "lattice_p_value": 1e-4}),
+        ("hexagonal", ROUND | {"spatial_p_value": np.nan, "p_value": 1e-4}),
         ("silent", {"silent": True, "p_value": np.nan, "spatial_p_value": np.nan}),
         ("other spatial", {"p_value": 1e-4}),  # no lattice was fitted
     ],
@@ -109,50 +72,36 @@ def evidence(n=1, **changes):
 def test_each_type(kind, changes):
     found = classify(evidence(**changes))
     assert found.type == (kind,) and kind in TYPES
-    assert found.periodic[0] == (kind in ("hexagonal", "sheared hexagonal", "square"))
+    assert found.periodic[0] == (kind in LATTICE_TYPES)
     assert found.evidence[0]
 
 
 def test_many_units_need_better_evidence():
-    """One unit in a hundred has p = 0.003 by chance: alone it counts, among a hundred it does not, unless it is much better."""
-    p = np.linspace(0.2, 0.9, 100)
+    """One unit in a hundred has p = 0.003 by chance: it is significant alone, not among them."""
+    p = np.full(100, 0.9)
     p[0] = 0.003
-    many = evidence(100, vectors_m=HEXAGON, axis_ratio=1.0, lattice_p_value=0.5)
+    many = evidence(100, **ROUND)
     assert classify(dataclasses.replace(many, p_value=p)).type[0] == "other spatial"
     p[0] = 1e-5
     assert classify(dataclasses.replace(many, p_value=p)).type[0] == "hexagonal"
-    assert (
-        classify(evidence(p_value=0.003, vectors_m=HEXAGON, axis_ratio=1.0)).type[0] == "hexagonal"
-    )
+    assert classify(evidence(p_value=0.003, **ROUND)).type[0] == "hexagonal"
 
 
 def test_one_lattice_among_units_that_are_not_spatial():
-    """The test of place against 500 shifts ends at 0.002: among a hundred units that is no discovery, but the lattice is."""
+    """500 shifts give p = 0.002 at best: among a hundred units no discovery, but the lattice is."""
     p, spatial = np.full(100, 0.5), np.full(100, 0.5)
     p[0], spatial[0] = 1e-5, 0.002
-    assert (
-        classify(
-            dataclasses.replace(
-                evidence(100, vectors_m=HEXAGON, axis_ratio=1.0), p_value=p, spatial_p_value=spatial
-            )
-        ).type[0]
-        == "hexagonal"
-    )
+    some = dataclasses.replace(evidence(100, **ROUND), p_value=p, spatial_p_value=spatial)
+    assert classify(some).type[0] == "hexagonal"
 
 
 def test_silent_units_do_not_count_among_those_tested():
-    p = np.full(100, np.nan)
-    p[0] = 0.003
-    silent = np.isnan(p)
-    some = dataclasses.replace(
-        evidence(100, vectors_m=HEXAGON, axis_ratio=1.0), p_value=p, silent=silent
-    )
-    some = dataclasses.replace(
-        some,
-        lattice_p_value=np.where(silent, np.nan, 0.5),
-        square_p_value=np.where(silent, np.nan, 0.5),
-    )
-    assert classify(some).type[0] == "hexagonal" and classify(some).type[1] == "silent"
+    silent = np.arange(100) > 0
+    p = np.where(silent, np.nan, 0.003)
+    other = np.where(silent, np.nan, 0.5)
+    tested = {"p_value": p, "lattice_p_value": other, "square_p_value": other}
+    some = dataclasses.replace(evidence(100, **ROUND), silent=silent, **tested)
+    assert classify(some).type[:2] == ("hexagonal", "silent")
 
 
 def test_three_looks_cost_a_factor_of_three():

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from planted import ARENA_M, SPACINGS_M, constant, grid, noise_code, places_of, silent
+from planted import ARENA_M, SPACINGS_M, constant, grid, noise_code, one_hot_code, places_of, silent
 from scipy.spatial.distance import pdist
 
 from gridcode.analysis.coding.codes import sample_states, slopes
@@ -15,7 +15,6 @@ from gridcode.analysis.coding.update_operators import (
     phase_algebra,
 )
 from gridcode.analysis.navigation.neural_distance import distance_curve
-from gridcode.analysis.synthetic import one_hot_code
 from gridcode.errors import InputError
 
 # Geometry

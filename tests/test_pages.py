@@ -8,7 +8,6 @@ import xarray as xr
 from test_report import QUICK, ROW, evaluated, population, two_modules
 
 import gridcode
-from gridcode.analysis.cells.spectrum import power_at, power_spectra
 from gridcode.analysis.evaluate import evaluate_system
 from gridcode.analysis.synthetic import noise_maps
 from gridcode.analysis.system import System
@@ -115,18 +114,6 @@ def test_half_an_autocorrelogram_is_all_of_it():
         and known.sum() > 0.9 * np.isfinite(whole).sum()
         and np.abs(again - whole)[known].max() < 0.01
     )
-
-
-def test_power_at_chosen_waves_is_that_of_the_whole_spectrum():
-    maps = two_modules().data["rate"].values[:4].astype(np.float64)
-    power, waves = power_spectra(maps, bin_size_m=0.05)
-    chosen = waves[len(waves) // 2 - 30 : len(waves) // 2 + 31 : 5]
-    some = power_at(maps, bin_size_m=0.05, wave_numbers_per_m=chosen)
-    place = np.searchsorted(waves, chosen)
-    np.testing.assert_allclose(
-        some / len(waves) ** 2, power[:, place][:, :, place], rtol=1e-9, atol=1e-20
-    )
-    assert np.isnan(power_at(np.zeros((1, 9, 9)), bin_size_m=0.05, wave_numbers_per_m=chosen)).all()
 
 
 def test_spectra_of_units_and_modules():

@@ -1,6 +1,10 @@
+"""Phases on a lattice: planted ones are found; uniform, clustered and tiled ones are separated."""
+
 import numpy as np
 import pytest
 from jaxtyping import TypeCheckError
+from planted import BIN_M, SHAPES, lattice_maps
+from planted import lattice_vectors as vectors
 from scipy import stats
 
 from gridcode.analysis.cells.phases import (
@@ -12,34 +16,6 @@ from gridcode.analysis.cells.phases import (
 )
 from gridcode.analysis.synthetic import bin_centres, lattice_cell
 from gridcode.errors import InputError
-
-BIN_M = 0.05
-SHAPES = {"hexagonal": (60.0, 1.0), "sheared": (75.0, 1.1), "square": (90.0, 1.0)}
-
-
-def vectors(spacing_m, orientation_deg=0.0, angle_deg=60.0, ratio=1.0):
-    angles = np.radians([orientation_deg, orientation_deg + angle_deg])
-    return spacing_m * np.stack([np.cos(angles), np.sin(angles)], axis=1) * [[1.0], [ratio]]
-
-
-def planted(
-    phases, *, spacing_m=0.5, orientation_deg=13.0, angle_deg=60.0, ratio=1.0, positions=None
-):
-    positions = bin_centres(1.5, BIN_M) if positions is None else positions
-    places = phases @ vectors(spacing_m, orientation_deg, angle_deg, ratio)
-    return np.stack(
-        [
-            lattice_cell(
-                positions,
-                spacing_m=spacing_m,
-                orientation_deg=orientation_deg,
-                angle_deg=angle_deg,
-                ratio=ratio,
-                phase_m=tuple(place),
-            )
-            for place in places
-        ]
-    )
 
 
 def apart(first, second, basis):
@@ -53,7 +29,7 @@ def apart(first, second, basis):
 def test_planted_phases_are_found(rng, shape, spacing_m):
     angle, ratio = SHAPES[shape]
     phases, basis = rng.random((20, 2)), vectors(spacing_m, 13.0, angle, ratio)
-    maps = planted(phases, spacing_m=spacing_m, angle_deg=angle, ratio=ratio)
+    maps = lattice_maps(phases, spacing_m=spacing_m, angle_deg=angle, ratio=ratio)
     found = spatial_phases(maps, bin_size_m=BIN_M, vectors_m=basis)
     assert apart(found, phases, basis).max() < 0.02
     noisy = spatial_phases(maps + rng.normal(0, 0.5, maps.shape), bin_size_m=BIN_M, vectors_m=basis)
@@ -62,14 +38,13 @@ def test_planted_phases_are_found(rng, shape, spacing_m):
 
 
 def test_the_convention():
-    """A field at `phase @ vectors_m` from the centre, x along columns and y along rows, also where a map is not square."""
+    """A field at `phase @ vectors_m` from the centre, x along columns, also in oblong maps."""
     basis = vectors(0.4, 20.0)
     positions = bin_centres(2.0, BIN_M)[:30]
     centre = positions.reshape(-1, 2).mean(axis=0)
     field = np.array([0.07, -0.11])
-    rate = lattice_cell(
-        positions, spacing_m=0.4, orientation_deg=20.0, phase_m=tuple(centre + field)
-    )
+    shape = {"spacing_m": 0.4, "orientation_deg": 20.0}
+    rate = lattice_cell(positions, phase_m=tuple(centre + field), **shape)
     found = spatial_phases(rate[None], bin_size_m=BIN_M, vectors_m=basis)
     assert apart(found, (field @ np.linalg.inv(basis))[None], basis)[0] < 0.005
     # And in another basis of the same lattice it is the same place.
@@ -80,7 +55,7 @@ def test_the_convention():
 
 def test_unvisited_bins_are_left_out(rng):
     phases, basis = rng.random((10, 2)), vectors(0.5, 13.0)
-    maps = planted(phases)
+    maps = lattice_maps(phases)
     full = spatial_phases(maps, bin_size_m=BIN_M, vectors_m=basis)
     some = maps.copy()
     some[:, :12, :14] = np.nan
@@ -96,7 +71,7 @@ def test_unvisited_bins_are_left_out(rng):
 
 
 def test_scale_offset_and_order_of_units_change_nothing(rng):
-    maps, basis = planted(rng.random((6, 2))), vectors(0.5, 13.0)
+    maps, basis = lattice_maps(rng.random((6, 2))), vectors(0.5, 13.0)
     found = spatial_phases(maps, bin_size_m=BIN_M, vectors_m=basis)
     assert np.allclose(spatial_phases(3.0 * maps + 7.0, bin_size_m=BIN_M, vectors_m=basis), found)
     order = rng.permutation(6)
@@ -124,22 +99,15 @@ def test_wave_vectors_of_a_hexagon():
 
 def test_maps_without_phase(rng):
     basis = vectors(0.5)
-    maps = np.stack(
-        [
-            np.zeros((30, 30)),
-            np.full((30, 30), 2.0),
-            np.full((30, 30), np.nan),
-            planted(np.array([[0.2, 0.3]]))[0],
-        ]
-    )
+    one = lattice_maps(np.array([[0.2, 0.3]]))
+    maps = np.stack([np.zeros((30, 30)), np.full((30, 30), 2.0), np.full((30, 30), np.nan), *one])
     maps[2, 4, 4:9] = rng.random(5)
     found = spatial_phases(maps, bin_size_m=BIN_M, vectors_m=basis)
     assert np.isnan(found[:3]).all()
     assert np.isfinite(found[3]).all()
     # A map far smaller than the lattice holds no phase of it.
-    assert np.isnan(
-        spatial_phases(rng.random((2, 10, 10)), bin_size_m=BIN_M, vectors_m=vectors(5.0))
-    ).all()
+    small = spatial_phases(rng.random((2, 10, 10)), bin_size_m=BIN_M, vectors_m=vectors(5.0))
+    assert np.isnan(small).all()
     assert spatial_phases(np.empty((0, 30, 30)), bin_size_m=BIN_M, vectors_m=basis).shape == (0, 2)
 
 
@@ -177,9 +145,9 @@ def test_p_of_clustered_and_even_phases(rng):
 
 def test_p_does_not_depend_on_where_the_map_is_centred(rng):
     phases = rng.random((12, 2))
+    moved = (phases + [0.31, 0.77])[::-1] % 1
     first, moved = (
-        phase_uniformity(p, generator=np.random.default_rng(0))
-        for p in (phases, (phases + [0.31, 0.77])[::-1] % 1)
+        phase_uniformity(p, generator=np.random.default_rng(0)) for p in (phases, moved)
     )
     assert first == pytest.approx(moved, abs=0.002)
 
@@ -189,9 +157,8 @@ def test_few_phases(rng):
     assert np.isnan(phase_uniformity(missing, generator=rng))
     assert np.isnan(phase_uniformity(np.array([[0.1, 0.2]]), generator=rng))
     assert np.isnan(phase_coverage(missing, vectors_m=vectors(0.5)))
-    assert phase_coverage(np.array([[0.1, 0.2]]), vectors_m=vectors(0.5)) == pytest.approx(
-        1.0, abs=0.01
-    )
+    one = phase_coverage(np.array([[0.1, 0.2]]), vectors_m=vectors(0.5))
+    assert one == pytest.approx(1.0, abs=0.01)
     # In tests shapes are checked as the annotations say, before the function sees them.
     for bad in (np.zeros(4), np.zeros((4, 3)), np.full((4, 2), np.inf)):
         with pytest.raises((InputError, TypeCheckError)):
@@ -232,9 +199,8 @@ def test_coverage_against_a_fine_grid(rng):
     assert found == pytest.approx(radius / (expected * np.sqrt(area / 9)), rel=0.01)
     # In another basis of the same lattice the same.
     change = np.array([[1, 0], [1, 1]])
-    assert phase_coverage(
-        phases @ np.linalg.inv(change), vectors_m=change @ basis
-    ) == pytest.approx(found)
+    again = phase_coverage(phases @ np.linalg.inv(change), vectors_m=change @ basis)
+    assert again == pytest.approx(found)
 
 
 def test_holes_and_even_tilings(rng):

@@ -1,8 +1,8 @@
-"""Real recordings and published scores: what an analysis must say of them. Skipped where the recordings are not at hand.
+"""Real recordings against published scores; skipped where the recordings are missing.
 
-They are not part of the package: put them in a folder and name it in GRIDCODE_DATA. Sargolini et
-al. 2006 (one grid cell of a rat and its path) and ten rate maps of mouse cells with the scores
-published beside them in the history of the opexebo repository.
+They are not part of the package: name their folder in GRIDCODE_DATA. Sargolini et al. 2006 (one
+grid cell of a rat and its path) and ten rate maps of mouse cells with their published scores, from
+the history of the opexebo repository.
 """
 
 import os
@@ -24,9 +24,7 @@ BIN_M, BINS, SAMPLE_S = 0.025, 40, 0.02
 
 def load(name):
     if not (FOLDER / name).is_file():
-        pytest.skip(
-            f"{name} is not in {FOLDER}: name the folder of the recordings in GRIDCODE_DATA"
-        )
+        pytest.skip(f"{name} is not in {FOLDER}: name its folder in GRIDCODE_DATA")
     return io.loadmat(FOLDER / name, squeeze_me=True)
 
 
@@ -46,10 +44,10 @@ def rate_map(positions, spikes, smoothing_bins=1.5):
         np.histogram2d(*positions[:, ::-1].T, (edges, edges), weights=w)[0]
         for w in (np.full(len(spikes), SAMPLE_S), spikes)
     )
-    smooth_time, smooth_count = (
-        ndimage.gaussian_filter(a, smoothing_bins, mode="constant") for a in (time_s, count)
+    total, spent = (
+        ndimage.gaussian_filter(a, smoothing_bins, mode="constant") for a in (count, time_s)
     )
-    return np.where(time_s > 0, smooth_count / np.maximum(smooth_time, 1e-12), np.nan)
+    return np.where(time_s > 0, total / np.maximum(spent, 1e-12), np.nan)
 
 
 def test_recorded_grid_cell_is_one(recording):
@@ -86,12 +84,8 @@ def test_recorded_grid_cell_beats_its_shifted_spikes(recording):
 @pytest.fixture(scope="module")
 def mouse():
     data = load("mouse_grids.mat")
-    return (
-        np.stack(list(data["rateMaps"])),
-        np.stack(list(data["aCorrs"])),
-        data["gridScores"],
-        data["gridScoresNew"],
-    )
+    maps, correlograms = (np.stack(list(data[name])) for name in ("rateMaps", "aCorrs"))
+    return maps, correlograms, data["gridScores"], data["gridScoresNew"]
 
 
 def rank_correlation(ours, theirs):

@@ -1,4 +1,4 @@
-"""Maps from anybody's files: paths binned as they should be, shifts, halves, and one clear line for bad input."""
+"""Recordings from files: binned paths, shifts, halves, and one clear line for bad input."""
 
 import json
 import os
@@ -26,6 +26,9 @@ from gridcode.recordings.recording import load_recording, recording_from_maps, r
 DATA = Path(os.environ.get("GRIDCODE_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
+BOX = {"bin_size_m": 0.05, "arena_m": 1.0}
+
+
 def wander(rng, samples, side=1.0, interval=0.02):
     """A smooth path that fills a box, and its times."""
     steps = ndimage.gaussian_filter1d(rng.standard_normal((samples, 2)), 15, axis=0)
@@ -50,10 +53,8 @@ def naive_maps(path, times, activity, bin_size, bins, smoothing):
         spent[i, j] += dt
     visited = spent > 0
     if smoothing:
-        total, spent = (
-            ndimage.gaussian_filter(v, smoothing, mode="constant", truncate=12)
-            for v in (total, spent)
-        )
+        settings = {"sigma": smoothing, "mode": "constant", "truncate": 12}
+        total, spent = (ndimage.gaussian_filter(v, **settings) for v in (total, spent))
     return np.where(visited, total / np.where(visited, spent, 1), np.nan)
 
 
@@ -62,15 +63,12 @@ def test_activity_maps_equal_their_definition(rng, walk, smoothing):
     path, times = walk
     activity = rng.random((len(times), 3))
     before = path.copy(), times.copy(), activity.copy()
-    binned = bin_path(
-        path, times, activity=activity, bin_size_m=0.05, arena_m=1.0, smoothing_bins=smoothing
-    )
+    binned = bin_path(path, times, activity=activity, smoothing_bins=smoothing, **BOX)
     maps = rebin(binned)
     assert maps.shape == (3, 20, 20) and binned.centre_m == (0, 0)
-    for u in range(3):
-        np.testing.assert_allclose(
-            maps[u], naive_maps(path, times, activity[:, u], 0.05, 20, smoothing), rtol=1e-9
-        )
+    for one, active in zip(maps, activity.T, strict=True):
+        expected = naive_maps(path, times, active, 0.05, 20, smoothing)
+        np.testing.assert_allclose(one, expected, rtol=1e-9)
     for now, then in zip((path, times, activity), before, strict=True):
         np.testing.assert_array_equal(now, then)
     assert binned.occupancy_s.sum() == pytest.approx(len(times) * 0.02)
@@ -80,17 +78,10 @@ def test_spikes_are_rates_in_hertz(rng, walk):
     path, times = walk
     counts = rng.poisson(0.1, len(times))
     spikes = np.repeat(times, counts) + rng.uniform(-0.009, 0.009, counts.sum())
-    binned = bin_path(
-        path,
-        times,
-        spikes_s=[rng.permutation(spikes), spikes[:0]],
-        bin_size_m=0.05,
-        arena_m=1.0,
-        smoothing_bins=0,
-    )
-    np.testing.assert_allclose(
-        rebin(binned)[0], naive_maps(path, times, counts / 0.02, 0.05, 20, 0), rtol=1e-9
-    )
+    units = [rng.permutation(spikes), spikes[:0]]
+    binned = bin_path(path, times, spikes_s=units, smoothing_bins=0, **BOX)
+    expected = naive_maps(path, times, counts / 0.02, 0.05, 20, 0)
+    np.testing.assert_allclose(rebin(binned)[0], expected, rtol=1e-9)
     np.testing.assert_array_equal(rebin(binned)[1], 0 * binned.occupancy_s)
     assert binned.spikes.tolist() == [counts.sum(), 0]
     np.testing.assert_allclose(np.nansum(rebin(binned)[0] * binned.occupancy_s), counts.sum())
@@ -103,26 +94,18 @@ def test_shifts_move_activity_along_the_path(rng, walk, kind):
     order = rng.permutation(activity.sum().astype(int))
     spikes = np.concatenate([np.repeat(times, activity[:, u].astype(int)) for u in range(3)])[order]
     of = np.repeat(np.arange(3), activity.sum(axis=0).astype(int))[order]
-    given = (
-        {"activity": activity / 0.02}
-        if kind == "activity"
-        else {"spikes_s": [spikes[of == u] for u in range(3)]}
-    )
+    given = {"spikes_s": [spikes[of == u] for u in range(3)]}
+    if kind == "activity":
+        given = {"activity": activity / 0.02}
     binned = bin_path(path, times, bin_size_m=0.05, **given)
     for shift in (0, 1, np.int64(777), -5, len(times), 10**7):
-        rolled = bin_path(
-            path, times, activity=np.roll(activity / 0.02, shift, axis=0), bin_size_m=0.05
-        )
-        np.testing.assert_allclose(rebin(binned, shift), rebin(rolled), rtol=1e-9)
-        np.testing.assert_allclose(
-            rebin(binned, shift, units=[2, 0]), rebin(rolled)[[2, 0]], rtol=1e-9
-        )
+        moved = np.roll(activity / 0.02, shift, axis=0)
+        rolled = rebin(bin_path(path, times, activity=moved, bin_size_m=0.05))
+        np.testing.assert_allclose(rebin(binned, shift), rolled, rtol=1e-9)
+        np.testing.assert_allclose(rebin(binned, shift, units=[2, 0]), rolled[[2, 0]], rtol=1e-9)
     each = np.array([5, 800, 0])
-    np.testing.assert_allclose(
-        rebin(binned, each),
-        np.stack([rebin(binned, int(s))[u] for u, s in enumerate(each)]),
-        rtol=1e-9,
-    )
+    expected = np.stack([rebin(binned, int(s))[u] for u, s in enumerate(each)])
+    np.testing.assert_allclose(rebin(binned, each), expected, rtol=1e-9)
     assert rebin(binned, units=[]).shape == (0, *binned.shape)
     for bad in (np.array([1, 2]), np.array(1.5)):
         with pytest.raises(InputError, match="shift_samples"):
@@ -144,9 +127,7 @@ def test_a_shift_is_fast(rng):
 def test_halves_are_alternating_minutes(rng, walk):
     path, times = walk
     activity = rng.random((len(times), 2))
-    binned = bin_path(
-        path, times, activity=activity, arena_m=1.0, bin_size_m=0.05, smoothing_bins=0
-    )
+    binned = bin_path(path, times, activity=activity, smoothing_bins=0, **BOX)
     odd = ((times - times[0] + 0.01) // 25).astype(int) % 2 == 0
     for (a, b), first in (
         (split_halves(binned, block_s=25), odd),
@@ -157,9 +138,8 @@ def test_halves_are_alternating_minutes(rng, walk):
             np.add.at(total, binned.bin_index[used], activity[used, 1])
             np.add.at(spent, binned.bin_index[used], 1)
             with np.errstate(invalid="ignore"):
-                np.testing.assert_allclose(
-                    maps[1].ravel(), np.where(spent > 0, total / spent, np.nan), rtol=1e-9
-                )
+                expected = np.where(spent > 0, total / spent, np.nan)
+            np.testing.assert_allclose(maps[1].ravel(), expected, rtol=1e-9)
     # Short recordings are cut into eight blocks all the same.
     short = split_halves(binned, block_s=1000.0)
     np.testing.assert_allclose(short[0], split_halves(binned, block_s=50.0)[0])
@@ -173,12 +153,8 @@ def test_a_planted_grid_cell_survives_its_spikes(rng):
     counts = rng.poisson(rate * 0.02)
     noise = rng.poisson(0.05, len(times))
     spikes = np.concatenate([np.repeat(times, counts), np.repeat(times, noise)])
-    recording = recording_from_path(
-        path,
-        times,
-        spike_times_s=spikes,
-        spike_units=np.repeat([7, 3], [counts.sum(), noise.sum()]),
-    )
+    of = np.repeat([7, 3], [counts.sum(), noise.sum()])
+    recording = recording_from_path(path, times, spike_times_s=spikes, spike_units=of)
     assert recording.units == (3, 7) and recording.kind == "spikes"
     scores = score_maps(recording.maps, bin_size_m=recording.bin_size_m)
     assert scores.minmax[1] > 1 and scores.spacing_m[1] == pytest.approx(0.4, rel=0.03)
@@ -187,8 +163,7 @@ def test_a_planted_grid_cell_survives_its_spikes(rng):
     assert stability[1] > 0.7 > 0.4 > stability[0]
     test = spatial_test(recording.unsmoothed())
     assert test.p_value[1] < 1e-6
-    # Smoothing and the added noise lower the information of the planted rate; a unit without tuning
-    # keeps its bias only.
+    # Smoothing and noise lower the information of the planted rate; without tuning only bias stays.
     bits = spatial_information(recording.maps, occupancy=recording.occupancy).bits_per_spike
     assert bits[1] > 0.6 and bits[0] < 0.1
     assert np.nanmax(recording.maps[1]) == pytest.approx(15, rel=0.3)
@@ -197,23 +172,19 @@ def test_a_planted_grid_cell_survives_its_spikes(rng):
 def test_a_rectangular_arena_off_the_origin(rng):
     path, times = wander(rng, 20000)
     path = (path + 0.5) * (2.0, 1.0) + (10, -4)
-    box = recording_from_path(path, times, activity=path, bin_size_m=0.1, smoothing_bins=0)
+    given = {"activity": path, "bin_size_m": 0.1}
+    box = recording_from_path(path, times, smoothing_bins=0, **given)
     assert box.maps.shape == (2, 10, 20)
     np.testing.assert_allclose(box.centre_m, (11, -3.5), atol=0.05)
     # A unit that is active by x or y has maps that rise along it.
-    x = np.arange(20) * 0.1 + 10.05
+    x, y = np.arange(20) * 0.1 + 10.05, np.arange(10) * 0.1 - 3.95
     np.testing.assert_allclose(np.nanmean(box.maps[0], axis=0), x, atol=0.06)
-    np.testing.assert_allclose(
-        np.nanmean(box.maps[1], axis=1), np.arange(10) * 0.1 - 3.95, atol=0.06
-    )
-    sides = recording_from_path(path, times, activity=path, bin_size_m=0.1, arena_m=(2.0, 1.0))
-    edges = recording_from_path(
-        path, times, activity=path, bin_size_m=0.1, arena_m=(10, 12, -4, -3)
-    )
-    assert sides.maps.shape == edges.maps.shape == (2, 10, 20) and edges.centre_m == pytest.approx(
-        (11, -3.5)
-    )
-    part = recording_from_path(path, times, activity=path, bin_size_m=0.1, arena_m=(10, 11, -4, -3))
+    np.testing.assert_allclose(np.nanmean(box.maps[1], axis=1), y, atol=0.06)
+    sides = recording_from_path(path, times, arena_m=(2.0, 1.0), **given)
+    edges = recording_from_path(path, times, arena_m=(10, 12, -4, -3), **given)
+    assert sides.maps.shape == edges.maps.shape == (2, 10, 20)
+    assert edges.centre_m == pytest.approx((11, -3.5))
+    part = recording_from_path(path, times, arena_m=(10, 11, -4, -3), **given)
     assert part.maps.shape == (2, 10, 10) and "outside of the arena" in part.notes[0]
 
 
@@ -222,9 +193,8 @@ def test_stray_positions_do_not_stretch_the_arena(walk):
     path = path.copy()
     path[[5, 500]] = 3.0, -80.0
     binned = bin_path(path, times, activity=path)
-    assert binned.shape == (40, 40) and binned.notes == (
-        "2 of 20000 samples left out: outside of the arena",
-    )
+    assert binned.shape == (40, 40)
+    assert binned.notes == ("2 of 20000 samples left out: outside of the arena",)
 
 
 def test_walls_belong_to_the_last_bins():
@@ -239,9 +209,8 @@ def test_lost_positions_gaps_and_slow_samples_are_left_out_and_counted(walk):
     path[100:150] = np.nan
     path[160, 0] = np.nan
     times[10000:] += 60.0
-    spikes = np.concatenate(
-        [times[[50, 120, 160, 12000]], [times[9999] + 30, times[0] - 5, times[-1] + 5, np.nan]]
-    )
+    elsewhere = [times[9999] + 30, times[0] - 5, times[-1] + 5, np.nan]
+    spikes = np.concatenate([times[[50, 120, 160, 12000]], elsewhere])
     recording = recording_from_path(path, times, spike_times_s=spikes)
     assert recording.path.spikes.tolist() == [2]
     assert recording.path.duration_s == pytest.approx((20000 - 51) * 0.02)
@@ -249,13 +218,14 @@ def test_lost_positions_gaps_and_slow_samples_are_left_out_and_counted(walk):
         "1 of 8 spikes left out: no finite time",
         "1 gaps in time_s, 60.02 s in all, belong to no bin",
         "51 of 20000 samples left out: without a position (tracking lost)",
-        "2 of 7 spikes left out: before, after or at no time of the recording",
+        "2 of 7 spikes left out: before or after the recording",
         "3 of 7 spikes left out: at samples left out or in gaps of the path",
     )
     activity = np.ones((len(times), 2))
     activity[7, 1] = np.nan
-    with_nan = bin_path(path, times, activity=activity)
-    assert "1 of 20000 samples left out: with NaN activity" in with_nan.notes
+    for unknown in (activity, np.ma.masked_invalid(activity)):
+        with_nan = bin_path(path, times, activity=unknown)
+        assert "1 of 20000 samples left out: with NaN activity" in with_nan.notes
     still = path.copy()
     still[3000:6000] = path[3000]
     moving = bin_path(still, times, activity=np.ones(len(times)), min_speed_m_s=0.02)
@@ -293,24 +263,14 @@ def test_npz_of_maps(saved):
     file = saved(**MAPS)
     recording = load_recording(file)
     np.testing.assert_array_equal(recording.maps, MAPS["rate_maps"])
-    assert (
-        recording.bin_size_m == 0.05
-        and recording.units == (0, 1, 2)
-        and recording.kind == "maps"
-        and recording.path is None
-    )
+    assert recording.bin_size_m == 0.05 and recording.units == (0, 1, 2)
+    assert recording.kind == "maps" and recording.path is None
     assert load_recording(str(file), bin_size_m=0.05).bin_size_m == 0.05
     with pytest.raises(InputError, match=r"0\.05 m in the data, but bin_size_m was given as 0\.02"):
         load_recording(file, bin_size_m=0.02)
-    full = load_recording(
-        saved(
-            **MAPS,
-            x=np.arange(12) * 0.05 + 3,
-            y=np.arange(11) * 0.05,
-            occupancy=np.ones((10, 12)),
-            units=["a", "b", "c"],
-        )
-    )
+    axes = {"x": np.arange(12) * 0.05 + 3, "y": np.arange(11) * 0.05}
+    more = {"occupancy": np.ones((10, 12)), "units": ["a", "b", "c"]}
+    full = load_recording(saved(**MAPS, **axes, **more))
     assert full.units == ("a", "b", "c") and full.occupancy.shape == (10, 12)
     np.testing.assert_allclose(full.centre_m, (3.275, 0.25))
     derived = load_recording(saved(rate_maps=MAPS["rate_maps"], x=np.arange(12) * 0.05))
@@ -321,9 +281,8 @@ def test_npz_of_maps(saved):
 
 def test_masks_faint_units_and_doubtful_metres(saved):
     maps = np.ma.masked_less(MAPS["rate_maps"], 0.2)
-    np.testing.assert_array_equal(
-        np.isnan(recording_from_maps(maps, bin_size_m=0.05).maps), maps.mask
-    )
+    found = recording_from_maps(maps, bin_size_m=0.05).maps
+    np.testing.assert_array_equal(np.isnan(found), maps.mask)
     faint = MAPS["rate_maps"] * np.array([1.0, 1e-200, 0.0])[:, None, None]
     recording = recording_from_maps(faint, bin_size_m=0.05)
     assert recording.maps[0].any() and not recording.maps[1].any() and faint[1].any()
@@ -331,12 +290,10 @@ def test_masks_faint_units_and_doubtful_metres(saved):
     activity = recording_from_path(**PATH, activity=ACTIVITY["activity"] * [1.0, 1.0, 1e-200, 0.0])
     assert activity.notes == recording.notes and not np.nan_to_num(activity.maps[2]).any()
     centimetres = recording_from_maps(MAPS["rate_maps"], bin_size_m=2.5)
-    assert centimetres.notes == (
-        "the arena is 30 m wide in bins of 2.5 m: bin_size_m must be in metres",
-    )
-    path = load_recording(
-        saved(**PATH | {"positions_m": 100 * PATH["positions_m"]}, **ACTIVITY), bin_size_m=0.9
-    )
+    note = "the arena is 30 m wide in bins of 2.5 m: bin_size_m must be in metres"
+    assert centimetres.notes == (note,)
+    wide = PATH | ACTIVITY | {"positions_m": 100 * PATH["positions_m"]}
+    path = load_recording(saved(**wide), bin_size_m=0.9)
     assert any("positions_m must be in metres" in note for note in path.notes)
     for size in (1e-9, 1e300):
         with pytest.raises(InputError, match="bin_size_m must be positive"):
@@ -362,41 +319,21 @@ def test_npy_and_one_map(tmp_path):
 
 def test_npz_of_a_path(saved):
     recording = load_recording(saved(**PATH, **SPIKES, bin_size_m=0.1))
-    assert (
-        recording.maps.shape == (3, 10, 10)
-        and recording.units == (0, 1, 2)
-        and recording.bin_size_m == 0.1
-    )
-    assert load_recording(saved(**PATH, **SPIKES, bin_size_m=0.1), bin_size_m=0.2).maps.shape == (
-        3,
-        5,
-        5,
-    )
+    assert recording.maps.shape == (3, 10, 10)
+    assert recording.units == (0, 1, 2) and recording.bin_size_m == 0.1
+    coarser = load_recording(saved(**PATH, **SPIKES, bin_size_m=0.1), bin_size_m=0.2)
+    assert coarser.maps.shape == (3, 5, 5)
     activity = load_recording(saved(**PATH, **ACTIVITY))
     assert activity.maps.shape == (4, 40, 40) and activity.kind == "activity"
     assert recording.unsmoothed().shape == recording.maps.shape
     alone = load_recording(saved(**PATH, spike_times_s=SPIKES["spike_times_s"]))
     assert alone.units == (0,)
-    named = load_recording(
-        saved(
-            **PATH,
-            spike_times_s=np.arange(3.0),
-            spike_units=["b", "a", "b"],
-            units=["a", "b", "silent"],
-        )
-    )
+    three = PATH | {"spike_times_s": np.arange(3.0)}
+    named = load_recording(saved(**three, spike_units=["b", "a", "b"], units=["a", "b", "silent"]))
     assert named.units == ("a", "b", "silent") and named.path.spikes.tolist() == [1, 2, 0]
-    sparse_ids = load_recording(
-        saved(**PATH, spike_times_s=np.arange(3.0), spike_units=np.array([900.0, -4, 17]))
-    )
+    sparse_ids = load_recording(saved(**three, spike_units=np.array([900.0, -4, 17])))
     assert sparse_ids.units == (-4, 17, 900)
-    coarse = load_recording(
-        saved(
-            positions_m=PATH["positions_m"],
-            time_s=2.0 * np.arange(2000),
-            activity=ACTIVITY["activity"],
-        )
-    )
+    coarse = load_recording(saved(**PATH | ACTIVITY | {"time_s": 2.0 * np.arange(2000)}))
     assert coarse.notes == ("samples are 2 s apart: time_s must be in seconds",)
     thin = load_recording(saved(**PATH, **ACTIVITY), bin_size_m=0.01)
     assert thin.notes[0].startswith("only 18% of the bins were visited")
@@ -426,14 +363,10 @@ def test_nc_of_an_evaluation(evaluated):
     assert load_recording(evaluated).group == "smooth_4m"
     (evaluated.parent / "summary.json").write_text(json.dumps({"headline": {"group": "smooth_2m"}}))
     recording = load_recording(evaluated)
-    assert (
-        recording.group == "smooth_2m"
-        and recording.maps.shape == (3, 20, 20)
-        and recording.bin_size_m == 0.1
-    )
-    assert (recording.maps[1] == 0).all() and recording.notes == (
-        "1 of 3 units are silent by the evaluation's own threshold",
-    )
+    assert recording.group == "smooth_2m"
+    assert recording.maps.shape == (3, 20, 20) and recording.bin_size_m == 0.1
+    assert (recording.maps[1] == 0).all()
+    assert recording.notes == ("1 of 3 units are silent by the evaluation's threshold",)
     assert recording.occupancy.shape == (20, 20)
     assert load_recording(evaluated, group="uniform_6m").maps.shape == (3, 60, 60)
     with pytest.raises(InputError, match="there are smooth_2m, smooth_4m, uniform_6m"):
@@ -444,132 +377,90 @@ def test_nc_of_an_evaluation(evaluated):
 
 def test_nc_of_others(tmp_path):
     file = tmp_path / "others.nc"
-    xr.Dataset(
-        {"rate": (("x", "unit", "y"), np.random.default_rng(0).random((5, 2, 4)))},
-        coords={"x": np.arange(5) * 0.1},
-    ).to_netcdf(file, engine="h5netcdf")
+    rate = ("x", "unit", "y"), np.random.default_rng(0).random((5, 2, 4))
+    xr.Dataset({"rate": rate}, coords={"x": np.arange(5) * 0.1}).to_netcdf(file, engine="h5netcdf")
     recording = load_recording(file)
-    assert (
-        recording.maps.shape == (2, 4, 5)
-        and recording.group is None
-        and recording.bin_size_m == pytest.approx(0.1)
-    )
-    xr.Dataset({"rate": (("cell", "y", "x"), np.zeros((2, 4, 5)))}).to_netcdf(
-        file, engine="h5netcdf"
-    )
-    with pytest.raises(InputError, match="has dimensions cell, y, x"):
-        load_recording(file)
-    xr.Dataset({"speed": ("time", np.zeros(3))}).to_netcdf(file, engine="h5netcdf")
-    with pytest.raises(InputError, match="no variable rate"):
-        load_recording(file)
+    assert recording.maps.shape == (2, 4, 5)
+    assert recording.group is None and recording.bin_size_m == pytest.approx(0.1)
+    others = {"rate": (("cell", "y", "x"), np.zeros((2, 4, 5)))}, {"speed": ("time", np.zeros(3))}
+    messages = "has dimensions cell, y, x", "no variable rate"
+    for variables, message in zip(others, messages, strict=True):
+        xr.Dataset(variables).to_netcdf(file, engine="h5netcdf")
+        with pytest.raises(InputError, match=message):
+            load_recording(file)
 
 
-BAD_ARRAYS = {
-    "nothing": ({}, "holds no arrays; needed are rate_maps"),
-    "other keys": (
-        {"a": np.ones(3), "positions_m": np.ones(3)},
-        "holds a, positions_m; needed are",
-    ),
-    "no activity": (PATH, "holds positions_m, time_s; needed are"),
-    "both": (PATH | SPIKES | ACTIVITY, "keep one"),
-    "maps and path": (PATH | SPIKES | MAPS, "keep one"),
-    "no bin size": ({"rate_maps": MAPS["rate_maps"]}, "--bin-size"),
-    "bin size of zero": (MAPS | {"bin_size_m": 0.0}, "must be positive"),
-    "bin sizes": (MAPS | {"bin_size_m": np.ones(3)}, "must be one number"),
-    "one axis": (MAPS | {"rate_maps": np.ones(9)}, r"must be \(unit, y, x\)"),
-    "tiny": (MAPS | {"rate_maps": np.ones((3, 2, 9))}, "at least 3 bins"),
-    "no units": (MAPS | {"rate_maps": np.ones((0, 5, 5))}, "no units"),
-    "all NaN": (
-        MAPS | {"rate_maps": np.full((3, 5, 5), np.nan)},
-        "every bin of every rate map is NaN",
-    ),
-    "infinite": (MAPS | {"rate_maps": np.full((3, 5, 5), np.inf)}, "infinite"),
-    "complex": (MAPS | {"rate_maps": np.ones((3, 5, 5)) * 1j}, "real numbers, not complex128"),
-    "strings": (MAPS | {"rate_maps": np.full((3, 5, 5), "a")}, "real numbers, not <U1"),
-    "objects": (MAPS | {"rate_maps": np.full((3, 5, 5), None)}, "pickled Python objects"),
-    "uneven bins": (MAPS | {"x": np.arange(12) ** 1.1}, "not evenly spaced"),
-    "oblong bins": (
-        {"rate_maps": MAPS["rate_maps"], "x": np.arange(12) * 0.1, "y": np.arange(10) * 0.2},
-        "only square bins",
-    ),
-    "axis of another length": (MAPS | {"x": np.arange(10)}, "12 centres or 13 edges"),
-    "axis and bin size": (MAPS | {"x": np.arange(12)}, "spacing of the bins is 1 m"),
-    "occupancy": (MAPS | {"occupancy": np.ones((12, 10))}, "occupancy must be"),
-    "too few names": (MAPS | {"units": [1, 2]}, "names 2 units, but there are 3"),
-    "names twice": (MAPS | {"units": [1, 1, 2]}, "twice"),
-    "names that are none": (MAPS | {"units": [0.5, 1, 2]}, "whole numbers or strings"),
-    "transposed": (PATH | ACTIVITY | {"positions_m": PATH["positions_m"].T}, "transpose it"),
-    "three dimensions": (
-        PATH | ACTIVITY | {"positions_m": np.ones((2000, 3))},
-        r"must be \(time, 2\)",
-    ),
-    "mismatched": (PATH | ACTIVITY | {"time_s": np.arange(7)}, "2000 samples but time_s has 7"),
-    "activity of another length": (
-        PATH | {"activity": np.ones((4, 2000))},
-        "4 samples but time_s has 2000; transpose it",
-    ),
-    "time runs back": (
-        PATH | ACTIVITY | {"time_s": np.r_[0:1000, 998:1998] * 0.02},
-        "sample 1000 .* does not come after sample 999",
-    ),
-    "time is NaN": (PATH | ACTIVITY | {"time_s": np.full(2000, np.nan)}, "2000 NaN or infinite"),
-    "one sample": (
-        {"positions_m": np.ones((1, 2)), "time_s": np.ones(1), "activity": np.ones((1, 1))},
-        "at least 2 samples",
-    ),
-    "no position": (PATH | ACTIVITY | {"positions_m": np.full((2000, 2), np.nan)}, "all are NaN"),
-    "infinite position": (
-        PATH | ACTIVITY | {"positions_m": np.full((2000, 2), np.inf)},
-        "infinite",
-    ),
-    "activity beyond floats": (
-        PATH | {"activity": np.full((2000, 2), 1e200)},
-        "reach 1e\\+200, beyond 1e\\+30",
-    ),
-    "rates beyond floats": (
-        MAPS | {"rate_maps": 1e300 * MAPS["rate_maps"]},
-        "beyond 1e\\+30: give them in another unit",
-    ),
-    "occupancy as text": (
-        MAPS | {"occupancy": np.full((10, 12), "a")},
-        "occupancy must be real numbers, not <U1",
-    ),
-    "complex occupancy": (
-        MAPS | {"occupancy": np.full((10, 12), 1j)},
-        "occupancy must be real numbers, not complex128",
-    ),
-    "infinite activity": (PATH | {"activity": np.full((2000, 2), np.inf)}, "infinite"),
-    "NaN unit": (
-        PATH | {"activity": np.stack([np.ones(2000), np.full(2000, np.nan)], axis=1)},
-        "unit 1 is NaN throughout",
-    ),
-    "activity without units": (PATH | {"activity": np.ones((2000, 0))}, "no units"),
-    "centimetres": (
-        PATH | ACTIVITY | {"positions_m": 100 * PATH["positions_m"]},
-        "are positions_m in metres",
-    ),
-    "standing still": (PATH | ACTIVITY | {"positions_m": np.zeros((2000, 2))}, "fewer than 3 bins"),
-    "spikes elsewhere": (
-        PATH | SPIKES | {"spike_times_s": 1000 + SPIKES["spike_times_s"]},
-        "none of the 50 spikes lies in the recording",
-    ),
-    "spikes and units": (
-        PATH | SPIKES | {"spike_units": np.zeros(7, dtype=int)},
-        "50 spikes but spike_units has 7",
-    ),
-    "half units": (
-        PATH | SPIKES | {"spike_units": np.full(50, 0.5)},
-        "spike_units must be whole numbers",
-    ),
-    "unknown unit": (PATH | SPIKES | {"units": [0, 1]}, "holds 2, which is not among the units"),
-    "no spikes": (PATH | {"spike_times_s": np.zeros(0)}, "no spikes"),
-    "spikes as text": (PATH | {"spike_times_s": np.array(["a", "b"])}, "real numbers"),
-}
+def maps_with(**changes):
+    return MAPS | changes
 
 
-@pytest.mark.parametrize("case", BAD_ARRAYS)
-def test_bad_arrays_are_one_clear_line(saved, case):
-    arrays, message = BAD_ARRAYS[case]
+def activity_with(**changes):
+    return PATH | ACTIVITY | changes
+
+
+def spikes_with(**changes):
+    return PATH | SPIKES | changes
+
+
+RATES, POSITIONS = MAPS["rate_maps"], PATH["positions_m"]
+NAN_UNIT = np.stack([np.ones(2000), np.full(2000, np.nan)], axis=1)
+ONE = {"positions_m": np.ones((1, 2)), "time_s": np.ones(1), "activity": np.ones((1, 1))}
+OBLONG = {"rate_maps": RATES, "x": np.arange(12) * 0.1, "y": np.arange(10) * 0.2}
+BACK = np.r_[0:1000, 998:1998] * 0.02
+BAD_ARRAYS = [
+    ({}, "holds no arrays; needed are rate_maps"),
+    ({"a": np.ones(3), "positions_m": np.ones(3)}, "holds a, positions_m; needed are"),
+    (PATH, "holds positions_m, time_s; needed are"),
+    (PATH | SPIKES | ACTIVITY, "activity and spike_times_s: keep one"),
+    (PATH | SPIKES | MAPS, "rate_maps and a path: keep one"),
+    ({"rate_maps": RATES}, "--bin-size"),
+    (maps_with(bin_size_m=0.0), "must be positive"),
+    (maps_with(bin_size_m=np.ones(3)), "must be one number"),
+    (maps_with(rate_maps=np.ones(9)), r"must be \(unit, y, x\)"),
+    (maps_with(rate_maps=np.ones((3, 2, 9))), "at least 3 bins"),
+    (maps_with(rate_maps=np.ones((0, 5, 5))), "no units"),
+    (maps_with(rate_maps=np.full((3, 5, 5), np.nan)), "every bin of every rate map is NaN"),
+    (maps_with(rate_maps=np.full((3, 5, 5), np.inf)), "infinite"),
+    (maps_with(rate_maps=np.ones((3, 5, 5)) * 1j), "real numbers, not complex128"),
+    (maps_with(rate_maps=np.full((3, 5, 5), "a")), "real numbers, not <U1"),
+    (maps_with(rate_maps=np.full((3, 5, 5), None)), "pickled Python objects"),
+    (maps_with(rate_maps=1e300 * RATES), "beyond 1e\\+30: give them in another unit"),
+    (maps_with(x=np.arange(12) ** 1.1), "not evenly spaced"),
+    (maps_with(x=np.arange(10)), "12 centres or 13 edges"),
+    (maps_with(x=np.arange(12)), "spacing of the bins is 1 m"),
+    (OBLONG, "only square bins"),
+    (maps_with(occupancy=np.ones((12, 10))), "occupancy must be"),
+    (maps_with(occupancy=np.full((10, 12), "a")), "occupancy must be real numbers, not <U1"),
+    (maps_with(occupancy=np.full((10, 12), 1j)), "occupancy must be real numbers, not complex128"),
+    (maps_with(units=[1, 2]), "names 2 units, but there are 3"),
+    (maps_with(units=[1, 1, 2]), "twice"),
+    (maps_with(units=[0.5, 1, 2]), "whole numbers or strings"),
+    (activity_with(positions_m=POSITIONS.T), "transpose it"),
+    (activity_with(positions_m=np.ones((2000, 3))), r"must be \(time, 2\)"),
+    (activity_with(positions_m=np.full((2000, 2), np.nan)), "all are NaN"),
+    (activity_with(positions_m=np.full((2000, 2), np.inf)), "infinite"),
+    (activity_with(positions_m=100 * POSITIONS), "are positions_m in metres"),
+    (activity_with(positions_m=np.zeros((2000, 2))), "fewer than 3 bins"),
+    (activity_with(time_s=np.arange(7)), "2000 samples but time_s has 7"),
+    (activity_with(time_s=BACK), "sample 1000 .* does not come after sample 999"),
+    (activity_with(time_s=np.full(2000, np.nan)), "2000 NaN or infinite"),
+    (ONE, "at least 2 samples"),
+    (activity_with(activity=np.ones((4, 2000))), "4 samples but time_s has 2000; transpose it"),
+    (activity_with(activity=np.full((2000, 2), 1e200)), "reach 1e\\+200, beyond 1e\\+30"),
+    (activity_with(activity=np.full((2000, 2), np.inf)), "infinite"),
+    (activity_with(activity=NAN_UNIT), "unit 1 is NaN throughout"),
+    (activity_with(activity=np.ones((2000, 0))), "no units"),
+    (spikes_with(spike_times_s=np.arange(50) + 1e3), "none of the 50 spikes lies in the recording"),
+    (spikes_with(spike_units=np.zeros(7, dtype=int)), "50 spikes but spike_units has 7"),
+    (spikes_with(spike_units=np.full(50, 0.5)), "spike_units must be whole numbers"),
+    (spikes_with(units=[0, 1]), "holds 2, which is not among the units"),
+    (PATH | {"spike_times_s": np.zeros(0)}, "no spikes"),
+    (PATH | {"spike_times_s": np.array(["a", "b"])}, "real numbers"),
+]
+
+
+@pytest.mark.parametrize("arrays, message", BAD_ARRAYS, ids=[m[:40] for _, m in BAD_ARRAYS])
+def test_bad_arrays_are_one_clear_line(saved, arrays, message):
     with pytest.raises(InputError, match=message) as raised:
         load_recording(saved(**arrays))
     assert "\n" not in str(raised.value) and len(str(raised.value)) < 250
@@ -589,9 +480,8 @@ def test_bad_files_are_one_clear_line(tmp_path, saved):
     }
     damaged = bytearray(good.read_bytes())
     damaged[400] ^= 255
-    for name, content in (
-        files | {"damaged.npz": bytes(damaged), "archive.npy": good.read_bytes()}
-    ).items():
+    files |= {"damaged.npz": bytes(damaged), "archive.npy": good.read_bytes()}
+    for name, content in files.items():
         (tmp_path / name).write_bytes(content)
         with pytest.raises(InputError, match=name) as raised:
             load_recording(tmp_path / name, bin_size_m=0.05)
@@ -619,32 +509,31 @@ def test_sizes_are_read_before_data(tmp_path):
         np.lib.format.write_array_header_1_0(member, huge)
     with pytest.raises(InputError, match=r"would take 800 GB; up to 4 GB are read"):
         load_recording(tmp_path / "huge.npz", bin_size_m=0.05)
-    path = {
-        "positions_m": PATH["positions_m"],
-        "time_s": PATH["time_s"],
-        "activity": np.ones((2000, 1000)),
-    }
+    path = PATH | {"activity": np.ones((2000, 1000))}
     with pytest.raises(InputError, match=r"the rate maps .* would take"):
         recording_from_path(**path, bin_size_m=0.00101, smoothing_bins=0)
 
 
 @pytest.mark.parametrize(
-    "bad",
+    "name, value",
     [
-        {"bin_size_m": 0.0},
-        {"bin_size_m": np.nan},
-        {"smoothing_bins": -1.0},
-        {"min_occupancy_s": np.nan},
-        {"min_speed_m_s": -1.0},
-        {"arena_m": (1, 2, 3)},
-        {"arena_m": -1.0},
-        {"arena_m": 0.01},
-        {"arena_m": (5, 6, 5, 6)},
+        ("bin_size_m", 0.0),
+        ("bin_size_m", np.nan),
+        ("smoothing_bins", -1.0),
+        ("min_occupancy_s", np.nan),
+        ("min_speed_m_s", -1.0),
+        ("arena_m", (1, 2, 3)),
+        ("arena_m", -1.0),
+        ("arena_m", 0.01),
+        ("arena_m", (5, 6, 5, 6)),
     ],
 )
-def test_bad_settings(bad):
+def test_bad_settings(name, value):
     with pytest.raises(InputError):
-        recording_from_path(**PATH, **ACTIVITY, **bad)
+        recording_from_path(**PATH, **ACTIVITY, **{name: value})
+
+
+def test_activity_or_spikes():
     with pytest.raises(InputError, match="either"):
         recording_from_path(**PATH)
     with pytest.raises(InputError, match="either"):
@@ -659,20 +548,16 @@ def test_a_real_grid_cell(tmp_path):
 
     path = loadmat(DATA / "10704-07070407_POS.mat")
     spikes = loadmat(DATA / "10704-07070407_T2C3.mat")["cellTS"]
-    positions = np.hstack([path["posx"], path["posy"]]) / 100
     np.savez(
         tmp_path / "cell.npz",
-        positions_m=positions,
+        positions_m=np.hstack([path["posx"], path["posy"]]) / 100,
         time_s=path["post"],
         spike_times_s=spikes,
         spike_units=np.zeros_like(spikes),
     )
     recording = load_recording(tmp_path / "cell.npz")
-    assert (
-        recording.maps.shape == (1, 40, 40)
-        and recording.notes == ()
-        and recording.path.spikes.tolist() == [2326]
-    )
+    assert recording.maps.shape == (1, 40, 40) and recording.notes == ()
+    assert recording.path.spikes.tolist() == [2326]
     scores = score_maps(recording.maps, bin_size_m=recording.bin_size_m)
     assert scores.minmax[0] > 1.2 and scores.spacing_m[0] == pytest.approx(0.47, abs=0.01)
     assert spatial_test(recording.unsmoothed()).z[0] > 10

@@ -1,4 +1,4 @@
-"""p-values: uniform where there is nothing, small where there is a lattice, and the same whatever the order."""
+"""p-values: uniform without a lattice, small with one, the same in any order of units."""
 
 import numpy as np
 import pytest
@@ -51,9 +51,8 @@ def test_false_positives_on_two_thousand_null_maps(kind, rng):
             maps = np.maximum(maps - maps.mean(axis=(1, 2), keepdims=True), 0)
     found = significance(maps, seed=2)
     for p in (found.p_value, found.lattice_p_value):
-        low, high = stats.binomtest(
-            int((p <= 0.01).sum()), int(np.isfinite(p).sum())
-        ).proportion_ci(0.99)
+        test = stats.binomtest(int((p <= 0.01).sum()), int(np.isfinite(p).sum()))
+        low, high = test.proportion_ci(0.99)
         assert low <= 0.01 <= high
     known = found.p_value[np.isfinite(found.p_value)]
     assert stats.kstest(known, "uniform").pvalue > 1e-3
@@ -82,13 +81,9 @@ def test_p_values_go_below_one_in_the_number_of_nulls_but_with_care():
 
 
 def test_bands_stand_out_as_bands(rng):
-    maps = np.stack(
-        [
-            band_cell(ARENA, spacing_m=0.5, orientation_deg=25),
-            place_cell(ARENA, width_m=0.2),
-            lattice_cell(ARENA, spacing_m=0.5),
-        ]
-    )
+    band = band_cell(ARENA, spacing_m=0.5, orientation_deg=25)
+    lattice = lattice_cell(ARENA, spacing_m=0.5)
+    maps = np.stack([band, place_cell(ARENA, width_m=0.2), lattice])
     maps += 0.1 * rng.standard_normal(maps.shape)
     share = plane_wave_share(maps)
     assert share[0] > 0.7 and share[2] < 0.5
@@ -97,12 +92,8 @@ def test_bands_stand_out_as_bands(rng):
 
 
 def test_the_order_of_units_does_not_matter(rng):
-    maps = np.concatenate(
-        [
-            noise_maps(3, 40, correlation_bins=2.0, generator=rng),
-            [lattice_cell(ARENA, spacing_m=s) for s in (0.4, 0.6)],
-        ]
-    )
+    noise = noise_maps(3, 40, correlation_bins=2.0, generator=rng)
+    maps = np.concatenate([noise, [lattice_cell(ARENA, spacing_m=s) for s in (0.4, 0.6)]])
     order = rng.permutation(len(maps))
     one, two = significance(maps, seed=3, nulls=99), significance(maps[order], seed=3, nulls=99)
     for name in ("p_value", "lattice_p_value", "band_p_value"):
@@ -112,41 +103,33 @@ def test_the_order_of_units_does_not_matter(rng):
 
 
 def test_circular_shifts_of_negative_and_silent_activity(rng):
-    """Slow activity with negative values, as of calcium, must not be left to a test of the map alone: any slow unit would pass."""
-    where = smooth_walk(
-        arena_m=1.0, steps=3000, walkers=1, max_step_m=0.1, generator=rng
-    ).positions[1:, 0]
+    """Slow activity with negative values, as of calcium, passes any test of the map alone."""
+    walk = smooth_walk(arena_m=1.0, steps=3000, walkers=1, max_step_m=0.1, generator=rng)
+    where = walk.positions[1:, 0]
     grid = lattice_cell(where, spacing_m=0.5) - 0.6
     slow = np.convolve(rng.standard_normal(3040), np.ones(41) / 41, mode="valid")
-    path = bin_path(
-        where,
-        np.arange(3000) * 0.1,
-        activity=np.stack([grid, slow, 0 * slow, 0 * slow - 1], axis=1),
-        bin_size_m=0.05,
-    )
+    activity = np.stack([grid, slow, 0 * slow, 0 * slow - 1], axis=1)
+    path = bin_path(where, np.arange(3000) * 0.1, activity=activity, bin_size_m=0.05)
     found = shift_significance(path, seed=0, nulls=99)
     assert found.information_p_value[0] <= 0.01 < found.information_p_value[1]
     np.testing.assert_array_equal(np.isnan(found.information_p_value), [False, False, True, True])
 
 
 def test_the_unit_of_activity_and_its_zero_do_not_matter(rng):
-    """An offset turns zeros into a background that smoothing leaves constant but for rounding: ranked, that would be white noise."""
+    """Smoothing leaves an offset constant but for rounding: ranked, that would be white noise."""
     fields = scattered_fields(3, 36, fields=6, width_bins=1.2, generator=rng)
     fields = np.where(fields > 0.01, fields, 0.0)
-    found = [
-        significance(maps, seed=1, nulls=99)
-        for maps in (fields, fields + 0.1, 1e30 * fields, 1e-200 * fields)
-    ]
+    scaled = (fields, fields + 0.1, 1e30 * fields, 1e-200 * fields)
+    found = [significance(maps, seed=1, nulls=99) for maps in scaled]
     for other in found[1:]:
         for name in ("p_value", "lattice_p_value", "square_p_value", "band_p_value"):
-            # Up to a null map or two, in which rounding makes one peak or another the higher.
-            np.testing.assert_allclose(
-                getattr(other, name), getattr(found[0], name), rtol=0.1, atol=0.02
-            )
+            # Up to a null map or two, in which rounding decides which peak is higher.
+            one, two = getattr(found[0], name), getattr(other, name)
+            np.testing.assert_allclose(two, one, rtol=0.1, atol=0.02)
 
 
 def test_the_order_of_units_does_not_matter_where_spectra_are_equal(rng):
-    """A map and a power of it have the same ranks, so the same spectrum, and different null maps."""
+    """A map and a power of it have the same ranks and spectrum, and different null maps."""
     noise = noise_maps(1, 32, correlation_bins=1.5, generator=rng)[0] + 0.1
     maps = np.stack([noise, noise**8])
     one, two = (significance(m, seed=3, nulls=99, smoothing_bins=0) for m in (maps, maps[::-1]))
@@ -156,27 +139,17 @@ def test_the_order_of_units_does_not_matter_where_spectra_are_equal(rng):
 
 
 def test_units_of_one_module_share_their_null_maps(rng):
-    maps = np.stack(
-        [lattice_cell(ARENA, spacing_m=0.5, phase_m=tuple(rng.uniform(-1, 1, 2))) for _ in range(8)]
-    )
+    phases = rng.uniform(-1, 1, (8, 2))
+    maps = np.stack([lattice_cell(ARENA, spacing_m=0.5, phase_m=tuple(p)) for p in phases])
     found = significance(maps, seed=0, nulls=99)
     assert found.group.max() == 0 and (found.nulls > 200).all()
 
 
 def test_what_cannot_be_tested_is_missing():
-    maps = np.stack(
-        [
-            np.zeros((40, 40)),
-            np.full((40, 40), np.nan),
-            lattice_cell(ARENA, spacing_m=0.5),
-            np.full((40, 40), 3.0),
-        ]
-    )
-    before = maps.copy()
-    seen = []
-    found = significance(
-        maps, seed=0, nulls=99, progress=lambda done, total: seen.append((done, total))
-    )
+    silent, unvisited, constant = (np.full((40, 40), value) for value in (0.0, np.nan, 3.0))
+    maps = np.stack([silent, unvisited, lattice_cell(ARENA, spacing_m=0.5), constant])
+    before, seen = maps.copy(), []
+    found = significance(maps, seed=0, nulls=99, progress=lambda *done: seen.append(done))
     np.testing.assert_array_equal(maps, before)
     np.testing.assert_array_equal(np.isnan(found.p_value), [True, True, False, True])
     np.testing.assert_array_equal(np.isnan(found.lattice_p_value), [True, True, False, True])
@@ -196,12 +169,8 @@ def test_maps_with_holes_of_their_own_and_rectangles():
 
 
 def test_field_shuffle(rng):
-    maps = np.stack(
-        [
-            lattice_cell(ARENA, spacing_m=0.45),
-            scattered_fields(1, 40, fields=16, width_bins=2.0, generator=rng)[0],
-        ]
-    )
+    scattered = scattered_fields(1, 40, fields=16, width_bins=2.0, generator=rng)
+    maps = np.concatenate([lattice_cell(ARENA, spacing_m=0.45)[None], scattered])
     found = significance(maps, seed=0, nulls=199, null="field shuffle")
     assert found.p_value[0] <= 0.01 < found.p_value[1]
 
@@ -214,18 +183,14 @@ def test_benjamini_hochberg():
     assert np.isnan(benjamini_hochberg(np.array([np.nan]))).all()
 
 
-def test_circular_shifts_tell_spatial_from_temporal(rng):
+def test_circular_shifts_separate_spatial_from_temporal(rng):
     walk = smooth_walk(arena_m=2.0, steps=4000, walkers=1, max_step_m=0.1, generator=rng)
     where = walk.positions[1:, 0]
     grid = lattice_cell(where, spacing_m=0.5) + 0.1 * rng.standard_normal(4000)
     # As slow as a cell with fields, but of time alone.
     slow = np.convolve(rng.standard_normal(4040), np.ones(41) / 41, mode="valid")
-    path = bin_path(
-        where,
-        np.arange(4000) * 0.1,
-        activity=np.stack([grid - grid.min(), slow - slow.min()], axis=1),
-        bin_size_m=0.05,
-    )
+    activity = np.stack([grid - grid.min(), slow - slow.min()], axis=1)
+    path = bin_path(where, np.arange(4000) * 0.1, activity=activity, bin_size_m=0.05)
     found = shift_significance(path, seed=0, nulls=99)
     assert found.information_p_value[0] <= 0.01 and found.grid_p_value[0] <= 0.01
     assert found.information_p_value[1] > 0.01

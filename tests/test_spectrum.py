@@ -1,34 +1,24 @@
+"""Fourier spectra: planted waves, shares and phases are found."""
+
 import numpy as np
 import pytest
+from planted import BIN_M, SHAPES, lattice_maps
+from planted import lattice_vectors as vectors
 
 from gridcode.analysis.cells.phases import spatial_phases, wave_vectors
-from gridcode.analysis.cells.spectrum import module_spectrum, power_spectra
-from gridcode.analysis.synthetic import bin_centres, lattice_cell, noise_maps
+from gridcode.analysis.cells.spectrum import module_spectrum, power_at
+from gridcode.analysis.synthetic import bin_centres, noise_maps
 from gridcode.errors import InputError
 
-BIN_M = 0.05
-SHAPES = {"hexagonal": (60.0, 1.0), "sheared": (72.0, 1.15), "square": (90.0, 1.0)}
+
+def planted(phases, **shape):
+    return lattice_maps(phases, positions=bin_centres(2.2, BIN_M), **shape)
 
 
-def vectors(spacing_m, orientation_deg=0.0, angle_deg=60.0, ratio=1.0):
-    angles = np.radians([orientation_deg, orientation_deg + angle_deg])
-    return spacing_m * np.stack([np.cos(angles), np.sin(angles)], axis=1) * [[1.0], [ratio]]
-
-
-def planted(phases, *, spacing_m=0.5, orientation_deg=13.0, angle_deg=60.0, ratio=1.0, arena_m=2.2):
-    places = phases @ vectors(spacing_m, orientation_deg, angle_deg, ratio)
-    settings = {
-        "spacing_m": spacing_m,
-        "orientation_deg": orientation_deg,
-        "angle_deg": angle_deg,
-        "ratio": ratio,
-    }
-    return np.stack(
-        [
-            lattice_cell(bin_centres(arena_m, BIN_M), phase_m=tuple(place), **settings)
-            for place in places
-        ]
-    )
+def power_everywhere(maps):
+    """Power and wave numbers on the grid of `module_spectrum`."""
+    waves = module_spectrum(maps, bin_size_m=BIN_M).wave_numbers_per_m
+    return power_at(maps, bin_size_m=BIN_M, wave_numbers_per_m=waves), waves
 
 
 def degrees_apart(first, second):
@@ -43,27 +33,27 @@ def distance_to_nearest(wave, peaks):
 def test_power_adds_up_to_the_variance(rng):
     maps = rng.normal(size=(3, 30, 24)) + 5.0
     maps[1, :9, :9] = np.nan
-    power, wave_numbers = power_spectra(maps, bin_size_m=BIN_M)
-    assert power.shape == (3, len(wave_numbers), len(wave_numbers))
+    power, waves = power_everywhere(maps)
     # White noise: the same variance whatever the window.
-    assert power.sum(axis=(1, 2)) == pytest.approx(np.nanvar(maps, axis=(1, 2)), rel=0.15)
+    assert power.mean(axis=(1, 2)) == pytest.approx(np.nanvar(maps, axis=(1, 2)), rel=0.15)
     assert np.allclose(power, power[:, ::-1, ::-1])
-    assert np.allclose(wave_numbers, -wave_numbers[::-1])
-    assert (power >= 0).all()
+    assert np.allclose(waves, -waves[::-1])
     # Constant offsets do not show, factors do as squares.
-    again, _ = power_spectra(3.0 * maps + 7.0, bin_size_m=BIN_M)
-    assert np.allclose(again, 9 * power)
+    assert np.allclose(power_everywhere(3.0 * maps + 7.0)[0], 9 * power)
+    # The module's is the mean of its cells', each with a sum of 1.
+    expected = (power / power.sum(axis=(1, 2), keepdims=True)).mean(axis=0)
+    np.testing.assert_allclose(module_spectrum(maps, bin_size_m=BIN_M).power, expected, atol=1e-12)
+    silent = power_at(np.zeros((1, 9, 9)), bin_size_m=BIN_M, wave_numbers_per_m=waves)
+    assert np.isnan(silent).all()
 
 
 def test_a_plane_wave_is_where_it_should_be():
-    positions = bin_centres(2.0, BIN_M)
     wave = np.array([1.3, -2.1])
-    power, wave_numbers = power_spectra(
-        np.cos(2 * np.pi * positions @ wave + 0.4)[None], bin_size_m=BIN_M
-    )
+    rate = np.cos(2 * np.pi * bin_centres(2.0, BIN_M) @ wave + 0.4)
+    power, waves = power_everywhere(rate[None])
     row, column = np.unravel_index(power[0].argmax(), power[0].shape)
-    found = np.array([wave_numbers[column], wave_numbers[row]])
-    step = wave_numbers[1] - wave_numbers[0]
+    found = np.array([waves[column], waves[row]])
+    step = waves[1] - waves[0]
     assert np.abs(found * np.sign(found[0]) - wave).max() <= step / 2 + 1e-9
     assert step <= 1 / (4 * 2.0)
 
@@ -99,12 +89,8 @@ def test_phases_are_those_of_the_fields(rng):
     found = module_spectrum(maps, bin_size_m=BIN_M, vectors_m=basis)
     expected = 360 * np.stack([phases[:, 0], phases[:, 1], phases.sum(axis=1)], axis=1)
     assert degrees_apart(found.phase_deg, expected).max() < 3.0
-    assert (
-        degrees_apart(
-            found.phase_deg[:, :2], 360 * spatial_phases(maps, bin_size_m=BIN_M, vectors_m=basis)
-        ).max()
-        < 3.0
-    )
+    spatial = 360 * spatial_phases(maps, bin_size_m=BIN_M, vectors_m=basis)
+    assert degrees_apart(found.phase_deg[:, :2], spatial).max() < 3.0
     assert ((found.phase_deg >= 0) & (found.phase_deg < 360)).all()
 
 
@@ -153,33 +139,20 @@ def test_unvisited_bins_noise_and_silent_units(rng):
 
 def test_noise_has_no_lattice(rng):
     """Peaks of noise, where there are any, explain little of any cell."""
-    found = module_spectrum(
-        noise_maps(30, 44, correlation_bins=2.0, generator=rng),
-        bin_size_m=BIN_M,
-        vectors_m=vectors(0.5),
-    )
+    noise = noise_maps(30, 44, correlation_bins=2.0, generator=rng)
+    found = module_spectrum(noise, bin_size_m=BIN_M, vectors_m=vectors())
     assert found.power.sum() == pytest.approx(1.0)
     assert np.mean(found.power_share) < 0.05
 
 
 def test_nothing_to_see():
-    found = module_spectrum(
-        np.stack([np.zeros((20, 20)), np.full((20, 20), np.nan)]), bin_size_m=BIN_M
-    )
-    for values in (
-        found.power,
-        found.peaks_per_m,
-        found.waves_per_m,
-        found.phase_deg,
-        found.tiling_p_value,
-        found.power_share,
-    ):
-        assert np.isnan(values).all()
+    nothing = np.stack([np.zeros((20, 20)), np.full((20, 20), np.nan)])
+    found = module_spectrum(nothing, bin_size_m=BIN_M)
+    names = ("power", "peaks_per_m", "waves_per_m", "phase_deg", "tiling_p_value", "power_share")
+    assert all(np.isnan(getattr(found, name)).all() for name in names)
     # One broad field: no wave has a period in the arena.
-    one = module_spectrum(
-        np.exp(-(bin_centres(1.0, BIN_M) ** 2).sum(-1) / 0.1)[None], bin_size_m=BIN_M
-    )
-    assert np.isnan(one.phase_deg).all()
+    broad = np.exp(-(bin_centres(1.0, BIN_M) ** 2).sum(-1) / 0.1)[None]
+    assert np.isnan(module_spectrum(broad, bin_size_m=BIN_M).phase_deg).all()
     none = module_spectrum(np.empty((0, 20, 20)), bin_size_m=BIN_M, vectors_m=vectors(0.3))
     assert none.phase_deg.shape == (0, 3)
     assert np.isnan(none.tiling_p_value).all()
@@ -187,15 +160,15 @@ def test_nothing_to_see():
 
 @pytest.mark.parametrize("maps", [np.ones(4), np.full((1, 9, 9), np.inf), np.ones((1, 2, 2))])
 def test_bad_maps(maps):
-    with pytest.raises(InputError):
-        power_spectra(maps, bin_size_m=BIN_M)
-    with pytest.raises(InputError):
-        module_spectrum(maps, bin_size_m=BIN_M)
+    for measure in (power_at, module_spectrum):
+        more = {"wave_numbers_per_m": np.ones(1)} if measure is power_at else {}
+        with pytest.raises(InputError):
+            measure(maps, bin_size_m=BIN_M, **more)
 
 
 def test_bad_settings():
     for size in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(InputError):
-            power_spectra(np.ones((1, 9, 9)), bin_size_m=size)
+            power_at(np.ones((1, 9, 9)), bin_size_m=size, wave_numbers_per_m=np.ones(1))
     with pytest.raises(InputError):
         module_spectrum(np.ones((1, 9, 9)), bin_size_m=BIN_M, vectors_m=np.zeros((2, 2)))

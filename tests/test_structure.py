@@ -155,7 +155,7 @@ def test_what_cannot_be_measured_is_skipped_with_a_reason(rng):
     assert {row.name for row in still.summary.skipped} == {"population", "module_0", "module_1"}
     fixed = analysed(states, 0 * x, modules[1:2], controls=True)
     row = fixed.summary.populations[1]
-    assert [(s.name, "do not exist" in s.reason) for s in fixed.summary.skipped] == [
+    assert [(s.name, "must be positive" in s.reason) for s in fixed.summary.skipped] == [
         ("controls", True)
     ]
     assert row.rings is None and "period" in row.rings_reason and row.topology.landmarks > 0
@@ -259,7 +259,7 @@ def test_controls_are_what_they_are_called(rng):
         ("bands", np.eye(2), {"spacing_m": 0.0}, "0.0 m"),
         ("bands", np.eye(2), {"orientation_deg": math.nan}, "nan degrees"),
         ("bands", np.eye(2), {"noise": -1.0}, "noise -1.0"),
-        ("place cells", np.ones((3, 2)), {}, "do not exist"),
+        ("place cells", np.ones((3, 2)), {}, "must be positive"),
     ],
 )
 def test_controls_that_make_no_sense_are_refused(name, x, settings, message, rng):

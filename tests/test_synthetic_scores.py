@@ -8,14 +8,9 @@ from scipy import ndimage
 
 from gridcode import InputError
 from gridcode.analysis.cells import autocorrelogram
-from gridcode.analysis.cells.autocorrelogram import autocorrelograms, smooth
-from gridcode.analysis.cells.gridness import (
-    _bilinear,
-    _rotation_correlations,
-    rotation_correlations,
-    score_maps,
-)
-from gridcode.analysis.cells.lattice import MIN_ANGLE_DEG, MIN_PEAK, fit_lattices, peaks
+from gridcode.analysis.cells.autocorrelogram import as_maps, autocorrelograms, smooth
+from gridcode.analysis.cells.gridness import _bilinear, _rotation_correlations, score_maps
+from gridcode.analysis.cells.lattice import MIN_ANGLE_DEG, MIN_PEAK, _peaks, fit_lattices
 from gridcode.analysis.synthetic import band_cell, bin_centres, lattice_cell, noise_maps, place_cell
 
 BIN = 0.05
@@ -80,36 +75,25 @@ def test_samples_between_pixels_equal_those_of_ndimage(rng):
     images = rng.random((3, 9, 7))
     images[1, 2, 3] = images[2, -1, -1] = np.nan
     x, y = rng.uniform(-1, 9, (2, 3, 400))
-    x[:, :9], y[:, :9] = (
-        np.repeat([0.0, 3.0, 6.0], 3),
-        np.tile([0.0, 2.0, 8.0], 3),
-    )  # on pixels and corners
+    # On pixels and corners.
+    x[:, :9], y[:, :9] = np.repeat([0.0, 3.0, 6.0], 3), np.tile([0.0, 2.0, 8.0], 3)
     x[:, 9] = np.nan
     for own in (True, False):
         xs, ys = (x, y) if own else (x[:1], y[:1])
         got = _bilinear(images, xs, ys)
         for u, image in enumerate(images):
             at = [np.nan_to_num(c[u if own else 0], nan=-5.0) for c in (ys, xs)]
-            np.testing.assert_allclose(
-                got[u],
-                ndimage.map_coordinates(image, at, order=1, cval=np.nan, prefilter=False),
-                atol=1e-12,
-            )
+            expected = ndimage.map_coordinates(image, at, order=1, cval=np.nan, prefilter=False)
+            np.testing.assert_allclose(got[u], expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("unknown", [0.0, 0.1])
 def test_rotation_correlations_equal_their_definition(unknown, rng):
-    polar, radii, inner = (
-        rng.standard_normal((3, 8, 60)),
-        np.arange(1.0, 9.0),
-        np.array([1.0, 2.0, 4.0]),
-    )
+    polar, radii = rng.standard_normal((3, 8, 60)), np.arange(1.0, 9.0)
+    inner = np.array([1.0, 2.0, 4.0])
     polar[rng.random(polar.shape) < unknown] = np.nan
     turns = (30, 45, 60, 90, 150)
-    together = _rotation_correlations(polar, radii, inner, turns)
-    for degrees in turns:
-        fast = rotation_correlations(polar, radii, inner, degrees)
-        np.testing.assert_array_equal(fast, together[degrees])
+    for degrees, fast in _rotation_correlations(polar, radii, inner, turns).items():
         turned = np.roll(polar, degrees // 3, axis=2)
         for u in range(3):
             for outer in range(8):
@@ -193,15 +177,8 @@ def maps_of_all_kinds(rng):
         place_cell(ARENA, centre_m=(0.3, -0.5)),
         *noise_maps(2, 80, correlation_bins=4.0, generator=rng),
     ]
-    maps = np.stack(
-        [
-            *(np.stack(planted) + noise),
-            noise[0],
-            np.zeros((80, 80)),
-            np.ones((80, 80)),
-            np.full((80, 80), np.nan),
-        ]
-    )
+    empty = [np.zeros((80, 80)), np.ones((80, 80)), np.full((80, 80), np.nan)]
+    maps = np.stack([*(np.stack(planted) + noise), noise[0], *empty])
     maps[1, 10:14, 30:60] = maps[5, rng.random((80, 80)) < 0.3] = np.nan
     return maps
 
@@ -213,7 +190,7 @@ def test_lattices_of_many_maps_equal_those_fitted_one_by_one(smoothing, rng):
     assert np.isfinite(fitted.spacing[:3]).all() and np.isnan(fitted.spacing[-3:]).all()
     for u, correlogram in enumerate(correlograms):
         found = naive_peaks(correlogram)
-        position, height = peaks(correlogram)
+        _, position, height = _peaks(correlogram[None])
         np.testing.assert_allclose(np.column_stack([position, height]), found, atol=1e-9)
         basis = naive_fit(found)
         if basis is None:
@@ -245,9 +222,8 @@ def test_no_maps_have_no_scores():
 @pytest.mark.parametrize("spacing", [0.4, 0.7, 1.0])
 @pytest.mark.parametrize("orientation", [-25.0, 0.0, 10.0])
 def test_hexagonal_cell(spacing, orientation, rng):
-    clean = lattice_cell(
-        ARENA, spacing_m=spacing, orientation_deg=orientation, phase_m=(0.13, 0.29)
-    )
+    shape = {"spacing_m": spacing, "orientation_deg": orientation}
+    clean = lattice_cell(ARENA, phase_m=(0.13, 0.29), **shape)
     s = score(clean, clean + 0.3 * rng.standard_normal(clean.shape))
     assert (s.minmax > 1.2).all() and (s.mean60 > 1.2).all() and (s.corrected > 1.2).all()
     assert (s.square < 0.5).all()
@@ -268,9 +244,8 @@ def test_sheared_cell_recovers_its_lattice_vectors():
     assert s.corrected[0] > 1.0 and s.corrected[0] > s.minmax[0] + 0.5
     length = np.sort(np.hypot(*s.vectors_m[0].T))
     np.testing.assert_allclose(length, [0.9, 0.99], rtol=0.02)
-    assert np.degrees(
-        np.arccos(s.vectors_m[0, 0] @ s.vectors_m[0, 1] / np.prod(length))
-    ) == pytest.approx(75, abs=1)
+    cosine = s.vectors_m[0, 0] @ s.vectors_m[0, 1] / np.prod(length)
+    assert np.degrees(np.arccos(cosine)) == pytest.approx(75, abs=1)
     assert s.orientation_deg[0] == pytest.approx(-20, abs=1)
 
 
@@ -292,9 +267,8 @@ def test_noise_rarely_passes_the_conventional_threshold(correlation, rng):
 
 
 def test_scores_do_not_depend_on_phase_scale_or_offset():
-    maps = [
-        lattice_cell(ARENA, spacing_m=0.8, phase_m=p) for p in ((0, 0), (0.3, 0.1), (-0.2, 0.35))
-    ]
+    phases = ((0, 0), (0.3, 0.1), (-0.2, 0.35))
+    maps = [lattice_cell(ARENA, spacing_m=0.8, phase_m=p) for p in phases]
     s = score(*maps, 40 * maps[0] + 7)
     np.testing.assert_allclose(s.minmax, s.minmax[0], atol=0.08)
     assert s.minmax[3] == pytest.approx(s.minmax[0])
@@ -321,6 +295,18 @@ def test_unvisited_bins_and_integers_are_fine():
     counts = np.rint(20 * cell).astype(np.int64)
     s = score(cell, holed, counts)
     np.testing.assert_allclose(s.minmax, s.minmax[0], atol=0.1)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64])
+def test_masked_bins_are_unvisited(dtype, rng):
+    maps = (20 * lattice_cell(ARENA, spacing_m=0.8)[None]).astype(dtype)
+    mask = rng.random(maps.shape) < 0.1
+    masked = np.ma.masked_array(np.where(mask, 999, maps), mask)
+    expected = np.where(mask, np.nan, maps)
+    np.testing.assert_array_equal(as_maps(masked), expected)
+    assert type(as_maps(masked)) is np.ndarray and masked.data[mask].min() == 999
+    one, other = (score_maps(m, bin_size_m=BIN) for m in (masked, expected))
+    np.testing.assert_array_equal(one.minmax, other.minmax)
 
 
 def test_non_square_arena():

@@ -19,12 +19,12 @@ from pathlib import Path
 
 import numpy as np
 from planted import ARENAS_M, BINS_M, Planted, draw
+from sklearn.metrics import adjusted_rand_score
 
 from gridcode.analysis.cells.celltypes import any_lattice_p_value
 from gridcode.analysis.cells.gridness import score_maps
 from gridcode.analysis.cells.significance import significance
 from gridcode.analysis.modules.detection import Modules, find_modules
-from gridcode.analysis.modules.stability import adjusted_rand_index
 from gridcode.analysis.synthetic import noise_maps
 
 LEVEL = 0.01
@@ -100,12 +100,16 @@ def row(index: int, planted: Planted, mode: str) -> dict[str, object]:
         "in_modules": int((inside & grid).sum()),
         "junk_in_modules": int((inside & ~grid).sum()),
         "rand_index": round(
-            adjusted_rand_index(planted.module[inside & grid], modules.label[inside & grid]), 3
+            rand_index(planted.module[inside & grid], modules.label[inside & grid]), 3
         ),
         "spacing_error": spacing_error(planted, modules),
         "largest_p_value": max((m.p_value for m in modules.modules), default=""),
         "seconds": round(time.perf_counter() - started, 2),
     }
+
+
+def rand_index(truth: np.ndarray, label: np.ndarray) -> float:
+    return adjusted_rand_score(truth, label) if len(truth) > 1 else float("nan")
 
 
 def spacing_error(planted: Planted, modules: Modules) -> object:

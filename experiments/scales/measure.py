@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 import gridcode
-from gridcode.analysis.cells.celltypes import TYPES
+from gridcode.analysis.cells.celltypes import LATTICE_TYPES, TYPES
 from gridcode.analysis.evaluate import map_arena
 from gridcode.analysis.navigation.decoding import integrate_paths, median, window_for
 from gridcode.analysis.navigation.reference import build_reference_map, nearest_alias_m
@@ -33,7 +33,6 @@ ARENA_M = 6.0
 NULLS = 99
 LOST_M = 0.3
 HORIZONS = (60, 1000)
-LATTICES = ("hexagonal", "sheared hexagonal", "square")
 
 
 def measure(network, config, *, arena_m=ARENA_M, nulls=NULLS, paths=True, seed=0):
@@ -55,7 +54,7 @@ def measure(network, config, *, arena_m=ARENA_M, nulls=NULLS, paths=True, seed=0
         population.relations,
     )
     active = int((types != "silent").sum())
-    on_lattice = np.isin(types, LATTICES)
+    on_lattice = np.isin(types, LATTICE_TYPES)
     owner = np.repeat(
         np.arange(len(members_of(network))), [m.transition.units for m in members_of(network)]
     )

@@ -12,6 +12,8 @@ import sys
 
 import pandas as pd
 
+from gridcode.analysis.cells.lattice import orientation_difference
+
 
 def quick_looks(table):
     """A row a variant."""
@@ -93,11 +95,6 @@ def targets(table):
 
 def relations(table):
     """Ratios of spacing and differences of orientation (0 to 30 degrees) of three modules."""
-
-    def turned(a, b):
-        apart = abs(a - b) % 60
-        return min(apart, 60 - apart)
-
     rows = []
     for row in table.itertuples():
         spacing, angle, ratio = (
@@ -112,11 +109,14 @@ def relations(table):
             and min(ratio) >= 0.85
             and spacing[1] < 1.15 * spacing[0]
         ):
-            coarse = min(turned(angle[2], angle[0]), turned(angle[2], angle[1]))
+            coarse = min(
+                orientation_difference(angle[2], angle[0]),
+                orientation_difference(angle[2], angle[1]),
+            )
             rows.append(
                 (
                     spacing[1] / spacing[0],
-                    turned(angle[0], angle[1]),
+                    orientation_difference(angle[0], angle[1]),
                     2 * spacing[2] / (spacing[0] + spacing[1]),
                     coarse,
                 )

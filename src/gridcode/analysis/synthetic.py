@@ -1,10 +1,8 @@
-"""Ground truth: rate maps whose answer is known, to test every score against.
+"""Ground truth: cells and codes whose answers are known, to test every measure against.
 
-All functions take positions in metres, so the same cells can be drawn on a grid or sampled along a
-path.
+All take positions in metres, so the same cells can be drawn on a grid or sampled along a path.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -14,6 +12,7 @@ from jaxtyping import Float, Int
 from scipy import ndimage
 from scipy.spatial.distance import cdist
 
+from gridcode.analysis.cells.phases import DIRECTIONS, wave_columns
 from gridcode.analysis.coding.codes import Code
 from gridcode.analysis.system import Step
 from gridcode.errors import InputError
@@ -50,17 +49,15 @@ def lattice_cell(
         width: standard deviation of a field over the spacing.
     """
     angles = np.radians([orientation_deg, orientation_deg + angle_deg])
-    basis = (
-        spacing_m * np.stack([np.cos(angles), np.sin(angles)], axis=1) * np.array([[1.0], [ratio]])
-    )
+    directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    basis = spacing_m * directions * np.array([[1.0], [ratio]])
     offset = (np.asarray(positions) - np.asarray(phase_m)) @ np.linalg.inv(basis)
     offset -= np.rint(offset)
     rate = np.zeros(offset.shape[:-1])
     for i in (-1, 0, 1):
         for j in (-1, 0, 1):
-            rate += np.exp(
-                -(((offset + (i, j)) @ basis) ** 2).sum(-1) / (2 * (width * spacing_m) ** 2)
-            )
+            squared = (((offset + (i, j)) @ basis) ** 2).sum(-1)
+            rate += np.exp(-squared / (2 * (width * spacing_m) ** 2))
     return rate
 
 
@@ -83,7 +80,7 @@ def place_cell(
 def noise_maps(
     units: int, bins: int, *, correlation_bins: float, generator: np.random.Generator
 ) -> Float[np.ndarray, "unit y x"]:
-    """Smoothed white noise, made non-negative: spatially correlated maps with no lattice in them."""
+    """Smoothed white noise, made non-negative: maps with spatial correlation and no lattice."""
     white = generator.standard_normal((units, bins, bins))
     maps = ndimage.gaussian_filter(white, (0, correlation_bins, correlation_bins), mode="wrap")
     return maps - maps.min(axis=(1, 2), keepdims=True)
@@ -92,39 +89,33 @@ def noise_maps(
 def scattered_fields(
     units: int, bins: int, *, fields: int, width_bins: float, generator: np.random.Generator
 ) -> Float[np.ndarray, "unit y x"]:
-    """Cells with Gaussian fields of random height at independent random places: many fields and no lattice."""
+    """Cells with Gaussian fields of random height at random places: many fields and no lattice."""
     centre = generator.uniform(0, bins, (units, fields, 2, 1))
     height = generator.uniform(0.5, 1.5, (units, fields))
     along = np.exp(-((np.arange(bins) + 0.5 - centre) ** 2) / (2 * width_bins**2))
     return np.einsum("uf,ufy,ufx->uyx", height, along[:, :, 0], along[:, :, 1])
 
 
-# Waves along the two reciprocal vectors of a reduced basis and along their sum: the three longest
-# waves of a lattice.
-LONGEST_WAVES = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
 # A mean and three waves of two components each.
 FEWEST_UNITS = 7
-# Shared random waves of the random code: its correlations are those of the kernel to about 1 /
-# sqrt(waves).
+# Shared random waves of the random code: its correlations are exact to about 1 / sqrt(waves).
 RANDOM_WAVES = 256
 
 
 @dataclass(frozen=True)
 class IdealGridCode:
-    r"""Grid cells of several modules whose rates depend on the place through the phases of their module alone.
+    r"""Grid cells whose rates depend on the place through the phases of their module alone.
 
     $$ g_u(x) = c_m \left( \tfrac32 + \sum_{j=1}^{3} \cos 2 \pi (k_j \cdot x - w_j \cdot \varphi_u)
     \right), \quad w = (1, 0), (0, 1), (1, 1) $$
 
-    with $k_j$ the three longest waves of the lattice of module m. It is never negative, and it is
-    the tuning for which theory is exact: with phases that tile the unit cell the states of a module
-    have one length and, on a hexagonal lattice, the same slope everywhere and in all directions;
-    and a displacement turns the three waves, so that it acts as one linear operator. With a `width`
-    the rate is $c_m \exp(\kappa (\sum_j \cos - 3))$ instead, a bump with $\kappa = 1 / 8 \pi^2
-    \mathrm{width}^2$.
+    with $k_j$ the three longest waves of the lattice of module m. Theory is exact for this tuning:
+    with phases that tile the unit cell the states of a module have one length and, on a hexagonal
+    lattice, the same slope everywhere and in all directions; a displacement turns the three waves
+    and acts as one linear operator. With a `width` the rate is $c_m \exp(\kappa (\sum_j \cos - 3))$
+    instead, a bump with $\kappa = 1 / 8 \pi^2 \mathrm{width}^2$.
 
-    Calling it with (place, 2) positions in metres gives (place, unit) states. Phases are taken
-    modulo 1: the code is as good at 1,000 km.
+    Calling it with (place, 2) positions in metres gives (place, unit) states, at any distance.
 
     Attributes:
         vectors_m: (module, 2, 2) lattice vectors (x, y) as rows, metres.
@@ -153,13 +144,12 @@ class IdealGridCode:
         self, positions_m: Float[np.ndarray, "place 2"]
     ) -> Float[np.ndarray, "place module 2"]:
         """Phase of each place in each module's unit cell, in [-0.5, 0.5]."""
-        phase = np.einsum(
-            "pd,mdk->pmk", np.asarray(positions_m, dtype=np.float64), np.linalg.inv(self.vectors_m)
-        )
+        place = np.asarray(positions_m, dtype=np.float64)
+        phase = np.einsum("pd,mdk->pmk", place, np.linalg.inv(self.vectors_m))
         return phase - np.rint(phase)
 
     def _rates(self, phase: Float[np.ndarray, "place module 2"]) -> Float[np.ndarray, "place unit"]:
-        waves = (phase[:, self.label] - self.phases) @ LONGEST_WAVES.T
+        waves = (phase[:, self.label] - self.phases) @ DIRECTIONS.T
         return self.scale[self.label] * _bump(np.cos(2 * np.pi * waves).sum(-1), self.width)
 
     @property
@@ -169,59 +159,50 @@ class IdealGridCode:
 
     @property
     def metric(self) -> Float[np.ndarray, "module 2 2"]:
-        r"""Squared slope of each module's part of the state, $|dg_m|^2 = dx^\top G_m dx$, mean over the unit cell; activity squared per m^2."""
+        r"""Squared slope of each module's part of the state, mean over the unit cell.
+
+        $|dg_m|^2 = dx^\top G_m dx$, in activity squared per m^2.
+        """
         phase = _unit_cell(64)
-        waves = 2 * np.pi * phase @ LONGEST_WAVES.T
+        waves = 2 * np.pi * phase @ DIRECTIONS.T
         tuning = _bump(np.cos(waves).sum(-1), self.width)
         # The derivative of the bump by the sum of its cosines is kappa times the bump itself, or 1.
-        by_phase = (
-            -2
-            * np.pi
-            * np.sin(waves)
-            @ LONGEST_WAVES
-            * (1.0 if self.width is None else _kappa(self.width) * tuning[:, None])
-        )
+        slope = 1.0 if self.width is None else _kappa(self.width) * tuning[:, None]
+        by_phase = -2 * np.pi * np.sin(waves) @ DIRECTIONS * slope
         square = by_phase.T @ by_phase / len(phase)
         inverse = np.linalg.inv(self.vectors_m)
-        return (np.bincount(self.label) * self.scale**2)[:, None, None] * (
-            inverse @ square @ inverse.transpose(0, 2, 1)
-        )
+        weight = (np.bincount(self.label) * self.scale**2)[:, None, None]
+        return weight * (inverse @ square @ inverse.transpose(0, 2, 1))
 
     @property
     def slope_per_m(self) -> Float[np.ndarray, " module"]:
-        r"""Growth of each module's neural distance per metre, $(\det G_m)^{1/4}$; the same in all directions on a hexagonal lattice."""
+        r"""Growth of each module's neural distance per metre, $(\det G_m)^{1/4}$."""
         return np.linalg.det(self.metric) ** 0.25
 
     def as_system(self) -> tuple[Step, Float[np.ndarray, " unit"]]:
-        """The code as an exact path integrator, (step, start) as for `gridcode.analysis.system`, start at the origin.
+        """The code as an exact path integrator: (step, start at the origin), see `System`.
 
-        A step reads the phases of every module from the state, by least squares on the components
-        of its three waves, moves them by the velocity and gives the state of the new phases. On the
-        manifold this is exact; a state off it falls onto it within a step, at
-        the phases nearest to it. Modules are read each by itself: a perturbation can move one
-            against another, and it stays.
+        A step reads the phases of each module from the state, by least squares on its three waves,
+        moves them by the velocity and gives the state of the new phases. A state off the manifold
+        falls onto it within a step, at the nearest phases. A perturbation can move one module
+        against another, and that stays.
 
         Raises:
             InputError: a code with a width, whose phases cannot be read exactly by a linear map.
         """
         if self.width is not None:
-            raise InputError(
-                "only the code of three cosines (width=None) can be read exactly by a linear map: it alone is a system"
-            )
+            raise InputError("only the code of three cosines (width=None) can be read linearly")
         read = np.zeros((len(self.label), len(self.vectors_m), 3), dtype=np.complex128)
         for m in range(len(self.vectors_m)):
             own = self.label == m
-            angle = 2 * np.pi * self.phases[own] @ LONGEST_WAVES.T
-            inverse = np.linalg.pinv(
-                np.concatenate([np.ones((len(angle), 1)), np.cos(angle), np.sin(angle)], axis=1)
-            )
+            angle = 2 * np.pi * self.phases[own] @ DIRECTIONS.T
+            inverse = np.linalg.pinv(wave_columns(angle))
             read[own, m] = (inverse[1:4] + 1j * inverse[4:]).T
 
         def step(states: np.ndarray, velocities: np.ndarray) -> np.ndarray:
-            angle = np.angle(
-                np.einsum("pu,umj->pmj", np.asarray(states, dtype=np.float64), read)
-            ) / (2 * np.pi)
-            # The third wave is the sum of the others: what it disagrees by is shared out evenly.
+            waves = np.einsum("pu,umj->pmj", np.asarray(states, dtype=np.float64), read)
+            angle = np.angle(waves) / (2 * np.pi)
+            # The third wave should be the sum of the others: its excess is shared evenly.
             excess = angle[..., 2] - angle[..., 0] - angle[..., 1]
             phase = angle[..., :2] + ((excess - np.rint(excess)) / 3)[..., None]
             return self._rates(phase + self.module_phases(np.asarray(velocities, dtype=np.float64)))
@@ -240,21 +221,20 @@ def ideal_grid_code(
     ratio: float = 1.0,
     width: float | None = None,
 ) -> IdealGridCode:
-    """The ideal grid code: modules of given spacings, cells of each with phases all over its unit cell, states of length 1.
+    """The ideal grid code: modules of given spacings, phases all over the unit cell.
+
+    States have length 1.
 
     Args:
         spacings_m: length of the first lattice vector of each module, metres.
         units_per_module: cells of each, 7 or more.
-        generator: draws a common offset of each module's phases, or all phases, and orientations
-            that are not given.
-        orientations_deg: direction of each module's first lattice vector; by default uniformly
-            random.
+        generator: draws phases or their offset, and orientations that are not given.
+        orientations_deg: direction of each module's first lattice vector; random by default.
         phases: `tiled`, a regular lattice of phases; or `random`, uniform and independent, with
             which the state's length varies with the place.
         angle_deg: angle between the lattice vectors: 60 hexagonal, 90 square, others sheared.
         ratio: length of the second vector over the first.
-        width: standard deviation of a field over the spacing; None: the tuning of three cosines,
-            about 0.2.
+        width: standard deviation of a field over the spacing; None: three cosines, about 0.2.
 
     Raises:
         InputError: no modules, lengths that are not positive, another number of orientations than
@@ -269,7 +249,7 @@ def ideal_grid_code(
         )
     if units_per_module < FEWEST_UNITS:
         raise InputError(
-            f"a module needs {FEWEST_UNITS} units or more to carry its three waves, not {units_per_module}"
+            f"a module needs {FEWEST_UNITS} units or more for three waves, not {units_per_module}"
         )
     if phases not in ("tiled", "random"):
         raise InputError(f"phases must be 'tiled' or 'random', not '{phases}'")
@@ -277,7 +257,8 @@ def ideal_grid_code(
         width is not None and not 0 < width < np.inf
     ):
         raise InputError(
-            f"a lattice at {angle_deg} degrees of ratio {ratio}, with fields of width {width}, does not exist"
+            "angle_deg must lie between 0 and 180, ratio and width must be positive, "
+            f"not {angle_deg}, {ratio} and {width}"
         )
     orientation = (
         generator.uniform(0, 360, len(spacing))
@@ -285,26 +266,18 @@ def ideal_grid_code(
         else np.asarray(orientations_deg, dtype=np.float64)
     )
     if orientation.shape != spacing.shape or not np.isfinite(orientation).all():
-        raise InputError(
-            f"orientations_deg must be one angle for each of {len(spacing)} modules, not {orientations_deg}"
-        )
+        raise InputError(f"orientations_deg must be {len(spacing)} angles, not {orientations_deg}")
     angle = np.radians(orientation)[:, None] + np.radians([0.0, angle_deg])
-    vectors = (
-        spacing[:, None, None]
-        * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-        * np.array([[1.0], [ratio]])
-    )
+    directions = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    vectors = spacing[:, None, None] * directions * np.array([[1.0], [ratio]])
     modules, n = len(spacing), units_per_module
     if phases == "random":
         phase = generator.random((modules, n, 2))
     else:
-        phase = np.mod(
-            _tiling(n, vectors[0] / spacing[0], LONGEST_WAVES) + generator.random((modules, 1, 2)),
-            1.0,
-        )
-    mean_square = float(
-        (_bump(np.cos(2 * np.pi * _unit_cell(64) @ LONGEST_WAVES.T).sum(-1), width) ** 2).mean()
-    )
+        tiled = _tiling(n, vectors[0] / spacing[0], DIRECTIONS)
+        phase = np.mod(tiled + generator.random((modules, 1, 2)), 1.0)
+    waves = np.cos(2 * np.pi * _unit_cell(64) @ DIRECTIONS.T)
+    mean_square = float((_bump(waves.sum(-1), width) ** 2).mean())
     return IdealGridCode(
         vectors_m=vectors,
         label=np.repeat(np.arange(modules), n),
@@ -321,13 +294,13 @@ def _kappa(width: float) -> float:
 
 def _bump(cosines: np.ndarray, width: float | None) -> np.ndarray:
     """Tuning from the sum of the three cosines, which lies between -3/2 and 3."""
-    return (
-        np.maximum(1.5 + cosines, 0.0) if width is None else np.exp(_kappa(width) * (cosines - 3.0))
-    )
+    if width is None:
+        return np.maximum(1.5 + cosines, 0.0)
+    return np.exp(_kappa(width) * (cosines - 3.0))
 
 
 def _unit_cell(side: int) -> Float[np.ndarray, "point 2"]:
-    """Points all over the unit square; sums over them are exact for waves of fewer periods than a side has points."""
+    """A square grid over the unit cell; sums are exact for waves of fewer periods than points."""
     line = np.arange(side) / side
     return np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
 
@@ -335,10 +308,10 @@ def _unit_cell(side: int) -> Float[np.ndarray, "point 2"]:
 def _tiling(
     n: int, basis: Float[np.ndarray, "2 2"], waves: Float[np.ndarray, "wave 2"]
 ) -> Float[np.ndarray, "point 2"]:
-    """Any number of points that tile the unit cell like a lattice, as far apart as such points get: i (1, h) / n modulo 1.
+    """Points that tile the unit cell like a lattice, as far apart as possible: i (1, h) / n mod 1.
 
-    Along `waves` and their opposites the points give the sums of an even cover: no two of them are
-    the same modulo n.
+    Sums of `waves` over them are those of an even cover: no two, opposites included, are equal
+    modulo n.
     """
     index = np.arange(n)
     around = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1]), axis=-1).reshape(-1, 1, 2)
@@ -358,8 +331,7 @@ def place_code(*, arena_m: float, units: int, width_m: float) -> Code:
 
     $$ g_u(x) = c\, e^{-|x - x_u|^2 / 2 w^2}, \quad c^2 = \frac{A}{n \pi w^2} $$
 
-    States inside the arena have length 1 where fields overlap well, and less within a width of its
-    walls.
+    States have length 1 where fields overlap well, and less within a width of the walls.
 
     Args:
         arena_m: side of the arena, metres.
@@ -371,59 +343,29 @@ def place_code(*, arena_m: float, units: int, width_m: float) -> Code:
     """
     if not (0 < arena_m < np.inf and 0 < width_m < np.inf and units >= 1):
         raise InputError(
-            f"{units} place cells of width {width_m} m in an arena of {arena_m} m do not exist"
+            f"arena_m, units and width_m must be positive, not {arena_m} m, {units} and {width_m} m"
         )
-    # The offset puts the points, with the walls as seam, as evenly as in a cell that repeats.
-    centres = (
-        np.mod(_tiling(units, np.eye(2), np.zeros((0, 2))) + 0.5 / units, 1.0) - 0.5
-    ) * arena_m
+    # The offset keeps the walls, the seam of the tiling, free of points.
+    tiled = np.mod(_tiling(units, np.eye(2), np.zeros((0, 2))) + 0.5 / units, 1.0)
+    centres = (tiled - 0.5) * arena_m
     height = arena_m / (width_m * np.sqrt(np.pi * units))
 
     def code(positions_m: np.ndarray) -> np.ndarray:
-        return height * np.exp(
-            -cdist(np.asarray(positions_m, dtype=np.float64), centres, "sqeuclidean")
-            / (2 * width_m**2)
-        )
-
-    return code
-
-
-def one_hot_code(*, arena_m: float, units: int) -> Code:
-    """One unit for each square of a square arena around the origin: 1 inside of it, 0 elsewhere; silent beyond the arena.
-
-    Args:
-        arena_m: side of the arena, metres.
-        units: number of squares, a square number.
-
-    Raises:
-        InputError: an arena that is not positive, or units that are no square number.
-    """
-    side = math.isqrt(max(units, 0))
-    if not 0 < arena_m < np.inf or units < 1 or side**2 != units:
-        raise InputError(
-            f"{units} units are not the squares of an arena of {arena_m} m: take a square number"
-        )
-
-    def code(positions_m: np.ndarray) -> np.ndarray:
-        square = np.floor((np.asarray(positions_m, dtype=np.float64) / arena_m + 0.5) * side)
-        inside = np.flatnonzero(((square >= 0) & (square < side)).all(axis=1))
-        x, y = square[inside].astype(np.int64).T
-        states = np.zeros((len(square), units))
-        states[inside, y * side + x] = 1.0
-        return states
+        squared = cdist(np.asarray(positions_m, dtype=np.float64), centres, "sqeuclidean")
+        return height * np.exp(-squared / (2 * width_m**2))
 
     return code
 
 
 def random_code(*, units: int, correlation_m: float, generator: np.random.Generator) -> Code:
-    r"""Units with independent smooth random rates: rectified Gaussian random fields, defined everywhere.
+    r"""Units with independent smooth random rates: rectified Gaussian random fields.
 
     $$ g_u(x) = \sqrt{2 / n}\, \max(0, f_u(x)), \quad \langle f_u(x) f_u(x') \rangle = e^{-|x -
     x'|^2 / 2 l^2} $$
 
-    The rectified field is the rate of a threshold-linear cell whose input is a smooth Gaussian
-    field; half of the units are silent at any place, states have root mean square length 1, and the
-    similarity of two places is known (`random_code_similarity`). Fields are sums of random waves.
+    Half of the units are silent at any place, and states have root mean square length 1. Fields are
+    sums of random waves. The expected similarity of two places is the arc-cosine kernel (Cho & Saul
+    2009) of their correlation.
 
     Args:
         units: number of units.
@@ -437,29 +379,15 @@ def random_code(*, units: int, correlation_m: float, generator: np.random.Genera
     """
     if units < 1 or not 0 < correlation_m < np.inf:
         raise InputError(
-            f"{units} random fields of correlation length {correlation_m} m do not exist"
+            f"units and correlation_m must be positive, not {units} and {correlation_m} m"
         )
     waves = generator.standard_normal((2, RANDOM_WAVES)) / correlation_m
-    weights = generator.standard_normal((2 * RANDOM_WAVES, units)) * np.sqrt(
-        2 / (units * RANDOM_WAVES)
-    )
+    weights = generator.standard_normal((2 * RANDOM_WAVES, units))
+    weights *= np.sqrt(2 / (units * RANDOM_WAVES))
 
     def code(positions_m: np.ndarray) -> np.ndarray:
         angle = np.asarray(positions_m, dtype=np.float64) @ waves
-        return np.maximum(np.concatenate([np.cos(angle), np.sin(angle)], axis=1) @ weights, 0.0)
+        fields = np.concatenate([np.cos(angle), np.sin(angle)], axis=1) @ weights
+        return np.maximum(fields, 0.0)
 
     return code
-
-
-def random_code_similarity(
-    distance_m: Float[np.ndarray, " pair"], *, correlation_m: float
-) -> Float[np.ndarray, " pair"]:
-    r"""Expected similarity $\langle g(x) \cdot g(x') \rangle$ of the random code, 1 at distance 0 and $1/\pi$ far away.
-
-    $$ \frac{1}{\pi} \left( \sqrt{1 - \rho^2} + \rho (\pi - \arccos \rho) \right), \quad \rho =
-    e^{-d^2 / 2 l^2} $$
-
-    Source: Cho & Saul 2009, the arc-cosine kernel of order 1.
-    """
-    rho = np.exp(-(np.asarray(distance_m) ** 2) / (2 * correlation_m**2))
-    return (np.sqrt(1 - rho**2) + rho * (np.pi - np.arccos(rho))) / np.pi

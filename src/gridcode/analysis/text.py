@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from gridcode.analysis.cells.celltypes import LATTICE_TYPES
 from gridcode.analysis.records import ModuleRecord, Summary
 from gridcode.analysis.records.coding import CodingRecord
 from gridcode.analysis.records.dynamics import DynamicsRecord
@@ -10,7 +11,6 @@ from gridcode.analysis.records.navigation import DecodingRecord
 from gridcode.analysis.records.summary import DeepAnalysisRecord
 from gridcode.analysis.records.topology import StateSpaceRecord, StatesRecord
 
-LATTICES = ("hexagonal", "sheared hexagonal", "square")
 # Path errors are quoted after these steps, or after the last where neither was walked.
 QUOTED_STEPS = (100, 1000)
 
@@ -24,7 +24,7 @@ def verdict(summary: Summary) -> str:
     active = units - types["silent"]
     if not active:
         return f"None of the {units} units is active." if units > 1 else "The unit is silent."
-    others = [f"{types[kind]} {kind}" for kind in LATTICES[1:] if types[kind]]
+    others = [f"{types[kind]} {kind}" for kind in LATTICE_TYPES[1:] if types[kind]]
     beside = f", beside {' and '.join(others)}" if others else ""
     parts = [
         f"{active} of {units} units {_are(active)} active",

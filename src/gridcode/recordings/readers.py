@@ -1,4 +1,4 @@
-"""Reading arrays from files that nobody vouches for: sizes before data, no pickled objects, one line for what is wrong."""
+"""Arrays from untrusted files: sizes before data, no pickled objects, errors of one line."""
 
 import json
 import math
@@ -15,27 +15,31 @@ from gridcode.errors import InputError
 
 # As float64 in memory; scoring takes a few times that.
 LARGEST_GB = 4.0
-ACCEPTED = "rate_maps and bin_size_m; or positions_m, time_s and activity; or positions_m, time_s, spike_times_s and spike_units"
+ACCEPTED = (
+    "rate_maps and bin_size_m; or positions_m, time_s and activity; "
+    "or positions_m, time_s, spike_times_s and spike_units"
+)
 BAD_FILE = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def check_size(shape: Sequence[int], name: str) -> None:
-    """Refuse an array that would not leave room to work on it; InputError."""
+    """Raise an InputError for an array too large to work on."""
     size = 8 * math.prod(shape) / 1e9
     if size > LARGEST_GB:
         raise InputError(
-            f"{name} {tuple(shape)} would take {size:.3g} GB; up to {LARGEST_GB:g} GB are read: score the units in parts"
+            f"{name} {tuple(shape)} would take {size:.3g} GB; up to {LARGEST_GB:g} GB are read: "
+            "score the units in parts"
         )
 
 
 def read_npy(path: Path) -> np.ndarray:
-    """The array of an .npy file, mapped rather than read, so that its size can be checked first.
+    """The array of an .npy file, mapped so that its size can be checked before reading.
 
     Raises:
         InputError: no readable array of numbers.
     """
     try:
-        # np.load would also open an archive under this name.
+        # np.load would also open an archive with this name.
         return np.lib.format.open_memmap(path, mode="r")
     except BAD_FILE as error:
         raise InputError(
@@ -44,7 +48,7 @@ def read_npy(path: Path) -> np.ndarray:
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file that are needed, after a look at the headers of all.
+    """The arrays of a recording in an .npz file, read after the headers of all are checked.
 
     Raises:
         InputError: not a readable archive, no complete set of arrays, pickled objects, or too
@@ -52,11 +56,8 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            headers = {
-                name[:-4]: _header(archive, name)
-                for name in archive.namelist()
-                if name.endswith(".npy")
-            }
+            names = [name for name in archive.namelist() if name.endswith(".npy")]
+            headers = {name[:-4]: _header(archive, name) for name in names}
     except BAD_FILE as error:
         raise InputError(f"{path.name} is not a readable .npz archive: {_line(error)}") from error
     wanted = _wanted(path.name, headers)
@@ -64,7 +65,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         shape, dtype = headers[key]
         if dtype.hasobject:
             raise InputError(
-                f"{key} in {path.name} holds pickled Python objects, which are not read: save plain numbers"
+                f"{key} in {path.name} holds pickled Python objects: save plain numbers instead"
             )
         check_size(shape, f"{key} in {path.name}")
     try:
@@ -76,40 +77,29 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
 
 def _header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
     with archive.open(name) as file:
-        version = np.lib.format.read_magic(file)
-        read = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
-        )
+        first = np.lib.format.read_magic(file) == (1, 0)
+        read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
         shape, _, dtype = read(file)
     return shape, dtype
 
 
 def _wanted(name: str, keys: dict[str, Any]) -> list[str]:
-    """Which arrays to read; one of the sets that make a recording must be complete."""
-    extra = [key for key in ("bin_size_m", "units") if key in keys]
+    """Which arrays to read: a complete set, and what goes with it."""
+    activity = {"activity", "spike_times_s"} & set(keys)
+    path = {"positions_m", "time_s"} <= set(keys) and bool(activity)
     if "rate_maps" in keys:
-        if {"positions_m", "time_s"} <= set(keys) and {"activity", "spike_times_s"} & set(keys):
-            raise InputError(
-                f"{name} holds both rate_maps and a path: keep one, so that it is clear what is scored"
-            )
-        return ["rate_maps", *extra, *(key for key in ("x", "y", "occupancy") if key in keys)]
-    if {"activity", "spike_times_s"} <= set(keys):
-        raise InputError(
-            f"{name} holds both activity and spike_times_s: keep one, so that it is clear what is scored"
-        )
-    given = [
-        key
-        for key in ("positions_m", "time_s", "activity", "spike_times_s", "spike_units")
-        if key in keys
-    ]
-    if {"positions_m", "time_s"} <= set(given) and {"activity", "spike_times_s"} & set(given):
-        return [*given, *extra]
-    shown = ", ".join(sorted(keys)[:12]) or "no arrays"
-    raise InputError(
-        f"{name} holds {shown}{', ...' if len(keys) > 12 else ''}; needed are {ACCEPTED}"
-    )
+        wanted = ["rate_maps", "x", "y", "occupancy"]
+        both = "rate_maps and a path" if path else ""
+    else:
+        wanted = ["positions_m", "time_s", "activity", "spike_times_s", "spike_units"]
+        both = "activity and spike_times_s" if len(activity) == 2 else ""
+        if not path:
+            shown = ", ".join(sorted(keys)[:12]) or "no arrays"
+            more = ", ..." if len(keys) > 12 else ""
+            raise InputError(f"{name} holds {shown}{more}; needed are {ACCEPTED}")
+    if both:
+        raise InputError(f"{name} holds both {both}: keep one, so that it is clear what is scored")
+    return [key for key in (*wanted, "bin_size_m", "units") if key in keys]
 
 
 def read_netcdf(path: Path, group: str | None) -> tuple[str, dict[str, Any]]:
@@ -117,7 +107,7 @@ def read_netcdf(path: Path, group: str | None) -> tuple[str, dict[str, Any]]:
 
     Args:
         path: the file.
-        group: which group; None: that of the headline in the summary.json beside the file, else the
+        group: which group; None: the headline's in the summary.json beside the file, else the
             largest arena on the smooth walk.
 
     Returns:
@@ -136,9 +126,11 @@ def read_netcdf(path: Path, group: str | None) -> tuple[str, dict[str, Any]]:
             }
             name = _group(path, groups, group)
             data = groups[name]
-            if set(data["rate"].dims) != {"unit", "y", "x"}:
+            dims = data["rate"].dims
+            if set(dims) != {"unit", "y", "x"}:
                 raise InputError(
-                    f"rate in {path.name} has dimensions {', '.join(map(str, data['rate'].dims))}; needed are unit, y, x"
+                    f"rate in {path.name} has dimensions {', '.join(map(str, dims))}; "
+                    "needed are unit, y, x"
                 )
             check_size(data["rate"].shape, f"rate in {path.name}")
             found = {"rate": data["rate"].transpose("unit", "y", "x").values}
@@ -159,20 +151,19 @@ def read_netcdf(path: Path, group: str | None) -> tuple[str, dict[str, Any]]:
 def _group(path: Path, groups: dict[str, xr.Dataset], group: str | None) -> str:
     if not groups:
         raise InputError(f"{path.name} has no variable rate (unit, y, x) in any of its groups")
+    if group is not None and group.strip("/") not in groups:
+        raise InputError(
+            f"{path.name} has no group {group} with rate maps; there are {', '.join(groups)}"
+        )
     if group is not None:
-        if group.strip("/") not in groups:
-            raise InputError(
-                f"{path.name} has no group {group} with rate maps; there are {', '.join(groups)}"
-            )
         return group.strip("/")
     try:
-        headline = json.loads((path.parent / "summary.json").read_text(encoding="utf-8"))[
-            "headline"
-        ]["group"]
+        summary = json.loads((path.parent / "summary.json").read_text(encoding="utf-8"))
+        headline = summary["headline"]["group"]
+        if headline in groups:
+            return str(headline)
     except (OSError, ValueError, KeyError, TypeError):
-        headline = None
-    if isinstance(headline, str) and headline in groups:
-        return headline
+        pass
 
     def rank(name: str) -> tuple[bool, float]:
         data = groups[name]

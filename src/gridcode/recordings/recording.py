@@ -1,12 +1,12 @@
-"""Anybody's maps: rate maps from a file, or binned from the path and the spikes or activity in it.
+"""Rate maps from files, or binned from a path with spikes or activity.
 
-    maps.npz       rate_maps (unit, y, x), bin_size_m                          optional: x, y,
-    occupancy, units path.npz       positions_m (time, 2), time_s, activity (time, unit)
-    optional: bin_size_m, units path.npz       positions_m (time, 2), time_s, spike_times_s,
-    spike_units   optional: bin_size_m, units maps.npy       (unit, y, x) or (y, x), with the bin
-    size given ratemaps.nc    as `gridcode evaluate` writes it, one group of it
+    maps.npz      rate_maps (unit, y, x), bin_size_m; optional: x, y, occupancy, units
+    path.npz      positions_m (time, 2), time_s, activity (time, unit); optional: bin_size_m, units
+    path.npz      positions_m (time, 2), time_s, spike_times_s, spike_units; optional: the same
+    maps.npy      (unit, y, x) or (y, x), with the bin size given
+    ratemaps.nc   one group of what `gridcode evaluate` writes
 
-No file is trusted: pickled objects are refused, and sizes are read before data.
+Files are not trusted: pickled objects are refused, and sizes are read before data.
 """
 
 import os
@@ -20,7 +20,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from gridcode import display
-from gridcode.analysis.cells.autocorrelogram import as_maps
+from gridcode.analysis.cells.autocorrelogram import as_floats, as_maps
 from gridcode.analysis.cells.binning import (
     BinnedPath,
     bin_path,
@@ -34,8 +34,6 @@ from gridcode.recordings.readers import check_size, read_netcdf, read_npy, read_
 Unit = int | str
 
 DEFAULT_BIN_SIZE_M = 0.025
-# Bins or arenas wider than this are given in centimetres more often than they exist.
-WIDE_BIN_M, WIDE_ARENA_M = 1.0, 50.0
 
 
 @dataclass(frozen=True)
@@ -43,15 +41,13 @@ class Recording:
     """Rate maps of some units, with the path they come from where it is known.
 
     Attributes:
-        maps: (unit, y, x); spikes per second for spikes, else in the unit of what was recorded. NaN
-            marks unvisited bins.
+        maps: (unit, y, x); spikes per second, or the activity's unit. NaN marks unvisited bins.
         bin_size_m: side of a bin, metres.
         units: name of each unit, as in the file.
         kind: `maps`, or binned here from `activity` or `spikes`.
-        centre_m: (x, y) of the maps' centre in the recording's own coordinates; (0, 0) where not
-            known.
-        occupancy: (y, x) time in each bin, None where not known: seconds for a path, whatever the
-            file holds for maps.
+        centre_m: (x, y) of the maps' centre in the recording's coordinates; (0, 0) if not known.
+        occupancy: (y, x) time in each bin, None where not known: seconds for a path, the file's
+            unit for maps.
         path: what `rebin` and `split_halves` need; None for maps.
         group: group of an .nc file.
         notes: what was left out or looks odd, each in one line.
@@ -81,19 +77,16 @@ class Recording:
         return f"{len(self.units)} units, {rows} x {columns} bins of {self.bin_size_m:g} m"
 
     def dataset(self) -> xr.Dataset:
-        """The maps as a labelled dataset, as `gridcode.analysis.population.analyse_population` takes it."""
+        """The maps as a labelled dataset, as `analyse_population` takes it."""
         rows, columns = self.maps.shape[1:]
         x, y = (
             (np.arange(n) + 0.5 - n / 2) * self.bin_size_m + c
             for n, c in ((columns, self.centre_m[0]), (rows, self.centre_m[1]))
         )
+        units = np.array(self.units, dtype=object)
         data = xr.Dataset(
             {"rate": (("unit", "y", "x"), self.maps)},
-            coords={
-                "unit": np.array(self.units, dtype=object),
-                "y": ("y", y, {"units": "m"}),
-                "x": ("x", x, {"units": "m"}),
-            },
+            coords={"unit": units, "y": ("y", y, {"units": "m"}), "x": ("x", x, {"units": "m"})},
             attrs={"bin_size_m": self.bin_size_m},
         )
         if self.occupancy is not None:
@@ -101,7 +94,7 @@ class Recording:
         return data
 
     def unsmoothed(self) -> Float[np.ndarray, "unit y x"]:
-        """Maps without the smoothing done here, as coherence, information and `spatial_test` want them; maps from a file as they are."""
+        """Maps without our smoothing, as coherence and `spatial_test` need them."""
         return self.maps if self.path is None else rebin(self.path, smoothing_bins=0.0)
 
 
@@ -119,11 +112,10 @@ def load_recording(
 
     Args:
         file: .npz, .npy or .nc, see the top of this file.
-        bin_size_m: side of a bin. For maps it must agree with the file's own, if there is one; for
-            a path it is the one to cut the arena with (default: the file's, else 0.025).
-        group: group of an .nc file, such as `smooth_4m`. Default: the one that the headline of the
-            `summary.json` beside the file comes from, else that of the largest arena on the smooth
-            walk.
+        bin_size_m: side of a bin. For maps it must agree with the file's, if there is one; for a
+            path the default is the file's, else 0.025.
+        group: group of an .nc file, such as `smooth_4m`. Default: the headline's in the
+            `summary.json` beside the file, else the largest arena on the smooth walk.
         arena_m: for a path: side of a square arena, (width, height) or (x_min, x_max, y_min,
             y_max); default, the box that the path fills.
         smoothing_bins: for a path: Gaussian that sums and time are smoothed with, in bins.
@@ -131,7 +123,7 @@ def load_recording(
         min_speed_m_s: for a path: slower samples are left out.
 
     Raises:
-        InputError: the file can not be read, holds something else, or holds what can not be scored.
+        InputError: the file cannot be read, or its content cannot be scored.
     """
     path = Path(file)
     try:
@@ -140,29 +132,27 @@ def load_recording(
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     if folder:
         inner = path / "evaluation" / "ratemaps.nc"
-        raise InputError(
-            f"{path} is a folder; give a file" + (f", such as {inner}" if inner.is_file() else "")
-        )
+        hint = f", such as {inner}" if inner.is_file() else ""
+        raise InputError(f"{path} is a folder; give a file{hint}")
     if not exists:
         raise InputError(f"there is no file {path}")
-    if group is not None and path.suffix.lower() != ".nc":
+    ending = path.suffix.lower()
+    if group is not None and ending != ".nc":
         raise InputError(f"{path.name} has no groups; a group belongs to an .nc file")
-    if path.suffix.lower() == ".npy":
+    if ending == ".npy":
         return recording_from_maps(read_npy(path), bin_size_m=bin_size_m)
-    if path.suffix.lower() == ".nc":
+    if ending == ".nc":
         return _from_netcdf(path, bin_size_m, group)
-    if path.suffix.lower() != ".npz":
-        raise InputError(
-            f"{path.name}: .npz, .npy and .nc files are read, not {path.suffix or 'files without an ending'}"
-        )
+    if ending != ".npz":
+        raise InputError(f"{path.name}: give an .npz, .npy or .nc file, not '{ending}'")
     arrays = read_npz(path)
-    own_size = (
-        None if arrays.get("bin_size_m") is None else _scalar(arrays["bin_size_m"], "bin_size_m")
-    )
+    own_size = _scalar(arrays["bin_size_m"], "bin_size_m") if "bin_size_m" in arrays else None
     if "rate_maps" in arrays:
-        coordinates = {name: arrays.get(name) for name in ("x", "y", "occupancy", "units")}
+        more = {name: arrays.get(name) for name in ("x", "y", "occupancy", "units")}
         size = _agreed(own_size, bin_size_m, "bin_size_m")
-        return recording_from_maps(arrays["rate_maps"], bin_size_m=size, **coordinates)
+        return recording_from_maps(arrays["rate_maps"], bin_size_m=size, **more)
+    if bin_size_m is None:
+        bin_size_m = DEFAULT_BIN_SIZE_M if own_size is None else own_size
     return recording_from_path(
         arrays["positions_m"],
         arrays["time_s"],
@@ -170,11 +160,7 @@ def load_recording(
         spike_times_s=arrays.get("spike_times_s"),
         spike_units=arrays.get("spike_units"),
         units=arrays.get("units"),
-        bin_size_m=bin_size_m
-        if bin_size_m is not None
-        else own_size
-        if own_size is not None
-        else DEFAULT_BIN_SIZE_M,
+        bin_size_m=bin_size_m,
         arena_m=arena_m,
         smoothing_bins=smoothing_bins,
         min_occupancy_s=min_occupancy_s,
@@ -191,14 +177,13 @@ def recording_from_maps(
     occupancy: np.ndarray | None = None,
     units: np.ndarray | Sequence[Unit] | None = None,
 ) -> Recording:
-    """A recording of which only the maps are known.
+    """A recording from rate maps alone.
 
     Args:
-        rate_maps: (unit, y, x) or (y, x), real numbers; NaN, or the mask of a masked array, marks
-            unvisited bins. Not changed.
-        bin_size_m: side of a bin; not needed where x and y are given.
-        x: centres of the columns, or their edges, metres. Must be evenly spaced; a falling axis is
-            turned round.
+        rate_maps: (unit, y, x) or (y, x), real numbers; NaN or a numpy mask marks unvisited bins.
+            Not changed.
+        bin_size_m: side of a bin; not needed where x or y is given.
+        x: centres or edges of the columns, evenly spaced, metres; a falling axis is turned round.
         y: the same for the rows.
         occupancy: (y, x) time in each bin, any unit.
         units: name of each unit, default 0, 1, ...
@@ -210,16 +195,12 @@ def recording_from_maps(
     if array.dtype.kind not in "fiub":
         raise InputError(f"rate maps must be real numbers, not {array.dtype}")
     check_size(array.shape, "rate_maps")
-    maps = as_maps(
-        np.ma.filled(array.astype(np.float64), np.nan)
-        if np.ma.isMaskedArray(array)
-        else np.asarray(array)
-    )
+    maps = as_maps(array)
     if not len(maps):
         raise InputError("rate maps hold no units")
     if not np.isfinite(maps).any():
         raise InputError("every bin of every rate map is NaN")
-    time = None if occupancy is None else _occupancy(np.asarray(occupancy), maps.shape[1:])
+    time = None if occupancy is None else _occupancy(np.asanyarray(occupancy), maps.shape[1:])
     notes: list[str] = []
     maps = without_extremes(maps, "rate maps", notes, axis=(1, 2))
     steps, centre = [], [0.0, 0.0]
@@ -236,9 +217,7 @@ def recording_from_maps(
         raise InputError(f"bins are {steps[0]:g} x {steps[1]:g} m; only square bins can be scored")
     size = _agreed(steps[0] if steps else None, bin_size_m, "the spacing of the bins")
     if size is None:
-        raise InputError(
-            "the bin size is not known: give bin_size_m (--bin-size on the command line), in metres"
-        )
+        raise InputError("the bin size is not known: give bin_size_m (--bin-size) in metres")
     check_bin_size(size)
     notes += _wide(size, maps.shape[1:], "bin_size_m")
     return Recording(
@@ -272,9 +251,8 @@ def recording_from_path(
         time_s: (time,) seconds.
         activity: (time, unit). Give this, or spikes.
         spike_times_s: (spike,) seconds, of all units together, in any order.
-        spike_units: (spike,) unit of each spike: whole numbers or names. Left out: all are of one
-            unit.
-        units: names of the units; for spikes all that may occur, silent ones among them (default:
+        spike_units: (spike,) unit of each spike: whole numbers or names. Default: one unit.
+        units: names of the units; for spikes all that may occur, silent ones included (default:
             those that have spikes, in order).
         bin_size_m: side of a bin, metres.
         arena_m: side of a square arena, (width, height) or (x_min, x_max, y_min, y_max); default,
@@ -313,7 +291,7 @@ def recording_from_path(
         notes.append(
             f"only {visited:.0%} of the bins were visited: take larger bins than {bin_size_m:g} m"
         )
-    recording = Recording(
+    return Recording(
         maps=maps,
         bin_size_m=bin_size_m,
         units=names if activity is None else _names(units, path.units),
@@ -321,9 +299,7 @@ def recording_from_path(
         centre_m=path.centre_m,
         occupancy=path.occupancy_s,
         path=path,
-    )
-    return replace(
-        recording, notes=(*notes, *path.notes, *_wide(bin_size_m, path.shape, "positions_m"))
+        notes=(*notes, *path.notes, *_wide(bin_size_m, path.shape, "positions_m")),
     )
 
 
@@ -338,11 +314,9 @@ def _by_unit(
     if times.dtype.kind not in "fiu":
         raise InputError(f"spike_times_s must be real numbers, not {times.dtype}")
     times = times.reshape(-1)
-    of = (
-        np.zeros(len(times), dtype=np.int64)
-        if spike_units is None
-        else _labels(np.asarray(spike_units).reshape(-1), "spike_units")
-    )
+    of = np.zeros(len(times), dtype=np.int64)
+    if spike_units is not None:
+        of = _labels(np.asarray(spike_units).reshape(-1), "spike_units")
     if len(of) != len(times):
         raise InputError(f"spike_times_s has {len(times)} spikes but spike_units has {len(of)}")
     finite = np.isfinite(times)
@@ -357,7 +331,7 @@ def _by_unit(
     if len(unknown):
         raise InputError(f"spike_units holds {unknown[0]!s}, which is not among the units")
     _names(names, len(names))
-    # Sorted once, so that many units cost no more than one.
+    # Sorted once, however many units.
     order = np.argsort(of, kind="stable")
     first, last = (np.searchsorted(of[order], names, side=side) for side in ("left", "right"))
     return [times[order[a:b]] for a, b in zip(first, last, strict=True)], tuple(names.tolist())
@@ -368,10 +342,7 @@ def _labels(values: np.ndarray, name: str) -> np.ndarray:
     if values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.rint(values)).all():
         return values.astype(np.int64)
     if values.dtype.kind not in "iuU":
-        raise InputError(
-            f"{name} must be whole numbers or strings"
-            + ("" if values.dtype.kind == "f" else f", not {values.dtype}")
-        )
+        raise InputError(f"{name} must be whole numbers or strings, not {values.dtype}")
     return values
 
 
@@ -391,13 +362,13 @@ def _occupancy(values: np.ndarray, shape: tuple[int, ...]) -> Float[np.ndarray, 
         raise InputError(f"occupancy must be real numbers, not {values.dtype}")
     if values.shape != shape:
         raise InputError(f"occupancy must be (y, x) {shape}, not {values.shape}")
-    return values.astype(np.float64)
+    return as_floats(values)
 
 
 def _wide(bin_size_m: float, shape: Sequence[int], what: str) -> list[str]:
-    """A note where the arena is so wide that metres are in doubt."""
+    """A note where the arena is so wide that it is probably in centimetres."""
     side = max(shape) * bin_size_m
-    if bin_size_m <= WIDE_BIN_M and side <= WIDE_ARENA_M:
+    if bin_size_m <= 1.0 and side <= 50.0:
         return []
     return [f"the arena is {side:g} m wide in bins of {bin_size_m:g} m: {what} must be in metres"]
 
@@ -410,7 +381,7 @@ def _scalar(value: np.ndarray, name: str) -> float:
 
 
 def _agreed(own: float | None, given: float | None, what: str) -> float | None:
-    """The bin size of a file and the one asked for, where they do not contradict each other."""
+    """The bin size of a file or the one given, if they agree."""
     if own is not None and given is not None and not abs(own - given) <= 0.01 * abs(own):
         raise InputError(f"{what} is {own:g} m in the data, but bin_size_m was given as {given:g}")
     return own if own is not None else given
@@ -421,15 +392,16 @@ def _step(values: np.ndarray, bins: int, name: str) -> tuple[float, float]:
     line = np.asarray(values)
     if line.dtype.kind not in "fiu" or line.ndim != 1 or len(line) not in (bins, bins + 1):
         raise InputError(
-            f"{name} must hold {bins} centres or {bins + 1} edges of bins, not {line.dtype} {line.shape}"
+            f"{name} must hold {bins} centres or {bins + 1} edges of bins, "
+            f"not {line.dtype} {line.shape}"
         )
     steps = np.diff(line.astype(np.float64))
     step = float(steps.mean())
-    if not (
-        np.isfinite(steps).all() and step != 0 and np.abs(steps - step).max() <= 0.01 * abs(step)
-    ):
+    even = np.isfinite(steps).all() and np.abs(steps - step).max() <= 0.01 * abs(step)
+    if step == 0 or not even:
         raise InputError(
-            f"the bins along {name} are not evenly spaced ({steps.min():g} to {steps.max():g} m): bin again on even ones"
+            f"the bins along {name} are not evenly spaced ({steps.min():g} to {steps.max():g} m): "
+            "bin again on even ones"
         )
     return step, float(line[0] + line[-1]) / 2
 
@@ -438,15 +410,12 @@ def _from_netcdf(path: Path, bin_size_m: float | None, group: str | None) -> Rec
     name, data = read_netcdf(path, group)
     silent, units = data.pop("silent", None), data.pop("unit", None)
     if "bin_size_m" in data:
-        bin_size_m = _agreed(
-            _scalar(data.pop("bin_size_m"), "bin_size_m"), bin_size_m, "bin_size_m"
-        )
+        own_size = _scalar(data.pop("bin_size_m"), "bin_size_m")
+        bin_size_m = _agreed(own_size, bin_size_m, "bin_size_m")
     recording = recording_from_maps(data.pop("rate"), bin_size_m=bin_size_m, units=units, **data)
     if silent is None or not silent.any():
         return replace(recording, group=name or None)
-    # What the evaluation found too weak to be activity must not be scored here either.
+    # Activity too weak for the evaluation must not be scored here either.
     maps = np.where(silent[:, None, None], 0.0 * recording.maps, recording.maps)
-    note = (
-        f"{int(silent.sum())} of {len(silent)} units are silent by the evaluation's own threshold"
-    )
+    note = f"{int(silent.sum())} of {len(silent)} units are silent by the evaluation's threshold"
     return replace(recording, maps=maps, group=name or None, notes=(*recording.notes, note))

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from gridcode.analysis.cells.celltypes import LATTICE_TYPES
 from gridcode.report.style import p_text
 
 Row = Mapping[str, Any]
 # What is closer to 0 than this is 0 but for rounding.
 ROUNDING = 1e-9
-LATTICES = ("hexagonal", "sheared hexagonal", "square")
 
 
 def headline(value: float) -> str:
@@ -36,8 +36,8 @@ def verdict_sentence(summary: Row, *, units: int, active: int) -> str:
             if units != 1
             else "The unit fires nowhere."
         )
-    lattices = sum(types[kind] for kind in LATTICES)
-    others = [f"{types[kind]} {kind}" for kind in LATTICES[1:] if types[kind]]
+    lattices = sum(types[kind] for kind in LATTICE_TYPES)
+    others = [f"{types[kind]} {kind}" for kind in LATTICE_TYPES[1:] if types[kind]]
     cells = f"{types['hexagonal']} {'is a grid cell' if types['hexagonal'] == 1 else 'are grid cells'} (hexagonal"
     cells += f", beside {' and '.join(others)}" if others and lattices > types["hexagonal"] else ""
     cells += f"; each p \u2264 {settings['level']:g}, false-discovery rate {100 * settings['false_discovery_rate']:g}%)"

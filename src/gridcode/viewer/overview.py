@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gridcode.analysis.cells.celltypes import LATTICE_TYPES
 from gridcode.analysis.population import population_verdict
 from gridcode.config import Config
 from gridcode.report import tables, words
@@ -11,7 +12,6 @@ from gridcode.report.style import p_text
 
 Row = Mapping[str, Any]
 Document = dict[str, Any]
-LATTICES = words.LATTICES
 
 
 def run_overview(
@@ -161,7 +161,7 @@ def run_row(*, config: Config, manifest: Row, last: Row | None, summary: Row | N
     return row | {
         "active": h["active_units"],
         "hexagonal": h["types"]["hexagonal"],
-        "lattice": sum(h["types"][kind] for kind in LATTICES),
+        "lattice": sum(h["types"][kind] for kind in LATTICE_TYPES),
         "band": h["types"]["band"],
         "modules": h["n_modules"],
         "independent": h["n_independent_modules"],

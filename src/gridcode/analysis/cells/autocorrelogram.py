@@ -13,21 +13,26 @@ Maps = Float[np.ndarray, "unit y x"]
 Correlograms = Float[np.ndarray, "unit lag_y lag_x"]
 Visited = Bool[np.ndarray, "unit y x"]
 
-# Numbers of a block of units worked on at once: half a megabyte, so that temporaries stay in a
-# core's second-level cache.
+# A block of units is about this many numbers, half a megabyte: temporaries fit a core's L2 cache.
 CACHED_FLOATS = 2**16
+
+
+def as_floats(values: np.ndarray) -> Float[np.ndarray, "..."]:
+    """Values as float64, NaN where a numpy mask hides them; the given array itself if it fits."""
+    return np.ma.filled(np.asanyarray(values).astype(np.float64, copy=False), np.nan)
 
 
 def as_maps(rate_maps: np.ndarray) -> Maps:
     """Rate maps as a float64 copy of shape (unit, y, x); NaN marks unvisited bins.
 
     Args:
-        rate_maps: one map (y, x) or several (unit, y, x), any real dtype. Not changed.
+        rate_maps: one map (y, x) or several (unit, y, x), any real dtype. NaN or a numpy mask marks
+            unvisited bins. Not changed.
 
     Raises:
         InputError: the array has another number of axes, fewer than 3 bins a side, or infinities.
     """
-    maps = np.array(rate_maps, dtype=np.float64)
+    maps = np.array(as_floats(rate_maps))
     if maps.ndim == 2:
         maps = maps[None]
     if maps.ndim != 3 or min(maps.shape[1:]) < 3:
@@ -40,18 +45,18 @@ def as_maps(rate_maps: np.ndarray) -> Maps:
 
 
 def blocks(units: int, floats_per_unit: int) -> Iterator[slice]:
-    """Slices of units to work on one after the other, each of about CACHED_FLOATS numbers and at least one unit; one empty slice for none."""
+    """Slices of units, each of about CACHED_FLOATS numbers; one empty slice for no units."""
     size = max(1, CACHED_FLOATS // floats_per_unit)
     return (slice(i, i + size) for i in range(0, max(units, 1), size))
 
 
-def _shared(visited: Visited) -> Bool[np.ndarray, "#unit y x"]:
-    """One mask (1, y, x) where all units have the same, as in every arena; otherwise the masks as they are."""
+def shared_mask(visited: Visited) -> Bool[np.ndarray, "#unit y x"]:
+    """One mask (1, y, x) where all units have the same; otherwise all masks."""
     return visited[:1] if (visited == visited[:1]).all() else visited
 
 
 def smooth(rate_maps: np.ndarray, sigma_bins: float) -> Maps:
-    """Gaussian smoothing that neither fills unvisited (NaN) bins nor lets them dilute their neighbours.
+    """Gaussian smoothing over visited bins; unvisited (NaN) bins stay NaN and do not dilute others.
 
     Args:
         rate_maps: (unit, y, x).
@@ -63,12 +68,14 @@ def smooth(rate_maps: np.ndarray, sigma_bins: float) -> Maps:
     visited = np.isfinite(maps)
     sigma = (0, sigma_bins, sigma_bins)
     total = ndimage.gaussian_filter(np.where(visited, maps, 0.0), sigma, mode="constant")
-    weight = ndimage.gaussian_filter(_shared(visited).astype(np.float64), sigma, mode="constant")
+    weight = ndimage.gaussian_filter(
+        shared_mask(visited).astype(np.float64), sigma, mode="constant"
+    )
     return np.where(visited, total / np.maximum(weight, 1e-12), np.nan)
 
 
 def autocorrelograms(rate_maps: np.ndarray, *, min_overlap_bins: int = 20) -> Correlograms:
-    r"""Pearson correlation of each map with itself at every lag, over the bins that both copies visited.
+    r"""Pearson correlation of each map with itself at every lag, over bins visited in both copies.
 
     $$ r(\tau) = \frac{n \sum ab - \sum a \sum b}{\sqrt{(n \sum a^2 - (\sum a)^2)(n \sum b^2 - (\sum
     b)^2)}} $$
@@ -81,27 +88,21 @@ def autocorrelograms(rate_maps: np.ndarray, *, min_overlap_bins: int = 20) -> Co
 
     Returns:
         (unit, 2y - 1, 2x - 1), zero lag in the centre. A lag is NaN where too few bins overlap or
-        where one copy does not vary; a constant or unvisited map is NaN throughout.
+        one copy does not vary; a constant or unvisited map is NaN throughout.
 
-    Source: Sargolini et al. 2006 (the definition every grid score starts from), computed by FFT.
+    Source: Sargolini et al. 2006 (the basis of every grid score), computed by FFT.
     """
     maps = as_maps(rate_maps)
     rows, columns = maps.shape[1:]
     lags = _Lags(rows, columns)
     visited = np.isfinite(maps)
-    masks = _shared(visited)
+    masks = shared_mask(visited)
     overlap = _Overlap.of(masks, lags) if len(masks) == 1 else None
     out = np.empty((len(maps), 2 * rows - 1, 2 * columns - 1))
     for block in blocks(len(maps), out.shape[1] * out.shape[2]):
-        half = _half_correlograms(
-            maps[block],
-            visited[block],
-            overlap or _Overlap.of(masks[block], lags),
-            lags,
-            min_overlap_bins,
-        )
-        # Swapping the two copies changes nothing, r(-tau) = r(tau): the other half is its mirror
-        # image.
+        both = overlap or _Overlap.of(masks[block], lags)
+        half = _half_correlograms(maps[block], visited[block], both, lags, min_overlap_bins)
+        # r(-tau) = r(tau): the other half is the mirror image.
         out[block, rows - 1 :] = half
         out[block, : rows - 1] = half[:, :0:-1, ::-1]
     return out
@@ -111,13 +112,9 @@ def _half_correlograms(
     maps: Maps, visited: Visited, overlap: "_Overlap", lags: "_Lags", min_overlap_bins: int
 ) -> Correlograms:
     """Autocorrelograms at lag_y >= 0 only."""
-    filled = np.where(visited, maps, 0.0)
-    level = np.abs(filled).max(axis=(1, 2), keepdims=True)
+    level = np.abs(np.where(visited, maps, 0.0)).max(axis=(1, 2), keepdims=True)
     # Centring and scaling first keeps the differences of large sums below accurate.
-    mean = filled.sum(axis=(1, 2), keepdims=True) / np.maximum(
-        visited.sum(axis=(1, 2), keepdims=True), 1
-    )
-    filled = np.where(visited, filled - mean, 0.0)
+    filled = centred(maps, visited)
     scale = np.abs(filled).max(axis=(1, 2), keepdims=True)
     varies = scale > 1e-9 * level
     filled = np.where(varies, filled / np.where(varies, scale, 1.0), 0.0)
@@ -136,8 +133,15 @@ def _half_correlograms(
     return np.where(usable & varies, np.clip(r, -1.0, 1.0), np.nan)
 
 
+def centred(maps: Maps, visited: Visited) -> Maps:
+    """Maps minus their mean over visited bins, 0 elsewhere."""
+    filled = np.where(visited, maps, 0.0)
+    count = np.maximum(visited.sum(axis=(1, 2), keepdims=True), 1)
+    return np.where(visited, filled - filled.sum(axis=(1, 2), keepdims=True) / count, 0.0)
+
+
 class _Lags:
-    """Correlations of maps (unit, y, x) at every lag by FFT, with as much zero padding as keeps lags from wrapping round.
+    """Correlations of maps (unit, y, x) at every lag by FFT, padded so that lags do not wrap round.
 
     A product of spectra comes back with zero lag in the corner; `move` and `move_x`, the spectra of
     an impulse at the far corner and at the end of the first row, move it to the centre and to the
@@ -170,7 +174,7 @@ class _Lags:
 
 @dataclass(frozen=True)
 class _Overlap:
-    """The bins that a mask and its shifted copy have in common: one for all units where they share their mask.
+    """The bins that masks and their shifted copies have in common.
 
     Attributes:
         conjugate: conjugate spectrum of the mask, times `move`.

@@ -1,4 +1,4 @@
-"""From a path and what units did along it to rate maps, as often as a shuffle wants."""
+"""From a path and the activity along it to rate maps, fast enough for hundreds of shuffles."""
 
 import functools
 import math
@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import sparse
 
+from gridcode.analysis.cells.autocorrelogram import as_floats
 from gridcode.errors import InputError
 
 Positions = Float[np.ndarray, "time 2"]
@@ -17,27 +18,19 @@ RateMaps = Float[np.ndarray, "unit y x"]
 
 # More bins a side than any recording fills: the positions are in another unit than metres.
 MOST_BINS = 1000
-# Far beyond any bin, rate or activity; squares of what is larger, or of what is smaller and not 0,
-# leave the range of floats.
+# Far beyond any bin, rate or activity; squares of larger or smaller values leave the floats.
 BIN_SIZES_M, LARGEST_VALUE, SMALLEST_VALUE = (1e-6, 1e6), 1e30, 1e-30
-# Samples further apart than this many usual intervals have a gap between them, which belongs to
-# neither.
-GAP_INTERVALS = 4.0
-# Positions further beyond the outermost thousandth than this share of the arena are errors of the
-# tracking.
-STRAY_SHARE = 0.1
 
 
 @dataclass(frozen=True)
 class BinnedPath:
-    """A path cut into bins, with the activity along it: everything that rate maps and their circular shifts need.
+    """A path cut into bins, with the activity along it: all that maps and circular shifts need.
 
-    Samples without a known position, or slower than asked for, are left out; the rest follow each
-    other without gaps.
+    Samples without a known position, or too slow, are left out; the rest follow without gaps.
 
     Attributes:
         bin_index: (time,) bin of each sample, y * columns + x.
-        seconds: (time,) how long each sample stands for.
+        seconds: (time,) duration of each sample.
         shape: (rows, columns).
         bin_size_m: side of a bin, metres.
         centre_m: (x, y) of the arena's centre in the coordinates of the positions.
@@ -45,7 +38,7 @@ class BinnedPath:
         smoothing_bins: width of the Gaussian that maps are smoothed with, in bins.
         min_occupancy_s: bins with less time than this, or none, are NaN.
         activity: (time, unit), or None for spikes.
-        spike_sample: sample of every spike, one unit after the other; empty for activity.
+        spike_sample: sample of every spike, unit after unit; empty for activity.
         spike_start: (unit + 1,) where each unit's spikes begin; empty for activity.
         notes: what was left out, each in one line.
     """
@@ -81,10 +74,8 @@ class BinnedPath:
     @functools.cached_property
     def by_bin(self) -> tuple[Int[np.ndarray, " time"], Int[np.ndarray, " row"]]:
         """Samples in the order of their bins, and where in that order each bin begins."""
-        bins = self.shape[0] * self.shape[1]
-        return np.argsort(self.bin_index, kind="stable"), np.append(
-            0, np.cumsum(np.bincount(self.bin_index, minlength=bins))
-        )
+        count = np.bincount(self.bin_index, minlength=self.occupancy_s.size)
+        return np.argsort(self.bin_index, kind="stable"), np.append(0, np.cumsum(count))
 
 
 def bin_path(
@@ -101,9 +92,9 @@ def bin_path(
 ) -> BinnedPath:
     """Cut a path into bins and lay activity or spikes along it.
 
-    A sample stands for the time half way to its neighbours, and a spike belongs to the sample that
-    is nearest in time. Next to a gap (more than 4 usual intervals) it stands for half a usual
-    interval on that side; spikes in the gap are left out.
+    A sample lasts half way to its neighbours, and a spike belongs to the nearest sample in time.
+    Next to a gap (more than 4 usual intervals) a sample lasts half a usual interval on that side;
+    spikes in the gap are left out.
 
     Args:
         positions_m: (time, 2) x and y in metres; NaN where tracking was lost.
@@ -113,13 +104,10 @@ def bin_path(
         bin_size_m: side of a bin.
         arena_m: side of a square arena, (width, height), or its edges (x_min, x_max, y_min, y_max).
             Without edges it is centred on the origin if the path fits there, else on the middle of
-            the path. Default: the box that the path fills, single positions far outside of the rest
-            left out.
-        smoothing_bins: standard deviation in bins of the Gaussian that sums and time are smoothed
-            with; 0 for none.
+            the path. Default: the box that the path fills, without single stray positions.
+        smoothing_bins: width of the Gaussian for sums and time, in bins; 0 for none.
         min_occupancy_s: bins with less time are NaN; bins without any always are.
-        min_speed_m_s: samples slower than this, by the distance covered in 0.4 s around them, are
-            left out.
+        min_speed_m_s: slower samples, by the distance covered in 0.4 s, are left out.
 
     Returns:
         The binned path; `rebin` makes maps of it, `split_halves` the maps of two halves.
@@ -144,9 +132,8 @@ def bin_path(
         raise InputError("no position of the path is known: all are NaN")
     values = None
     if activity is not None:
-        values = without_extremes(
-            _checked_activity(activity, len(time)), "values of activity", notes, axis=0
-        )
+        given = _checked_activity(activity, len(time))
+        values = without_extremes(given, "values of activity", notes, axis=0)
         known = np.isfinite(values).all(axis=1)
         _count(notes, kept & ~known, "with NaN activity")
         kept &= known
@@ -161,7 +148,7 @@ def bin_path(
         )
     origin, shape = _arena(positions[kept], bin_size_m, arena_m)
     place, bins = (positions - origin) / bin_size_m, np.array(shape[::-1])
-    # The far walls belong to the last bins; what rounding puts beside a wall stands on it.
+    # The far walls belong to the last bins; positions beside a wall by rounding stand on it.
     cell = np.where(np.abs(place - bins) < 1e-6, bins - 1, np.floor(place + 1e-6))
     inside = ((cell >= 0) & (cell < bins)).all(axis=1)
     _count(notes, kept & ~inside, "outside of the arena")
@@ -169,6 +156,7 @@ def bin_path(
     if not kept.any():
         raise InputError("no position of the path lies inside the arena")
 
+    centre = origin + bins * bin_size_m / 2
     seconds = (right - left)[kept]
     index = (cell[kept, 1] * shape[1] + cell[kept, 0]).astype(np.int64)
     sample, start = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
@@ -179,10 +167,7 @@ def bin_path(
         seconds=seconds,
         shape=shape,
         bin_size_m=bin_size_m,
-        centre_m=(
-            float(origin[0] + shape[1] * bin_size_m / 2),
-            float(origin[1] + shape[0] * bin_size_m / 2),
-        ),
+        centre_m=(float(centre[0]), float(centre[1])),
         occupancy_s=np.bincount(index, seconds, minlength=shape[0] * shape[1]).reshape(shape),
         smoothing_bins=smoothing_bins,
         min_occupancy_s=min_occupancy_s,
@@ -194,22 +179,23 @@ def bin_path(
 
 
 def check_bin_size(bin_size_m: float) -> None:
-    """Refuse a bin size that is no length of a bin; InputError."""
-    if not BIN_SIZES_M[0] <= bin_size_m <= BIN_SIZES_M[1]:
+    """Raise an InputError for a bin size that cannot be in metres."""
+    low, high = BIN_SIZES_M
+    if not low <= bin_size_m <= high:
         raise InputError(
-            f"bin_size_m must be positive, between {BIN_SIZES_M[0]:g} and {BIN_SIZES_M[1]:g} m, not {bin_size_m:g}"
+            f"bin_size_m must be positive, between {low:g} and {high:g} m, not {bin_size_m:g}"
         )
 
 
 def without_extremes(
     values: np.ndarray, name: str, notes: list[str], *, axis: int | tuple[int, ...]
 ) -> np.ndarray:
-    """Values whose squares are floats, too: units that stay below 1e-30 are set to 0 and noted, beyond 1e30 nothing was measured.
+    """Values whose squares are floats: units that stay below 1e-30 are set to 0, with a note.
 
     Args:
         values: of all units, NaN where unknown. Not changed.
-        name: what they are, for the error.
-        notes: where a line is added.
+        name: of the values, for the error.
+        notes: a line is added to it.
         axis: all axes but that of the units.
 
     Raises:
@@ -239,22 +225,20 @@ def rebin(
     $$ r(x) = \frac{\sum_t K(x - x_t)\, n_{t - s}}{\sum_t K(x - x_t)\, \Delta t_t} $$
 
     with $n$ the spikes of a sample (or activity times $\Delta t$), $s$ the shift and $K$ a
-    Gaussian: sums and time are smoothed each by itself, so that bins count by the time spent in
-    them.
+    Gaussian: sums and time are smoothed separately, so that bins count by the time spent there.
 
     Args:
         path: from `bin_path`.
-        shift_samples: activity of sample i is laid on sample i + shift, round the end; one number,
-            or one for each of the units.
-        units: rows to draw, default all.
+        shift_samples: activity of sample i moves to sample i + shift, round the end; one number, or
+            one for each unit.
+        units: units to draw, default all.
         smoothing_bins: instead of the path's own.
 
     Returns:
         (unit, y, x) in spikes per second or the unit of the activity; NaN where there was less time
         than the path's min_occupancy_s, or none.
 
-    Source: circular shifts as a null for spatial scores, Langston et al. 2010 and Wills et al.
-        2010.
+    Source: circular shifts as a null: Langston et al. 2010; Wills et al. 2010.
     """
     chosen = (
         np.arange(path.units) if units is None else np.asarray(units, dtype=np.int64).reshape(-1)
@@ -277,8 +261,8 @@ def split_halves(
     Args:
         path: from `bin_path`.
         block_s: the halves are the odd and the even blocks of this many seconds, so that slow drift
-            counts in both alike. Recordings shorter than eight blocks are cut into eight. None:
-            first and second half, where drift lowers stability.
+            affects both alike. Recordings shorter than eight blocks are cut into eight. None: first
+            and second half, where drift lowers stability.
         smoothing_bins: instead of the path's own.
 
     Returns:
@@ -299,13 +283,12 @@ def split_halves(
 
 
 def speeds(positions_m: Positions, time_s: Times, *, window_s: float = 0.4) -> Times:
-    """Speed at each sample from the distance covered in a window around it, m/s: jitter of the tracking between samples is no running."""
+    """Speed at each sample over a window, m/s, so that jitter of the tracking is not running."""
     reach = max(1, round(window_s / 2 / float(np.median(np.diff(time_s)))))
     at = np.arange(len(time_s))
     before, after = np.maximum(at - reach, 0), np.minimum(at + reach, len(at) - 1)
-    return np.hypot(*(positions_m[after] - positions_m[before]).T) / (
-        time_s[after] - time_s[before]
-    )
+    distance = np.hypot(*(positions_m[after] - positions_m[before]).T)
+    return distance / (time_s[after] - time_s[before])
 
 
 def _sums(
@@ -314,32 +297,29 @@ def _sums(
     units: Int[np.ndarray, " unit"],
     used: Bool[np.ndarray, " time"] | None,
 ) -> RateMaps:
-    """Spikes, or activity times seconds, of each unit in each bin."""
-    n, bins = len(path.bin_index), path.shape[0] * path.shape[1]
+    """Spikes, or activity times seconds, of each unit in each bin, over the samples in use."""
+    n, bins = len(path.bin_index), path.occupancy_s.size
     if path.activity is None:
         starts, counts = path.spike_start[units], np.diff(path.spike_start)[units]
         pieces = [path.spike_sample[a : a + c] for a, c in zip(starts, counts, strict=True)]
         sample = np.concatenate(pieces or [path.spike_sample[:0]])
         to = (sample + (shifts if shifts.ndim == 0 else np.repeat(shifts, counts))) % n
         flat = path.bin_index[to] + np.repeat(np.arange(len(units)) * bins, counts)
-        total = np.bincount(
-            flat if used is None else flat[used[to]], minlength=len(units) * bins
-        ).astype(np.float64)
+        flat = flat if used is None else flat[used[to]]
+        total = np.bincount(flat, minlength=len(units) * bins).astype(np.float64)
         return total.reshape(len(units), *path.shape)
     weight = path.seconds if used is None else path.seconds * used
     if shifts.ndim:
-        rows = [
-            np.bincount(path.bin_index, weight * np.roll(path.activity[:, u], s), minlength=bins)
-            for u, s in zip(units, shifts, strict=True)
-        ]
-        return (
-            np.stack(rows).reshape(len(units), *path.shape) if rows else np.zeros((0, *path.shape))
-        )
+        total = np.zeros((len(units), bins))
+        for row, u, s in zip(total, units, shifts, strict=True):
+            row[:] = np.bincount(
+                path.bin_index, weight * np.roll(path.activity[:, u], s), minlength=bins
+            )
+        return total.reshape(len(units), *path.shape)
     order, start = path.by_bin
     where = sparse.csr_array((weight[order], (order - int(shifts)) % n, start), shape=(bins, n))
-    activity = (
-        path.activity if np.array_equal(units, np.arange(path.units)) else path.activity[:, units]
-    )
+    every = np.array_equal(units, np.arange(path.units))
+    activity = path.activity if every else path.activity[:, units]
     return np.ascontiguousarray((where @ activity).T).reshape(len(units), *path.shape)
 
 
@@ -362,7 +342,7 @@ def _draw(
 
 @functools.lru_cache(maxsize=32)
 def _kernel(bins: int, sigma: float) -> Float[np.ndarray, "bin bin"]:
-    """Gaussian weights of each bin of a line on each other one, symmetric."""
+    """Gaussian weights between the bins of a line, symmetric."""
     offset = np.subtract.outer(np.arange(bins), np.arange(bins)) / sigma
     weights = np.exp(-0.5 * offset**2)
     weights.flags.writeable = False
@@ -393,21 +373,22 @@ def _checked(positions_m: np.ndarray, time_s: np.ndarray) -> tuple[Positions, Ti
     if len(back):
         i = int(back[0]) + 1
         raise InputError(
-            f"time_s must increase, but sample {i} ({time[i]:g} s) does not come after sample {i - 1} ({time[i - 1]:g} s)"
+            f"time_s must increase, but sample {i} ({time[i]:g} s) does not come after "
+            f"sample {i - 1} ({time[i - 1]:g} s)"
         )
     if np.isinf(positions).any():
         raise InputError("positions_m holds infinite values; mark lost positions with NaN")
-    # A position is known or it is not: half of one is none.
+    # A position with one coordinate is not known.
     lost = np.isnan(positions).any(axis=1, keepdims=True)
     return np.where(lost, np.nan, positions), time
 
 
 def _numbers(values: np.ndarray, name: str) -> np.ndarray:
-    """Real numbers as a float64 array, the caller's own where it is one already."""
-    array = np.asarray(values)
+    """Real numbers as float64, NaN where masked."""
+    array = np.asanyarray(values)
     if array.dtype.kind not in "fiub":
         raise InputError(f"{name} must hold real numbers, not {array.dtype}")
-    return array.astype(np.float64, copy=False)
+    return as_floats(array)
 
 
 def _checked_activity(activity: np.ndarray, samples: int) -> Float[np.ndarray, "time unit"]:
@@ -433,19 +414,20 @@ def _check_settings(
     bin_size_m: float, smoothing_bins: float, min_occupancy_s: float, min_speed_m_s: float
 ) -> None:
     check_bin_size(bin_size_m)
-    for name, value in (
-        ("smoothing_bins", smoothing_bins),
-        ("min_occupancy_s", min_occupancy_s),
-        ("min_speed_m_s", min_speed_m_s),
-    ):
+    others = {
+        "smoothing_bins": smoothing_bins,
+        "min_occupancy_s": min_occupancy_s,
+        "min_speed_m_s": min_speed_m_s,
+    }
+    for name, value in others.items():
         if not (value >= 0 and math.isfinite(value)):
             raise InputError(f"{name} must be 0 or more, not {value}")
 
 
 def _spans(time: Times, interval: float, notes: list[str]) -> tuple[Times, Times]:
-    """Begin and end of the time that each sample stands for."""
+    """Begin and end of each sample; longer than four usual intervals between two is a gap."""
     between = np.diff(time)
-    gap = between > GAP_INTERVALS * interval
+    gap = between > 4.0 * interval
     if gap.any():
         notes.append(
             f"{int(gap.sum())} gaps in time_s, {between[gap].sum():g} s in all, belong to no bin"
@@ -458,8 +440,9 @@ def _arena(
     positions: Positions, bin_size_m: float, arena_m: float | Sequence[float] | None
 ) -> tuple[Float[np.ndarray, " 2"], tuple[int, int]]:
     """Lower left corner of the bins, and (rows, columns)."""
+    # Far beyond the outermost thousandth, positions are errors of the tracking.
     low, high = np.quantile(positions, [0.001, 0.999], axis=0)
-    margin = STRAY_SHARE * (high - low)
+    margin = 0.1 * (high - low)
     near = ((positions >= low - margin) & (positions <= high + margin)).all(axis=1)
     low, high = positions[near].min(axis=0), positions[near].max(axis=0)
     centre, side = (low + high) / 2, high - low
@@ -485,7 +468,8 @@ def _arena(
         raise InputError(f"an arena of {what} has fewer than 3 bins of {bin_size_m:g} m a side")
     if bins.max() > MOST_BINS:
         raise InputError(
-            f"an arena of {what} has more than {MOST_BINS} bins of {bin_size_m:g} m a side: are positions_m in metres?"
+            f"an arena of {what} has more than {MOST_BINS} bins of {bin_size_m:g} m a side: "
+            "are positions_m in metres?"
         )
     return centre - bins * bin_size_m / 2, (int(bins[1]), int(bins[0]))
 
@@ -505,20 +489,22 @@ def _spike_samples(
     unit = np.repeat(np.arange(len(each)), counts)
     outside = ~((spikes >= left[0]) & (spikes < right[-1]))
     if len(spikes) and outside.all():
-        span = f"{left[0]:g} to {right[-1]:g} s"
         raise InputError(
-            f"none of the {len(spikes)} spikes lies in the recording ({span}): spikes and positions need one clock, in seconds"
+            f"none of the {len(spikes)} spikes lies in the recording ({left[0]:g} to "
+            f"{right[-1]:g} s): spikes and positions need one clock, in seconds"
         )
+    total = len(spikes)
     if outside.any():
         notes.append(
-            f"{int(outside.sum())} of {len(spikes)} spikes left out: before, after or at no time of the recording"
+            f"{int(outside.sum())} of {total} spikes left out: before or after the recording"
         )
     spikes, unit = spikes[~outside], unit[~outside]
     nearest = np.clip(np.searchsorted(left, spikes, side="right") - 1, 0, len(left) - 1)
     good = kept[nearest] & (spikes < right[nearest])
     if not good.all():
         notes.append(
-            f"{int((~good).sum())} of {int(counts.sum())} spikes left out: at samples left out or in gaps of the path"
+            f"{int((~good).sum())} of {total} spikes left out: "
+            "at samples left out or in gaps of the path"
         )
     sample = (np.cumsum(kept) - 1)[nearest[good]]
     return sample, np.append(0, np.cumsum(np.bincount(unit[good], minlength=len(each))))

@@ -1,8 +1,7 @@
-r"""Grid scores as other tools compute them, to reproduce published numbers. Not gridcode's own: those are in `gridness`.
+r"""Grid scores as other tools compute them, to reproduce published numbers; our own: `gridness`.
 
 All of them turn the autocorrelogram by $\alpha$ and correlate it with itself inside an annulus,
-$c_\alpha$. They differ in the autocorrelogram, the annuli, the correlation and in how the
-$c_\alpha$ are put together:
+$c_\alpha$. They differ in the autocorrelogram, the annuli, the correlation and the combination:
 
 - `deepmind`: $(c_{60} + c_{120})/2 - (c_{30} + c_{90} + c_{150})/3$ on ten annuli fixed by the size
   of the map; the highest of the ten.
@@ -14,16 +13,13 @@ $c_\alpha$ are put together:
 - `spatial_maps`: $\min(c_{60}, c_{120}, c_{180}) - \max(c_{30}, c_{90}, c_{150})$ on one annulus
   that the nearest peaks set.
 
-`gridness.score_maps` has scores called `minmax`, `mean60` and `square` too. They use the same
-combinations, but on annuli and an autocorrelogram of gridcode's own, which leave unvisited bins
-out: close to these numbers, not equal to them.
+The scores `minmax`, `mean60` and `square` of `gridness.score_maps` are combined alike, but on other
+annuli and without unvisited bins: close to these numbers, not equal.
 
-Three habits of these tools are kept, because they belong to the numbers: an unvisited bin counts as
-a rate of 0, lags without variance count as a correlation of 0, and nothing is smoothed (their users
-smooth first).
+Three habits of these tools are kept: an unvisited bin is a rate of 0, a lag without variance a
+correlation of 0, and nothing is smoothed (their users smooth first).
 """
 
-from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -45,19 +41,15 @@ ON_SQUARE_MAPS = ("deepmind", "deepmind_minmax", "square")
 Scores = Float[np.ndarray, " unit"]
 Correlations = dict[int, Float[np.ndarray, "unit annulus"]]
 
-DEEPMIND_INNER = 0.2  # of the side of the map
-DEEPMIND_OUTER = np.linspace(0.4, 1.0, 10)
 OPEXEBO_CROP = 1.8  # of the side of the map: further lags rest on few bins
-OPEXEBO_MIN_FIELD_BINS = 5
 
 
 def grid_score(rate_maps: np.ndarray, *, definition: str) -> Scores:
-    """Score every rate map by a definition of the field's, as listed at the top of this file.
+    """Score every rate map by a definition listed at the top of this file.
 
     Args:
         rate_maps: (unit, y, x) or one map (y, x), any unit of activity, already smoothed as the
             definition's users would. NaN marks unvisited bins, which these definitions read as 0.
-            All lengths are in bins, so no definition needs the size of one.
         definition: `deepmind`, `deepmind_minmax`, `square`, `opexebo` (also `minmax`) or
             `spatial_maps`.
 
@@ -81,7 +73,8 @@ def grid_score(rate_maps: np.ndarray, *, definition: str) -> Scores:
     rows, columns = maps.shape[1:]
     if definition in ON_SQUARE_MAPS and rows != columns:
         raise InputError(
-            f"the annuli of {definition!r} are defined for square maps, not {rows} by {columns}: take opexebo or spatial_maps"
+            f"the annuli of {definition!r} are defined for square maps, not {rows} by {columns}: "
+            "take opexebo or spatial_maps"
         )
     scorable = np.array([not reason for reason in unscorable(maps)], dtype=bool)
     scores = np.full(len(maps), np.nan)
@@ -97,30 +90,18 @@ def _score(maps: Maps, definition: str) -> Scores:
     correlograms = np.nan_to_num(autocorrelograms(maps, min_overlap_bins=1))
     if definition in ("opexebo", "minmax"):
         return _opexebo(_cropped(correlograms))
-    return _deepmind(
-        correlograms,
-        {"deepmind": _mean60, "deepmind_minmax": _minmax, "square": _square}[definition],
-    )
-
-
-def _mean60(c: Correlations) -> np.ndarray:
-    return (c[60] + c[120]) / 2 - (c[30] + c[90] + c[150]) / 3
+    return _deepmind(correlograms, definition)
 
 
 def _minmax(c: Correlations) -> np.ndarray:
     return np.minimum(c[60], c[120]) - np.maximum(np.maximum(c[30], c[90]), c[150])
 
 
-def _square(c: Correlations) -> np.ndarray:
-    return c[90] - (c[45] + c[135]) / 2
-
-
 class _Annuli:
     """Sums over annuli of autocorrelograms and of turned ones.
 
-    An autocorrelogram is its own mirror image at the centre, and so are the annuli: half of the
-    bins are enough. They are sorted by distance, so that the sum over an annulus is the difference
-    of two cumulative sums.
+    An autocorrelogram is its own mirror image, and so are the annuli: half of the bins are enough.
+    Sorted by distance, the sum over an annulus is the difference of two cumulative sums.
 
     Attributes:
         distance: (bin,) distances from the centre, ascending, of the bins of a half disc.
@@ -141,7 +122,7 @@ class _Annuli:
         self.coefficients = _spline_coefficients(correlograms) if order == 3 else correlograms
 
     def turned(self, degrees: int) -> Float[np.ndarray, "unit bin"]:
-        """The autocorrelograms turned about their centre, by spline interpolation of the given order; 0 outside."""
+        """The autocorrelograms turned about their centre, by splines of the given order."""
         cos, sin = special.cosdg(degrees), special.sindg(degrees)
         at = np.array([[cos, sin], [-sin, cos]]) @ self.points + self.centre
         turned = np.empty_like(self.still)
@@ -158,9 +139,8 @@ class _Annuli:
         """Sums over the bins from number `inner` to before number `outer`, (unit, annulus)."""
         total = np.zeros((len(values), values.shape[1] + 1))
         np.cumsum(values, axis=1, out=total[:, 1:])
-        return total[:, outer] - np.take_along_axis(
-            total, np.broadcast_to(inner, (len(values), 1)), axis=1
-        )
+        start = np.broadcast_to(inner, (len(values), 1))
+        return total[:, outer] - np.take_along_axis(total, start, axis=1)
 
 
 def _spline_coefficients(images: np.ndarray) -> np.ndarray:
@@ -168,30 +148,32 @@ def _spline_coefficients(images: np.ndarray) -> np.ndarray:
     return ndimage.spline_filter1d(ndimage.spline_filter1d(images, 3, axis=-1), 3, axis=-2)
 
 
-def _deepmind(correlograms: Correlograms, combine: Callable[[Correlations], np.ndarray]) -> Scores:
-    """Highest score of ten annuli; the correlation takes mean and variance from the annulus that is not turned."""
+def _deepmind(correlograms: Correlograms, definition: str) -> Scores:
+    """Highest score of ten annuli; mean and variance of the annulus before turning."""
     side = (correlograms.shape[1] + 1) // 2
     annuli = _Annuli(correlograms, side, order=3)
-    inner = np.searchsorted(annuli.distance, [[DEEPMIND_INNER * side]], side="right")
-    outer = np.searchsorted(annuli.distance, DEEPMIND_OUTER * side, side="right")
+    inner = np.searchsorted(annuli.distance, [[0.2 * side]], side="right")
+    outer = np.searchsorted(annuli.distance, np.linspace(0.4, 1.0, 10) * side, side="right")
     # A map of few bins may have none in its innermost annuli.
     outer = outer[outer > inner[0, 0]]
     n, still = outer - inner, annuli.still
     mean = annuli.sums(still, inner, outer) / n
     variance = annuli.sums(still**2, inner, outer) / n - mean**2 + 1e-5
-    correlations = {}
+    c = {}
     for degrees in (30, 45, 60, 90, 120, 135, 150):
         turned = annuli.turned(degrees)
         # sum of (still - mean)(turned - mean), where the sum of still - mean is zero
-        product = annuli.sums(still * turned, inner, outer) - mean * annuli.sums(
-            turned, inner, outer
-        )
-        correlations[degrees] = product / n / variance
-    return combine(correlations).max(axis=1)
+        total = annuli.sums(turned, inner, outer)
+        c[degrees] = (annuli.sums(still * turned, inner, outer) - mean * total) / n / variance
+    if definition == "deepmind":
+        score = (c[60] + c[120]) / 2 - (c[30] + c[90] + c[150]) / 3
+    else:
+        score = _minmax(c) if definition == "deepmind_minmax" else c[90] - (c[45] + c[135]) / 2
+    return score.max(axis=1)
 
 
 def _cropped(correlograms: Correlograms) -> Float[np.ndarray, "unit near_y near_x"]:
-    """The middle of each autocorrelogram, an odd number of bins near 1.8 times the side of the map."""
+    """The middle of each autocorrelogram, an odd number of bins near 1.8 times the map's side."""
     keep = []
     for size in correlograms.shape[1:]:
         wanted = round(OPEXEBO_CROP * (size + 1) / 2)
@@ -201,7 +183,7 @@ def _cropped(correlograms: Correlograms) -> Float[np.ndarray, "unit near_y near_
 
 
 def _opexebo(correlograms: Correlograms) -> Scores:
-    """Highest mean over three outer radii of the min-max score on annuli around the central field."""
+    """Highest mean over three outer radii of the min-max score around the central field."""
     largest = min(correlograms.shape[1:]) // 2
     annuli = _Annuli(correlograms, largest, order=1)
     field = np.array([_central_radius(c) for c in correlograms])
@@ -219,22 +201,16 @@ def _opexebo(correlograms: Correlograms) -> Scores:
             correlations[degrees] = np.where(
                 (n > 1) & (variance > 1e-20), covariance / np.sqrt(variance), np.nan
             )
-    return np.array(
-        [
-            _opexebo_best(s, int(f), largest)
-            for s, f in zip(_minmax(correlations), field, strict=True)
-        ],
-        dtype=np.float64,
-    )
+    scores = zip(_minmax(correlations), field.tolist(), strict=True)
+    return np.array([_opexebo_best(s, f, largest) for s, f in scores], dtype=np.float64)
 
 
 def _opexebo_best(by_radius: Float[np.ndarray, " radius"], field: int, largest: int) -> float:
-    """The best mean of three; with five radii or more the last window is left out, with four or fewer all are averaged."""
+    """Best mean of three radii without the last window; of four radii or fewer the mean."""
     count = largest - field
     if field < 1 or count < 1 or largest < 3:
         return np.nan
-    # Where the field's radius is one bin, the steps are a little under a bin and one radius comes
-    # twice.
+    # Where the field's radius is one bin, one radius comes twice.
     score = by_radius[np.linspace(max(3, field + 1), largest, count).astype(int)]
     windows = [score] if count <= 4 else [score[i : i + 3] for i in range(count - 3)]
     means = [np.mean(known) for w in windows if len(known := w[np.isfinite(w)])]
@@ -242,22 +218,17 @@ def _opexebo_best(by_radius: Float[np.ndarray, " radius"], field: int, largest: 
 
 
 def _central_radius(correlogram: Float[np.ndarray, "lag_y lag_x"]) -> int:
-    """Radius of the circle that is as large as the central field, in whole bins; 0 where there is no field.
+    """Radius of the circle as large as the central field, in whole bins; 0 without a field.
 
     The field is the region around the centre above a level, which falls in steps of 0.02 from 0.95
     to 0.2 of the lowest of the centre's four neighbours. It stops before the region closes around a
     hole or grows in one step three times as much as in the first.
     """
     row, column = np.array(correlogram.shape) // 2
-    top = min(
-        correlogram[row - 1, column],
-        correlogram[row + 1, column],
-        correlogram[row, column - 1],
-        correlogram[row, column + 1],
-    )
+    top = min(correlogram[row + i, column + j] for i, j in ((-1, 0), (1, 0), (0, -1), (0, 1)))
     if top <= 0:
         return 0
-    # All that lies above the lowest level is all that is ever looked at.
+    # Only what lies above the lowest level matters.
     labels = ndimage.label(correlogram >= 0.2 * top)[0]
     inside = labels == labels[row, column]
     ys, xs = ndimage.find_objects(inside.astype(int))[0]
@@ -271,10 +242,8 @@ def _central_radius(correlogram: Float[np.ndarray, "lag_y lag_x"]) -> int:
         return 0 if ndimage.label(~region)[1] > 1 else int(region.sum())
 
     # Where the region has a hole at the first levels, higher ones are tried.
-    levels = [
-        (0.95, 0.93, 0.95),
-        *((high, high - 0.01, high - 0.01) for high in np.linspace(0.96, 1.0, 4)),
-    ]
+    higher = [(high, high - 0.01, high - 0.01) for high in np.linspace(0.96, 1.0, 4)]
+    levels = [(0.95, 0.93, 0.95), *higher]
     tried = ((area(high), area(low), start) for high, low, start in levels)
     first, last, start = next((found for found in tried if found[0] and found[1]), (0, 0, 0.0))
     if not first:
@@ -288,11 +257,11 @@ def _central_radius(correlogram: Float[np.ndarray, "lag_y lag_x"]) -> int:
         if size == 0 or np.floor(growth / growth_at_first) > 2 or shrunk > 2 or same > 9:
             break
         kept = last = size
-    return int(np.sqrt(kept / np.pi)) if kept >= OPEXEBO_MIN_FIELD_BINS else 0
+    return int(np.sqrt(kept / np.pi)) if kept >= 5 else 0
 
 
 def _raw_correlograms(maps: Maps) -> Correlograms:
-    """Sums of products of each map, less its mean, with itself at every lag: not divided by the number of bins, so falling outwards."""
+    """Sums of products of each map, less its mean, with itself: not divided by numbers of bins."""
     padded = [2 * size - 1 for size in maps.shape[1:]]
     spectrum = fft.rfft2(maps - maps.mean(axis=(1, 2), keepdims=True), padded)
     power = spectrum.real**2 + spectrum.imag**2
@@ -300,38 +269,32 @@ def _raw_correlograms(maps: Maps) -> Correlograms:
 
 
 def _spatial_maps(correlogram: Float[np.ndarray, "lag_y lag_x"]) -> float:
-    """Min-max score on the annulus from half the distance of the nearest peak to that plus the distance of the sixth."""
+    """Min-max score from half the distance d of the nearest peak to d / 2 + that of the sixth."""
     distances = np.append(_peak_distances(correlogram), [np.inf] * 7)
     limit = min(correlogram.shape) / 2
     outer = min(distances[1] / 2 + distances[6], limit)
     inner = min(distances[1] / 2, outer)
     if not inner < outer:
         return np.nan
-    # Cut out from the middle of the array, half a bin from the bin of zero lag: part of the
-    # definition, as is the mask below.
+    # The definition cuts half a bin off the bin of zero lag, and masks as below.
     middle = np.array(correlogram.shape) / 2
     first, last = (middle - outer).astype(int), (middle + outer).astype(int)
     part = correlogram[first[0] : last[0], first[1] : last[1]]
-    y, x = np.meshgrid(
-        *(np.linspace(-size / 2, size / 2, size) for size in part.shape), indexing="ij"
-    )
-    distance = np.hypot(x, y)
+    y, x = (np.linspace(-size / 2, size / 2, size) for size in part.shape)
+    distance = np.hypot(x, y[:, None])
     inside = (distance >= inner) & (distance <= outer)
     still, coefficients = part[inside], _spline_coefficients(part)
     if len(still) < 3:
         return np.nan
-    correlation = {}
+    c = {}
     for degrees in (30, 60, 90, 120, 150, 180):
         turned = ndimage.rotate(coefficients, degrees, reshape=False, prefilter=False)[inside]
-        correlation[degrees] = np.corrcoef(still, turned)[0, 1]
-    return float(
-        min(correlation[60], correlation[120], correlation[180])
-        - max(correlation[30], correlation[90], correlation[150])
-    )
+        c[degrees] = np.corrcoef(still, turned)[0, 1]
+    return float(min(c[60], c[120], c[180]) - max(c[30], c[90], c[150]))
 
 
 def _peak_distances(correlogram: Float[np.ndarray, "lag_y lag_x"]) -> Float[np.ndarray, " peak"]:
-    """Distances from the centre of the local maxima, the centre's own included, ascending; in bins."""
+    """Distances of the local maxima from the centre, which is one of them; ascending, in bins."""
     top = correlogram == ndimage.maximum_filter(correlogram, 3)
     labels = ndimage.label(top)[0][top]
     at = np.argwhere(top)[np.unique(labels, return_index=True)[1]]

@@ -7,21 +7,17 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import ndimage
 
-from gridcode.analysis.cells.autocorrelogram import Maps, as_maps, blocks, smooth
+from gridcode.analysis.cells.autocorrelogram import Maps, as_maps, blocks, shared_mask, smooth
 from gridcode.analysis.cells.gridness import unscorable
 from gridcode.errors import InputError
 
-# A bump is a field only where it rises this many standard deviations of the map's own noise from
-# bin to bin.
+# A bump is a field only where it rises this many standard deviations of the map's own noise.
 NOISE_DEVIATIONS = 4.0
-# Share of the bins that lie below what is taken as a map's background: the minimum itself is an
-# extreme of the noise.
-BACKGROUND_QUANTILE = 0.05
 
 
 @dataclass(frozen=True)
 class Fields:
-    """Firing fields of every unit; the fields are listed unit after unit, the highest of each first.
+    """Firing fields of every unit, listed unit after unit, the highest of each first.
 
     Attributes:
         count: number of fields, those cut by the border included; 0 for silent and constant units,
@@ -29,13 +25,13 @@ class Fields:
         whole_count: number of fields that the border does not cut.
         area_m2: median area of a unit's whole fields, each above half its height; square metres,
             NaN without whole fields.
-        diameter_m: the same as the diameter of a circle; metres. For round Gaussian fields it is
-            their full width at half maximum.
+        diameter_m: of a circle of that area; for round Gaussian fields their full width at half
+            maximum.
         reason: why `area_m2` and `diameter_m` (and, never visited, `count`) are missing, or "".
         unit: row of the map that each field belongs to.
-        centre_m: (field, 2) x and y of each field from the map's centre, metres; biased inwards
-            where the border cuts it.
-        peak: height of each field's top in the smoothed map, in the map's own unit.
+        centre_m: (field, 2) x and y of each field from the map's centre; biased inwards where the
+            border cuts it.
+        peak: height of each field in the smoothed map, in the map's unit.
         field_area_m2: area of each field, or of the part inside the border.
         cut: whether the border of the visited arena cuts the field.
         labels: (unit, y, x) number of the field that a bin belongs to, 1 for the unit's highest; 0
@@ -65,15 +61,14 @@ def find_fields(
 ) -> Fields:
     r"""Find the firing fields of every rate map.
 
-    Every bin of the smoothed map climbs to the highest of its eight neighbours until it stands on a
-    local maximum: the bins under one maximum are its basin (a watershed). A maximum is a field if
-    it rises far enough above the highest saddle that joins it to a higher one,
+    The bins that climb to one local maximum of the smoothed map are its basin (a watershed). A
+    maximum is a field if it rises far enough above the highest saddle to a higher one,
 
     $$ r_{peak} - r_{saddle} \ge \max(\text{min\_prominence} \cdot (\max r - b), 4 \sigma) $$
 
-    with $\sigma$ what is left of the map's noise from bin to bin after smoothing, and background
-    $b$ the 5th percentile of the visited bins; a lower one is a bump on its neighbour and joins it.
-    The field is what its basin holds above $b + (r_{peak} - b) / 2$.
+    with $\sigma$ the noise from bin to bin after smoothing and background $b$ the 5th percentile of
+    the visited bins; a lower one joins its neighbour. The field is the part of its basin above $b +
+    (r_{peak} - b) / 2$.
 
     Args:
         rate_maps: (unit, y, x), any unit of activity, offsets and negative values included; NaN
@@ -82,20 +77,17 @@ def find_fields(
         smoothing_bins: Gaussian smoothing first, in bins; 0 for maps that are smooth already. It
             makes a Gaussian field larger by 2 pi ln 2 smoothing_bins^2 bins, 4.4 at the default.
         min_prominence: least prominence, of the map's height above its background.
-        min_area_bins: smaller fields are left out. Default: what the smoothing makes of one single
-            active bin.
+        min_area_bins: smaller fields are left out. Default: one active bin after smoothing.
 
     Returns:
-        Fields. They describe a map and test nothing: noise has bumps too, so ask first whether a
-            unit is spatial at all.
+        Fields. They are no test: noise has bumps too, so ask first whether a unit is spatial.
 
     Raises:
         InputError: wrong shape, infinities, or a setting out of its range.
 
-    Source: fields as connected regions of raised rate go back to Muller, Kubie & Ranck 1987; the
-    fields of grid cells are measured one by one in Ismakov et al. 2017. Prominence (the persistence
-    of a maximum) takes the place of a threshold on the map's peak, so that weak fields, fields that
-    touch and fields on a raised background are neither lost nor merged.
+    Source: fields as connected regions of raised rate: Muller, Kubie & Ranck 1987; fields of grid
+    cells one by one: Ismakov et al. 2017. Prominence instead of a threshold on the map's peak keeps
+    weak fields, fields that touch and fields on a raised background apart.
     """
     if not (bin_size_m > 0 and math.isfinite(bin_size_m)):
         raise InputError(f"bin_size_m must be positive, not {bin_size_m}")
@@ -109,18 +101,15 @@ def find_fields(
     varies = np.array([reason == "" for reason in reasons], dtype=bool)
     least = _spot_bins(smoothing_bins) + 1 if min_area_bins is None else min_area_bins
     noise = NOISE_DEVIATIONS * _bin_noise(maps, smoothing_bins)
-    parts = blocks(len(maps), maps.shape[1] * maps.shape[2])
-    found = [
-        _find(smoothed[part], varies[part], min_prominence, noise[part], least, part.start)
-        for part in parts
-    ]
+    found = []
+    for part in blocks(len(maps), maps.shape[1] * maps.shape[2]):
+        unit, *rest = _find(smoothed[part], varies[part], min_prominence, noise[part], least)
+        found.append((part.start + unit, *rest))
     unit, column, row, peak, area, cut, labels = (
         np.concatenate(parts) for parts in zip(*found, strict=True)
     )
-    centre = (
-        np.stack([column - (maps.shape[2] - 1) / 2, row - (maps.shape[1] - 1) / 2], axis=1)
-        * bin_size_m
-    )
+    middle = (np.array(maps.shape[:0:-1]) - 1) / 2
+    centre = (np.stack([column, row], axis=1) - middle) * bin_size_m
     area = area * bin_size_m**2
     visited = np.array([reason != "no visited bin" for reason in reasons], dtype=bool)
     whole = np.bincount(unit[~cut], minlength=len(maps)).astype(np.float64)
@@ -146,7 +135,7 @@ def find_fields(
 
 
 def _spot_bins(smoothing_bins: float) -> int:
-    """Number of bins above half height of one active bin after smoothing."""
+    """Bins above half height of one active bin after smoothing."""
     reach = np.arange(-int(3 * smoothing_bins) - 1, int(3 * smoothing_bins) + 2)
     squared = reach[:, None] ** 2 + reach**2
     return int((squared <= 2 * math.log(2) * smoothing_bins**2).sum())
@@ -155,8 +144,7 @@ def _spot_bins(smoothing_bins: float) -> int:
 def _bin_noise(maps: Maps, smoothing_bins: float) -> Float[np.ndarray, " unit"]:
     """Standard deviation that noise independent from bin to bin leaves in the smoothed map.
 
-    Second differences are free of fields, which are smooth; their median absolute value is free of
-    what few bins do.
+    Fields are smooth and hardly show in second differences; few bins hardly change their median.
     """
     if not len(maps):
         return np.zeros(0)
@@ -175,12 +163,9 @@ def _background(maps: Maps) -> tuple[Float[np.ndarray, " unit"], Float[np.ndarra
     """Background and highest value of each map; where nothing was visited, 0 and 0."""
     visited = np.isfinite(maps)
     count = visited.sum(axis=(1, 2))
-    ordered = np.sort(
-        np.where(visited, maps, np.inf).reshape(len(maps), maps.shape[1] * maps.shape[2]), axis=1
-    )
-    low = ordered[
-        np.arange(len(maps)), (BACKGROUND_QUANTILE * np.maximum(count - 1, 0)).astype(np.intp)
-    ]
+    ordered = np.sort(np.where(visited, maps, np.inf).reshape(len(maps), -1), axis=1)
+    # Not the minimum, which is an extreme of the noise.
+    low = ordered[np.arange(len(maps)), (0.05 * np.maximum(count - 1, 0)).astype(np.intp)]
     high = np.where(visited, maps, -np.inf).max(axis=(1, 2), initial=-np.inf)
     return np.where(count > 0, low, 0.0), np.where(count > 0, high, 0.0)
 
@@ -191,17 +176,13 @@ def _find(
     min_prominence: float,
     noise: Float[np.ndarray, " unit"],
     min_area: float,
-    first: int,
 ) -> tuple[np.ndarray, ...]:
-    """Unit, column, row, peak, area (bins), cut of each field, and the labels, of a block of units that starts at `first`."""
+    """Unit, column, row, peak, area (bins), cut of each field, and the labels, of some units."""
     shape = maps.shape
     background, high = _background(maps)
-    # A rim of bins that were never visited: no neighbour then lies in another row or map.
-    height = np.pad(
-        np.where(np.isfinite(maps) & varies[:, None, None], maps, -np.inf),
-        ((0, 0), (1, 1), (1, 1)),
-        constant_values=-np.inf,
-    )
+    # A rim of unvisited bins: no neighbour then lies in another row or map.
+    height = np.where(np.isfinite(maps) & varies[:, None, None], maps, -np.inf)
+    height = np.pad(height, ((0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
     rim_shape, height = height.shape, height.ravel()
     visited = np.flatnonzero(height > -np.inf)
     summits, basin = _basins(height, visited, rim_shape[2])
@@ -223,9 +204,8 @@ def _find(
     edge = _border(np.isfinite(maps))[bins // (rim_shape[1] * rim_shape[2]), row, column]
     cut = np.bincount(number, edge, minlength=n) > 0
 
-    kept = np.flatnonzero(
-        (area >= min_area) & (top - floor >= enough[owner]) & (field == np.arange(n))
-    )
+    stands_out = (top - floor >= enough[owner]) & (field == np.arange(n))
+    kept = np.flatnonzero((area >= min_area) & stands_out)
     kept = kept[np.lexsort((-top[kept], owner[kept]))]
     rank = np.zeros(n, dtype=np.int32)
     each = np.bincount(owner[kept], minlength=shape[0])
@@ -233,7 +213,7 @@ def _find(
     labels = np.zeros(rim_shape, dtype=np.int32)
     labels.ravel()[bins] = rank[number]
     return (
-        first + owner[kept],
+        owner[kept],
         columns[kept],
         rows[kept],
         top[kept],
@@ -244,10 +224,9 @@ def _find(
 
 
 def _basins(height: np.ndarray, visited: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Local maxima (their places in the flat array), and for every place the number of the maximum that it climbs to.
+    """Local maxima as places in the flat array, and for every place the number of its maximum.
 
-    Of neighbours as high as each other the last one counts as higher, so that nothing climbs in
-    circles on a plateau.
+    Of equal neighbours the last counts as higher, so that nothing climbs in circles on a plateau.
     """
     steps = (-width - 1, -width, -width + 1, -1, 0, 1, width - 1, width, width + 1)
     best = height[visited + steps[0]]
@@ -274,7 +253,7 @@ def _basins(height: np.ndarray, visited: np.ndarray, width: int) -> tuple[np.nda
 def _saddles(
     height: np.ndarray, visited: np.ndarray, basin: np.ndarray, width: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs of neighbouring basins with the height of the highest pass between them, highest first."""
+    """Pairs of neighbouring basins with the height of their highest pass, highest first."""
     ones, others, heights = [], [], []
     for step in (1, width - 1, width, width + 1):
         a, b = basin[visited], basin[visited + step]
@@ -292,7 +271,7 @@ def _saddles(
 def _merge(
     top: np.ndarray, enough: np.ndarray, one: np.ndarray, other: np.ndarray, passes: np.ndarray
 ) -> Int[np.ndarray, " summit"]:
-    """The field that each summit belongs to: itself, or the one that it is too low to stand out from.
+    """The field that each summit belongs to: itself, or the one it does not stand out from.
 
     Water falls from above the highest summit: at each pass two islands become one, and the lower
     summit's prominence is its height above that pass.
@@ -315,15 +294,14 @@ def _merge(
             high, low, beside = low, high, b
         island[low] = high
         if tops[low] - level < needed[low]:
-            # Nothing on an island this low stands out from it, so that all of it goes to the
-            # neighbour across the pass.
+            # All of so low an island goes to the neighbour across the pass.
             field[low] = root(field, beside)
     return np.array([root(field, i) for i in range(len(top))], dtype=np.intp)
 
 
 def _border(visited: Bool[np.ndarray, "unit y x"]) -> Bool[np.ndarray, "unit y x"]:
-    """Bins on the outer edge of the visited arena; a hole inside of it is no border."""
-    shared = visited[:1] if len(visited) and (visited == visited[:1]).all() else visited
+    """Bins on the outer edge of the visited arena; a hole inside it is no border."""
+    shared = shared_mask(visited)
     edge = np.empty(shared.shape, dtype=bool)
     for mask, out in zip(shared, edge, strict=True):
         filled = ndimage.binary_fill_holes(mask)

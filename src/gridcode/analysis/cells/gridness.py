@@ -1,8 +1,8 @@
-"""Grid scores: how far an autocorrelogram looks like itself when turned by 60 degrees, and not by 30.
+"""Grid scores: how far an autocorrelogram repeats when turned by 60 degrees, and not by 30.
 
-Every score reads the same table of rotation correlations: the autocorrelogram is sampled once in
-polar coordinates, where a rotation is a shift, and the Pearson correlations of all annuli follow
-from cumulative sums.
+All scores read one table of rotation correlations: the autocorrelogram is sampled once in polar
+coordinates, where a rotation is a shift, and the Pearson correlations of all annuli follow from
+cumulative sums.
 """
 
 import math
@@ -20,12 +20,13 @@ from gridcode.analysis.cells.autocorrelogram import (
     blocks,
     smooth,
 )
-from gridcode.analysis.cells.lattice import Lattices, fit_lattices
+from gridcode.analysis.cells.lattice import fit_lattices
 from gridcode.errors import InputError
 
-ANGLE_STEP_DEG = 3  # divides every rotation in use: 30, 45, 60, 90, 120, 135, 150
+ANGLE_STEP_DEG = 3  # divides every rotation in use
 OUTER_LIMIT = 0.7  # of the arena: further lags rest on few common bins
-FURTHEST = 0.95  # of the arena, for maps whose central peak is so wide that the first ring of fields lies beyond the limit
+# Of the arena, for maps whose central peak is so wide that the first ring lies beyond the limit.
+FURTHEST = 0.95
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,7 @@ class GridScores:
     Attributes:
         minmax: min(c60, c120) - max(c30, c90, c150); above 0 only for six-fold symmetry. A perfect
             lattice of narrow fields scores about 1.4.
-        mean60: mean(c60, c120) - mean(c30, c90, c150), the definition of Banino et al. 2018, on our
-            annuli.
+        mean60: mean(c60, c120) - mean(c30, c90, c150), after Banino et al. 2018, on our annuli.
         square: c90 - mean(c45, c135); high for square lattices.
         corrected: minmax after the fitted lattice's shear is undone: high for an orderly lattice of
             any shape.
@@ -46,11 +46,9 @@ class GridScores:
             0.58 square).
         ellipse_deg: direction of its long axis, degrees from the x axis, in [0, 180).
         vectors_m: (unit, 2, 2) the two lattice vectors (x, y) in metres.
-        spacing_error_m: standard error of the spacing, from how far the peaks lie from the fitted
-            lattice; metres.
-        orientation_error_deg: standard error of the orientation, from the same; degrees.
-        peaks_used: peaks of the autocorrelogram that the lattice rests on, mirror images counted
-            once.
+        spacing_error_m: standard error of the spacing, from the residuals of the fit, metres.
+        orientation_error_deg: standard error of the orientation, degrees.
+        peaks_used: peaks the lattice rests on, mirror images counted once.
         reason: why a unit's scores are missing, or "".
     """
 
@@ -70,21 +68,15 @@ class GridScores:
 
 
 def _bilinear(images: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Each image (unit, y, x) between its pixels, at (unit or 1, ...) positions in pixels; NaN outside and beside a NaN."""
+    """Each image (unit, y, x) at (unit or 1, ...) positions in pixels; NaN outside and near NaN."""
     rows, columns = images.shape[1:]
     inside = (x >= 0) & (x <= columns - 1) & (y >= 0) & (y <= rows - 1)
     x, y = np.where(inside, x, 0.0), np.where(inside, y, 0.0)
-    # The last pixel is the right end of the last interval, not the left end of one more.
-    left, lower = (
-        np.minimum(x.astype(np.intp), columns - 2),
-        np.minimum(y.astype(np.intp), rows - 2),
-    )
+    # The last pixel is the right end of the last interval, not the left end of another.
+    left, lower = (np.minimum(v.astype(np.intp), n - 2) for v, n in ((x, columns), (y, rows)))
     x, y = x - left, y - lower
-    corner = (
-        lower * columns
-        + left
-        + rows * columns * np.arange(len(images)).reshape(-1, *[1] * (x.ndim - 1))
-    )
+    image = rows * columns * np.arange(len(images)).reshape(-1, *[1] * (x.ndim - 1))
+    corner = lower * columns + left + image
     before, after = (
         images.take(corner + row) * (1 - x) + images.take(corner + row + 1) * x
         for row in (0, columns)
@@ -95,16 +87,13 @@ def _bilinear(images: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def _polar(
     correlograms: Correlograms, radii: np.ndarray, to_hexagon: np.ndarray | None
 ) -> Float[np.ndarray, "unit radius angle"]:
-    """Sample half of each autocorrelogram (the other half mirrors it) at (radius, angle), in bins and degrees.
+    """Sample half of each autocorrelogram at (radius, angle); the other half mirrors it.
 
     With `to_hexagon` the samples are those of the autocorrelogram after that linear map: what
-    stands at p comes from the inverse map of p. A NaN neighbour makes the sample NaN, which is what
-    an unknown lag should do.
+    stands at p comes from the inverse map of p. Next to an unknown lag a sample is NaN.
     """
     angle = np.radians(np.arange(0, 180, ANGLE_STEP_DEG))
-    points = np.stack([np.outer(radii, np.cos(angle)), np.outer(radii, np.sin(angle))])[
-        None
-    ]  # (1, 2, radius, angle), x then y
+    points = np.stack([np.outer(radii, np.cos(angle)), np.outer(radii, np.sin(angle))])[None]
     if to_hexagon is not None:
         back = np.full_like(to_hexagon, np.nan)
         known = np.isfinite(to_hexagon).all(axis=(1, 2))
@@ -114,24 +103,17 @@ def _polar(
     return _bilinear(correlograms, points[:, 0] + centre[1], points[:, 1] + centre[0])
 
 
-def rotation_correlations(
-    polar: np.ndarray, radii: np.ndarray, inner: np.ndarray, degrees: int
-) -> Float[np.ndarray, "unit outer"]:
+def _rotation_correlations(
+    polar: np.ndarray, radii: np.ndarray, inner: np.ndarray, turns_deg: tuple[int, ...]
+) -> dict[int, Float[np.ndarray, "unit outer"]]:
     """Pearson correlation of each annulus with itself turned, for every outer radius.
 
     Args:
         polar: (unit, radius, angle) samples over 180 degrees, NaN where unknown.
         radii: (radius,) in bins; each sample weighs as much as the area it stands for.
         inner: (unit,) inner radius of the annulus, in bins.
-        degrees: the turn; a multiple of ANGLE_STEP_DEG.
+        turns_deg: multiples of ANGLE_STEP_DEG.
     """
-    return _rotation_correlations(polar, radii, inner, (degrees,))[degrees]
-
-
-def _rotation_correlations(
-    polar: np.ndarray, radii: np.ndarray, inner: np.ndarray, turns: tuple[int, ...]
-) -> dict[int, np.ndarray]:
-    """The same for several turns."""
     known = np.isfinite(polar)
     angles = polar.shape[2]
     weight = np.where(radii >= inner[:, None], radii, 0.0)
@@ -141,25 +123,19 @@ def _rotation_correlations(
 
     def total(still: np.ndarray, turned: np.ndarray, shift: int) -> np.ndarray:
         """Sum over each annulus of one quantity times another that is turned."""
-        ring = np.einsum(
-            "ura,ura->ur", still[..., :angles], turned[..., angles - shift : 2 * angles - shift]
-        )
+        moved = turned[..., angles - shift : 2 * angles - shift]
+        ring = np.einsum("ura,ura->ur", still[..., :angles], moved)
         return np.cumsum(weight * ring, axis=1)
 
-    def moments(shift: int) -> tuple[np.ndarray, ...]:
+    def moments(shift: int) -> list[np.ndarray]:
         """Count, sums and sums of squares over the samples that are known both still and turned."""
-        return (
-            total(one, one, shift),
-            total(a, one, shift),
-            total(one, a, shift),
-            total(aa, one, shift),
-            total(one, aa, shift),
-        )
+        pairs = ((one, one), (a, one), (one, a), (aa, one), (one, aa))
+        return [total(still, turned, shift) for still, turned in pairs]
 
     # Where every sample is known these are the same for every turn.
     whole = moments(0) if known.all() else None
     correlations = {}
-    for turn in turns:
+    for turn in turns_deg:
         shift = turn // ANGLE_STEP_DEG % angles
         n, sa, sb, saa, sbb = whole or moments(shift)
         covariance = n * total(a, a, shift) - sa * sb
@@ -182,7 +158,7 @@ def _inner_radius(polar: np.ndarray, radii: np.ndarray) -> np.ndarray:
 def _best_annulus(
     score: np.ndarray, radii: np.ndarray, inner: np.ndarray, limit: float
 ) -> np.ndarray:
-    """Maximum over outer radii of the mean of three neighbouring ones, so that no thin ring decides.
+    """Maximum over outer radii of the mean of three neighbours, so that no thin ring decides.
 
     The annulus must be at least as wide as the central peak's radius: it then holds the first ring
     of fields. It ends at `limit` (bins), or where it is just wide enough.
@@ -200,14 +176,12 @@ def _scores(
     polar = _polar(correlograms, radii, to_hexagon)
     inner = _inner_radius(polar, radii)
     c = _rotation_correlations(polar, radii, inner, (30, 45, 60, 90, 120, 135, 150))
-    against = np.maximum(np.maximum(c[30], c[90]), c[150])
-    return {
-        "minmax": _best_annulus(np.minimum(c[60], c[120]) - against, radii, inner, limit),
-        "mean60": _best_annulus(
-            (c[60] + c[120]) / 2 - (c[30] + c[90] + c[150]) / 3, radii, inner, limit
-        ),
-        "square": _best_annulus(c[90] - (c[45] + c[135]) / 2, radii, inner, limit),
+    combined = {
+        "minmax": np.minimum(c[60], c[120]) - np.maximum(np.maximum(c[30], c[90]), c[150]),
+        "mean60": (c[60] + c[120]) / 2 - (c[30] + c[90] + c[150]) / 3,
+        "square": c[90] - (c[45] + c[135]) / 2,
     }
+    return {name: _best_annulus(score, radii, inner, limit) for name, score in combined.items()}
 
 
 def score_maps(
@@ -223,8 +197,7 @@ def score_maps(
     Raises:
         InputError: wrong shape, infinities, or a bin size that is not positive.
 
-    The scores carry no significance of their own: a maximum over annuli is positively biased on
-    noise, so compare them with the scores of null maps.
+    A maximum over annuli is positively biased on noise: compare scores with those of null maps.
     """
     if not bin_size_m > 0:
         raise InputError(f"bin_size_m must be positive, not {bin_size_m}")
@@ -234,7 +207,7 @@ def score_maps(
 
 
 def unscorable(maps: Maps) -> tuple[str, ...]:
-    """Why each map (unit, y, x) can have no score: silent, constant or never visited; "" where it can."""
+    """Why each map has no score: silent, constant or never visited; "" where it can have one."""
     known = np.isfinite(maps)
     low = np.where(known, maps, np.inf).min(axis=(1, 2))
     high = np.where(known, maps, -np.inf).max(axis=(1, 2))
@@ -250,12 +223,12 @@ def unscorable(maps: Maps) -> tuple[str, ...]:
 def score_correlograms(
     correlograms: Correlograms, *, bin_size_m: float, reasons: tuple[str, ...] | None = None
 ) -> GridScores:
-    """The same from autocorrelograms (unit, lag_y, lag_x) that are there already."""
+    """The same as `score_maps` from autocorrelograms (unit, lag_y, lag_x)."""
     n = min(correlograms.shape[1:]) // 2 + 1
     # The best of three neighbouring outer radii is named after the middle one.
     limit = math.ceil(max(OUTER_LIMIT * n, 5.0)) - 2
     radii = np.arange(1.0, max(FURTHEST * n, 5.0), 1.0)
-    lattices: Lattices = fit_lattices(correlograms)
+    lattices = fit_lattices(correlograms)
     parts = [
         (
             _scores(correlograms[block], radii, limit, None),
@@ -263,20 +236,18 @@ def score_correlograms(
         )
         for block in blocks(len(correlograms), len(radii) * 180 // ANGLE_STEP_DEG)
     ]
-    plain = {
-        name: np.concatenate([scores[name] for scores, _ in parts])
+    minmax, mean60, square = (
+        np.concatenate([plain[name] for plain, _ in parts])
         for name in ("minmax", "mean60", "square")
-    }
-    corrected = np.concatenate([scores["minmax"] for _, scores in parts])
-    reasons = reasons or ("",) * len(correlograms)
-    unknown = ~np.isfinite(plain["minmax"])
-    # A component's error, the mean over both vectors: along a vector it is one of length, across it
-    # one of direction.
+    )
+    corrected = np.concatenate([sheared["minmax"] for _, sheared in parts])
+    unknown = ["" if np.isfinite(m) else "autocorrelogram too small or undefined" for m in minmax]
+    # Mean error of a component: along a vector one of length, across it one of direction.
     error = np.sqrt((lattices.vector_error**2).mean(axis=1))
     return GridScores(
-        minmax=plain["minmax"],
-        mean60=plain["mean60"],
-        square=plain["square"],
+        minmax=minmax,
+        mean60=mean60,
+        square=square,
         corrected=np.where(np.isfinite(lattices.spacing), corrected, np.nan),
         spacing_m=lattices.spacing * bin_size_m,
         orientation_deg=lattices.orientation_deg,
@@ -286,15 +257,12 @@ def score_correlograms(
         spacing_error_m=error * bin_size_m,
         orientation_error_deg=np.degrees(error / lattices.spacing),
         peaks_used=lattices.peaks_used,
-        reason=tuple(
-            r or ("autocorrelogram too small or undefined" if u else "")
-            for r, u in zip(reasons, unknown, strict=True)
-        ),
+        reason=tuple(r or u for r, u in zip(reasons or unknown, unknown, strict=True)),
     )
 
 
 def _long_axis_deg(to_hexagon: Float[np.ndarray, "unit 2 2"]) -> Float[np.ndarray, " unit"]:
-    """Direction of the long axis of each ellipse through the six neighbours: the one that the map to a hexagon shortens most."""
+    """Long axis of the ellipse through the six neighbours: to a hexagon it shrinks most."""
     angle = np.full(len(to_hexagon), np.nan)
     known = np.isfinite(to_hexagon).all(axis=(1, 2))
     shortened = np.linalg.svd(to_hexagon[known])[2][:, 1]

@@ -1,4 +1,4 @@
-"""What a rate map says about place: information, sparsity, selectivity, coherence, stability, and whether it is spatial at all."""
+"""How much does activity depend on place? Information, coherence, stability, a spatial test."""
 
 import math
 from dataclasses import dataclass
@@ -7,27 +7,23 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import special
 
-from gridcode.analysis.cells.autocorrelogram import Maps, as_maps
+from gridcode.analysis.cells.autocorrelogram import Maps, as_floats, as_maps
 from gridcode.analysis.cells.gridness import unscorable
 from gridcode.errors import InputError
 
-# Below this many bins' worth of activity a permuted map's Moran's I takes few values, and no smooth
-# distribution fits it.
-FEW_ACTIVE_BINS = 10.0
 MIN_COMMON_BINS = 10
 
 
 @dataclass(frozen=True)
 class Information:
-    """How much the activity of each unit depends on place; NaN where it cannot be computed, with the reason.
+    """Dependence on place of each unit; NaN where it cannot be computed, with the reason.
 
     Attributes:
-        bits_per_spike: Skaggs information per spike. For activations: bits per unit of activity, in
-            units of the mean activity; the number does not change when activity is scaled.
-        bits_per_second: Skaggs information rate, for maps in spikes per second. For activations:
+        bits_per_spike: Skaggs information per spike; it does not change when activity is scaled.
+        bits_per_second: Skaggs information rate, for maps in spikes per second; for activations
             bits times the maps' unit.
-        sparsity: share of the arena that a unit is active in: 1 if everywhere alike, near 0 if in
-            one bin only.
+        sparsity: share of the arena in which a unit is active: 1 if the same everywhere, near 0 if
+            in one bin only.
         selectivity: peak over mean rate.
         mean_rate: mean over time (over bins where occupancy is not known), in the maps' unit.
         reason: why a unit's numbers are missing, or "".
@@ -43,16 +39,13 @@ class Information:
 
 @dataclass(frozen=True)
 class SpatialTest:
-    """Is each map smoother than a random permutation of its own bins? NaN where that cannot be asked, with the reason.
+    """Is each map smoother than its bins in random order? NaN where untestable, with the reason.
 
     Attributes:
-        morans_i: spatial autocorrelation of neighbouring bins; near 0 for unordered maps, towards 1
-            for smooth ones.
-        z: its distance from the mean over all permutations of the bins, in their standard
-            deviations.
+        morans_i: autocorrelation of neighbouring bins; near 0 without order, 1 if smooth.
+        z: its distance from the mean over all permutations of the bins, in standard deviations.
         p_value: one-sided probability of an I this high if the bins were in random order.
-        is_bound: the p-value is an upper bound, true whatever the distribution, since few bins
-            carry most of the activity.
+        is_bound: the p-value is an upper bound, since few bins carry most of the activity.
         reason: why a unit's test is missing, or "".
     """
 
@@ -73,24 +66,21 @@ def spatial_information(
     \text{selectivity} = \frac{\max_i r_i}{\bar r} $$
 
     with $p_i$ the share of time in bin $i$ and $\bar r = \sum_i p_i r_i$. Bins below the mean count
-    with their negative terms, as in the formula and in pynapple; opexebo leaves these terms out and
-    gets larger numbers.
+    with negative terms, as in pynapple; opexebo leaves these out and gets larger numbers.
 
     Args:
-        rate_maps: (unit, y, x), 0 and more; NaN marks unvisited bins. Smoothing lowers the
-            information.
+        rate_maps: (unit, y, x), 0 or more; NaN marks unvisited bins. Smoothing lowers information.
         occupancy: (y, x) or (unit, y, x) time or samples in each bin, in any unit. Without it every
             visited bin counts the same.
 
     Returns:
-        Information. It is biased upwards, see `information_bias_bits`: compare units by their
-        distance from shuffled maps.
+        Information, biased upwards: by about (bins - 1) / (2 ln 2 spikes) bits per spike (Panzeri &
+        Treves 1996). Compare units with shuffled maps.
 
     Raises:
         InputError: wrong shapes, or an occupancy that is negative or not a number.
 
-    Source: Skaggs, McNaughton, Gothard & Markus 1993 (information); Skaggs et al. 1996 (sparsity,
-        selectivity).
+    Source: Skaggs et al. 1993 (information); Skaggs et al. 1996 (sparsity, selectivity).
     """
     maps = as_maps(rate_maps)
     weight = _weights(maps, occupancy)
@@ -104,37 +94,14 @@ def spatial_information(
     # Guards against rounding: the information of a constant map is 0, not -1e-17.
     bits = np.maximum((share * special.xlogy(ratio, ratio)).sum(axis=(1, 2)), 0.0) / math.log(2)
     square = (share * ratio**2).sum(axis=(1, 2))
-    reasons = np.select(
-        [total == 0, negative, ~known], ["no visited bin", "negative activity", "silent"], ""
-    )
+    why = {"no visited bin": total == 0, "negative activity": negative, "silent": ~known}
     return Information(
         bits_per_spike=np.where(known, bits, np.nan),
         bits_per_second=np.where(known, bits * mean, np.nan),
         sparsity=np.where(known, np.minimum(1 / np.where(known, square, 1.0), 1.0), np.nan),
         selectivity=np.where(known, ratio.max(axis=(1, 2)), np.nan),
         mean_rate=np.where(total > 0, mean, np.nan),
-        reason=tuple(reasons.tolist()),
-    )
-
-
-def information_bias_bits(visited_bins: int, spikes: np.ndarray | float) -> np.ndarray:
-    r"""Information per spike that a unit without any spatial tuning shows by chance in an unsmoothed map, to first order.
-
-    $$ \langle I_{spike} \rangle \approx \frac{n_{bins} - 1}{2 \ln 2\; n_{spikes}} $$
-
-    Args:
-        visited_bins: number of bins.
-        spikes: (unit,) or one number of spikes.
-
-    Returns:
-        Bits per spike, NaN without spikes. A good guide above about one spike a bin; below, shuffle
-        instead. Smoothed maps have less.
-
-    Source: Panzeri & Treves 1996; here from the expansion of the Skaggs formula for Poisson counts.
-    """
-    count = np.asarray(spikes, dtype=np.float64)
-    return np.where(
-        count > 0, (visited_bins - 1) / (2 * math.log(2) * np.where(count > 0, count, 1.0)), np.nan
+        reason=tuple(np.select([*why.values()], [*why], "").tolist()),
     )
 
 
@@ -143,12 +110,10 @@ def _weights(maps: Maps, occupancy: np.ndarray | None) -> Float[np.ndarray, "uni
     visited = np.isfinite(maps)
     if occupancy is None:
         return visited.astype(np.float64)
-    time = np.asarray(occupancy, dtype=np.float64)
+    time = as_floats(occupancy)
     if time.shape not in (maps.shape, maps.shape[1:]):
-        raise InputError(
-            f"occupancy must be (y, x) {maps.shape[1:]} or (unit, y, x) {maps.shape}, not {time.shape}"
-        )
-    # A map drawn elsewhere may mark unvisited bins with NaN here, too.
+        raise InputError(f"occupancy must be {maps.shape[1:]} or {maps.shape}, not {time.shape}")
+    # Unvisited bins may be NaN here, too.
     if not (np.isfinite(time) | ~visited).all() or (visited & (time < 0)).any():
         raise InputError("occupancy must be 0 or more in every visited bin")
     return np.where(visited, time, 0.0)
@@ -162,25 +127,21 @@ def _neighbour_sum(maps: Maps) -> Maps:
 
 
 def _correlations(
-    a: Maps, b: Maps, used: Bool[np.ndarray, "unit y x"], least: int
+    a: Maps, b: Maps, used: Bool[np.ndarray, "unit y x"]
 ) -> Float[np.ndarray, " unit"]:
-    """Pearson correlation of two maps of each unit over the bins in use; NaN with too few of them or where one map does not vary."""
+    """Pearson correlation of two maps of each unit over the bins in use; NaN where undefined."""
     count = used.sum(axis=(1, 2))
-    n = np.maximum(count, 1)[:, None, None]
-    deviations, varies = [], count >= least
+    deviations, varies = [], count >= MIN_COMMON_BINS
     for values in (np.where(used, a, 0.0), np.where(used, b, 0.0)):
-        deviation = np.where(used, values - values.sum(axis=(1, 2), keepdims=True) / n, 0.0)
-        varies &= np.abs(deviation).max(axis=(1, 2)) > 1e-9 * np.abs(values).max(axis=(1, 2))
-        deviations.append(
-            deviation / np.where(varies, np.abs(deviation).max(axis=(1, 2)), 1.0)[:, None, None]
-        )
+        mean = values.sum(axis=(1, 2)) / np.maximum(count, 1)
+        deviation = np.where(used, values - mean[:, None, None], 0.0)
+        largest = np.abs(deviation).max(axis=(1, 2))
+        varies &= largest > 1e-9 * np.abs(values).max(axis=(1, 2))
+        deviations.append(deviation / np.where(varies, largest, 1.0)[:, None, None])
     one, two = deviations
     scale = np.sqrt((one**2).sum(axis=(1, 2)) * (two**2).sum(axis=(1, 2)))
-    return np.where(
-        varies,
-        np.clip((one * two).sum(axis=(1, 2)) / np.where(varies, scale, 1.0), -1.0, 1.0),
-        np.nan,
-    )
+    r = (one * two).sum(axis=(1, 2)) / np.where(varies, scale, 1.0)
+    return np.where(varies, np.clip(r, -1.0, 1.0), np.nan)
 
 
 def spatial_coherence(
@@ -190,13 +151,11 @@ def spatial_coherence(
 
     Args:
         rate_maps: (unit, y, x), unsmoothed: smoothing makes every map coherent. NaN marks unvisited
-            bins; neighbours that were not visited are left out of the mean, and bins without a
-            visited neighbour out of the correlation.
+            bins, which are left out of the means; bins without a visited neighbour are left out.
         fisher_z: return artanh of the correlation, as in the source.
 
     Returns:
-        Coherence of each unit; NaN for silent, constant and unvisited maps and for fewer than 10
-        bins.
+        Coherence of each unit; NaN for silent, constant and unvisited maps, and fewer than 10 bins.
 
     Source: Muller & Kubie 1989; Kubie, Muller & Bostock 1990.
     """
@@ -204,7 +163,7 @@ def spatial_coherence(
     visited = np.isfinite(maps)
     neighbours = _neighbour_sum(visited.astype(np.float64))
     mean = _neighbour_sum(np.where(visited, maps, 0.0)) / np.maximum(neighbours, 1)
-    coherence = _correlations(maps, mean, visited & (neighbours > 0), MIN_COMMON_BINS)
+    coherence = _correlations(maps, mean, visited & (neighbours > 0))
     if fisher_z:
         with np.errstate(divide="ignore"):
             return np.arctanh(coherence)
@@ -219,39 +178,37 @@ def split_half_stability(maps_a: np.ndarray, maps_b: np.ndarray) -> Float[np.nda
         maps_b: (unit, y, x) maps of the other half, on the same bins.
 
     Returns:
-        Stability of each unit, -1 to 1; NaN with fewer than 10 common bins or where one half is
-        constant or silent.
+        Stability of each unit, -1 to 1; NaN with fewer than 10 common bins or a constant half.
 
     Raises:
         InputError: the two do not have the same shape.
 
-    Source: the field's usual measure of stability within a recording, as in Langston et al. 2010.
+    Source: for example Langston et al. 2010.
     """
     a, b = as_maps(maps_a), as_maps(maps_b)
     if a.shape != b.shape:
         raise InputError(
             f"the two halves must have the same units and bins, not {a.shape} and {b.shape}"
         )
-    return _correlations(a, b, np.isfinite(a) & np.isfinite(b), MIN_COMMON_BINS)
+    return _correlations(a, b, np.isfinite(a) & np.isfinite(b))
 
 
 def spatial_test(rate_maps: np.ndarray) -> SpatialTest:
-    r"""Test from the map alone whether a unit is spatial at all: do neighbouring bins agree more than bins in random order would?
+    r"""Test from the map alone whether neighbouring bins agree more than bins in random order.
 
     $$ I = \frac{n}{\sum_{ij} w_{ij}} \frac{\sum_{ij} w_{ij} (r_i - \bar r)(r_j - \bar r)}{\sum_i
     (r_i - \bar r)^2} $$
 
     (Moran's I) with $w_{ij} = 1$ for the eight neighbours. Mean and variance over all permutations
-    of the map's own bins are known exactly, the skewness to leading order; the p-value is the upper
-    tail at z = (I - mean) / sd of the gamma distribution that has all three. Where the deviations d
-    from the mean are those of fewer than 10 bins, counted as $(\sum d^2)^2 / \sum d^4$, it is the
-    one-sided Chebyshev bound 1 / (1 + z^2) instead, which holds for any distribution.
+    of the map's bins are exact, the skewness to leading order; the p-value is the upper tail at z =
+    (I - mean) / sd of the gamma distribution with all three. Where fewer than 10 bins deviate from
+    the mean, counted as $(\sum d^2)^2 / \sum d^4$, it is the one-sided Chebyshev bound 1 / (1 +
+    z^2) instead, which holds for any distribution.
 
     Args:
         rate_maps: (unit, y, x), UNSMOOTHED; NaN marks unvisited bins. Smoothing, and activity that
             lasts longer than the animal stays in a bin, make neighbouring bins alike in any map.
-            Where time is known, a circular shift of activity along the path or the two halves of
-            the recording are the better test.
+            Where time is known, circular shifts along the path or two halves are the better test.
 
     Source: Moran 1950; moments over permutations from Cliff & Ord 1981.
     """
@@ -260,54 +217,45 @@ def spatial_test(rate_maps: np.ndarray) -> SpatialTest:
     weight = visited.astype(np.float64)
     degree = weight * _neighbour_sum(weight)
     n = weight.sum(axis=(1, 2))
-    s0, s1, s2 = (
-        degree.sum(axis=(1, 2)),
-        2 * degree.sum(axis=(1, 2)),
-        4 * (degree**2).sum(axis=(1, 2)),
-    )
+    s0, s2 = degree.sum(axis=(1, 2)), 4 * (degree**2).sum(axis=(1, 2))
+    s1 = 2 * s0
     reasons = np.array(unscorable(maps), dtype=object)
     reasons[(reasons == "") & ((n < MIN_COMMON_BINS) | (s0 == 0))] = "too few neighbouring bins"
     usable = reasons == ""
     n, s0 = np.where(usable, n, 10.0), np.where(usable, s0, 1.0)
-    deviation = np.where(
-        visited & usable[:, None, None],
-        maps - np.where(visited, maps, 0.0).sum(axis=(1, 2), keepdims=True) / n[:, None, None],
-        0.0,
-    )
+    mean = np.where(visited, maps, 0.0).sum(axis=(1, 2)) / n
+    deviation = maps - mean[:, None, None]
+    deviation = np.where(visited & usable[:, None, None], deviation, 0.0)
     deviation /= np.where(usable, np.abs(deviation).max(axis=(1, 2)), 1.0)[:, None, None]
     second = np.where(usable, (deviation**2).sum(axis=(1, 2)), 1.0)
     fourth = np.where(usable, (deviation**4).sum(axis=(1, 2)), 1.0)
     morans_i = n / s0 * (deviation * _neighbour_sum(deviation)).sum(axis=(1, 2)) / second
     kurtosis = n * fourth / second**2
     mean = -1 / (n - 1)
-    squared = n * ((n**2 - 3 * n + 3) * s1 - n * s2 + 3 * s0**2) - kurtosis * (
-        (n**2 - n) * s1 - 2 * n * s2 + 6 * s0**2
-    )
+    squared = n * ((n**2 - 3 * n + 3) * s1 - n * s2 + 3 * s0**2)
+    squared = squared - kurtosis * ((n**2 - n) * s1 - 2 * n * s2 + 6 * s0**2)
     variance = squared / ((n - 1) * (n - 2) * (n - 3) * s0**2) - mean**2
     z = (morans_i - mean) / np.sqrt(np.maximum(variance, 1e-300))
     # Skewness of the sum over P neighbouring pairs and T triangles of neighbours: (P g^2 + 6 T) /
-    # P^(3/2), g the map's own skewness. A gamma distribution with these three moments has the tail
-    # that a normal one lacks.
+    # P^(3/2), g the skewness of the map. A gamma distribution has this tail, a normal one not.
     third = (deviation**3).sum(axis=(1, 2))
     pairs, triangles = s0 / 2, _triangles(weight)
     skewness = (pairs * n * third**2 / second**3 + 6 * triangles) / pairs**1.5
     shape = 4 / np.maximum(skewness, 1e-4) ** 2
-    few = second**2 / fourth < FEW_ACTIVE_BINS
-    p_value = np.where(
-        few,
-        1 / (1 + np.maximum(z, 0.0) ** 2),
-        special.gammaincc(shape, np.maximum(shape + z * np.sqrt(shape), 0.0)),
-    )
+    # With few active bins Moran's I takes few values, and no smooth distribution fits it.
+    few = second**2 / fourth < 10.0
+    tail = special.gammaincc(shape, np.maximum(shape + z * np.sqrt(shape), 0.0))
+    p_value = np.where(few, 1 / (1 + np.maximum(z, 0.0) ** 2), tail)
     return SpatialTest(
         morans_i=np.where(usable, morans_i, np.nan),
         z=np.where(usable, z, np.nan),
         p_value=np.where(usable, p_value, np.nan),
         is_bound=few & usable,
-        reason=tuple(str(reason) for reason in reasons),
+        reason=tuple(reasons.tolist()),
     )
 
 
 def _triangles(weight: Float[np.ndarray, "unit y x"]) -> Float[np.ndarray, " unit"]:
-    """Number of triples of visited bins that are all neighbours of each other: all lie in one square of two by two bins."""
+    """Triples of visited bins that all neighbour each other: each lies in a two by two square."""
     square = weight[:, :-1, :-1] + weight[:, :-1, 1:] + weight[:, 1:, :-1] + weight[:, 1:, 1:]
     return 4.0 * (square == 4).sum(axis=(1, 2)) + (square == 3).sum(axis=(1, 2))

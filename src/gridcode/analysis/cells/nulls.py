@@ -1,17 +1,13 @@
 """Null maps: what a cell without a lattice could look like.
 
-Three nulls, for three questions.
-
-- **Random phases** (`random_phase_maps`; needs the map alone): a Gaussian random field with the
-  map's radially averaged power spectrum and the map's own values. *Is the arrangement more regular
-  than that of a cell of the same smoothness, field size and dominant scale?* The spectrum must be
-  averaged over directions: the full two-dimensional spectrum holds the lattice itself, and a null
-  drawn from it would keep every lattice.
-- **Field shuffle** (`field_shuffled_maps`; needs the map alone): the map's own fields, put
-  elsewhere. *Are these fields, with their own shapes and rates, arranged in a lattice?*
-- **Circular shift** (`shifts`; needs activity along a path): the activity is shifted in time
-  against the path. *Is the activity locked to position at all, beyond its own rhythm in time?* It
-  says little of lattices: any place cell passes.
+- **Random phases** (`random_phase_maps`, from the map alone): a Gaussian random field with the
+  map's radially averaged power spectrum and values. *Is the arrangement more regular than that of a
+  cell of the same smoothness, field size and dominant scale?* The full two-dimensional spectrum
+  holds the lattice itself: a null drawn from it would keep every lattice.
+- **Field shuffle** (`field_shuffled_maps`, from the map alone): the map's own fields in other
+  places. *Are these fields, with their shapes and rates, arranged in a lattice?*
+- **Circular shift** (`shifts`, for activity along a path): the activity is shifted in time against
+  the path. *Is the activity locked to position, beyond its own rhythm?* Any place cell passes.
 
 `gridcode.analysis.cells.significance` compares scores with them.
 """
@@ -22,23 +18,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import fft, spatial, special, stats
 
-from gridcode.analysis.cells.autocorrelogram import Maps, as_maps
+from gridcode.analysis.cells.autocorrelogram import Maps, as_maps, centred
 from gridcode.analysis.cells.fields import find_fields
 from gridcode.errors import InputError
 
-# The shortest shift of a recording against its path: with less, activity and path stay in step.
-SHORTEST_SHIFT_S = 20.0
-RANKED_LEVELS = 1e9  # values nearer than this part of a map's range are equal
 PLACEMENTS = 64  # tries to find a place for a field that no other field covers
-
-
-def centred(maps: Maps, known: Bool[np.ndarray, "unit y x"]) -> Maps:
-    """Maps minus their mean over known bins, 0 elsewhere."""
-    filled = np.where(known, maps, 0.0)
-    mean = filled.sum(axis=(1, 2), keepdims=True) / np.maximum(
-        known.sum(axis=(1, 2), keepdims=True), 1
-    )
-    return np.where(known, filled - mean, 0.0)
 
 
 @dataclass(frozen=True)
@@ -46,7 +30,7 @@ class Spectra:
     """What random-phase maps are made from.
 
     Attributes:
-        power: (unit, ring) mean power at each distance from the origin of the Fourier plane, sums
+        power: (unit, ring) mean power at each distance from the origin of the Fourier plane; sums
             to 1 over the plane.
         cumulative: (unit, ring) share of the power up to each ring.
         values: (unit, visited) sorted values of the map's visited bins, mean 0 and variance 1.
@@ -60,7 +44,7 @@ class Spectra:
 
 
 def _rings(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """Distance of each point of the padded Fourier half plane from the origin, in rings, and how many points it stands for."""
+    """Distances from the origin of the padded Fourier half plane, in rings, and their weights."""
     ky, kx = fft.fftfreq(2 * rows)[:, None], fft.rfftfreq(2 * columns)
     distance = 2 * max(rows, columns) * np.hypot(ky, kx)
     weight = np.broadcast_to(np.where((kx == 0) | (kx == 0.5), 1.0, 2.0), distance.shape)
@@ -68,33 +52,28 @@ def _rings(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def spectra_of(maps: Maps) -> Spectra:
-    """Spectra of maps that share their visited bins, of each map's ranks made Gaussian (Theiler et al. 1992)."""
+    """Spectra of maps with the same visited bins, ranks made Gaussian (Theiler et al. 1992)."""
     visited = np.isfinite(maps[0])
     rows, columns = visited.shape
     values = maps[:, visited]
     gaussian = np.zeros_like(maps)
-    # Values that differ by rounding alone are equal: ranked, a constant background smoothed would
-    # be white noise.
+    # Values that differ by rounding are equal: a smoothed constant, ranked, would be white noise.
     low, high = values.min(axis=1, keepdims=True), values.max(axis=1, keepdims=True)
-    level = np.rint((values - low) / np.where(high > low, high - low, 1.0) * RANKED_LEVELS)
+    level = np.rint((values - low) / np.where(high > low, high - low, 1.0) * 1e9)
     gaussian[:, visited] = special.ndtri((stats.rankdata(level, axis=1) - 0.5) / values.shape[1])
     gaussian = centred(gaussian, np.broadcast_to(visited, maps.shape))
     distance, weight = _rings(rows, columns)
     ring = np.rint(distance).astype(np.intp).ravel()
-    plane = (np.abs(fft.rfft2(gaussian, (2 * rows, 2 * columns))) ** 2 * weight).reshape(
-        len(maps), -1
-    )
-    total = np.stack([np.bincount(ring, one) for one in plane]).astype(np.float64)
+    plane = np.abs(fft.rfft2(gaussian, (2 * rows, 2 * columns))) ** 2 * weight
+    total = np.stack([np.bincount(ring, one.ravel()) for one in plane]).astype(np.float64)
     total[:, 0] = 0.0
     total = total / np.maximum(total.sum(axis=1, keepdims=True), 1e-300)
     spread = values.std(axis=1, keepdims=True)
-    values = np.sort(
-        (values - values.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0), axis=1
-    )
+    values = (values - values.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
     return Spectra(
         power=total / np.bincount(ring, weight.ravel()),
         cumulative=np.cumsum(total, axis=1),
-        values=values,
+        values=np.sort(values, axis=1),
         visited=visited,
     )
 
@@ -106,19 +85,16 @@ def draw_random_phases(
     count: int,
     generator: np.random.Generator,
 ) -> Maps:
-    """Random-phase maps (count, y, x) from the power of each ring, sorted values and the bins that hold them."""
+    """Random-phase maps (count, y, x) from the power of each ring and sorted values of the bins."""
     rows, columns = visited.shape
     distance, _ = _rings(rows, columns)
     amplitude = np.sqrt(np.interp(distance, np.arange(len(power)), power)).astype(np.float32)
-    # White noise filtered on a plane of twice the arena's side and cut out: no edge is joined to
-    # the opposite one.
+    # Filtered on a plane of twice the arena's side and cut out: no edge joins the opposite one.
     white = fft.rfft2(generator.standard_normal((count, 2 * rows, 2 * columns), dtype=np.float32))
     field = fft.irfft2(white * amplitude, (2 * rows, 2 * columns))[:, :rows, :columns][:, visited]
     maps = np.full((count, rows, columns), np.nan)
     ranked = np.empty((count, len(values)))
-    np.put_along_axis(
-        ranked, np.argsort(field, axis=1), np.broadcast_to(values, ranked.shape), axis=1
-    )
+    np.put_along_axis(ranked, np.argsort(field, axis=1), values[None], axis=1)
     maps[:, visited] = ranked
     return maps
 
@@ -128,7 +104,7 @@ def random_phase_maps(rate_map: np.ndarray, count: int, *, generator: np.random.
 
     Args:
         rate_map: (y, x); NaN marks unvisited bins, which stay unvisited.
-        count: how many maps.
+        count: number of maps.
         generator: source of randomness.
 
     Returns:
@@ -137,9 +113,8 @@ def random_phase_maps(rate_map: np.ndarray, count: int, *, generator: np.random.
     Raises:
         InputError: wrong shape, infinities, or a map without two different values.
 
-    Source: amplitude-adjusted surrogates (Theiler et al. 1992) with the spectrum averaged over
-    directions; amplitudes as well as phases are random, so that the maps are Gaussian random fields
-    up to the values.
+    Source: amplitude-adjusted surrogates (Theiler et al. 1992), the spectrum averaged over
+    directions, and amplitudes random as well as phases.
     """
     maps = as_maps(rate_map)
     known = maps[0][np.isfinite(maps[0])]
@@ -158,13 +133,13 @@ def field_shuffled_maps(
 ) -> Maps:
     """Maps that hold the fields of a map, each with its own shape and rate, in other places.
 
-    Every bin goes with the nearest field. Fields are put down one after the other at random visited
-    bins, no two centres nearer than a field's diameter where there is room; where two meet the
-    higher rate stays; what no field covers is background.
+    Every bin moves with the nearest field. Fields go one after the other to random visited bins, no
+    two centres nearer than a field's diameter where there is room; where two meet the higher rate
+    stays; the rest is background.
 
     Args:
         rate_map: (y, x); NaN marks unvisited bins, which stay unvisited.
-        count: how many maps.
+        count: number of maps.
         generator: source of randomness.
         smoothing_bins: smoothing before fields are looked for.
 
@@ -183,9 +158,7 @@ def field_shuffled_maps(
     if not len(fields.unit):
         raise InputError("a map without fields has none to shuffle")
     rows, columns = maps.shape[1:]
-    centre = np.rint(fields.centre_m + [(columns - 1) / 2, (rows - 1) / 2]).astype(np.intp)[
-        :, ::-1
-    ]  # y, x
+    centre = np.rint(fields.centre_m[:, ::-1] + [(rows - 1) / 2, (columns - 1) / 2]).astype(np.intp)
     visited = np.isfinite(maps[0])
     background = float(np.quantile(maps[0][visited], 0.05))
     place = np.argwhere(visited)
@@ -211,11 +184,11 @@ def field_shuffled_maps(
 def shifts(
     samples: int, count: int, *, sample_s: float, generator: np.random.Generator
 ) -> Int[np.ndarray, " shift"]:
-    """Random circular shifts of a recording, in samples, none shorter than 20 s either way (or a tenth of a short recording).
+    """Random circular shifts in samples, at least 20 s either way or a tenth of the recording.
 
     Args:
         samples: length of the recording.
-        count: how many.
+        count: number of shifts.
         sample_s: mean duration of a sample, seconds.
         generator: source of randomness.
 
@@ -224,5 +197,6 @@ def shifts(
     """
     if samples < 20:
         raise InputError(f"a recording of {samples} samples is too short to be shifted")
-    least = max(1, min(round(SHORTEST_SHIFT_S / sample_s), samples // 10))
+    # With shorter shifts activity and path stay in step.
+    least = max(1, min(round(20.0 / sample_s), samples // 10))
     return generator.integers(least, samples - least + 1, size=count)

@@ -27,7 +27,7 @@ class RateMapAccumulator:
         positions: Float[np.ndarray, "sample 2"],
         activity: Float[np.ndarray, "observation unit"],
     ) -> None:
-        """Count samples in; positions (x, y) in metres from the arena's centre, those outside are left out."""
+        """Add samples at (x, y) metres from the arena's centre; those outside are left out."""
         if len(positions) != len(activity):
             raise InputError(f"{len(positions)} positions but {len(activity)} samples of activity")
         index = np.floor((np.asarray(positions) / self.arena_m + 0.5) * self.bins).astype(np.int64)
@@ -35,8 +35,7 @@ class RateMapAccumulator:
         index = np.where(np.asarray(positions) == self.arena_m / 2, self.bins - 1, index)
         inside = ((index >= 0) & (index < self.bins)).all(axis=1)
         flat = index[inside, 1] * self.bins + index[inside, 0]
-        # Samples to bins as one sparse product with a row for each bin that was visited: what a
-        # step costs then depends on the samples, not on the size of the arena.
+        # One sparse product with a row for each visited bin, whatever the arena's size.
         order = np.argsort(flat, kind="stable")
         visited, first = np.unique(flat[order], return_index=True)
         sample = np.flatnonzero(inside)[order]
@@ -48,7 +47,7 @@ class RateMapAccumulator:
         self.count += np.bincount(flat, minlength=self.bins**2)
 
     def merge(self, other: "RateMapAccumulator") -> None:
-        """Add what another accumulator of the same arena has counted."""
+        """Add the counts of another accumulator of the same arena."""
         self.total += other.total
         self.count += other.count
 

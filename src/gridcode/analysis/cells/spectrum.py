@@ -1,4 +1,4 @@
-"""The Fourier spectrum of rate maps: power, the waves that a module is made of, and each cell's phase along them."""
+"""Fourier spectrum of rate maps: power, a module's waves, and each cell's phase along them."""
 
 from dataclasses import dataclass
 
@@ -8,20 +8,12 @@ from scipy import fft, signal
 
 from gridcode.analysis.cells.autocorrelogram import Maps, as_maps
 from gridcode.analysis.cells.gridness import unscorable
-from gridcode.analysis.cells.lattice import reduced
+from gridcode.analysis.cells.lattice import MIN_ANGLE_DEG, as_basis, reduced
 from gridcode.analysis.cells.phases import wave_components, wave_vectors
 from gridcode.errors import InputError
 
-# The spectrum is computed at steps of a quarter of what the map resolves, and on at least so many
-# points a side.
-PADDING, LEAST_POINTS, MOST_POINTS = 4, 128, 1024
-# Waves that leave fewer than this many periods across the map are drift, not a lattice.
-FEWEST_WAVES = 1.0
-# A peak belongs to the wave that a lattice predicts if it is nearer than this share of the
-# lattice's smallest wave number.
+# A peak belongs to a predicted wave within this share of the lattice's smallest wave number.
 NEAR = 0.3
-# The second wave leaves at least this angle to the first.
-MIN_ANGLE_DEG = 25.0
 
 
 @dataclass(frozen=True)
@@ -29,23 +21,21 @@ class ModuleSpectrum:
     r"""The spectrum of a group of cells.
 
     Attributes:
-        power: (k_y, k_x) mean over the cells of their power, each cell's adding up to 1.
+        power: (k_y, k_x) mean power over the cells, each normalised to a sum of 1.
         wave_numbers_per_m: (k,) of either axis of `power`, cycles per metre.
-        peaks_per_m: (3, 2) wave vectors (x, y) of the three peaks of the mean power, cycles per
-            metre; the third is near the sum of the first two (a wave and its opposite are the
-            same). NaN where there is no peak.
+        peaks_per_m: (3, 2) wave vectors (x, y) of the three peaks of the mean power; the third is
+            near the sum of the first two. NaN where there is no peak.
         lengths_per_m: (3,) their lengths; 2 / (sqrt(3) s) for a hexagonal lattice of spacing s.
         angles_deg: (3,) angles between first and third, third and second, second and the opposite
             of the first; 60 each for a hexagonal lattice.
-        waves_per_m: (3, 2) the waves that shares and phases below belong to, the third the sum of
-            the others: those of the lattice where it was given, else fitted to the peaks.
-        power_share: (unit, 3) share of each cell's variance over the visited bins that each wave
-            has.
+        waves_per_m: (3, 2) the waves of the shares and phases below, the third the sum of the
+            others: those of the lattice where it was given, else fitted to the peaks.
+        power_share: (unit, 3) share of each cell's variance, over visited bins, of each wave.
         phase_deg: (unit, 3) where the crests of each wave lie, degrees in [0, 360) along it from
             the map's centre.
-        triple_phase_deg: (unit,) phase 3 - phase 1 - phase 2 in [-180, 180): 0 where the three
-            crests meet in one point, as in fields on a lattice; 180 for holes on a lattice.
-        tiling_p_value: (3,) Rayleigh's test of phases uniform along each wave; small where the
+        triple_phase_deg: (unit,) phase 3 - phase 1 - phase 2 in [-180, 180): 0 for fields on a
+            lattice, where the three crests meet; 180 for holes on a lattice.
+        tiling_p_value: (3,) Rayleigh's test of uniform phases along each wave; small where the
             cells' phases cluster.
     """
 
@@ -61,45 +51,16 @@ class ModuleSpectrum:
     tiling_p_value: Float[np.ndarray, " 3"]
 
 
-def power_spectra(
-    rate_maps: np.ndarray, *, bin_size_m: float
-) -> tuple[Float[np.ndarray, "unit k_y k_x"], Float[np.ndarray, " k"]]:
-    r"""Power of each map at every wave vector, zero in the centre.
-
-    $$ P(k) = \frac{\left| \sum_x w(x) (r(x) - \bar r) e^{-2 \pi i k \cdot x} \right|^2}{N^2 \sum_x
-    w(x)^2}, \quad
-       \bar r = \frac{\sum_x w(x) r(x)}{\sum_x w(x)} $$
-
-    with w a Hann window, zero in unvisited bins, and N the points of a side of the padded map: the
-    sum of P over all k is the map's variance (weighted by the window squared), in the map's unit
-    squared, whatever the padding.
-
-    Args:
-        rate_maps: (unit, y, x); NaN marks unvisited bins. Not changed.
-        bin_size_m: side of a bin, metres.
-
-    Returns:
-        Power, NaN for maps that are silent or constant, and the wave numbers of either axis in
-        cycles per metre, in steps of a quarter of 1 / side.
-
-    Raises:
-        InputError: wrong shapes or a bin size that is not positive.
-
-    Source: windows and leakage: Harris 1978. Spectra of grid cells: Krupic et al. 2012.
-    """
-    maps = as_maps(rate_maps)
-    points = _points(maps, bin_size_m)
-    power = np.full((len(maps), points, points), np.nan)
-    for unit, reason in enumerate(unscorable(maps)):
-        if not reason:
-            power[unit] = _power(maps[unit], points)
-    return power, fft.fftshift(fft.fftfreq(points, bin_size_m))
-
-
 def power_at(
     rate_maps: np.ndarray, *, bin_size_m: float, wave_numbers_per_m: Float[np.ndarray, " k"]
 ) -> Float[np.ndarray, "unit k_y k_x"]:
-    """The power of `power_spectra` at chosen wave numbers, without computing the others; equal to it but for the points N of a side (here 1).
+    r"""Power of each map at chosen wave vectors.
+
+    $$ P(k) = \frac{\left| \sum_x w(x) (r(x) - \bar r) e^{-2 \pi i k \cdot x} \right|^2}{\sum_x
+    w(x)^2}, \quad \bar r = \frac{\sum_x w(x) r(x)}{\sum_x w(x)} $$
+
+    with w a Hann window, zero in unvisited bins. Over all waves of N x N bins, the mean of P is the
+    map's variance (weighted by the window squared), in the map's unit squared.
 
     Args:
         rate_maps: (unit, y, x); NaN marks unvisited bins. Not changed.
@@ -111,6 +72,8 @@ def power_at(
 
     Raises:
         InputError: wrong shapes or a bin size that is not positive.
+
+    Source: windows and leakage: Harris 1978. Spectra of grid cells: Krupic et al. 2012.
     """
     maps = as_maps(rate_maps)
     _points(maps, bin_size_m)
@@ -127,11 +90,14 @@ def power_at(
 
 
 def _points(maps: Maps, bin_size_m: float) -> int:
-    """Points of a side of the padded map; odd, so that every wave has its opposite."""
+    """Points of a side of the padded map, at steps of a quarter of what the map resolves.
+
+    Odd, so that every wave has its opposite.
+    """
     if not 0 < bin_size_m < np.inf:
         raise InputError(f"bin_size_m must be positive, not {bin_size_m}")
     longest = max(maps.shape[1:])
-    return int(max(LEAST_POINTS, min(PADDING * longest, MOST_POINTS), longest)) // 2 * 2 + 1
+    return max(128, min(4 * longest, 1024), longest) // 2 * 2 + 1
 
 
 def _power(rate: Float[np.ndarray, "y x"], points: int) -> Float[np.ndarray, "k_y k_x"]:
@@ -148,7 +114,7 @@ def _windowed(rate: Float[np.ndarray, "y x"]) -> tuple[Float[np.ndarray, "y x"],
 
 
 def _hann(n: int) -> Float[np.ndarray, " n"]:
-    """Hann's window without its two zeros: every bin counts for something."""
+    """Hann's window without its two zeros, so that every bin has weight."""
     return signal.windows.hann(n + 2)[1:-1]
 
 
@@ -161,17 +127,18 @@ def module_spectrum(
         rate_maps: (unit, y, x) of the cells of one module; NaN marks unvisited bins. Not changed.
         bin_size_m: side of a bin, metres.
         vectors_m: the module's lattice vectors (x, y), metres: peaks are looked for near its waves,
-            and phases are those of its waves. None: the peaks are the two strongest of the mean
-            power that are not on one line, and a third near their sum.
+            and phases are those of its waves. None: the two strongest peaks of the mean power that
+            are not on one line, and a third near their sum.
 
     Raises:
         InputError: wrong shapes, lattice vectors on one line, or a bin size that is not positive.
     """
     maps = as_maps(rate_maps)
-    waves = None if vectors_m is None else _lattice_waves(np.asarray(vectors_m, dtype=np.float64))
+    waves = None if vectors_m is None else wave_vectors(reduced(as_basis(vectors_m)[None])[0])
     mean, wave_numbers = _mean_power(maps, bin_size_m)
     side_m = bin_size_m * min(maps.shape[1:])
-    peaks = _peaks(mean, wave_numbers, FEWEST_WAVES / side_m, waves)
+    # Waves with less than one period across the map are drift, not a lattice.
+    peaks = _peaks(mean, wave_numbers, 1.0 / side_m, waves)
     if waves is None:
         # Least squares under the constraint that the third is the sum of the others.
         excess = (peaks[2] - peaks[0] - peaks[1]) / 3
@@ -181,15 +148,14 @@ def module_spectrum(
     else:
         amplitude, share = np.full((len(maps), 3), np.nan + 0j), np.full((len(maps), 3), np.nan)
     phase = np.degrees(-np.angle(amplitude))
-    first, second, third = (float(np.degrees(np.arctan2(peak[1], peak[0]))) for peak in peaks)
+    first, second, third = np.degrees(np.arctan2(peaks[:, 1], peaks[:, 0]))
+    between = np.array([first - third, third - second, second - (first + 180.0)])
     return ModuleSpectrum(
         power=mean,
         wave_numbers_per_m=wave_numbers,
         peaks_per_m=peaks,
         lengths_per_m=np.hypot(*peaks.T),
-        angles_deg=np.array(
-            [_apart(first, third), _apart(third, second), _apart(second, first + 180.0)]
-        ),
+        angles_deg=np.abs(_signed(between)),
         waves_per_m=waves,
         power_share=share,
         phase_deg=np.mod(phase, 360.0) % 360.0,
@@ -201,20 +167,15 @@ def module_spectrum(
 def _mean_power(
     maps: Maps, bin_size_m: float
 ) -> tuple[Float[np.ndarray, "k_y k_x"], Float[np.ndarray, " k"]]:
-    """Mean of the power of all maps that have any, each adding up to 1; NaN where none has. One after the other, as spectra are large."""
+    """Mean power of all scorable maps, each normalised to a sum of 1, and the wave numbers."""
     points = _points(maps, bin_size_m)
     scorable = [rate for rate, reason in zip(maps, unscorable(maps), strict=True) if not reason]
     mean = np.full((points, points), 0.0 if scorable else np.nan)
+    # One after the other: spectra are large.
     for rate in scorable:
         power = _power(rate, points)
         mean += power / (power.sum() * len(scorable))
     return mean, fft.fftshift(fft.fftfreq(points, bin_size_m))
-
-
-def _lattice_waves(vectors_m: Float[np.ndarray, "2 2"]) -> Float[np.ndarray, "3 2"]:
-    """The three longest waves of a lattice in any basis."""
-    wave_vectors(vectors_m)
-    return wave_vectors(reduced(vectors_m[None])[0])
 
 
 def _peaks(
@@ -228,62 +189,47 @@ def _peaks(
     kept = np.hypot(*place.T) >= least
     place, height = place[kept], height[kept]
     if near is not None:
-        return np.stack(
-            [
-                _strongest_near(place, height, wave, NEAR * float(np.hypot(*near.T).min()))
-                for wave in near
-            ]
-        )
+        reach = NEAR * float(np.hypot(*near.T).min())
+        return np.stack([_strongest_near(place, height, wave, reach) for wave in near])
     none = np.full((3, 2), np.nan)
     if not len(place):
         return none
     order = height.argsort()[::-1]
     first = place[order[0]]
-    sine = np.abs(first[0] * place[:, 1] - first[1] * place[:, 0]) / (
-        np.hypot(*first) * np.hypot(*place.T)
-    )
+    cross = np.abs(first[0] * place[:, 1] - first[1] * place[:, 0])
+    sine = cross / (np.hypot(*first) * np.hypot(*place.T))
     across = order[sine[order] > np.sin(np.radians(MIN_ANGLE_DEG))]
     if not len(across):
         return none
     second = place[across[0]]
-    # Of second and its opposite the one that makes the sum shorter: 90 to 120 degrees from the
-    # first.
+    # Of a wave and its opposite the one 90 to 120 degrees from the first.
     second = -second if first @ second > 0 else second
-    third = _strongest_near(
-        place, height, first + second, NEAR * float(min(np.hypot(*first), np.hypot(*second)))
-    )
-    return np.stack([first, second, third])
+    reach = NEAR * float(min(np.hypot(*first), np.hypot(*second)))
+    return np.stack([first, second, _strongest_near(place, height, first + second, reach)])
 
 
 def _local_maxima(
     power: Float[np.ndarray, "k_y k_x"], wave_numbers: Float[np.ndarray, " k"]
 ) -> tuple[Float[np.ndarray, "peak 2"], Float[np.ndarray, " peak"]]:
-    """Wave vectors (x, y) and power of all local maxima, between samples by a paraboloid through the logarithms around each."""
+    """Wave vectors (x, y) and power of local maxima, refined by a paraboloid through logarithms."""
     if not np.isfinite(power).all():
         return np.empty((0, 2)), np.empty(0)
-    around = np.stack(
-        [
-            power[1 + i : power.shape[0] - 1 + i, 1 + j : power.shape[1] - 1 + j]
-            for i in (-1, 0, 1)
-            for j in (-1, 0, 1)
-        ]
-    )
+    rows, columns = power.shape
+    near = [power[i : rows - 2 + i, j : columns - 2 + j] for i in range(3) for j in range(3)]
+    around = np.stack(near)
     row, column = np.nonzero((around[4] >= around.max(axis=0)) & (around[4] > 1e-6 * power.max()))
     value = np.log(np.maximum(around[:, row, column], 1e-300)).reshape(3, 3, -1)
     slope = np.stack([value[1, 2] - value[1, 0], value[2, 1] - value[0, 1]], axis=-1) / 2
-    bend_x, bend_y = (
-        value[1, 2] - 2 * value[1, 1] + value[1, 0],
-        value[2, 1] - 2 * value[1, 1] + value[0, 1],
-    )
+    bend_x = value[1, 2] - 2 * value[1, 1] + value[1, 0]
+    bend_y = value[2, 1] - 2 * value[1, 1] + value[0, 1]
     mixed = (value[2, 2] - value[2, 0] - value[0, 2] + value[0, 0]) / 4
     bend = np.stack([bend_x, mixed, mixed, bend_y], axis=-1).reshape(-1, 2, 2)
     peaked = (bend_x < 0) & (np.linalg.det(bend) > 1e-12)
     offset = np.zeros_like(slope)
     offset[peaked] = -np.linalg.solve(bend[peaked], slope[peaked][..., None])[..., 0]
     step = wave_numbers[1] - wave_numbers[0]
-    place = np.stack([wave_numbers[column + 1], wave_numbers[row + 1]], axis=1) + step * np.clip(
-        offset, -0.5, 0.5
-    )
+    place = np.stack([wave_numbers[column + 1], wave_numbers[row + 1]], axis=1)
+    place = place + step * np.clip(offset, -0.5, 0.5)
     return place, power[row + 1, column + 1]
 
 
@@ -294,17 +240,12 @@ def _strongest_near(
     return place[np.where(near, height, -np.inf).argmax()] if near.any() else np.full(2, np.nan)
 
 
-def _apart(first_deg: float, second_deg: float) -> float:
-    """Angle between two directions, 0 to 180 degrees."""
-    return abs((first_deg - second_deg + 180.0) % 360.0 - 180.0)
-
-
 def _signed(angle_deg: np.ndarray) -> np.ndarray:
     return np.mod(angle_deg + 180.0, 360.0) - 180.0
 
 
 def _rayleigh(phase_deg: Float[np.ndarray, " unit"]) -> float:
-    """p-value of Rayleigh's test of uniform angles; NaN for fewer than two. Source: Zar 1999, equation 27.4."""
+    """p-value of Rayleigh's test of uniform angles (Zar 1999, equation 27.4)."""
     known = phase_deg[np.isfinite(phase_deg)]
     n = len(known)
     if n < 2:

@@ -1,4 +1,4 @@
-"""Modules: groups of cells that share one lattice, found as clusters in spacing, orientation and shear that chance would not give."""
+"""Modules: groups of cells that share one lattice, beyond what chance would give."""
 
 from dataclasses import dataclass
 
@@ -7,14 +7,12 @@ from jaxtyping import Bool, Float, Int
 
 from gridcode import display
 from gridcode.analysis.cells.lattice import reduced, shape_of
-from gridcode.analysis.modules.lattice_clustering import find_groups
+from gridcode.analysis.modules.lattice_clustering import cluster_lattices
 from gridcode.analysis.modules.strain import mean_lattice, strain
 from gridcode.errors import InputError
 
-FEWEST_NULLS = 99
-# A lattice vector longer than this share of the arena's side rests on lags at which few bins are in
-# common. Peaks there lie along the sides and diagonals of the arena, the same for every cell:
-# lattices of smooth noise would agree on them.
+# Of the arena's side. Longer lattice vectors rest on lags with few common bins, where peaks lie
+# along the sides and diagonals of the arena: lattices of smooth noise would agree on them.
 LONGEST_VECTOR = 0.7
 
 
@@ -33,7 +31,7 @@ class Module:
         orientation_spread_deg: standard deviation of the cells' orientation about the mean
             lattice's, degrees.
         shear_spread: root mean square shear between a cell's lattice and the mean one.
-        p_value: how often a population of independent lattices shows a group as large and as tight.
+        p_value: how often independent lattices show a group as large and as tight.
     """
 
     units: Int[np.ndarray, " unit"]
@@ -47,17 +45,17 @@ class Module:
     p_value: float
 
     def __repr__(self) -> str:
-        shape = f"spacing {self.spacing_m:.3f} m, orientation {self.orientation_deg:.1f} deg, axis ratio {self.axis_ratio:.2f}"
-        return f"Module({len(self.units)} units, {shape}, p {self.p_value:.2g})"
+        return (
+            f"Module({len(self.units)} units, spacing {self.spacing_m:.3f} m, "
+            f"orientation {self.orientation_deg:.1f} deg, axis ratio {self.axis_ratio:.2f}, "
+            f"p {self.p_value:.2g})"
+        )
 
     @property
     def strain_error(self) -> float:
-        """Standard error of the mean lattice, as a strain: root mean square distance of the cells over sqrt(n - 1)."""
-        squares = (
-            self.spacing_spread**2
-            + np.radians(self.orientation_spread_deg) ** 2
-            + self.shear_spread**2
-        )
+        """Standard error of the mean lattice, as a strain: rms distance over sqrt(n - 1)."""
+        turn = np.radians(self.orientation_spread_deg)
+        squares = self.spacing_spread**2 + turn**2 + self.shear_spread**2
         return float(np.sqrt(squares / (len(self.units) - 1)))
 
 
@@ -88,14 +86,8 @@ class Modules:
     def _repr_html_(self) -> str:
         head = ("module", "units", "spacing (m)", "orientation (deg)", "axis ratio", "p")
         rows = [
-            (
-                k,
-                len(m.units),
-                f"{m.spacing_m:.3f}",
-                f"{m.orientation_deg:.1f}",
-                f"{m.axis_ratio:.2f}",
-                f"{m.p_value:.2g}",
-            )
+            (k, len(m.units), f"{m.spacing_m:.3f}", f"{m.orientation_deg:.1f}")
+            + (f"{m.axis_ratio:.2f}", f"{m.p_value:.2g}")
             for k, m in enumerate(self.modules)
         ]
         return display.wide_table(f"{len(self)} modules in {len(self.label)} units", head, rows)
@@ -111,29 +103,26 @@ def find_modules(
     significance: float = 0.01,
     min_units: int = 5,
 ) -> Modules:
-    """Groups of units that share a lattice, as many as the data hold, each against what independent lattices would give.
+    """Groups of units that share a lattice, each tested against independent lattices.
 
     1. The distance between two units is the strain between their lattices
-    (`gridcode.analysis.modules.strain`): log spacing, orientation and shear
-       together, in any basis.
+       (`gridcode.analysis.modules.strain`): log spacing, orientation and shear together.
     2. Average linkage makes a tree of the candidates; its longest-lasting disjoint branches are the
-    groups (`gridcode.analysis.modules.lattice_clustering`).
-    3. A group is kept where its units crowd together more than units do anywhere in populations of
-    the same lattices turned by
-       random angles, in all but a share `significance` of them. Spacing and shape are kept: smooth
-       noise has similar spacings too.
-    4. Two groups that no gap parts are joined; where the two together are too wide for a module,
-    both are given up as a continuum.
+       groups (`gridcode.analysis.modules.lattice_clustering`).
+    3. A group is kept if its units crowd together more than units do anywhere in populations of the
+       same lattices turned by random angles, in all but a share `significance` of them. Spacing and
+       shape are kept, as smooth noise has similar spacings too.
+    4. Two groups without a gap between them are joined; if together they are too wide for a module,
+       both are given up as a continuum.
 
-    The null speaks of orientation: cells that agree in spacing alone are no module.
+    The null is about orientation: cells that agree in spacing alone form no module.
 
     Args:
         vectors_m: (unit, 2, 2) lattice vectors (x, y) in metres, as `score_maps` gives them; NaN:
             no lattice. Not changed.
-        candidate: (unit,) units whose lattice is itself significant against null maps; only these
-            can be in a module.
-        arena_m: side of the arena that the maps cover, the shorter one. Units with a lattice vector
-            longer than 0.7 of it are left out.
+        candidate: (unit,) units whose own lattice is significant; only these can be in a module.
+        arena_m: shorter side of the arena. Units with a lattice vector longer than 0.7 of it are
+            left out.
         generator: source of randomness of the null populations.
         nulls: null populations; p-values are multiples of 1 / (1 + nulls).
         significance: of each module, for the whole population.
@@ -143,42 +132,40 @@ def find_modules(
         InputError: shapes that do not match, a level that so few null populations cannot reach, or
             min_units below 3.
 
-    Source: modules as discrete groups in spacing and orientation: Stensola et al. 2012. Branches by
-    how long they last: in the spirit of Campello et al. 2013 (HDBSCAN). The test: the scan
-    statistic of Kulldorff 1997.
+    Source: modules: Stensola et al. 2012. Branches that last: after Campello et al. 2013 (HDBSCAN).
+    The test: the scan statistic of Kulldorff 1997.
     """
     vectors, usable, reason = _checked(
         vectors_m, candidate, arena_m, nulls, significance, min_units
     )
     label = np.full(len(vectors), -1, dtype=np.int64)
     units = np.nonzero(usable)[0]
-    for u in units:
-        reason[u] = "no group of cells has its lattice"
-    groups = find_groups(
+    clusters = cluster_lattices(
         vectors[units],
         min_units=min_units,
         significance=significance,
         nulls=nulls,
         generator=generator,
     )
-    for group in groups.blurred:
+    why = [(np.arange(len(units)), "no group of cells has its lattice")]
+    continuum = "its lattice is one of a continuum, with no gap to others"
+    why += [(group, continuum) for group in clusters.continuum]
+    why += [
+        (group, f"in a group of {len(group)} that chance would give (p = {p:.2g})")
+        for group, p in clusters.chance
+    ]
+    why += [(group, "") for group, _ in clusters.significant]
+    for group, text in why:
         for u in units[group]:
-            reason[u] = "its lattice is one of a continuum, with no gap to others"
-    for group, p in groups.chance:
-        for u in units[group]:
-            reason[u] = f"in a group of {len(group)} that chance would give (p = {p:.2g})"
-    found = [_describe(units[group], vectors[units[group]], p) for group, p in groups.found]
+            reason[u] = text
+    found = [_describe(units[g], vectors[units[g]], p) for g, p in clusters.significant]
     found.sort(key=lambda module: module.spacing_m)
+    known = np.isfinite(vectors).all(axis=(1, 2))
+    distance = np.full((len(vectors), len(found)), np.nan)
     for index, module in enumerate(found):
         label[module.units] = index
-        for u in module.units:
-            reason[u] = ""
-    return Modules(
-        modules=tuple(found),
-        label=label,
-        reason=tuple(reason),
-        distance=_distance_to(vectors, found),
-    )
+        distance[known, index] = strain(vectors[known], module.vectors_m).distance
+    return Modules(modules=tuple(found), label=label, reason=tuple(reason), distance=distance)
 
 
 def _checked(
@@ -196,15 +183,17 @@ def _checked(
         raise InputError(f"lattice vectors must be (unit, 2, 2), not {np.shape(vectors_m)}")
     if candidate.shape != given.shape[:1] or candidate.dtype != np.bool_:
         raise InputError(
-            f"candidate must hold one True or False for each of {len(given)} units, not {candidate.dtype} {candidate.shape}"
+            f"candidate must hold one True or False for each of {len(given)} units, "
+            f"not {candidate.dtype} {candidate.shape}"
         )
-    if nulls < FEWEST_NULLS or not 1 / (1 + nulls) <= significance < 1:
+    if nulls < 99 or not 1 / (1 + nulls) <= significance < 1:
         raise InputError(
-            f"{nulls} null populations cannot reach significance {significance}: take at least {FEWEST_NULLS} and 1 / significance"
+            f"{nulls} null populations cannot reach significance {significance}: "
+            "take at least 99 and 1 / significance"
         )
     if min_units < 3:
         raise InputError(
-            f"min_units must be 3 or more, not {min_units}: any two lattices are alike in something"
+            f"min_units must be 3 or more, not {min_units}: any two lattices share something"
         )
     if not arena_m > 0:
         raise InputError(f"arena_m must be positive, not {arena_m}")
@@ -213,19 +202,14 @@ def _checked(
     known[known] = np.abs(np.linalg.det(given[known])) > 1e-3 * length[known].prod(axis=1)
     vectors = np.full_like(given, np.nan)
     vectors[known] = reduced(given[known])
-    resolved = known & (
-        np.hypot(vectors[..., 0], vectors[..., 1]).max(axis=1) <= LONGEST_VECTOR * arena_m
-    )
-    reason = [
-        "no lattice"
-        if not k
-        else "lattice not significant"
-        if not c
-        else ""
-        if r
-        else "larger than the arena resolves"
-        for k, c, r in zip(known, candidate, resolved, strict=True)
-    ]
+    longest = np.hypot(vectors[..., 0], vectors[..., 1]).max(axis=1)
+    resolved = known & (longest <= LONGEST_VECTOR * arena_m)
+    why = {
+        "no lattice": ~known,
+        "lattice not significant": ~candidate,
+        "larger than the arena resolves": ~resolved,
+    }
+    reason = np.select([*why.values()], [*why], "").tolist()
     return vectors, resolved & candidate, reason
 
 
@@ -246,13 +230,3 @@ def _describe(
         shear_spread=float(np.sqrt((apart.shear**2).mean())),
         p_value=p_value,
     )
-
-
-def _distance_to(
-    vectors: Float[np.ndarray, "unit 2 2"], modules: list[Module]
-) -> Float[np.ndarray, "unit module"]:
-    known = np.isfinite(vectors).all(axis=(1, 2))
-    out = np.full((len(vectors), len(modules)), np.nan)
-    for index, module in enumerate(modules):
-        out[known, index] = strain(vectors[known], module.vectors_m).distance
-    return out

@@ -1,4 +1,4 @@
-"""How far apart two lattices are, whatever bases they are given in: the linear map between them, and means of lattices."""
+"""How far apart are two lattices, in any bases? The linear map between them; mean lattices."""
 
 import itertools
 from dataclasses import dataclass
@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Complex, Float
 
-# Changes of basis between reduced bases, and between bases that noise or shear has left slightly
-# unreduced: integer matrices of determinant 1 with entries -1, 0, 1; one of each pair of opposite
-# sign, as a lattice equals its mirror image in the origin.
+# Changes of basis between (nearly) reduced bases: integer matrices of determinant 1 with entries
+# -1, 0, 1, one of each pair of opposite sign.
 _ALL = [
     np.array(u).reshape(2, 2)
     for u in itertools.product((1, 0, -1), repeat=4)
@@ -21,7 +20,7 @@ UNIMODULAR = np.array(
 
 @dataclass(frozen=True)
 class Strain:
-    """The linear map that takes one lattice to another, of all such maps the one that changes least; dimensionless.
+    """The least of the linear maps that take one lattice to another; dimensionless.
 
     Attributes:
         scale: mean log stretch; 0.1 is a spacing about 10 % larger.
@@ -82,7 +81,7 @@ def strains(
 ) -> tuple[
     Float[np.ndarray, "... basis"], Float[np.ndarray, "... basis"], Float[np.ndarray, "... basis"]
 ]:
-    """Scale, shear and rotation of the maps from one lattice to another in each of ten bases of the first; arguments as in `strain`."""
+    """Scale, shear and rotation as in `strain`, in each of ten bases of the first lattice."""
     return _parts(*_maps(first, second))
 
 
@@ -94,8 +93,7 @@ def _maps(
     determinant = a[..., 0] * a[..., 1].conj() - a[..., 0].conj() * a[..., 1]
     b = b / determinant[..., None]
     u = UNIMODULAR.reshape(-1, 4)
-    # Of alpha = (b1 conj(w2) - b2 conj(w1)) / D and beta = (w1 b2 - w2 b1) / D with w = u a, sums
-    # over the entries of u.
+    # alpha = (b1 conj(w2) - b2 conj(w1)) / D, beta = (w1 b2 - w2 b1) / D with w = u a.
     parts = np.stack([-b[..., 1], -b[..., 1], b[..., 0], b[..., 0]], axis=-1)
     again = np.concatenate([a, a], axis=-1)
     return (parts * again.conj()) @ u.T, -(parts * again) @ u.T
@@ -113,7 +111,7 @@ def _parts(alpha: np.ndarray, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray,
 
 
 def mean_lattice(vectors: Float[np.ndarray, "unit 2 2"]) -> Float[np.ndarray, "2 2"]:
-    """Mean of several lattices that lie near one another: each in the basis nearest to that of the one in their middle.
+    """Mean of several near lattices, each in the basis nearest to that of their middle one.
 
     Args:
         vectors: reduced right-handed bases, one row a vector, none NaN.

@@ -18,6 +18,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.spatial import KDTree
 
+from gridcode.analysis.cells.lattice import shortest
+from gridcode.analysis.cells.phases import wrapped
 from gridcode.analysis.topology.betti import Topology
 from gridcode.analysis.topology.cocycles import find_loops
 from gridcode.analysis.topology.persistence import loop_scale
@@ -70,27 +72,10 @@ def toroidal_coordinates(
             f"at a scale of {scale:g} the points have {len(loops.change)} independent loops: "
             "toroidal coordinates need two"
         )
-    basis = _reduced_basis((loops.change * loops.weight) @ loops.change.T)
-    return _turns((basis @ loops.potential).T)
-
-
-def _turns(values: Float[np.ndarray, "sample 2"]) -> Float[np.ndarray, "sample 2"]:
-    """In [0, 1): the remainder of a number just below 0 would round to 1."""
-    turns = values - np.floor(values)
-    return np.where(turns >= 1.0, 0.0, turns)
-
-
-def _reduced_basis(gram: Float[np.ndarray, "2 2"]) -> Int[np.ndarray, "2 2"]:
-    """The two shortest independent whole-number combinations of two generators (Lagrange)."""
-    basis = np.eye(2, dtype=np.int64)
-    while True:
-        g = basis @ gram @ basis.T
-        if g[1, 1] < g[0, 0]:
-            basis, g = basis[::-1], g[::-1, ::-1]
-        times = round(g[0, 1] / g[0, 0])
-        if times == 0:
-            return np.asarray(basis)
-        basis = np.stack([basis[0], basis[1] - times * basis[0]])
+    # Vectors with the same inner products as the two loops.
+    vectors = np.linalg.cholesky((loops.change * loops.weight) @ loops.change.T)
+    basis = np.rint(shortest(vectors[None])[0] @ np.linalg.inv(vectors))
+    return wrapped((basis @ loops.potential).T)
 
 
 def coordinates_of(topology: Topology) -> Float[np.ndarray, "landmark 2"]:
@@ -143,7 +128,7 @@ def extend_coordinates(
     width = distance[:, -1:] + np.finfo(np.float64).tiny
     weight = np.exp(-2 * (distance / width) ** 2)
     mean = np.einsum("sk,skc->sc", weight, np.exp(2j * np.pi * coordinates[nearest]))
-    return _turns(np.angle(mean) / (2 * np.pi))
+    return wrapped(np.angle(mean) / (2 * np.pi))
 
 
 def circular_correlation(
