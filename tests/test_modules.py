@@ -306,7 +306,6 @@ def test_fit_reports_its_quality():
     noisy = clean + 0.1 * rng.standard_normal(clean.shape)
     fitted = fit_lattices(np.stack([clean, noisy, 0 * clean]))
     assert fitted.peaks_used[0] >= 15 and fitted.peaks_used[2] == 0
-    assert fitted.residual[0] < 0.1 < fitted.residual[1] < 1.0 and np.isnan(fitted.residual[2])
     error = strain(lattice(12.3, 8.0), fitted.vectors[1]).distance * 12.3
     assert 0 < fitted.vector_error[1].max() < 0.1 and error < 4 * fitted.vector_error[1].max()
     assert np.isnan(fitted.vector_error[2]).all()

@@ -117,7 +117,11 @@ def bin_path(
             samples left, no spike in the recording.
     """
     positions, time = _checked(positions_m, time_s)
-    _check_settings(bin_size_m, smoothing_bins, min_occupancy_s, min_speed_m_s)
+    check_bin_size(bin_size_m)
+    settings = {"smoothing_bins": smoothing_bins, "min_occupancy_s": min_occupancy_s}
+    for name, value in {**settings, "min_speed_m_s": min_speed_m_s}.items():
+        if not (value >= 0 and math.isfinite(value)):
+            raise InputError(f"{name} must be 0 or more, not {value}")
     if (activity is None) == (spikes_s is None):
         raise InputError("give either activity or spike times along the path")
     notes: list[str] = []
@@ -408,20 +412,6 @@ def _checked_activity(activity: np.ndarray, samples: int) -> Float[np.ndarray, "
     if len(empty):
         raise InputError(f"activity of unit {int(empty[0])} is NaN throughout: leave the unit out")
     return values
-
-
-def _check_settings(
-    bin_size_m: float, smoothing_bins: float, min_occupancy_s: float, min_speed_m_s: float
-) -> None:
-    check_bin_size(bin_size_m)
-    others = {
-        "smoothing_bins": smoothing_bins,
-        "min_occupancy_s": min_occupancy_s,
-        "min_speed_m_s": min_speed_m_s,
-    }
-    for name, value in others.items():
-        if not (value >= 0 and math.isfinite(value)):
-            raise InputError(f"{name} must be 0 or more, not {value}")
 
 
 def _spans(time: Times, interval: float, notes: list[str]) -> tuple[Times, Times]:

@@ -47,14 +47,12 @@ class Lattices(Shapes):
     Attributes:
         vectors: (unit, 2, 2) reduced lattice vectors, `vectors[u, k] = (x, y)`, 60 to 90 degrees
             apart, so that their difference is the third axis of the nearest hexagon.
-        residual: (unit,) root mean square distance of the peaks in use from the fitted lattice.
         peaks_used: (unit,) peaks the fit rests on, mirror images counted once; 0 without a fit.
         vector_error: (unit, 2) standard error of each vector's components, from the residuals; NaN
             also where there are only two peaks.
     """
 
     vectors: Float[np.ndarray, "unit 2 2"]
-    residual: Float[np.ndarray, " unit"]
     peaks_used: Int[np.ndarray, " unit"]
     vector_error: Float[np.ndarray, "unit 2"]
 
@@ -148,13 +146,13 @@ def _length(vectors: np.ndarray) -> np.ndarray:
 
 def _fit(
     position: Float[np.ndarray, "unit peak 2"], height: Float[np.ndarray, "unit peak"]
-) -> tuple[Pairs, np.ndarray, np.ndarray, np.ndarray]:
-    """Lattice vectors by least squares on every peak that the first two explain; else NaN.
+) -> tuple[Pairs, np.ndarray, np.ndarray]:
+    """Lattice vectors by least squares on every peak that the first two explain, else NaN.
 
-    With them the quality of the fit as in `Lattices`: residual, peaks used, error of the vectors.
+    With them the number of peaks used and the error of the vectors, as in `Lattices`.
     """
     fitted = np.full((len(position), 2, 2), np.nan)
-    residual, vector_error = np.full(len(position), np.nan), np.full((len(position), 2), np.nan)
+    vector_error = np.full((len(position), 2), np.nan)
     peaks_used = np.zeros(len(position), dtype=np.int64)
     # Low ripples between the fields of a noisy map are not fields: judge by the strongest near one.
     length = _length(position)
@@ -191,12 +189,12 @@ def _fit(
     count = used.sum(axis=1)
     whole = np.rint(whole @ solved[good] @ np.linalg.inv(basis))
     squares = (np.where(used[..., None], position - whole @ basis, 0.0) ** 2).sum(axis=(1, 2))
-    residual[units[good]], peaks_used[units[good]] = np.sqrt(squares / np.maximum(count, 1)), count
+    peaks_used[units[good]] = count
     spare = 2 * count - 4
     variance = np.where(spare > 0, squares / np.maximum(spare, 1), np.nan)
     inverse = np.linalg.inv(whole.transpose(0, 2, 1) @ whole)
     vector_error[units[good]] = np.sqrt(variance[:, None] * np.diagonal(inverse, axis1=1, axis2=2))
-    return fitted, residual, peaks_used, vector_error
+    return fitted, peaks_used, vector_error
 
 
 def turns(angle: Float[np.ndarray, " unit"]) -> Pairs:
@@ -228,15 +226,11 @@ def fit_lattices(correlograms: Correlograms) -> Lattices:
     found = [_peaks(correlograms[block]) for block in parts]
     unit = np.concatenate([block.start + f[0] for block, f in zip(parts, found, strict=True)])
     position, height = (np.concatenate([f[i] for f in found]) for i in (1, 2))
-    vectors, residual, peaks_used, vector_error = _fit(*_by_unit(n, unit, position, height))
+    vectors, peaks_used, vector_error = _fit(*_by_unit(n, unit, position, height))
     vectors, left_handed = _right_handed(vectors)
     vector_error[left_handed] = vector_error[left_handed, ::-1]
     return Lattices(
-        **vars(shape_of(vectors)),
-        vectors=vectors,
-        residual=residual,
-        peaks_used=peaks_used,
-        vector_error=vector_error,
+        **vars(shape_of(vectors)), vectors=vectors, peaks_used=peaks_used, vector_error=vector_error
     )
 
 
