@@ -163,7 +163,8 @@ def _background(maps: Maps) -> tuple[Float[np.ndarray, " unit"], Float[np.ndarra
     """Background and highest value of each map; where nothing was visited, 0 and 0."""
     visited = np.isfinite(maps)
     count = visited.sum(axis=(1, 2))
-    ordered = np.sort(np.where(visited, maps, np.inf).reshape(len(maps), -1), axis=1)
+    shape = (len(maps), maps.shape[1] * maps.shape[2])
+    ordered = np.sort(np.where(visited, maps, np.inf).reshape(shape), axis=1)
     # Not the minimum, which is an extreme of the noise.
     low = ordered[np.arange(len(maps)), (0.05 * np.maximum(count - 1, 0)).astype(np.intp)]
     high = np.where(visited, maps, -np.inf).max(axis=(1, 2), initial=-np.inf)
