@@ -8,6 +8,7 @@ from gridcode.analysis.navigation.neural_distance import predicted_plateau
 from gridcode.analysis.population import population_verdict
 from gridcode.config import LossConfig
 from gridcode.errors import InputError
+from gridcode.report import words
 
 Row = Mapping[str, Any]
 PARTS = {
