@@ -8,7 +8,6 @@ from scipy.spatial.distance import pdist, squareform
 from gridcode.analysis.synthetic import band_cell, ideal_grid_code
 from gridcode.analysis.topology.betti import measure_topology
 from gridcode.analysis.topology.circular_coordinates import (
-    _reduced_basis,
     circular_correlation,
     coordinates_of,
     extend_coordinates,
@@ -185,21 +184,6 @@ def test_integer_kernels_against_all_small_solutions(rng):
         [[-(3**25), 2**40]],
         [[3**25, -(2**40)]],
     )
-
-
-def test_reduced_bases_are_the_shortest(rng):
-    for _ in range(20):
-        vectors = rng.standard_normal((2, 2))
-        gram = vectors @ vectors.T
-        basis = _reduced_basis(gram)
-        assert abs(round(np.linalg.det(basis))) == 1
-        sizes = np.sort(np.diag(basis @ gram @ basis.T))
-        tried = np.array(
-            [c for c in itertools.product(range(-12, 13), repeat=2) if math.gcd(*c) == 1]
-        )
-        every = np.sort(np.einsum("ci,ij,cj->c", tried, gram, tried))
-        assert sizes[0] == pytest.approx(every[0])
-        assert sizes[1] <= every[2] * (1 + 1e-9)
 
 
 def diagram(loops, threshold=10.0):

@@ -95,11 +95,6 @@ def targets(table):
 
 def relations(table):
     """Ratios of spacing and differences of orientation (0 to 30 degrees) of three modules."""
-
-    def turned(a, b):
-        apart = abs(a - b) % 60
-        return min(apart, 60 - apart)
-
     rows = []
     for row in table.itertuples():
         spacing, angle, ratio = (

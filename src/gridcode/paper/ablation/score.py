@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from pydantic import TypeAdapter
 
+from gridcode.analysis.cells.celltypes import LATTICE_TYPES
 from gridcode.analysis.evaluate import evaluate_system
 from gridcode.analysis.navigation.decoding import integrate_paths, median, window_for
 from gridcode.analysis.navigation.invariance import path_invariance
@@ -32,7 +33,6 @@ SCORES = "scores"
 # Changes with every change of what a column means: older scores are measured again.
 SCORE_FORMAT = 2
 EXAMPLES = 6
-LATTICES = ("hexagonal", "sheared hexagonal", "square")
 # A convention: from here on half of the variance of the map of one half of the walkers is in that
 # of the other half. Activity that drifts with the path still makes smooth maps, which the test of
 # being spatial takes for a dependence on place.
@@ -153,7 +153,7 @@ def _measure(
 def _with_cells(row: RunRow, summary: Summary) -> RunRow:
     """The row with the numbers of the cells; shares are 0 where no unit is active."""
     active = [unit for unit in summary.units if not unit.silent]
-    lattice = [unit for unit in active if unit.type in LATTICES]
+    lattice = [unit for unit in active if unit.type in LATTICE_TYPES]
     stable = [u for u in active if u.type != "non-spatial" and (u.stability or 0) >= STABLE]
 
     def share(number: int) -> float:

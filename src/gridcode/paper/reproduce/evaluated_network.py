@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float, Int
 
+from gridcode.analysis.cells.celltypes import LATTICE_TYPES
 from gridcode.analysis.evaluate import Evaluation, evaluate_system, group_name, map_arena
 from gridcode.analysis.records import HeadlineRecord, Summary
 from gridcode.analysis.system import System, roll
@@ -22,8 +23,6 @@ from gridcode.packaged import pretrained, pretrained_names
 from gridcode.runs.run import Run
 from gridcode.world.walks import WALKS, training_extent_m
 
-# Units whose rate maps repeat in two directions.
-LATTICE_TYPES = ("hexagonal", "sheared hexagonal", "square")
 Progress = Callable[[str, int, int], None]
 
 
