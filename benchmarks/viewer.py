@@ -1,7 +1,7 @@
-"""How long the explorer takes: `python benchmarks/viewer.py RUN` prints medians and ranges (needs the extra `dev`).
+"""How long the explorer takes: `python benchmarks/viewer.py RUN` prints medians and ranges.
 
-Twenty copies (hard links) of an evaluated run are served by a process of their own and looked at in
-headless Chromium.
+Twenty copies (hard links) of an evaluated run are served and opened in headless Chromium. Needs the
+extra `dev`.
 """
 
 import argparse
@@ -27,27 +27,25 @@ FLAGS = [
 ]
 # The time from a click until the unit's map has been drawn, as the page itself measures it.
 CLICK = """async (index) => {
-    const tile = document.querySelectorAll(".tile")[index];
+    const frame = () => new Promise(requestAnimationFrame);
     const began = performance.now();
-    tile.click();
-    const empty = (canvas) => !canvas || canvas.width < 50;
-    while (empty(document.querySelector("dialog[open] .unit-pictures canvas"))) await new Promise(requestAnimationFrame);
-    await new Promise(requestAnimationFrame);
+    document.querySelectorAll(".tile")[index].click();
+    const map = () => document.querySelector("dialog[open] .unit-pictures canvas");
+    while (!map() || map().width < 50) await frame();
+    await frame();
     const took = performance.now() - began;
     document.querySelector("dialog[open] .close").click();
-    while (document.querySelector("dialog[open]") || location.hash.includes("/unit/")) await new Promise(requestAnimationFrame);
+    const open = () => document.querySelector("dialog[open]") || location.hash.includes("/unit/");
+    while (open()) await frame();
     await new Promise((done) => setTimeout(done, 200));
     return took;
 }"""
 PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null"
 
 
-def range_of(values: list[float]) -> dict[str, float]:
-    return {
-        "median": round(statistics.median(values)),
-        "min": round(min(values)),
-        "max": round(max(values)),
-    }
+def range_of(values: list[float]) -> dict[str, int]:
+    median, low, high = statistics.median(values), min(values), max(values)
+    return {"median": round(median), "min": round(low), "max": round(high)}
 
 
 def first_look(page: Page, url: str) -> tuple[float, float]:
@@ -62,7 +60,7 @@ def first_look(page: Page, url: str) -> tuple[float, float]:
 def measure(browser, start) -> dict[str, dict[str, float]]:
     paints, lists, opened, clicks = [], [], [], []
     for _ in range(REPEATS):
-        server, url = start()  # anew, so that nothing is cached
+        server, url = start()  # a new one, so that nothing is cached
         page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
         try:
             paint, rows = first_look(page, url)
@@ -89,28 +87,17 @@ def measure(browser, start) -> dict[str, dict[str, float]]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("run", type=Path)
-    parser.add_argument(
-        "--chromium", default="chromium", help="the browser: a name on the PATH, or its place"
-    )
+    parser.add_argument("--chromium", default="chromium", help="name or path of the browser")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.run.parent) as folder:
         for number in range(COPIES):
-            shutil.copytree(
-                arguments.run, Path(folder) / f"run-{number:02d}", copy_function=os.link
-            )
+            copy = Path(folder) / f"run-{number:02d}"
+            shutil.copytree(arguments.run, copy, copy_function=os.link)
+
+        command = [sys.executable, "-m", "gridcode", "explore", folder]
+        command += ["--port", "0", "--no-browser", "--json"]
 
         def start():
-            command = [
-                sys.executable,
-                "-m",
-                "gridcode",
-                "explore",
-                folder,
-                "--port",
-                "0",
-                "--no-browser",
-                "--json",
-            ]
             server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
             return server, json.loads(server.stdout.readline())["url"]
 
@@ -118,9 +105,8 @@ def main() -> None:
             browser = driver.chromium.launch(
                 executable_path=shutil.which(arguments.chromium), args=FLAGS
             )
-            print(
-                json.dumps({"runs": COPIES, "repeats": REPEATS} | measure(browser, start), indent=1)
-            )
+            found = {"runs": COPIES, "repeats": REPEATS} | measure(browser, start)
+            print(json.dumps(found, indent=1))
             browser.close()
 
 

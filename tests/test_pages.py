@@ -17,12 +17,12 @@ from gridcode.config import Config
 from gridcode.errors import InputError
 from gridcode.report.findings import verdict
 from gridcode.runs.run import Run
-from gridcode.viewer import data, pictures
+from gridcode.viewer import documents, pictures
 from gridcode.viewer.encode import decode_array, encode_array, numbers
 from gridcode.viewer.page import comparison_page, population_page, run_page
 
 
-def documents(page):
+def documents_of(page):
     return {
         name: json.loads(text)
         for name, text in re.findall(r'data-document="([^"]+)"[^>]*>(.*?)</script>', page, re.S)
@@ -152,7 +152,7 @@ def test_a_report_of_degenerate_populations_is_still_a_page(kind, tmp_path):
     evaluation = evaluated(kind)
     run = run_of(evaluation, tmp_path / "a")
     page = run_page(run, evaluation.summary, {"dynamics": b"picture"})
-    found = documents(page)
+    found = documents_of(page)
     document = found["runs/a/run"]
     assert (
         document["verdict"] == verdict(evaluation.summary)
@@ -171,7 +171,7 @@ def test_a_report_of_degenerate_populations_is_still_a_page(kind, tmp_path):
 
 def test_a_run_that_was_never_logged_has_no_training_curves(tmp_path):
     evaluation = evaluated("one unit")
-    found = documents(
+    found = documents_of(
         run_page(run_of(evaluation, tmp_path / "a", metrics=()), evaluation.summary, {})
     )
     assert (
@@ -188,7 +188,7 @@ def test_numbers_that_json_has_no_word_for_are_missing(tmp_path):
     )
     run.metrics_path.write_text(run.metrics_path.read_text() + "5\n[]\n{}\nhalf a li")
     run.folder.joinpath("manifest.json").write_text("[]")
-    found = documents(run_page(run, evaluation.summary, {}))
+    found = documents_of(run_page(run, evaluation.summary, {}))
     assert found["runs/a/metrics"]["loss"] == [0.1, None] and found["runs/a/run"]["manifest"] == {}
 
 
@@ -203,7 +203,7 @@ def test_maps_that_were_averaged_keep_their_peaks(rng):
 
 
 def test_anybodys_cells_get_a_page_with_modules():
-    found = documents(two_module_page())
+    found = documents_of(two_module_page())
     document = found["runs/cells/run"]
     assert "form 2 modules" in document["verdict"] and document["relations"][0]["text"].startswith(
         "Modules 0 and 1: "
@@ -218,7 +218,7 @@ def test_anybodys_cells_get_a_page_with_modules():
 def test_on_noise_a_page_says_that_there_are_no_modules():
     noise = noise_maps(6, 24, correlation_bins=2.0, generator=np.random.default_rng(2))
     for maps in (noise, two_modules().data["rate"].values[3:4], np.zeros((2, 20, 30))):
-        document = documents(cells_page(population(maps)))["runs/cells/run"]
+        document = documents_of(cells_page(population(maps)))["runs/cells/run"]
         silent = not maps.any()
         assert ("fires anywhere" if silent else "there are no modules") in document[
             "verdict"
@@ -231,7 +231,7 @@ def test_nothing_in_a_file_can_write_into_the_page():
     assert (
         "<img src=x" not in page and "</script><img" not in page and "<script>alert(1)" not in page
     )
-    found = documents(page)["runs/cells/run"]
+    found = documents_of(page)["runs/cells/run"]
     assert found["name"] == title and found["units"][0]["unit"] == "<script>alert(1)</script>"
 
 
@@ -258,18 +258,18 @@ def test_a_damaged_or_foreign_evaluation_is_one_line(tmp_path):
         run_page(run, evaluation.summary | {"format": 1}, {})
     run.summary_path.write_text("{")
     with pytest.raises(InputError, match="damaged"):
-        data.read_summary(run)
+        run.read_summary()
     for text in ("[]", json.dumps({"format": evaluation.summary["format"], "headline": {}})):
         run.summary_path.write_text(text)
         with pytest.raises(InputError, match="lacks parts"):
-            data.read_summary(run)
+            run.read_summary()
     with pytest.raises(InputError, match="no maps 'nowhere'"):
-        data.maps_document(run, "nowhere")
+        documents.maps_document(run, "nowhere")
 
 
 def test_a_run_that_is_not_evaluated_has_an_overview(tiny, tmp_path):
     run = gridcode.train(tiny, out=tmp_path / "a")
-    document = data.run_document(run, name="a", identity="a", state="trained")
+    document = documents.run_document(run, name="a", identity="a", state="trained")
     assert (
         document["verdict"] == ""
         and document["units"] == []
@@ -278,11 +278,11 @@ def test_a_run_that_is_not_evaluated_has_an_overview(tiny, tmp_path):
     )
     assert (
         document["has"]["history"] == [step for step, _ in run.snapshots()]
-        and data.history_document(run)["rate"] is None
+        and documents.history_document(run)["rate"] is None
     )
-    assert data.metrics_document(run, after=20)["step"][0] > 20
+    assert documents.metrics_document(run, after=20)["step"][0] > 20
     gridcode.map_training(run)
-    history = data.history_document(run)
+    history = documents.history_document(run)
     assert (
         decode_array(history["rate"]).shape[:2] == (len(run.snapshots()), tiny.model.units)
         and history["complete"]
@@ -306,7 +306,7 @@ def test_a_comparison_names_the_settings_that_differ(tmp_path):
     }
     assert found.results[0]["units"] == Config().model.units and "2 settings differ" in repr(found)
     page = gridcode.write_comparison(found, tmp_path / "c.html").read_text()
-    inside = documents(page)
+    inside = documents_of(page)
     assert [row["name"] for row in inside["runs"]["runs"]] == [
         "x/a",
         "y/a",

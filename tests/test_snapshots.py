@@ -17,7 +17,7 @@ from gridcode.runs.history import kept_history
 from gridcode.runs.map_history import map_history, map_snapshot, share_above
 from gridcode.runs.run import Run
 from gridcode.training.loop import train_run
-from gridcode.viewer import data
+from gridcode.viewer import documents
 
 
 def test_steps_are_denser_early_on_and_hold_the_first_and_the_last():
@@ -146,7 +146,8 @@ def test_maps_over_training_of_another_evaluation_are_not_shown(tiny, tmp_path):
     run = gridcode.train(tiny.override({"training.snapshots": 2}), out=tmp_path / "a")
     gridcode.evaluate(run)
     assert (
-        kept_history(run).attrs["arena_m"] == 1.0 and data.history_document(run)["rate"] is not None
+        kept_history(run).attrs["arena_m"] == 1.0
+        and documents.history_document(run)["rate"] is not None
     )
     gridcode.evaluate(
         run,
@@ -154,10 +155,10 @@ def test_maps_over_training_of_another_evaluation_are_not_shown(tiny, tmp_path):
             {"evaluation.arenas_m": [1.2], "evaluation.history": False}
         ).evaluation,
     )
-    assert run.read_history() is None and data.history_document(run)["rate"] is None
+    assert run.read_history() is None and documents.history_document(run)["rate"] is None
     assert gridcode.map_training(run).attrs["arena_m"] == 1.2
     run.snapshots()[1][1].unlink()  # as a training that went on would leave it: other steps
-    assert kept_history(run) is None and data.history_document(run)["rate"] is None
+    assert kept_history(run) is None and documents.history_document(run)["rate"] is None
     uniform = run.config.override(
         {"evaluation.walks": ["uniform"], "evaluation.silent_below": 1e3}
     ).evaluation

@@ -53,7 +53,7 @@ def compare(runs: Sequence[Run | str | os.PathLike[str]]) -> Comparison:
         InputError: fewer or more, the same run twice, no run, or one without an evaluation that
             this version reads.
     """
-    from gridcode.viewer import data  # it needs matplotlib, which is slow to import
+    from gridcode.viewer import overview  # it needs matplotlib, which is slow to import
 
     opened = [run if isinstance(run, Run) else Run(run) for run in runs]
     if not 2 <= len(opened) <= MOST_RUNS:
@@ -64,14 +64,19 @@ def compare(runs: Sequence[Run | str | os.PathLike[str]]) -> Comparison:
             raise InputError(f"'{run.folder}' is given twice")
     found = []
     for run in opened:
-        summary = data.read_summary(run)
+        summary = run.read_summary()
         if summary is None:
             raise InputError(
                 f"'{run.folder}' has not been evaluated; run `gridcode evaluate {run.folder}`"
             )
         found.append((run, summary))
     results = tuple(
-        data.row_document(run, summary=summary, last=next(reversed(run.metrics()), None))
+        overview.run_row(
+            config=run.config,
+            manifest=run.manifest,
+            last=next(reversed(run.metrics()), None),
+            summary=summary,
+        )
         for run, summary in found
     )
     return Comparison(

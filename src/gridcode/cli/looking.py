@@ -67,7 +67,7 @@ def explore(arguments: argparse.Namespace) -> None:
     try:
         from gridcode.viewer import serving
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in ("fastapi", "starlette", "uvicorn"):
+        if (error.name or "").split(".")[0] not in ("starlette", "uvicorn"):
             raise
         raise InputError(
             "the explorer needs two more packages: pip install 'gridcode[explore]'"

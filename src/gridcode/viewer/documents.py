@@ -1,276 +1,345 @@
-"""Documents as the explorer sends them: built when asked for, kept until the run's files change, and never half of one."""
+"""The documents of a run, by name: what the page asks for, inside a report or from the explorer.
 
-import hashlib
+Each is ready for JSON. Nothing here writes.
+"""
+
 import shlex
 import threading
-import time
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
-from fastapi import HTTPException
-
-from gridcode.errors import InputError
+from gridcode.analysis.records import Summary
+from gridcode.report.collection import check_arrays
+from gridcode.runs.history import kept_history, map_step
 from gridcode.runs.run import Run
-from gridcode.viewer import data
-from gridcode.viewer.data import Document
-from gridcode.viewer.encode import as_json
-from gridcode.viewer.figure_cache import MEDIA, Drawings
-from gridcode.viewer.library import Entry, Library
-from gridcode.viewer.run_status import Condition, condition, plain, signatures
-from gridcode.viewer.snapshot_documents import SnapshotMaps
+from gridcode.viewer import overview, pictures
+from gridcode.viewer.figure_cache import KINDS, figure_file
+from gridcode.viewer.library import Entry
+from gridcode.viewer.run_status import FILES, RunStatus, signatures
 
-MOST_ANSWERS = 64
-MOST_BYTES = 256 * 2**20
-# A run that is being written is read again, this often and after so long.
-TRIES, PAUSE_S = 3, 0.1
-# What reading or digesting a file raises when it is damaged or half written.
-UNREADABLE = (
-    OSError,
-    ValueError,
-    KeyError,
-    IndexError,
-    TypeError,
-    AttributeError,
-    RuntimeError,
-    EOFError,
-)
-BUSY = "this cannot be read just now: the run is being written, or a file of it is damaged"
+Document = dict[str, Any]
+# Title and text alternative of each figure, in the order they are shown.
+FIGURES: dict[str, tuple[str, str]] = {
+    "best_units": ("Best units", "Rate maps and autocorrelograms of the best units"),
+    "gallery": ("Every unit", "Rate maps of all units with scores, types and modules"),
+    "scores": (
+        "Types, scores and p-values",
+        "Counts of types, histograms of scores and p-values, and scores against their nulls",
+    ),
+    "modules": (
+        "Modules",
+        "Spacing against orientation and axis ratio of every unit, and each module's lattice",
+    ),
+    "spectra": (
+        "Spectra and phases",
+        "Power spectrum of each module and phases of its cells in the unit cell",
+    ),
+    "space": (
+        "Space",
+        "Neural against physical distance, path invariance, and path-integration error against "
+        "steps, in several arenas and on several walks",
+    ),
+    "state_space": (
+        "Shape of the states",
+        "States in three dimensions, rings along three lattice directions, and variance by "
+        "principal component",
+    ),
+    "topology": (
+        "Persistence",
+        "Persistence diagrams, and longest loops and voids of populations and controls",
+    ),
+    "dynamics": (
+        "Dynamics",
+        "Decay of perturbations, Lyapunov exponents, fixed points, and path-integration error "
+        "under state noise, lesions and velocity noise",
+    ),
+    "mechanism": (
+        "What was learnt",
+        "Eigenvalues of W, W sorted by module and phase, weights against phase difference at rest "
+        "and moving, how moves compose",
+    ),
+    "coding": (
+        "Properties of the code",
+        "Eight properties of five codes with their nulls, capacity against area, and wrong "
+        "readings against noise",
+    ),
+    "arenas": (
+        "The same units in every arena",
+        "Rate maps of the best units in each arena and on each walk",
+    ),
+    "training": (
+        "Training",
+        "Loss terms, gradient norm and silent units against the training step",
+    ),
+}
+# So that a slider that is moved fast does not take all cores.
+_ONE_SNAPSHOT = threading.Lock()
+
+
+# -- of any run, for reports and the explorer ------------------------------
+
+
+def run_document(
+    run: Run,
+    *,
+    name: str,
+    identity: str,
+    state: str,
+    problem: str | None = None,
+    summary: Summary | None = None,
+) -> Document:
+    """The overview of a run: `runs/ID/run`.
+
+    Args:
+        run: the run.
+        name: what people call it, such as its folder's name.
+        identity: what the page calls it in addresses.
+        state: `training`, `stopped`, `trained` or `evaluated`.
+        problem: what is wrong with it, in one line.
+        summary: its evaluation; None shows it as one without.
+    """
+    metrics = run.metrics()
+    maps = _groups(summary) if run.ratemaps_path.is_file() else []
+    theory = summary.theory if summary else None
+    has_states = bool(theory and theory.state_space.populations) and run.theory_path.is_file()
+    return overview.run_overview(
+        config=run.config, manifest=run.manifest, metrics=metrics, summary=summary
+    ) | {
+        "id": identity,
+        "name": name,
+        "title": name,
+        "state": state,
+        "problem": problem,
+        "has": {
+            "maps": maps,
+            "correlograms": maps,
+            "spectra": bool(maps),
+            "states": has_states,
+            "metrics": bool(metrics),
+            "history": [step for step, _ in run.snapshots()] or None,
+            "figures": figure_names(run, summary) if maps else [],
+        },
+    }
+
+
+def maps_document(run: Run, group: str, *, most_bins: int | None = None) -> Document:
+    """Rate maps of one walk and arena: `runs/ID/maps/GROUP`.
+
+    Raises:
+        InputError: not evaluated, no such group, or damaged.
+    """
+    maps = run.read_maps(group, ["rate", "minmax"])
+    return pictures.maps_document(maps, group, most_bins=most_bins)
+
+
+def correlograms_document(run: Run, group: str) -> Document:
+    """Autocorrelograms of one walk and arena: `runs/ID/correlograms/GROUP`.
+
+    Raises:
+        InputError: as in `maps_document`.
+    """
+    return pictures.correlograms_document(run.read_maps(group, ["autocorrelogram"]), group)
+
+
+def spectra_document(run: Run, summary: Summary) -> Document:
+    """Power spectra of the headline's arena: `runs/ID/spectra`.
+
+    Raises:
+        InputError: as in `maps_document`.
+    """
+    names = ["rate", "silent", "spacing_m", "module"]
+    assert summary.headline is not None
+    maps = run.read_maps(summary.headline.group, names)
+    return pictures.spectra_document(maps, summary.modules)
+
+
+def states_document(run: Run, summary: Summary) -> Document | None:
+    """State space of every population: `runs/ID/states`; None where that was left out.
+
+    Raises:
+        InputError: the arrays are damaged, or of another evaluation than the summary.
+    """
+    arrays, theory = run.read_theory(), summary.theory
+    if arrays is None or not theory:
+        return None
+    check_arrays(theory, arrays)
+    return pictures.states_document(theory.state_space, arrays)
+
+
+def metrics_document(run: Run, *, after: int = -1) -> Document:
+    """The training's logged lines as columns: `runs/ID/metrics`; those of later steps only."""
+    return pictures.metrics_document(run.metrics(), after=after)
+
+
+def history_document(run: Run) -> Document | None:
+    """Maps over training: `runs/ID/history`; None where the run has no snapshots.
+
+    Where the maps were not kept, only their steps are known.
+
+    Raises:
+        InputError: the maps are damaged.
+    """
+    steps = [step for step, _ in run.snapshots()]
+    history = kept_history(run)
+    complete = bool(run.manifest.get("finished"))
+    if history is not None:
+        return pictures.history_document(history, complete=complete)
+    if not steps:
+        return None
+    unknown = ("arena_m", "bin_size_m", "rate", "minmax", "hexagonal_share")
+    return {"steps": steps, **dict.fromkeys(unknown), "complete": complete}
+
+
+def figure_names(run: Run, summary: Summary | None) -> list[str]:
+    """The figures a run has, in the order of `FIGURES`."""
+    if not summary:
+        return []
+    theory = summary.theory if run.theory_path.is_file() else None
+    populations = bool(theory and theory.state_space.populations)
+    there = {
+        "spectra": bool(summary.modules),
+        "space": bool(summary.space),
+        "state_space": populations,
+        "topology": populations,
+        "dynamics": bool(theory and theory.dynamics),
+        "mechanism": bool(theory and theory.mechanism),
+        "coding": bool(theory and theory.coding),
+        "training": bool(run.metrics()),
+    }
+    return [name for name in FIGURES if there.get(name, True)]
+
+
+def figures_document(urls: Mapping[str, str]) -> list[Document]:
+    """Figures as pictures: `runs/ID/figures`.
+
+    Args:
+        urls: where each is, by name.
+    """
+    return [
+        {"name": name, "title": FIGURES[name][0], "text": FIGURES[name][1], "url": url}
+        for name, url in urls.items()
+    ]
+
+
+def _groups(summary: Summary | None) -> list[str]:
+    return [arena.group for arena in summary.arenas] if summary else []
+
+
+# -- of a run that the explorer shows ------------------------------
 
 
 @dataclass(frozen=True)
-class Answer:
-    """Bytes to be sent.
+class ShownRun:
+    """A run that the explorer shows: where it is, and its state."""
 
-    Attributes:
-        body: the bytes.
-        media: their type.
-        tag: changes when they do.
-    """
+    entry: Entry
+    status: RunStatus
 
-    body: bytes
-    media: str
-    tag: str
+    @cached_property
+    def run(self) -> Run:
+        """The run, opened."""
+        return Run(self.entry.path)
 
-
-class Answers:
-    """The answers asked for last, bounded in number and bytes."""
-
-    def __init__(self, most: int = MOST_ANSWERS, most_bytes: int = MOST_BYTES) -> None:
-        self._most, self._most_bytes = most, most_bytes
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[Any, Answer] = OrderedDict()
-        self._bytes = 0
-
-    def get(self, key: Any) -> Answer | None:
-        """The answer that was kept under a key."""
-        with self._lock:
-            found = self._kept.get(key)
-            if found is not None:
-                self._kept.move_to_end(key)
-            return found
-
-    def keep(self, key: Any, answer: Answer) -> None:
-        """Keep an answer; those not asked for longest go first."""
-        if len(answer.body) > self._most_bytes:
-            return
-        with self._lock:
-            before = self._kept.pop(key, None)
-            self._bytes += len(answer.body) - (len(before.body) if before else 0)
-            self._kept[key] = answer
-            while len(self._kept) > self._most or self._bytes > self._most_bytes:
-                _, gone = self._kept.popitem(last=False)
-                self._bytes -= len(gone.body)
+    @cached_property
+    def summary(self) -> Summary | None:
+        """Its evaluation; errors as in `Run.read_summary`."""
+        return self.run.read_summary()
 
 
-class Documents:
-    """The documents of the runs of a library.
-
-    Every method raises HTTPException: 404 where there is no such thing, 409 where it cannot be
-        read.
-    """
-
-    def __init__(self, library: Library) -> None:
-        self._library = library
-        self._answers = Answers()
-        self._drawings = Drawings()
-        self._snapshots = SnapshotMaps()
-        # So that two requests for the same do not build it twice.
-        self._building = [threading.Lock() for _ in range(64)]
-
-    def run(self, run_id: str) -> Answer:
-        """`runs/ID/run`."""
-
-        def build(entry: Entry, run: Run, now: Condition) -> Document:
-            if now.problem is not None:
-                run = _Unevaluated(run.folder)
-            document = data.run_document(
-                run, name=entry.name, identity=entry.id, state=now.state, problem=now.problem
-            )
-            return document | {"notes": [*document["notes"], *_next_steps(entry, now)]}
-
-        return self._answer(run_id, "run", build)
-
-    def maps(self, run_id: str, group: str) -> Answer:
-        """`runs/ID/maps/GROUP`."""
-        return self._of_group(run_id, group, "maps", data.maps_document)
-
-    def correlograms(self, run_id: str, group: str) -> Answer:
-        """`runs/ID/correlograms/GROUP`."""
-        return self._of_group(run_id, group, "correlograms", data.correlograms_document)
-
-    def spectra(self, run_id: str) -> Answer:
-        """`runs/ID/spectra`."""
-        return self._answer(
-            run_id, "spectra", lambda _entry, run, _now: data.spectra_document(run, _summary(run))
-        )
-
-    def states(self, run_id: str) -> Answer:
-        """`runs/ID/states`."""
-        return self._answer(
-            run_id, "states", lambda _entry, run, _now: data.states_document(run, _summary(run))
-        )
-
-    def metrics(self, run_id: str, after: int) -> Answer:
-        """`runs/ID/metrics`, lines of later steps only."""
-        return self._answer(
-            run_id,
-            f"metrics {after}",
-            lambda _entry, run, _now: data.metrics_document(run, after=after),
-        )
-
-    def history(self, run_id: str) -> Answer:
-        """`runs/ID/history`."""
-        return self._answer(run_id, "history", lambda _entry, run, _now: data.history_document(run))
-
-    def snapshot(self, run_id: str, step: int) -> Answer:
-        """`runs/ID/history/STEP`."""
-        return self._answer(
-            run_id, f"history {step}", lambda _entry, run, _now: self._snapshots.document(run, step)
-        )
-
-    def figures(self, run_id: str) -> Answer:
-        """`runs/ID/figures`."""
-
-        def build(_entry: Entry, run: Run, _now: Condition) -> Any:
-            names = data.figure_names(run, data.read_summary(run))
-            return data.figures_document(
-                names, {name: f"api/runs/{run_id}/figures/{name}.png" for name in names}
-            )
-
-        return self._answer(run_id, "figures", build)
-
-    def picture(self, run_id: str, file: str) -> Answer:
-        """`runs/ID/figures/NAME.png` and `NAME.pdf`."""
-        name, _, kind = file.partition(".")
-        if name not in data.FIGURES or kind not in MEDIA:
-            raise HTTPException(404, "there is no such figure")
-
-        def build(entry: Entry, run: Run, _now: Condition) -> bytes | None:
-            if name not in data.figure_names(run, data.read_summary(run)):
-                return None
-            return self._drawings.picture(
-                entry, run, name, kind, (str(entry.path), signatures(entry))
-            )
-
-        return self._answer(run_id, f"figure {file}", build, media=MEDIA[kind])
-
-    def _of_group(
-        self, run_id: str, group: str, what: str, document: Callable[[Run, str], Document]
-    ) -> Answer:
-        def build(_entry: Entry, run: Run, _now: Condition) -> Document | None:
-            return (
-                document(run, group)
-                if group in {row["group"] for row in _summary(run)["arenas"]}
-                else None
-            )
-
-        return self._answer(run_id, f"{what} {group}", build)
-
-    def _answer(
-        self,
-        run_id: str,
-        what: str,
-        build: Callable[[Entry, Run, Condition], Any],
-        *,
-        media: str = "application/json",
-    ) -> Answer:
-        """What `build` makes of a run; again where the run was written meanwhile."""
-        error = HTTPException(409, BUSY)
-        for attempt in range(TRIES):
-            time.sleep(PAUSE_S if attempt else 0)
-            entry = self._library.find(run_id)
-            if entry is None:
-                raise HTTPException(404, "there is no such run (any more)")
-            now, before = condition(entry), signatures(entry)
-            if not now.readable:
-                error = HTTPException(409, now.problem or BUSY)
-            else:
-                key = (run_id, what, str(entry.path), before, now.state, now.problem)
-                with self._building[hash((run_id, what)) % len(self._building)]:
-                    if (kept := self._answers.get(key)) is not None:
-                        return kept
-                    try:
-                        found = build(entry, Run(entry.path), now)
-                    except InputError as problem:
-                        error = HTTPException(409, plain(str(problem), entry))
-                    except UNREADABLE:
-                        error = HTTPException(409, BUSY)
-                    else:
-                        if signatures(entry) == before or attempt == TRIES - 1:
-                            if found is None:
-                                raise HTTPException(404, "this run has no such document")
-                            answer = _encoded(found, media)
-                            self._answers.keep(key, answer)
-                            return answer
-                        continue
-            if entry.path.is_dir() and signatures(entry) == before:
-                break
-        if self._library.find(run_id) is None:
-            raise HTTPException(404, "there is no such run (any more)")
-        raise error
+def _run(shown: ShownRun, _part: str) -> Document:
+    entry, status = shown.entry, shown.status
+    document = run_document(
+        shown.run,
+        name=entry.name,
+        identity=entry.id,
+        state=status.state,
+        problem=status.problem,
+        summary=None if status.problem else shown.summary,
+    )
+    return document | {"notes": [*document["notes"], *_next_steps(entry, status)]}
 
 
-class _Unevaluated(Run):
-    """A run whose evaluation cannot be shown: it appears as one that has none."""
-
-    @property
-    def summary_path(self) -> Path:
-        return self.folder / "evaluation" / ".none"
-
-
-def to_json(document: Any) -> bytes:
-    """A document as JSON bytes, see `gridcode.viewer.encode.as_json`."""
-    return as_json(document).encode()
-
-
-def _encoded(found: Any, media: str) -> Answer:
-    body = found if isinstance(found, bytes) else to_json(found)
-    return Answer(body, media, f'"{hashlib.sha256(body).hexdigest()[:24]}"')
-
-
-def _summary(run: Run) -> dict[str, Any]:
-    summary = data.read_summary(run)
-    if summary is None:
-        raise HTTPException(404, "this run has not been evaluated")
-    return summary
-
-
-def _next_steps(entry: Entry, now: Condition) -> list[str]:
+def _next_steps(entry: Entry, status: RunStatus) -> list[str]:
     """What can be done with a run that has no maps yet."""
-    folder, step, steps = shlex.quote(entry.folder), now.row["step"] or 0, now.row["steps"]
-    if now.state == "training":
-        return [
-            f"The training is at step {step:,} of {steps:,}. When it has ended, `gridcode evaluate {folder}` draws maps and scores."
-        ]
-    if now.state == "stopped":
-        return [
-            f"The training stopped at step {step:,} of {steps:,}; `gridcode train {folder}` goes on with it."
-        ]
-    if now.state == "trained" and now.problem is None:
-        return [
-            f"Trained, but not evaluated yet: `gridcode evaluate {folder}` draws maps and scores."
-        ]
+    folder, step, steps = shlex.quote(entry.folder), status.row["step"], status.row["steps"]
+    where, evaluate = f"at step {step:,} of {steps:,}", f"`gridcode evaluate {folder}`"
+    if status.state == "training":
+        return [f"The training is {where}. When it has ended, {evaluate} draws maps and scores."]
+    if status.state == "stopped":
+        return [f"The training stopped {where}; `gridcode train {folder}` goes on with it."]
+    if status.state == "trained" and status.problem is None:
+        return [f"Trained, but not evaluated yet: {evaluate} draws maps and scores."]
     return []
+
+
+def _maps(shown: ShownRun, group: str) -> Document | None:
+    return maps_document(shown.run, group) if group in _groups(shown.summary) else None
+
+
+def _correlograms(shown: ShownRun, group: str) -> Document | None:
+    return correlograms_document(shown.run, group) if group in _groups(shown.summary) else None
+
+
+def _spectra(shown: ShownRun, _part: str) -> Document | None:
+    return spectra_document(shown.run, shown.summary) if shown.summary else None
+
+
+def _states(shown: ShownRun, _part: str) -> Document | None:
+    return states_document(shown.run, shown.summary) if shown.summary else None
+
+
+def _metrics(shown: ShownRun, after: str) -> Document:
+    return metrics_document(shown.run, after=int(after))
+
+
+def _history(shown: ShownRun, _part: str) -> Document | None:
+    return history_document(shown.run)
+
+
+def _snapshot(shown: ShownRun, step: str) -> Document | None:
+    """Maps at one step of the training, None where no weights of that step were kept."""
+    run = shown.run
+    with _ONE_SNAPSHOT:
+        if (history := kept_history(run)) is not None:
+            for number, kept in enumerate(history["step"].values.tolist()):
+                if str(kept) == step:
+                    return pictures.snapshot_document(history.isel(step=number), kept)
+        for kept, path in run.snapshots():
+            if str(kept) == step:
+                return pictures.snapshot_document(map_step(run, path), kept)
+    return None
+
+
+def _figures(shown: ShownRun, _part: str) -> list[Document]:
+    folder = f"api/runs/{shown.entry.id}/figures"
+    names = figure_names(shown.run, shown.summary)
+    return figures_document({name: f"{folder}/{name}.png" for name in names})
+
+
+def _figure(shown: ShownRun, file: str) -> bytes | None:
+    name, _, kind = file.partition(".")
+    if kind not in KINDS or name not in figure_names(shown.run, shown.summary):
+        return None
+    return figure_file(shown.run, name, kind, signatures(shown.entry, _FIGURES))
+
+
+_SCORES = ("config.toml", "evaluation/summary.json")
+_MAPS = (*_SCORES, "evaluation/ratemaps.nc")
+_FIGURES = (*_MAPS, "evaluation/theory.nc", "metrics.jsonl")
+_HISTORY = (*_SCORES, "evaluation/history.nc", "manifest.json", "snapshots")
+# The documents of a run by their address below `runs/ID/`: the function that makes one of the run
+# and the PART of its address (None where there is none), and the files that it is made of.
+DOCUMENTS: dict[str, tuple[Callable[[ShownRun, str], Any], tuple[str, ...]]] = {
+    "run": (_run, (*FILES, "snapshots")),
+    "maps/PART": (_maps, _MAPS),
+    "correlograms/PART": (_correlograms, _MAPS),
+    "spectra": (_spectra, _MAPS),
+    "states": (_states, (*_SCORES, "evaluation/theory.nc")),
+    "metrics": (_metrics, ("config.toml", "metrics.jsonl")),
+    "history": (_history, _HISTORY),
+    "history/PART": (_snapshot, _HISTORY),
+    "figures": (_figures, _FIGURES),
+    "figures/PART": (_figure, _FIGURES),
+}

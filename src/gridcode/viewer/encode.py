@@ -58,17 +58,13 @@ def decode_array(coded: dict[str, Any]) -> np.ndarray:
     raw = np.frombuffer(gzip.decompress(base64.b64decode(coded["bytes"])), dtype=np.uint8)
     raw = raw.reshape(len(coded["low"]), math.prod(coded["shape"][lead:]))
     low, high = np.array(coded["low"])[:, None], np.array(coded["high"])[:, None]
-    return np.where(raw == MISSING, np.nan, low + (high - low) * raw / LEVELS).reshape(
-        coded["shape"]
-    )
+    values = np.where(raw == MISSING, np.nan, low + (high - low) * raw / LEVELS)
+    return values.reshape(coded["shape"])
 
 
 def _ends(found: np.ndarray, given: float | None) -> np.ndarray:
-    return (
-        np.full(len(found), given, dtype=np.float64)
-        if given is not None
-        else np.where(np.isfinite(found), found, 0.0).astype(np.float64)
-    )
+    ends = np.where(np.isfinite(found), found, 0.0) if given is None else np.full(len(found), given)
+    return ends.astype(np.float64)
 
 
 def _short(value: float) -> float:
@@ -84,7 +80,7 @@ def numbers(values: np.ndarray, digits: int = 3) -> list[Any]:
 
 
 def as_json(document: Any) -> str:
-    """A document as JSON without spaces; numbers that JSON has no word for, which a diverged training logs, become null."""
+    """A document as JSON without spaces; NaN and infinity, which JSON lacks, become null."""
     try:
         return json.dumps(document, allow_nan=False, separators=(",", ":"), default=str)
     except ValueError:

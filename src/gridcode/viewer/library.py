@@ -1,5 +1,6 @@
-"""The runs that an explorer shows: found in folders, named by ids, never by a path that a request spells."""
+"""The runs that the explorer shows: found in folders, and known by ids instead of paths."""
 
+import functools
 import hashlib
 import os
 import re
@@ -18,12 +19,11 @@ RESCAN_S = 1.0
 SCANNING_SHARE = 0.1
 # What a run folder itself holds; no runs are looked for there.
 PARTS = frozenset({"checkpoints", "snapshots", "evaluation", "figures"})
-# A folder with one of these beside (or instead of) its config.toml is a run, whatever state it is
-# in.
+# A folder with one of these beside its config.toml is a run, whatever state it is in.
 MARKS = frozenset({"manifest.json", "metrics.jsonl", "checkpoints", "snapshots", "evaluation"})
 LONGEST_SLUG = 48
 MOST_RUNS = 5000
-# Anybody's config.toml is read to see whether it is a run's; a run's has a kilobyte or two.
+# A run's config.toml has a kilobyte or two; those of other programs need not be read.
 LONGEST_CONFIG = 1_000_000
 
 Signature = tuple[int, int, int]
@@ -34,12 +34,11 @@ class Entry:
     """A run folder that was found.
 
     Attributes:
-        id: its name in addresses, `[a-z0-9-]+`; the same as long as the run keeps its place in the
-            folder that is shown.
+        id: its name in addresses, `[a-z0-9-]+`; unchanged when the shown folder is moved.
         name: the folder's name.
-        folder: its place for people: the folder that is shown, and the way from there.
+        folder: its place for people: the shown folder, and the way from there.
         path: the folder, resolved.
-        root: the folder that is shown, resolved; no file outside it is read.
+        root: the shown folder, resolved; no file outside it is read.
     """
 
     id: str
@@ -50,30 +49,32 @@ class Entry:
 
 
 class Library:
-    """The run folders in some folders, looked for again when asked, but at most once a second; less often where that takes long.
+    """The run folders in some folders; looked for again at most once a second.
 
     Args:
         folders: where to look; a folder may itself be a run.
 
     Raises:
-        InputError: one of them is no folder.
+        InputError: one of them is not a folder.
     """
 
     def __init__(self, folders: Sequence[str | os.PathLike[str]]) -> None:
         roots = []
         for folder in folders:
-            if not Path(folder).is_dir():
-                raise InputError(f"there is no folder '{folder}'")
-            roots.append(Path(folder).resolve())
+            try:
+                if not Path(folder).is_dir():
+                    raise InputError(f"there is no folder '{folder}'")
+                roots.append(Path(folder).resolve())
+            except (OSError, ValueError) as error:
+                raise InputError(f"cannot read the folder '{folder}' ({error})") from None
         self._roots = list(dict.fromkeys(roots))
         self._lock = threading.Lock()
         self._entries: dict[str, Entry] = {}
         self._next_scan = float("-inf")
-        self._foreign: dict[tuple[str, Signature], bool] = {}
 
     @property
     def folders(self) -> list[str]:
-        """The names of the folders that are shown, without where they are."""
+        """The names of the shown folders, without where they are."""
         return [root.name or "/" for root in self._roots]
 
     def entries(self) -> list[Entry]:
@@ -87,9 +88,8 @@ class Library:
             return list(self._entries.values())
 
     def find(self, run_id: str) -> Entry | None:
-        """The run of an id, None where there is none, or where it is gone."""
-        with self._lock:
-            entry = self._entries.get(run_id)
+        """The run of an id, None where there is none or its folder is gone."""
+        entry = self._entries.get(run_id)
         if entry is None:
             entry = next((found for found in self.entries() if found.id == run_id), None)
         return entry if entry is not None and entry.path.is_dir() else None
@@ -98,7 +98,10 @@ class Library:
         seen: set[Path] = set()
         taken: dict[str, int] = {}
         for root in self._roots:
-            for path in self._walk(root, root, DEPTH, seen):
+            for path in _run_folders(root):
+                if path in seen:
+                    continue
+                seen.add(path)
                 if len(seen) > MOST_RUNS:
                     return
                 # A folder that is itself a run is known by its own name, so that it can be moved.
@@ -110,76 +113,57 @@ class Library:
                 place = root.name if path == root else f"{root.name}/{relative}"
                 yield Entry(id=identity, name=path.name, folder=place, path=path, root=root)
 
-    def _walk(self, folder: Path, root: Path, depth: int, seen: set[Path]) -> Iterator[Path]:
-        """Run folders at and below a folder, each once; hidden folders and those that lead out of the root are not entered."""
-        try:
-            with os.scandir(folder) as found:
-                items = sorted(found, key=lambda item: item.name)
-        except OSError:
-            return
-        names = {item.name for item in items}
-        is_run = self._is_run(folder, names)
-        if is_run:
-            if folder in seen:
-                return
-            seen.add(folder)
-            yield folder
-        if depth == 0:
-            return
-        for item in items:
-            if item.name.startswith(".") or (is_run and item.name in PARTS):
-                continue
-            try:
-                if not item.is_dir():
-                    continue
-                # A link to a folder inside shows nothing that its target does not, and may go in
-                # circles.
-                if not item.is_symlink():
-                    yield from self._walk(folder / item.name, root, depth - 1, seen)
-            except OSError:
-                continue
 
-    def _is_run(self, folder: Path, names: set[str]) -> bool:
-        if "config.toml" not in names:
-            return {"manifest.json", "checkpoints"} <= names
-        if names & MARKS:
-            return True
-        # Many programs have a config.toml: by itself it makes a run only if it is one of ours.
-        path = folder / "config.toml"
-        key = signature(path)
-        if key is None or key[1] > LONGEST_CONFIG or not is_inside(self._roots, path):
-            return False
-        known = self._foreign.get((str(path), key))
-        if known is None:
-            try:
-                Config.from_toml(path.read_text(encoding="utf-8"))
-                known = True
-            except (OSError, UnicodeDecodeError, InputError):
-                known = False
-            self._foreign[str(path), key] = known
-        return known
+def _run_folders(root: Path) -> Iterator[Path]:
+    """Run folders at and below a folder; hidden folders and links are not entered."""
+    for place, folders, files in os.walk(root):
+        path = Path(place)
+        is_run = _is_run(path, {*folders, *files})
+        if is_run:
+            yield path
+        hidden = PARTS if is_run else frozenset()
+        folders[:] = sorted(f for f in folders if f not in hidden and not f.startswith("."))
+        if len(path.relative_to(root).parts) == DEPTH:
+            folders.clear()
+
+
+def _is_run(folder: Path, names: set[str]) -> bool:
+    if "config.toml" not in names:
+        return {"manifest.json", "checkpoints"} <= names
+    path = folder / "config.toml"
+    return bool(names & MARKS) or _is_configuration(path, signature(path))
+
+
+@functools.lru_cache(MOST_RUNS)
+def _is_configuration(path: Path, key: Signature | None) -> bool:
+    """Whether a config.toml is that of a run: other programs have files of this name, too."""
+    # Links may lead out of the folder, and reading a pipe would wait for ever.
+    if key is None or key[1] > LONGEST_CONFIG or path.is_symlink() or not path.is_file():
+        return False
+    try:
+        Config.from_toml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def run_id(relative: str) -> str:
-    """The id of a run at a place in the folder that is shown: readable, and different for different places."""
+    """The id of a run at a place in the shown folder: readable, and unique to the place."""
     slug = re.sub(r"[^a-z0-9]+", "-", relative.lower()).strip("-")[-LONGEST_SLUG:].strip("-")
     digest = hashlib.sha256(relative.encode(errors="surrogateescape")).hexdigest()[:6]
     return f"{slug}-{digest}" if slug else digest
 
 
-def is_inside(roots: Path | Sequence[Path], path: Path) -> bool:
-    """Whether a path, with all links followed, lies in a folder (or in one of several); both as they are now."""
+def is_inside(root: Path, path: Path) -> bool:
+    """Whether a path, with all links followed, lies in a folder that is resolved."""
     try:
-        resolved = Path(os.path.realpath(path))
+        return Path(os.path.realpath(path)).is_relative_to(root)
     except (OSError, ValueError):
         return False
-    return any(
-        resolved.is_relative_to(root) for root in ([roots] if isinstance(roots, Path) else roots)
-    )
 
 
 def signature(path: Path) -> Signature | None:
-    """What changes when a file is written or replaced: time of change, size and place on the disk; None where there is no file."""
+    """Time of change, size and place on the disk of a file; None where there is no file."""
     try:
         found = path.stat()
     except (OSError, ValueError):

@@ -12,7 +12,8 @@ from gridcode.analysis.topology.state_space import StateSpace
 from gridcode.errors import InputError
 from gridcode.runs.history import kept_history
 from gridcode.runs.run import Run
-from gridcode.viewer import data, overview, pictures
+from gridcode.viewer import documents as data
+from gridcode.viewer import overview, pictures
 from gridcode.viewer.shell import render_shell
 
 Documents = dict[str, Any]
@@ -174,7 +175,7 @@ def _run_documents(
 
 
 def _row(run: Run, identity: str, name: str, summary: Mapping[str, Any]) -> dict[str, Any]:
-    metrics = run.metrics()
+    last = next(reversed(run.metrics()), None)
     return {
         "id": identity,
         "name": name,
@@ -182,7 +183,7 @@ def _row(run: Run, identity: str, name: str, summary: Mapping[str, Any]) -> dict
         "state": "evaluated",
         "problem": None,
         "updated": None,
-    } | data.row_document(run, summary=summary, last=metrics[-1] if metrics else None)
+    } | overview.run_row(config=run.config, manifest=run.manifest, last=last, summary=summary)
 
 
 def _thinned_lags(cells: xr.Dataset) -> xr.Dataset:
@@ -214,9 +215,8 @@ def _figures(document: Mapping[str, Any], figures: Mapping[str, bytes]) -> list[
     names = [name for name in PICTURES if name in figures and name in document["has"]["figures"]]
     document["has"]["figures"][:] = names
     return data.figures_document(
-        names,
         {
             name: "data:image/png;base64," + base64.b64encode(figures[name]).decode()
             for name in names
-        },
+        }
     )

@@ -1,33 +1,30 @@
-"""The condition of a run folder: damaged, training, stopped, trained or evaluated; read from a few small files, again only when they change."""
+"""The state of a run folder, from a few small files that are read again only when they change."""
 
+import contextlib
+import functools
 import json
 import os
-import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import h5py
 
+from gridcode.config import Config
 from gridcode.errors import InputError
 from gridcode.runs.run import Run
-from gridcode.viewer import data
-from gridcode.viewer.library import Entry, Signature, is_inside, signature
+from gridcode.viewer import overview
+from gridcode.viewer.library import MOST_RUNS, Entry, Signature, is_inside, signature
 
-Row = dict[str, Any]
-# A training that writes nothing for longer has ended, or is shown as such until it writes again.
+# A training that writes nothing for longer is shown as stopped, until it writes again.
 RECENT_S = 60.0
 # The end of metrics.jsonl that surely holds a whole line.
 TAIL_BYTES = 16_384
-KEPT = 4096
-COLUMNS = (
-    "units", "seed", "step", "steps", "loss", "active", "hexagonal", "lattice", "band", "modules", "independent", "spacings_m", "path_error_m",
-    "path_steps", "arena_m", "commit",
-)  # fmt: skip
-SINGLE_FILES = (
+# A row of the list of runs in which nothing is known.
+UNKNOWN = dict.fromkeys(overview.run_row(config=Config(), manifest={}, last=None, summary=None))
+FILES = (
     "config.toml",
     "manifest.json",
     "metrics.jsonl",
@@ -40,177 +37,77 @@ FOLDERS = ("checkpoints", "snapshots", "figures")
 
 
 @dataclass(frozen=True)
-class Condition:
+class RunStatus:
     """What is known of a run without reading its arrays.
 
     Attributes:
         state: `damaged`, `training`, `stopped`, `trained` or `evaluated`.
         problem: what is wrong, in one line, None where nothing is.
         row: its columns in the list of runs; None where one is not known.
-        updated: when it changed last, seconds since 1970.
         readable: whether its configuration is, so that there is something to show.
+        finished: whether the training has reached its last step.
+        updated: when it changed last, seconds since 1970.
     """
 
     state: str
     problem: str | None
-    row: Row
-    updated: float | None
-    readable: bool
+    row: dict[str, Any]
+    readable: bool = True
+    finished: bool = False
+    updated: float | None = None
 
 
-class FileCache:
-    """Results of reading a file, kept until the file changes; errors are results, too."""
-
-    def __init__(self, most: int = KEPT) -> None:
-        self._most = most
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, str], tuple[Any, Any]] = OrderedDict()
-
-    def get(self, what: str, path: Path, key: Any, read: Callable[[], Any]) -> Any:
-        """What `read` returned when the file's signature was `key`; raises what it raised then."""
-        name = (what, str(path))
-        with self._lock:
-            found = self._kept.get(name)
-            if found is not None:
-                self._kept.move_to_end(name)
-        if found is None or found[0] != key:
-            try:
-                value = read()
-            except InputError as error:
-                value = error
-            found = (key, value)
-            with self._lock:
-                self._kept[name] = found
-                self._kept.move_to_end(name)
-                while len(self._kept) > self._most:
-                    self._kept.popitem(last=False)
-        if isinstance(found[1], InputError):
-            raise InputError(str(found[1]))
-        return found[1]
+def run_status(entry: Entry) -> RunStatus:
+    """The state of a run now."""
+    if (why := refused(entry)) is not None:
+        return RunStatus("damaged", why, UNKNOWN, readable=False)
+    found = signatures(entry, (*FILES, "checkpoints", "snapshots"))
+    status = _status_on_disk(entry, found)
+    if status.state in ("stopped", "evaluated") and not status.finished:
+        written = [key[0] for key in (found[2], found[-2]) if key]
+        recent = bool(written) and time.time() - max(written) / 1e9 < RECENT_S
+        if recent or is_locked(entry):
+            return replace(status, state="training")
+    return status
 
 
-_CACHE = FileCache()
+def run_row(entry: Entry) -> dict[str, Any]:
+    """A row of the list of runs."""
+    now = run_status(entry)
+    named = {"id": entry.id, "name": entry.name, "folder": entry.folder}
+    return named | {"state": now.state, "problem": now.problem} | now.row | {"updated": now.updated}
+
+
+def signatures(entry: Entry, names: tuple[str, ...]) -> tuple[Signature | None, ...]:
+    """The signatures of some files of a run, or of its folders, by name."""
+    return tuple(signature(entry.path / name) for name in names)
+
+
+def plain(error: Exception, entry: Entry) -> str:
+    """An error in one line, without where on the disk the run lies."""
+    text = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+    text = text.replace(f"{entry.path}{os.sep}", "").replace(str(entry.path), entry.name)
+    if len(entry.root.parts) > 1:
+        text = text.replace(str(entry.root), entry.root.name)
+    return " ".join(text.split())
 
 
 def refused(entry: Entry) -> str | None:
-    """Why a run must not be read at all, in one line: a link out of the folder that is shown, or something that is no file; None where it may be."""
-    if not is_inside(entry.root, entry.path):
-        return _outside("the run's folder")
-    for name in SINGLE_FILES:
+    """Why a run must not be read at all, in one line; None where it may be.
+
+    Links that lead out of the shown folder must not be followed, and reading a pipe would wait for
+    ever.
+    """
+    for name in (".", *FILES, *_names_in_folders(entry.path)):
         path = entry.path / name
         if not os.path.lexists(path):
             continue
         if not is_inside(entry.root, path):
-            return _outside(name)
-        # Reading a pipe would wait for ever.
-        if path.exists() and not path.is_file():
+            return f"{name} is a link that leads out of the folder that is shown; it is not read"
+        is_folder = path.is_dir() and name not in FILES
+        if path.exists() and not is_folder and not path.is_file():
             return f"{name} is not an ordinary file"
-    for name in FOLDERS:
-        folder = entry.path / name
-        if not os.path.lexists(folder):
-            continue
-        if not is_inside(entry.root, folder):
-            return _outside(name)
-        try:
-            with os.scandir(folder) as items:
-                links = [item.name for item in items if item.is_symlink()]
-        except OSError:
-            continue
-        for link in links:
-            if not is_inside(entry.root, folder / link):
-                return _outside(f"{name}/{link}")
     return None
-
-
-def _outside(name: str) -> str:
-    return f"{name} is a link that leads out of the folder that is shown; it is not read"
-
-
-def signatures(entry: Entry) -> tuple[Signature | None, ...]:
-    """The signatures of all files that documents are made of: what changes when a document may."""
-    return tuple(
-        signature(entry.path / name) for name in (*SINGLE_FILES, "checkpoints", "snapshots")
-    )
-
-
-def plain(text: str, entry: Entry) -> str:
-    """One line for people who need not know where on the disk the run lies."""
-    for path, name in (
-        (entry.path, entry.name),
-        (entry.root, entry.root.name),
-        (Path.cwd(), "."),
-        (Path.home(), "~"),
-    ):
-        if len(path.parts) > 1:
-            text = text.replace(
-                str(path) + os.sep, "" if path == entry.path else f"{name}/"
-            ).replace(str(path), name)
-    return " ".join(text.split())
-
-
-def condition(entry: Entry) -> Condition:
-    """The condition of a run now."""
-    nothing = dict.fromkeys(COLUMNS)
-    if (why := refused(entry)) is not None:
-        return Condition("damaged", why, nothing, None, readable=False)
-    found = dict(zip((*SINGLE_FILES, "checkpoints", "snapshots"), signatures(entry), strict=True))
-    times = [s[0] for name, s in found.items() if s is not None]
-    updated = max(times) / 1e9 if times else None
-    try:
-        run: Run = _CACHE.get("run", entry.path, found["config.toml"], lambda: Run(entry.path))
-    except InputError as error:
-        return Condition("damaged", plain(str(error), entry), nothing, updated, readable=False)
-    manifest = _CACHE.get("manifest", entry.path, found["manifest.json"], lambda: _manifest(run))
-    last = _CACHE.get(
-        "last", entry.path, found["metrics.jsonl"], lambda: _last_line(run.metrics_path)
-    )
-    finished = (
-        bool(manifest.get("finished")) or _number(manifest.get("step")) >= run.config.training.steps
-    )
-    evaluated, problem, broken = False, None, False
-    key: tuple[Signature | None, ...] = (
-        found["config.toml"],
-        found["manifest.json"],
-        found["metrics.jsonl"],
-    )
-    try:
-        row = _CACHE.get("trained", entry.path, key, lambda: _row(run, None, last))
-    except InputError as error:
-        return Condition("damaged", plain(str(error), entry), nothing, updated, readable=False)
-    if found["evaluation/summary.json"] is not None:
-        try:
-            key = (*key, found["evaluation/summary.json"])
-            row = _CACHE.get("evaluated", entry.path, key, lambda: _evaluated_row(run, last))
-            _CACHE.get(
-                "maps", entry.path, found["evaluation/ratemaps.nc"], lambda: _check_maps(run)
-            )
-            evaluated = True
-        except InputError as error:
-            problem = plain(str(error), entry)
-            broken = not problem.startswith("evaluated by")  # another version
-    if broken:
-        state = "damaged"
-    elif not finished and (is_locked(entry) or _is_recent(found)):
-        state = "training"
-    elif evaluated:
-        state = "evaluated"
-    else:
-        state = "trained" if finished else "stopped"
-    return Condition(state, problem, row, updated, readable=True)
-
-
-def run_row(entry: Entry) -> Row:
-    """A row of the list of runs."""
-    now = condition(entry)
-    return {
-        "id": entry.id,
-        "name": entry.name,
-        "folder": entry.folder,
-        "state": now.state,
-        "problem": now.problem,
-        **now.row,
-        "updated": now.updated,
-    }
 
 
 def is_locked(entry: Entry) -> bool:
@@ -220,73 +117,75 @@ def is_locked(entry: Entry) -> bool:
     except ImportError:
         return False
     path = entry.path / ".lock"
+    if not is_inside(entry.root, path):
+        return False
     try:
-        if not is_inside(entry.root, path):
-            return False
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
+    except OSError as error:
+        return isinstance(error, BlockingIOError)
     finally:
         os.close(descriptor)
     return False
 
 
-def _is_recent(found: dict[str, Signature | None]) -> bool:
-    written = [s[0] for name in ("metrics.jsonl", "checkpoints") if (s := found[name]) is not None]
-    return bool(written) and time.time() - max(written) / 1e9 < RECENT_S
+def _names_in_folders(run: Path) -> Iterator[str]:
+    for folder in FOLDERS:
+        yield folder
+        with contextlib.suppress(OSError), os.scandir(run / folder) as items:
+            yield from (
+                f"{folder}/{item.name}" for item in items if not item.is_file(follow_symlinks=False)
+            )
 
 
-def _manifest(run: Run) -> dict[str, Any]:
-    manifest = run.manifest
-    return manifest if isinstance(manifest, dict) else {}
-
-
-def _number(value: Any) -> float:
-    return value if isinstance(value, int | float) else -1
+@functools.lru_cache(MOST_RUNS)
+def _status_on_disk(entry: Entry, found: tuple[Signature | None, ...]) -> RunStatus:
+    """The state of a run whose files have these signatures, if nothing is training it."""
+    row: dict[str, Any] = dict(UNKNOWN)
+    times = [key[0] for key in found if key]
+    updated = max(times) / 1e9 if times else None
+    # Any file may be damaged in any way; that must not take the list of runs down.
+    try:
+        run = Run(entry.path)
+        manifest, last = run.manifest, _last_line(run.metrics_path)
+        row |= overview.run_row(config=run.config, manifest=manifest, last=last, summary=None)
+        finished = bool(manifest.get("finished")) or (manifest.get("step") or 0) >= row["steps"]
+    except Exception as error:
+        return RunStatus("damaged", plain(error, entry), row, readable=False, updated=updated)
+    state = "trained" if finished else "stopped"
+    problem: str | None = None
+    if run.summary_path.is_file():
+        try:
+            summary = run.read_summary()
+            row |= overview.run_row(
+                config=run.config, manifest=manifest, last=last, summary=summary
+            )
+            _check_maps(run)
+            state = "evaluated"
+        except Exception as error:
+            problem = plain(error, entry)
+            if not problem.startswith("evaluated by"):  # another version
+                state = "damaged"
+    return RunStatus(state, problem, row, finished=finished, updated=updated)
 
 
 def _last_line(path: Path) -> dict[str, Any] | None:
     """The last whole line of the metrics; one that is just being written is left out."""
     try:
         with open(path, "rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - TAIL_BYTES))
+            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
             lines = file.read().splitlines()
     except OSError:
         return None
     for line in reversed(lines):
-        try:
+        with contextlib.suppress(ValueError):
             row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict) and "step" in row:
-            return row
+            if isinstance(row, dict) and "step" in row:
+                return row
     return None
-
-
-def _row(run: Run, summary: dict[str, Any] | None, last: dict[str, Any] | None) -> Row:
-    try:
-        row = data.row_document(run, summary=summary, last=last)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        if isinstance(error, InputError):
-            raise
-        which = (
-            "evaluation/summary.json" if summary is not None else "manifest.json or metrics.jsonl"
-        )
-        raise InputError(
-            f"{which} lacks what this version writes ({type(error).__name__}: {error}); run `gridcode evaluate` again"
-        ) from None
-    return {name: row.get(name) for name in COLUMNS}
-
-
-def _evaluated_row(run: Run, last: dict[str, Any] | None) -> Row:
-    return _row(run, data.read_summary(run), last)
 
 
 def _check_maps(run: Run) -> None:
@@ -294,9 +193,9 @@ def _check_maps(run: Run) -> None:
     if not run.ratemaps_path.is_file():
         raise InputError("evaluation/ratemaps.nc is missing; run `gridcode evaluate` again")
     try:
-        with h5py.File(run.ratemaps_path, "r") as file:
-            file.keys()
-    except (OSError, KeyError, RuntimeError) as error:
+        h5py.File(run.ratemaps_path, "r").close()
+    except (OSError, RuntimeError) as error:
+        why = str(error).splitlines()[0]
         raise InputError(
-            f"evaluation/ratemaps.nc is damaged ({str(error).splitlines()[0]}); run `gridcode evaluate` again"
+            f"evaluation/ratemaps.nc is damaged ({why}); run `gridcode evaluate` again"
         ) from None

@@ -1,28 +1,64 @@
-"""The explorer's web application: the page, its scripts, and the documents of all runs. It only reads."""
+"""The explorer's web application: the page, its scripts, and the documents of all runs.
 
+It only reads. What draws and scores is imported when it is first asked for.
+"""
+
+import base64
 import functools
 import hashlib
+import ipaddress
+import logging
+import mimetypes
 import os
+import re
+import socket
+import time
 from collections.abc import Sequence
-from importlib import resources
+from typing import Any
+from urllib.parse import urlsplit
 
-from fastapi import FastAPI, HTTPException, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gridcode.viewer import pictures, shell
-from gridcode.viewer.documents import Answer, Documents, to_json
-from gridcode.viewer.guard import Guard, content_policy
-from gridcode.viewer.library import Library
-from gridcode.viewer.run_status import run_row
+from gridcode.errors import InputError
+from gridcode.viewer import shell
+from gridcode.viewer.encode import as_json
+from gridcode.viewer.library import Entry, Library
 
-WEEK_S = 7 * 24 * 3600
 TITLE = "gridcode explorer"
-# Steps beyond this are no steps of a training, and no number that every parser agrees on.
-LARGEST_STEP = 2**53
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+EVERYWHERE = ("0.0.0.0", "::", "")
+HEADERS = {
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "x-frame-options": "DENY",
+    "cache-control": "no-cache",
+}
+# Answers that are kept; those of large runs hold some 10 MB.
+KEPT = 32
+# A run that is being written is read again, this often and after so long.
+TRIES, PAUSE_S = 3, 0.1
+# What reading a file raises when it is damaged or half written.
+UNREADABLE = (OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError, EOFError)
+BUSY = "this cannot be read just now: the run is being written, or a file of it is damaged"
+UNEXPECTED = "something unexpected went wrong; the terminal of `gridcode explore` says what"
+LOG = logging.getLogger("gridcode.viewer")
+# What some systems have on record for scripts is not what browsers run.
+mimetypes.add_type("text/javascript", ".js")
 
 
-def create_app(folders: Sequence[str | os.PathLike[str]], *, host: str = "127.0.0.1") -> FastAPI:
+def create_app(folders: Sequence[str | os.PathLike[str]], *, host: str = "127.0.0.1") -> Starlette:
     """The application that shows the runs in some folders.
 
     Args:
@@ -33,124 +69,188 @@ def create_app(folders: Sequence[str | os.PathLike[str]], *, host: str = "127.0.
         InputError: one of the folders is not there.
     """
     library = Library(folders)
-    documents = Documents(library)
-    page = shell.render_shell(
-        mode="explorer",
-        title=TITLE,
-        documents={"palettes": pictures.palettes()},
-        self_contained=False,
-    ).encode()
-    static = _static_files()
-    app = FastAPI(
-        title=TITLE, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
+
+    def page(request: Request) -> Response:
+        text, policy = _page()
+        response = _sent(request, text, "text/html")
+        response.headers["content-security-policy"] = policy
+        return response
+
+    def runs(request: Request) -> Response:
+        from gridcode.viewer.run_status import run_row
+
+        rows = [run_row(entry) for entry in library.entries()]
+        return _sent(request, as_json({"runs": rows, "folders": library.folders}).encode())
+
+    def document(request: Request) -> Response:
+        run_id, name, *parts = request.path_params.values()
+        try:
+            part = parts[0] if parts else str(int(request.query_params.get("after", -1)))
+        except ValueError:
+            raise HTTPException(400, "after must be a whole number") from None
+        try:
+            body = read_document(library, run_id, f"{name}/PART" if parts else name, part)
+        except HTTPException:
+            raise
+        except Exception:
+            LOG.exception("a document could not be made")
+            raise HTTPException(500, UNEXPECTED) from None
+        is_figure = name == "figures" and parts
+        return _sent(request, body, mimetypes.guess_type(part)[0] if is_figure else None)
+
+    static = StaticFiles(packages=[("gridcode.viewer", "static"), ("plotly", "package_data")])
+    app = Starlette(
+        routes=[
+            Route("/", page),
+            Route("/api/runs", runs),
+            Route("/api/runs/{run_id}/{name}", document),
+            Route("/api/runs/{run_id}/{name}/{part}", document),
+            Mount("/static", static),
+        ],
+        middleware=[Middleware(SafeHeaders), Middleware(TrustedHosts, host=host)],
+        exception_handlers={HTTPException: _refusal},
     )
-    # Added last, it sees requests first.
-    app.add_middleware(Guard, host=host, policy=content_policy(page.decode()))
-
-    @app.exception_handler(RequestValidationError)
-    async def _bad_query(_request: Request, _error: RequestValidationError) -> JSONResponse:
-        return JSONResponse({"detail": "after must be a whole number"}, 400)
-
-    @app.get("/", include_in_schema=False)
-    def _page(request: Request) -> Response:
-        return _sent(request, Answer(page, "text/html; charset=utf-8", _tag(page)))
-
-    @app.get("/favicon.ico")
-    def _icon() -> Response:
-        return Response(status_code=204)
-
-    @app.get("/static/{name}")
-    def _static(request: Request, name: str) -> Response:
-        if name == shell.PLOTLY:
-            return _sent(request, _plotly(), keep_s=WEEK_S)
-        if name not in static:
-            raise HTTPException(404, "there is no such file")
-        return _sent(request, static[name])
-
-    @app.get("/api/runs")
-    def _runs(request: Request) -> Response:
-        body = to_json(
-            {"runs": [run_row(entry) for entry in library.entries()], "folders": library.folders}
-        )
-        return _sent(request, Answer(body, "application/json", _tag(body)))
-
-    @app.get("/api/runs/{run_id}/run")
-    def _run(request: Request, run_id: str) -> Response:
-        return _sent(request, documents.run(run_id))
-
-    @app.get("/api/runs/{run_id}/maps/{group}")
-    def _maps(request: Request, run_id: str, group: str) -> Response:
-        return _sent(request, documents.maps(run_id, group))
-
-    @app.get("/api/runs/{run_id}/correlograms/{group}")
-    def _correlograms(request: Request, run_id: str, group: str) -> Response:
-        return _sent(request, documents.correlograms(run_id, group))
-
-    @app.get("/api/runs/{run_id}/spectra")
-    def _spectra(request: Request, run_id: str) -> Response:
-        return _sent(request, documents.spectra(run_id))
-
-    @app.get("/api/runs/{run_id}/states")
-    def _states(request: Request, run_id: str) -> Response:
-        return _sent(request, documents.states(run_id))
-
-    @app.get("/api/runs/{run_id}/metrics")
-    def _metrics(request: Request, run_id: str, after: int = -1) -> Response:
-        return _sent(request, documents.metrics(run_id, after))
-
-    @app.get("/api/runs/{run_id}/history")
-    def _history(request: Request, run_id: str) -> Response:
-        return _sent(request, documents.history(run_id))
-
-    @app.get("/api/runs/{run_id}/history/{step}")
-    def _snapshot(request: Request, run_id: str, step: str) -> Response:
-        if not (step.isascii() and step.isdecimal() and int(step[:20]) <= LARGEST_STEP):
-            raise HTTPException(404, "there is no such step")
-        return _sent(request, documents.snapshot(run_id, int(step)))
-
-    @app.get("/api/runs/{run_id}/figures")
-    def _figures(request: Request, run_id: str) -> Response:
-        return _sent(request, documents.figures(run_id))
-
-    @app.get("/api/runs/{run_id}/figures/{file}")
-    def _picture(request: Request, run_id: str, file: str) -> Response:
-        return _sent(request, documents.picture(run_id, file))
-
+    app.router.redirect_slashes = False
     return app
 
 
-def _sent(request: Request, answer: Answer, *, keep_s: int = 0) -> Response:
-    """An answer, or word that the browser has it already."""
-    headers = {
-        "ETag": answer.tag,
-        "Cache-Control": f"public, max-age={keep_s}" if keep_s else "no-cache",
-    }
-    known = {
-        tag.strip().removeprefix("W/")
-        for tag in request.headers.get("if-none-match", "").split(",")
-    }
-    if answer.tag in known:
-        return Response(status_code=304, headers=headers)
-    return Response(answer.body, media_type=answer.media, headers=headers)
+class TrustedHosts(TrustedHostMiddleware):
+    """Refuses hosts that are not this machine's, so that no other site's name can lead here.
+
+    Args:
+        app: what is asked for.
+        host: the address that the server listens at. Where that is every address, any address is
+            taken: unlike a name, it cannot be made to lead elsewhere.
+    """
+
+    def __init__(self, app: ASGIApp, host: str) -> None:
+        self._everywhere = host in EVERYWHERE
+        name = socket.gethostname() if self._everywhere else host.strip("[]")
+        names = [*LOOPBACK, f"[{name}]" if ":" in name else name]
+        super().__init__(app, allowed_hosts=names, www_redirect=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if self._everywhere and _is_address(Headers(scope=scope).get("host", "")):
+            await self.app(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
-def _tag(body: bytes) -> str:
-    return f'"{hashlib.sha256(body).hexdigest()[:24]}"'
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(urlsplit(f"//{host}").hostname or "")
+    except ValueError:
+        return False
+    return True
 
 
-def _static_files() -> dict[str, Answer]:
-    """The files that the page fetches, by name: nothing else is served, whatever a request spells."""
-    found = {
-        name: (text, "text/javascript; charset=utf-8") for name, text in shell.scripts().items()
-    }
-    found["style.css"] = (shell.style(), "text/css; charset=utf-8")
-    return {
-        name: Answer(text.encode(), media, _tag(text.encode()))
-        for name, (text, media) in found.items()
-    }
+class SafeHeaders:
+    """Adds to every answer what keeps other sites and unexpected scripts out."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+def read_document(library: Library, run_id: str, name: str, part: str) -> bytes:
+    """A document of a run, ready to be sent; read again where the run was written meanwhile.
+
+    Args:
+        library: the runs.
+        run_id: which.
+        name: a key of `gridcode.viewer.documents.DOCUMENTS`.
+        part: the part of its address.
+
+    Raises:
+        HTTPException: 404 where there is no such document, 409 where it cannot be read.
+    """
+    from gridcode.viewer.documents import DOCUMENTS
+    from gridcode.viewer.run_status import plain, run_status, signatures
+
+    problem, (_, files) = BUSY, DOCUMENTS.get(name, (None, ()))
+    for attempt in range(TRIES):
+        time.sleep(PAUSE_S if attempt else 0)
+        entry = library.find(run_id)
+        if entry is None:
+            raise HTTPException(404, "there is no such run (any more)")
+        status, key = run_status(entry), signatures(entry, files)
+        try:
+            if not status.readable:
+                raise InputError(status.problem or BUSY)
+            # Every question for new metrics is another one, and would push the rest out.
+            make = _body.__wrapped__ if name == "metrics" else _body
+            body = make(entry, name, part, key, status.state)
+        except InputError as error:
+            problem = plain(error, entry)
+        except UNREADABLE:
+            problem = BUSY
+        else:
+            if signatures(entry, files) == key or attempt == TRIES - 1:
+                if body is None:
+                    raise HTTPException(404, "this run has no such document")
+                return body
+            continue
+        if signatures(entry, files) == key:
+            break
+    raise HTTPException(409, problem)
+
+
+@functools.lru_cache(KEPT)
+def _body(entry: Entry, name: str, part: str, _key: Any, _state: str) -> bytes | None:
+    """A document of a run whose files have the signatures `_key`."""
+    from gridcode.viewer.documents import DOCUMENTS, ShownRun
+    from gridcode.viewer.run_status import run_status
+
+    if name not in DOCUMENTS:
+        return None
+    build, _ = DOCUMENTS[name]
+    found = build(ShownRun(entry, run_status(entry)), part)
+    return found if found is None or isinstance(found, bytes) else as_json(found).encode()
 
 
 @functools.cache
-def _plotly() -> Answer:
-    body = (resources.files("plotly") / "package_data" / shell.PLOTLY).read_bytes()
-    return Answer(body, "text/javascript; charset=utf-8", _tag(body))
+def _page() -> tuple[bytes, str]:
+    """The page, and the policy that lets its own scripts run and nothing else."""
+    from gridcode.viewer.pictures import palettes
+
+    text = shell.render_shell(
+        mode="explorer", title=TITLE, documents={"palettes": palettes()}, self_contained=False
+    )
+    scripts = re.findall(r'<script type="(?:importmap|module)">(.*?)</script>', text, re.DOTALL)
+    digests = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts]
+    policy = [
+        "default-src 'none'",
+        " ".join(["script-src 'self'", *(f"'sha256-{digest}'" for digest in digests)]),
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    ]
+    return text.encode(), "; ".join(policy)
+
+
+def _sent(request: Request, body: bytes, media: str | None = None) -> Response:
+    """An answer, or word that the browser has it already."""
+    headers = {"etag": f'"{hashlib.sha256(body).hexdigest()[:24]}"'}
+    if headers["etag"] in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=media or "application/json", headers=headers)
+
+
+def _refusal(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"detail": error.detail}, error.status_code, headers=error.headers)

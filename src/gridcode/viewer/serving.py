@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import logging
 import os
 import socket
 import sys
@@ -13,13 +12,11 @@ from collections.abc import Callable, Sequence
 import uvicorn
 
 from gridcode.errors import InputError
-from gridcode.viewer.guard import EVERYWHERE
-from gridcode.viewer.server import create_app
+from gridcode.viewer.server import EVERYWHERE, create_app
 
 PORT, PORTS_TRIED = 8765, 50
 # A browser keeps connections open; the end does not wait for it longer than this.
 GRACE_S = 1
-_LOG = logging.getLogger("uvicorn.error")
 
 
 def serve(
@@ -37,39 +34,34 @@ def serve(
         host: the address to listen on.
         port: the port; None takes 8765 or, where that is taken, the next that is free. 0 takes any.
         open_browser: whether to open the page.
-        ready: called with the page's address once it is answered.
+        ready: called with the page's address once it can be asked for.
 
     Raises:
         InputError: a folder is not there, the port is taken, or the address cannot be listened on.
     """
     app = create_app(folders, host=host)
-    with listen(host, port) as listener:
+    # "critical": answers that the end cuts off are no errors, and the application logs its own.
+    # "h11" refuses requests with two hosts.
+    settings = uvicorn.Config(
+        app,
+        http="h11",
+        log_level="critical",
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    # Ctrl-C is how this ends; uvicorn raises it again once all is closed.
+    with listen(host, port) as listener, contextlib.suppress(KeyboardInterrupt):
+        # Requests wait at the socket until the server runs.
         url = address(host, listener)
-
-        def started() -> None:
-            if ready:
-                ready(url)
-            if open_browser:
-                _open(url)
-
-        settings = uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=GRACE_S,
-        )
-        server = _Server(settings, started)
-        # Ctrl-C is how this ends; uvicorn raises it again once all is closed.
-        try:
-            with contextlib.suppress(KeyboardInterrupt):
-                server.run(sockets=[listener])
-        finally:
-            _LOG.disabled = False
+        if ready:
+            ready(url)
+        if open_browser:
+            _open(url)
+        uvicorn.Server(settings).run(sockets=[listener])
 
 
 def leave() -> None:
-    """End this process if it would otherwise wait for a picture that is being drawn for nobody. Nothing is ever half written here."""
+    """End this process if it would wait for a picture that nobody will see; no file is written."""
     if any(thread.name.startswith("AnyIO worker") for thread in threading.enumerate()):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -82,36 +74,34 @@ def listen(host: str, port: int | None) -> socket.socket:
     Raises:
         InputError: the port is taken, or there is no such address on this machine.
     """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     ports = range(PORT, PORT + PORTS_TRIED) if port is None else [port]
     for candidate in ports:
         try:
-            return _bound(host, candidate)
-        except (socket.gaierror, UnicodeError):
-            raise InputError(f"there is no address '{host}'") from None
+            return socket.create_server(
+                (host, candidate),
+                family=family,
+                dualstack_ipv6=family == socket.AF_INET6 and socket.has_dualstack_ipv6(),
+            )
         except OverflowError:
             raise InputError(f"--port must be 0 to 65535, not {port}") from None
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             if isinstance(error, PermissionError):
                 raise InputError(f"port {candidate} may not be used: take one above 1023") from None
-            if error.errno != errno.EADDRINUSE:
-                raise InputError(f"cannot listen on '{host}' ({error.strerror or error})") from None
+            if isinstance(error, UnicodeError) or error.errno != errno.EADDRINUSE:
+                raise InputError(f"cannot listen on '{host}' ({error})") from None
     if port is not None:
         raise InputError(
-            f"port {port} is taken: choose another --port, or leave it out to take one that is free"
+            f"port {port} is taken: choose another --port, or leave it out to take a free one"
         )
     raise InputError(f"ports {ports[0]} to {ports[-1]} are all taken: choose another with --port")
 
 
 def address(host: str, listener: socket.socket) -> str:
     """What to type into the browser of this machine."""
-    shown = (
-        ("[::1]" if ":" in host else "127.0.0.1")
-        if host in EVERYWHERE
-        else f"[{host}]"
-        if ":" in host
-        else host
-    )
-    return f"http://{shown}:{listener.getsockname()[1]}/"
+    if host in EVERYWHERE:
+        host = "::1" if ":" in host else "127.0.0.1"
+    return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
 
 
 def is_loopback(host: str) -> bool:
@@ -119,43 +109,8 @@ def is_loopback(host: str) -> bool:
     return host in ("localhost", "::1") or host.startswith("127.")
 
 
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        if not self.should_exit:
-            self._ready()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # Answers that the end cuts off are no errors.
-        _LOG.disabled = True
-        await super().shutdown(sockets=sockets)
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, where = socket.getaddrinfo(
-        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    listener = socket.socket(family, kind, protocol)
-    try:
-        # Elsewhere this lets two programs listen on one port.
-        if os.name == "posix":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(where)
-        listener.listen(128)
-    except BaseException:
-        listener.close()
-        raise
-    return listener
-
-
 def _open(url: str) -> None:
     """Open the page where there is a screen; a browser in the terminal would take it over."""
-    if sys.platform.startswith("linux") and not (
-        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    ):
-        return
-    threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+    has_screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if has_screen or not sys.platform.startswith("linux"):
+        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()

@@ -10,12 +10,10 @@ from typing import Any
 
 import jinja2
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from gridcode.viewer.encode import as_json
 
 STATIC = resources.files("gridcode.viewer") / "static"
-PLOTLY = "plotly.min.js"
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.PackageLoader("gridcode.viewer", "."),
     autoescape=True,
@@ -44,7 +42,8 @@ def style() -> str:
 @cache
 def plotly_packed() -> str:
     """plotly.js, compressed, as text: 2 MB instead of 4.8."""
-    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), 9, mtime=0)).decode()
+    script = (resources.files("plotly") / "package_data" / "plotly.min.js").read_bytes()
+    return base64.b64encode(gzip.compress(script, 9, mtime=0)).decode()
 
 
 def render_shell(
@@ -84,7 +83,7 @@ def render_shell(
 
 
 def _in_script(text: str) -> Markup:
-    """JSON that cannot end the script element around it: these two characters are only ever inside strings."""
+    """JSON that cannot end the script element around it: these characters only occur in strings."""
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
