@@ -154,7 +154,10 @@ def _status_on_disk(entry: Entry, found: tuple[Signature | None, ...]) -> RunSta
         row |= overview.run_row(config=run.config, manifest=manifest, last=last, summary=None)
         finished = bool(manifest.get("finished")) or (manifest.get("step") or 0) >= row["steps"]
     except Exception as error:
-        return RunStatus("damaged", plain(error, entry), row, readable=False, updated=updated)
+        why = plain(error, entry)
+        if not isinstance(error, InputError):
+            why = f"config.toml, manifest.json or metrics.jsonl is damaged ({why})"
+        return RunStatus("damaged", why, row, readable=False, updated=updated)
     state = "trained" if finished else "stopped"
     problem: str | None = None
     if run.summary_path.is_file():
