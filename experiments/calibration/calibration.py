@@ -86,7 +86,7 @@ def plot(path, curves):
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    from gridcode.report.figures import INK, STYLE
+    from gridcode.report.style import INK, STYLE
 
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9.5, 4.2))

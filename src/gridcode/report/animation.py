@@ -5,16 +5,14 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from gridcode.errors import GridcodeError, InputError
 
 SUFFIXES = (".gif", ".mp4", ".webp")
-MP4_FRAMES_PER_S = 25
 
 
 def check_suffix(out: str | os.PathLike[str]) -> str:
@@ -33,14 +31,11 @@ def check_suffix(out: str | os.PathLike[str]) -> str:
     return suffix
 
 
-def encode(
-    frames: Iterable[np.ndarray], palette: np.ndarray, durations_ms: Sequence[int], *, suffix: str
-) -> bytes:
+def encode(frames: Sequence[Image.Image], durations_ms: Sequence[int], *, suffix: str) -> bytes:
     """A film as the bytes of its file; GIF and WebP loop forever.
 
     Args:
-        frames: (y, x) indices into the palette; all the same shape.
-        palette: (colour, 3) at most 256 colours, red, green, blue.
+        frames: pictures of one palette and one size.
         durations_ms: how long each frame is shown.
         suffix: one of `SUFFIXES`.
 
@@ -50,115 +45,54 @@ def encode(
     """
     check_suffix(f"film{suffix}")
     if suffix == ".mp4":
-        return _mp4(frames, palette, durations_ms)
-    colours = np.zeros((256, 3), dtype=np.uint8)
-    colours[: len(palette)] = palette
-    pictures = []
-    for frame in frames:
-        picture = Image.fromarray(frame)
-        picture.putpalette(colours.tobytes())
-        pictures.append(picture)
+        return _mp4(frames, durations_ms)
     out = io.BytesIO()
-    if suffix == ".gif":
-        # Not optimised: every frame keeps the one palette of the file.
-        pictures[0].save(
-            out,
-            "GIF",
-            save_all=True,
-            append_images=pictures[1:],
-            duration=list(durations_ms),
-            loop=0,
-            optimize=False,
-            disposal=1,
-        )
-    else:
-        whole = [picture.convert("RGB") for picture in pictures]
-        whole[0].save(
-            out,
-            "WEBP",
-            save_all=True,
-            append_images=whole[1:],
-            duration=list(durations_ms),
-            loop=0,
-            quality=88,
-            method=3,
-        )
+    # A GIF keeps the one palette of all frames; WebP has none.
+    options = {"optimize": False, "disposal": 1}
+    if suffix == ".webp":
+        frames = [frame.convert("RGB") for frame in frames]
+        options = {"quality": 88, "method": 3}
+    frames[0].save(
+        out,
+        suffix[1:],
+        save_all=True,
+        append_images=frames[1:],
+        duration=list(durations_ms),
+        loop=0,
+        **options,
+    )
     return out.getvalue()
 
 
-def _mp4(frames: Iterable[np.ndarray], palette: np.ndarray, durations_ms: Sequence[int]) -> bytes:
-    """H.264 in the form that every player and slide program reads; frames are repeated, so that each lasts as long as it should."""
-    # As indices: whole pictures of a long film would take gigabytes.
-    pictures = list(frames)
-    height, width = pictures[0].shape[:2]
-    ends = np.cumsum(durations_ms)
-    times = (np.arange(round(ends[-1] * MP4_FRAMES_PER_S / 1000)) + 0.5) * 1000 / MP4_FRAMES_PER_S
+def _mp4(frames: Sequence[Image.Image], durations_ms: Sequence[int]) -> bytes:
+    """H.264 with 25 frames a second, in the form that every player reads."""
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "film.mp4"
-        command = [
-            *(
-                "ffmpeg",
-                "-nostdin",
-                "-loglevel",
-                "error",
-                "-y",
-                "-f",
-                "rawvideo",
-                "-pix_fmt",
-                "rgb24",
-                "-s",
-                f"{width}x{height}",
-            ),
-            *(
-                "-r",
-                str(MP4_FRAMES_PER_S),
-                "-i",
-                "-",
-                "-an",
-                "-c:v",
-                "libx264",
-                "-preset",
-                "medium",
-                "-crf",
-                "18",
-                "-pix_fmt",
-                "yuv420p",
-            ),
-            # Odd sizes do not exist in yuv420p; players start before all is loaded; no time of
-            # encoding in the file.
-            *(
-                "-vf",
-                "scale=trunc(iw/2)*2:trunc(ih/2)*2:out_color_matrix=bt709",
-                "-colorspace",
-                "bt709",
-                "-color_primaries",
-                "bt709",
-            ),
-            *("-color_trc", "bt709", "-movflags", "+faststart", "-fflags", "+bitexact", str(out)),
-        ]
-        with tempfile.TemporaryFile() as errors:
-            with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=errors) as process:
-                assert process.stdin is not None
-                try:
-                    for place in np.searchsorted(ends, times, side="right").tolist():
-                        process.stdin.write(palette[pictures[place]].tobytes())
-                except BrokenPipeError:
-                    pass  # ffmpeg has said why on its standard error
-                with_problem = _closed(process)
-            errors.seek(0)
-            said = errors.read().decode(errors="replace").strip().splitlines()
-        if with_problem or not out.is_file():
+        lines = ["ffconcat version 1.0"]
+        for number, (frame, shown) in enumerate(zip(frames, durations_ms, strict=True)):
+            frame.save(f"{folder}/{number}.png")
+            lines += [f"file {number}.png", f"duration {shown / 1000}"]
+        # The last file again: otherwise its duration is ignored.
+        lines.append(lines[-2])
+        Path(folder, "frames.txt").write_text("\n".join(lines) + "\n")
+        # No time of encoding in the file, so that the same frames give the same bytes.
+        command = (
+            "ffmpeg -nostdin -loglevel error -y -f concat -i frames.txt"
+            " -vf fps=25,scale=out_color_matrix=bt709 -pix_fmt yuv420p -c:v libx264 -crf 18"
+            " -colorspace bt709 -color_primaries bt709 -color_trc bt709"
+            " -movflags +faststart -fflags +bitexact film.mp4"
+        )
+        done = subprocess.run(
+            command.split(),
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        out = Path(folder, "film.mp4")
+        if done.returncode or not out.is_file():
+            message = (done.stderr.strip().splitlines() or ["no message"])[-1]
             raise GridcodeError(
-                f"ffmpeg could not write the film ({said[-1] if said else 'no message'}); write a .gif instead"
+                f"ffmpeg could not write the film ({message}); write a .gif instead"
             )
         return out.read_bytes()
-
-
-def _closed(process: "subprocess.Popen[bytes]") -> bool:
-    """Close a program's input and wait for its end: whether it failed."""
-    assert process.stdin is not None
-    try:
-        process.stdin.close()
-    except BrokenPipeError:
-        return True
-    return process.wait() != 0

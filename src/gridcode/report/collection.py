@@ -1,32 +1,31 @@
-"""The figures of a run, or of anybody's cells, by name; and a figure as PNG."""
+"""The figures of a run, or of a scored recording, by name; and a figure as PNG."""
 
 import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
-import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 from PIL import Image
 
 from gridcode.analysis.cells.spectrum import module_spectrum
+from gridcode.analysis.navigation.neural_distance import predicted_plateau
 from gridcode.analysis.population import Population, population_summary
+from gridcode.analysis.records import DeepAnalysisRecord, Summary
+from gridcode.analysis.records.topology import StateSpaceRecord
 from gridcode.analysis.topology.state_space import StateSpace
-from gridcode.config import Config
+from gridcode.config import Config, LossConfig
 from gridcode.errors import InputError
-from gridcode.report import deep_analysis_figures as theory
-from gridcode.report import figures
+from gridcode.report import deep_analysis_figures, figures, state_space_figures
 from gridcode.report import module_figures as modules
-from gridcode.report import state_space_figures as statespace
 from gridcode.report.distance_figures import space
-from gridcode.report.findings import findings, plateau
-from gridcode.report.style import STYLE
+from gridcode.report.style import STYLE, values
 
 
 def run_figures(
-    metrics: Sequence[dict[str, Any]],
-    summary: Mapping[str, Any],
+    metrics: Sequence[Mapping[str, Any]],
+    summary: Summary,
     maps: xr.DataTree,
     *,
     config: Config | None = None,
@@ -43,117 +42,121 @@ def run_figures(
         arrays: of its state space and mechanism; None leaves their pictures out.
 
     Raises:
-        InputError: the evaluation is of another version.
+        InputError: arrays of another evaluation.
     """
-    found = findings(summary)
-    data = maps[summary["headline"]["group"]].to_dataset()
+    assert summary.headline is not None
+    data = maps[summary.headline.group].to_dataset()
     with mpl.rc_context(STYLE):
-        drawn = _shared_figures(data, found)
-        if summary["space"]:
+        drawn = _cell_figures(data, summary)
+        if summary.space:
             loss = config.loss if config else None
             drawn["space"] = space(
-                summary["space"],
+                summary.space,
                 sigma_x_m=loss.sigma_x_m if loss else None,
                 predicted_plateau=plateau(loss) if loss else None,
             )
-        if summary.get("theory") and arrays is not None:
-            check_arrays(summary["theory"], arrays)
-            drawn |= _theory_figures(summary, arrays)
+        if summary.theory and arrays is not None:
+            check_arrays(summary.theory, arrays)
+            drawn |= _deep_figures(summary.theory, summary, arrays)
         drawn["arenas"] = figures.across_arenas(maps, figures.by_score(data)[:8].tolist())
         if metrics:
             drawn["training"] = figures.training_curves(metrics)
     return drawn
 
 
+def plateau(loss: LossConfig) -> float:
+    """Neural distance at which separation and capacity of this loss balance."""
+    return predicted_plateau(
+        sigma_g=loss.sigma_g, capacity=loss.capacity, separation=loss.separation
+    )
+
+
 def population_figures(
     population: Population, states: StateSpace | None = None
 ) -> dict[str, Figure]:
-    """The figures of any population of cells, and of its state space where that is given, by name."""
+    """The figures of a scored population, and of its state space where that is given, by name."""
     with mpl.rc_context(STYLE):
-        drawn = _shared_figures(population.data, population_summary(population))
-        if states is not None:
-            drawn |= state_space_figures(states.summary.model_dump(mode="json"), states.arrays)
-        return drawn
-
-
-def _shared_figures(data: xr.Dataset, found: Mapping[str, Any]) -> dict[str, Figure]:
-    drawn = {
-        "best_units": figures.best_units(data),
-        "gallery": figures.gallery(data, most=figures.GALLERY),
-        "scores": figures.scores(data, found["types"], level=found["settings"]["level"]),
-        "modules": modules.lattices(data, found["modules"]),
-    }
-    if found["modules"]:
-        rate, module = data["rate"].values.astype(np.float64), data["module"].values
-        size = float(data.attrs["bin_size_m"])
-        spectra = [
-            module_spectrum(
-                rate[module == row["module"]],
-                bin_size_m=size,
-                vectors_m=np.array(row["vectors_m"], dtype=np.float64),
-            )
-            for row in found["modules"][: modules.MOST_SPECTRA]
-        ]
-        drawn["spectra"] = modules.spectra(data, found["modules"], spectra)
+        drawn = _cell_figures(population.data, population_summary(population))
+    if states is not None:
+        drawn |= states_figures(states.summary, states.arrays)
     return drawn
 
 
-def check_arrays(found: Mapping[str, Any], arrays: xr.DataTree) -> None:
-    """Arrays are written before the summary: of an evaluation that was cut off between them they are newer.
+def _cell_figures(data: xr.Dataset, summary: Summary) -> dict[str, Figure]:
+    drawn = {
+        "best_units": figures.best_units(data),
+        "gallery": figures.gallery(data),
+        "scores": figures.scores(data, summary.types, level=summary.settings.level),
+        "modules": modules.lattices(data, summary.modules),
+    }
+    if summary.modules:
+        rate, module = data["rate"].values.astype(float), data["module"].values
+        spectra = [
+            module_spectrum(
+                rate[module == row.module],
+                bin_size_m=float(data.attrs["bin_size_m"]),
+                vectors_m=values(row.vectors_m),
+            )
+            for row in summary.modules[: modules.MOST_SPECTRA]
+        ]
+        drawn["spectra"] = modules.spectra(data, summary.modules, spectra)
+    return drawn
+
+
+def check_arrays(found: DeepAnalysisRecord, arrays: xr.DataTree) -> None:
+    """Check that arrays and summary are of one evaluation: arrays are written first.
 
     Raises:
-        InputError: arrays of another evaluation.
+        InputError: they are of different ones.
     """
-    needed = {
-        row["name"]: row["topology"]["landmarks"] for row in found["state_space"]["populations"]
-    }
+    needed = {row.name: row.topology.landmarks for row in found.state_space.populations}
     held = {
         name: group.sizes.get("landmark")
         for name, group in arrays.children.items()
         if name != "mechanism"
     }
-    if held != needed or ("mechanism" in arrays.children) != bool(found["mechanism"]):
+    if held != needed or ("mechanism" in arrays.children) != bool(found.mechanism):
         raise InputError(
             "theory.nc and summary.json are of different evaluations; run `gridcode evaluate` again"
         )
 
 
-def _theory_figures(summary: Mapping[str, Any], arrays: xr.DataTree) -> dict[str, Figure]:
-    found = summary["theory"]
-    drawn = state_space_figures(found["state_space"], arrays)
-    if found["dynamics"]:
-        whole = found["state_space"].get("whole_vectors_m")
-        vectors = None if whole is None else np.array(whole, dtype=np.float64)
-        drawn["dynamics"] = theory.dynamics(
-            found["dynamics"], found["robustness"], vectors_m=vectors
+def _deep_figures(
+    found: DeepAnalysisRecord, summary: Summary, arrays: xr.DataTree
+) -> dict[str, Figure]:
+    drawn = states_figures(found.state_space, arrays)
+    if found.dynamics:
+        whole = found.state_space.whole_vectors_m
+        drawn["dynamics"] = deep_analysis_figures.dynamics(
+            found.dynamics, found.robustness, vectors_m=None if whole is None else values(whole)
         )
-    if found["mechanism"]:
-        drawn["mechanism"] = theory.mechanism(
-            found["mechanism"], arrays["mechanism"].to_dataset(), summary["modules"]
+    if found.mechanism:
+        drawn["mechanism"] = deep_analysis_figures.mechanism(
+            found.mechanism, arrays["mechanism"].to_dataset(), summary.modules
         )
-    if found["coding"]:
-        drawn["coding"] = theory.coding(found["coding"]["codes"])
+    if found.coding:
+        drawn["coding"] = deep_analysis_figures.coding(found.coding.codes)
     return drawn
 
 
-def state_space_figures(space: Mapping[str, Any], arrays: xr.DataTree) -> dict[str, Figure]:
+def states_figures(space: StateSpaceRecord, arrays: xr.DataTree) -> dict[str, Figure]:
     """The figures of a state space by name, none where nothing was measured.
 
     Args:
-        space: `state_space` of the summary.
+        space: the state space.
         arrays: as `gridcode.analysis.deep_analysis` gives them.
     """
-    if not space["populations"]:
+    if not space.populations:
         return {}
     with mpl.rc_context(STYLE):
         return {
-            "state_space": statespace.state_space(arrays, space["populations"]),
-            "topology": statespace.topology(arrays, space["populations"], space["controls"]),
+            "state_space": state_space_figures.state_space(arrays, space.populations),
+            "topology": state_space_figures.topology(arrays, space.populations, space.controls),
         }
 
 
 def to_png(figure: Figure) -> bytes:
-    """A figure as PNG bytes, in 256 colours of its own: off by a few parts in 255 at most, and a third of the size."""
+    """A figure as PNG bytes, reduced to 256 colours: a third of the size, hardly a difference."""
     drawn, reduced = io.BytesIO(), io.BytesIO()
     with mpl.rc_context(STYLE):
         figure.savefig(drawn, format="png")

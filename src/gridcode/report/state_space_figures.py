@@ -1,6 +1,6 @@
-"""Figures of state space: states in three dimensions, rings, persistence diagrams with their null."""
+"""Figures of state space: states in three dimensions, rings, persistence diagrams."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -8,8 +8,10 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Circle
 
-from gridcode.report.style import GREY, INK, p_text
+from gridcode.analysis.records.topology import KnownShapeRecord, StatesRecord, TopologyRecord
+from gridcode.report.style import GREY, INK, missing, number, p_text
 
 # A colour circle for phases: 0 and 1 are the same.
 PHASE_COLOURS = mpl.colormaps["twilight"]
@@ -19,13 +21,10 @@ MARKERS = ("s", "o", "^")
 METHODS = {"isomap": "Isomap", "spectral": "spectral embedding"}
 
 
-def population_name(row: Mapping[str, Any]) -> str:
+def population_name(row: StatesRecord) -> str:
     """A population in words."""
-    return (
-        f"all {row['n_units']} units"
-        if row["module"] is None
-        else f"module {row['module']} ({row['n_units']} units)"
-    )
+    units = f"{row.n_units} units"
+    return f"all {units}" if row.module is None else f"module {row.module} ({units})"
 
 
 def betti_text(betti: Sequence[int]) -> str:
@@ -33,17 +32,17 @@ def betti_text(betti: Sequence[int]) -> str:
     return f"({', '.join(str(b) for b in betti)})"
 
 
-def state_space(arrays: xr.DataTree, rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """For every population a line: Isomap coloured by both phases (or by x and y), rings along the lattice's three directions, variance.
+def state_space(arrays: xr.DataTree, rows: Sequence[StatesRecord]) -> Figure:
+    """A line for each population: Isomap by both phases (or x and y), three rings, variance.
 
     Args:
         arrays: as `gridcode.analysis.deep_analysis` gives them.
-        rows: `populations` of the summary's state space, of which four at most are drawn.
+        rows: the populations, of which four at most are drawn.
     """
     shown = rows[:MOST_POPULATIONS]
     figure = Figure(figsize=(13, 2.6 * len(shown)))
     for line, row in enumerate(shown):
-        data = arrays[row["name"]].to_dataset()
+        data = arrays[row.name].to_dataset()
         for k in range(2):
             ax = figure.add_subplot(len(shown), 6, 6 * line + k + 1, projection="3d")
             draw_embedding(ax, data, k, population_name(row) if k == 0 else "")
@@ -53,170 +52,127 @@ def state_space(arrays: xr.DataTree, rows: Sequence[Mapping[str, Any]]) -> Figur
     return figure
 
 
-def colours_of(data: xr.Dataset, positions_m: np.ndarray) -> dict[str, tuple[np.ndarray, str]]:
-    """Numbers to colour states by, and their colour map: phases in the unit cell where there is a lattice, places elsewhere."""
-    found = {"x (m)": (positions_m[:, 0], "viridis"), "y (m)": (positions_m[:, 1], "viridis")}
-    if "vectors_m" not in data.attrs:
-        return found
-    phase = np.mod(positions_m @ np.linalg.inv(np.reshape(data.attrs["vectors_m"], (2, 2))), 1.0)
-    return {
-        "first phase": (phase[:, 0], "twilight"),
-        "second phase": (phase[:, 1], "twilight"),
-    } | found
-
-
 def draw_embedding(ax: Any, data: xr.Dataset, which: int, title: str) -> None:
-    """Isomap of a population's states on axes of three dimensions, coloured by its first or second phase (or by x or y); axes have no unit."""
-    points = data["isomap"].values
-    label, (value, colours) = list(colours_of(data, data["isomap_positions_m"].values).items())[
-        which
-    ]
-    ax.scatter(*points.T, c=value, cmap=colours, s=2, linewidths=0)
+    """Isomap of states on 3-D axes, coloured by phase, or by x or y where there is no lattice.
+
+    Args:
+        ax: axes of three dimensions; theirs have no unit.
+        data: arrays of a population.
+        which: 0 for the first phase or x, 1 for the second or y.
+        title: the population in words.
+    """
+    value, colours, label = data["isomap_positions_m"].values, "viridis", "xy"[which] + " (m)"
+    if "vectors_m" in data.attrs:
+        inverse = np.linalg.inv(np.reshape(data.attrs["vectors_m"], (2, 2)))
+        value, colours = np.mod(value @ inverse, 1.0), "twilight"
+        label = ("first phase", "second phase")[which]
+    ax.scatter(*data["isomap"].values.T, c=value[:, which], cmap=colours, s=2, linewidths=0)
     ax.set(xticks=[], yticks=[], zticks=[])
     ax.set_title(f"{title}\ncoloured by {label}".strip(), fontsize=7)
     ax.set_box_aspect((1, 1, 1), zoom=1.2)
     ax.view_init(elev=25, azim=-60)
 
 
-def draw_ring(ax: Axes, data: xr.Dataset, row: Mapping[str, Any], wave: int) -> None:
+def draw_ring(ax: Axes, data: xr.Dataset, row: StatesRecord, wave: int) -> None:
     """States projected on the plane of one wave of the lattice, coloured by its phase."""
-    if row["rings"] is None:
+    if row.rings is None:
         ax.set_axis_off()
         if wave == 1:
-            ax.text(
-                0.5,
-                0.5,
-                "rings: see the modules",
-                transform=ax.transAxes,
-                ha="center",
-                color="0.35",
-                fontsize=7,
-            )
+            missing(ax, "rings: see the modules")
         return
     points = data["rings"].values[:, wave]
-    ax.add_patch(mpl.patches.Circle((0, 0), 1, fill=False, color=GREY, linewidth=0.8))
-    # The angle that the place asks for, by regression on the waves of the module's lattice.
-    vectors = np.reshape(data.attrs["vectors_m"], (2, 2))
-    waves = np.linalg.inv(vectors).T
+    # The phase of the position, by regression on the waves of the module's lattice.
+    waves = np.linalg.inv(np.reshape(data.attrs["vectors_m"], (2, 2))).T
     k = waves[0] + waves[1] if wave == 2 else waves[wave]
     phase = np.mod(data["rings_positions_m"].values @ k, 1.0)
+    ax.add_patch(Circle((0, 0), 1, fill=False, color=GREY, linewidth=0.8))
     ax.scatter(points[:, 0], points[:, 1], c=phase, cmap=PHASE_COLOURS, s=2, linewidths=0)
     limit = max(1.4, 1.05 * float(np.quantile(np.abs(points), 0.99)))
-    ax.set(
-        xlim=(-limit, limit),
-        ylim=(-limit, limit),
-        xticks=[-1, 0, 1],
-        yticks=[-1, 0, 1],
-        xlabel="cosine",
-        ylabel="sine",
-    )
+    ax.set(xlim=(-limit, limit), xticks=[-1, 0, 1], xlabel="cosine")
+    ax.set(ylim=(-limit, limit), yticks=[-1, 0, 1], ylabel="sine")
     ax.set_aspect("equal")
+    correlation, error = row.rings.correlation[wave], row.rings.place_error_m[wave]
     ax.set_title(
-        f"direction {wave + 1}: phase correlation {row['rings']['correlation'][wave]:.2f}\nplace error {row['rings']['place_error_m'][wave]:.3f} m",
+        f"direction {wave + 1}: phase correlation {number(correlation)}\n"
+        f"position error {'-' if error is None else f'{error:.3f} m'}",
         fontsize=7,
     )
 
 
-def _draw_variance(ax: Axes, row: Mapping[str, Any]) -> None:
-    share = row["explained"]
-    ax.bar(np.arange(1, len(share) + 1), share, color=INK[0])
+def _draw_variance(ax: Axes, row: StatesRecord) -> None:
+    ax.bar(np.arange(1, len(row.explained) + 1), np.array(row.explained), color=INK[0])
     ax.set(xlabel="principal component", ylabel="share of variance", xticks=[1, 5, 10])
     ax.set_title(
-        f"dimension {row['dimension']:.1f}, shuffled {row['shuffled_dimension']:.1f}", fontsize=7
+        f"dimension {number(row.dimension)}, shuffled {number(row.shuffled_dimension)}", fontsize=7
     )
 
 
 def topology(
-    arrays: xr.DataTree, rows: Sequence[Mapping[str, Any]], controls: Sequence[Mapping[str, Any]]
+    arrays: xr.DataTree, rows: Sequence[StatesRecord], controls: Sequence[KnownShapeRecord]
 ) -> Figure:
-    """Persistence diagrams of every population with the band of the null, and the longest bars of populations and controls.
+    """Persistence diagrams with the band of the null; longest bars of populations and controls.
 
     Args:
         arrays: as `gridcode.analysis.deep_analysis` gives them.
-        rows: `populations` of the summary's state space, of which four at most are drawn.
-        controls: its `controls`.
+        rows: the populations, of which four at most are drawn.
+        controls: codes of known shape.
     """
     shown = rows[:MOST_POPULATIONS]
     columns = len(shown) + 1
     figure = Figure(figsize=(3.4 * columns, 3.4))
     for k, row in enumerate(shown):
-        draw_diagram(figure.add_subplot(1, columns, k + 1), arrays[row["name"]].to_dataset(), row)
-    _draw_longest(figure.add_subplot(1, columns, columns), rows, controls)
+        draw_diagram(figure.add_subplot(1, columns, k + 1), arrays[row.name].to_dataset(), row)
+    lines: dict[str, TopologyRecord] = {population_name(row): row.topology for row in shown}
+    lines |= {f"control: {control.name}": control for control in controls}
+    _draw_longest(figure.add_subplot(1, columns, columns), lines)
     return figure
 
 
-def draw_diagram(ax: Axes, data: xr.Dataset, row: Mapping[str, Any]) -> None:
-    """Persistence diagram of a population beside what shuffles reach."""
-    bars, threshold = data["bars"].values, float(data.attrs["threshold"])
-    null = row["topology"]["null_95"]
-    for dimension in (0, 1, 2):
+def draw_diagram(ax: Axes, data: xr.Dataset, row: StatesRecord) -> None:
+    """Persistence diagram of a population; bands hold 95% of the shuffled states."""
+    bars, threshold, shape = data["bars"].values, float(data.attrs["threshold"]), row.topology
+    ends = np.array([0, threshold])
+    for dimension, (name, ink, marker) in enumerate(zip(DIMENSIONS, INK, MARKERS, strict=False)):
         birth, death = bars[bars[:, 0] == dimension, 1:].T
-        alive = np.isinf(death)
-        ax.fill_between(
-            [0, threshold],
-            [0, threshold],
-            np.array([0, threshold]) + null[dimension],
-            color=INK[dimension],
-            alpha=0.10,
-            linewidth=0,
-        ) if dimension else None
-        label = f"{DIMENSIONS[dimension]}: {row['topology']['betti'][dimension]}"
+        if dimension:
+            upper = ends + (shape.null_95[dimension] or 0.0)
+            ax.fill_between(ends, ends, upper, color=ink, alpha=0.10, linewidth=0)
         ax.scatter(
             birth,
-            np.where(alive, threshold, death),
+            np.where(np.isinf(death), threshold, death),
             s=18,
-            color=INK[dimension],
-            marker=MARKERS[dimension],
+            color=ink,
+            marker=marker,
             alpha=0.85,
             linewidths=0,
-            label=label,
+            label=f"{name}: {shape.betti[dimension]}",
         )
-    ax.plot([0, threshold], [0, threshold], color=GREY, linewidth=0.8)
+    ax.plot(ends, ends, color=GREY, linewidth=0.8)
     ax.axhline(threshold, color=GREY, linewidth=0.6, linestyle=":")
-    verdict = "torus" if row["topology"]["torus"] else "torus not shown"
-    ax.set(
-        xlim=(-0.02, threshold),
-        ylim=(0, threshold * 1.04),
-        xlabel="appears at distance (over median)",
-        ylabel="vanishes at distance",
-    )
+    ax.set(xlim=(-0.02, threshold), xlabel="appears at distance (over median)")
+    ax.set(ylim=(0, threshold * 1.04), ylabel="vanishes at distance")
     ax.set_title(
-        f"{population_name(row)}: {betti_text(row['topology']['betti'])}, {verdict}\n"
-        f"p of loops {p_text(row['topology']['p_value'][1])}, of voids {p_text(row['topology']['p_value'][2])}"
+        f"{population_name(row)}: {betti_text(shape.betti)}, "
+        f"{'torus' if shape.torus else 'torus not shown'}\n"
+        f"p of loops {p_text(shape.p_value[1])}, of voids {p_text(shape.p_value[2])}"
     )
     ax.legend(fontsize=6, loc="lower right")
 
 
-def _draw_longest(
-    ax: Axes, rows: Sequence[Mapping[str, Any]], controls: Sequence[Mapping[str, Any]]
-) -> None:
-    lines = [(population_name(row), row["topology"]) for row in rows[:MOST_POPULATIONS]] + [
-        (f"control: {c['name']}", c) for c in controls
-    ]
-    for place, (_, found) in enumerate(lines):
+def _draw_longest(ax: Axes, lines: dict[str, TopologyRecord]) -> None:
+    labels = []
+    for place, (name, found) in enumerate(lines.items()):
         for dimension, shift in ((1, 0.16), (2, -0.16)):
-            longest = [v for v in found["longest"][dimension] if v is not None]
-            ax.scatter(
-                longest,
-                np.full(len(longest), -place + shift),
-                s=14,
-                color=INK[dimension],
-                marker=MARKERS[dimension],
-                linewidths=0,
-            )
-            ax.plot(
-                [found["null_95"][dimension]] * 2,
-                [-place + shift - 0.14, -place + shift + 0.14],
-                color=INK[dimension],
-                linewidth=1,
-            )
-    labels = [
-        f"{name}\n{betti_text(found['betti'])} {'torus' if found['torus'] else 'not shown'}"
-        for name, found in lines
-    ]
+            ink, y = INK[dimension], shift - place
+            longest = [v for v in found.longest[dimension] if v is not None]
+            marker = MARKERS[dimension]
+            ax.scatter(longest, [y] * len(longest), s=14, color=ink, marker=marker, linewidths=0)
+            null = found.null_95[dimension]
+            if null is not None:
+                ax.plot([null, null], [y - 0.14, y + 0.14], color=ink, linewidth=1)
+        labels.append(
+            f"{name}\n{betti_text(found.betti)} {'torus' if found.torus else 'not shown'}"
+        )
     ax.set_yticks([-float(k) for k in range(len(lines))], labels, fontsize=6)
-    ax.set(
-        xlabel="lifetime over median distance",
-        xlim=(-0.02, None),
-        title="four longest loops (circles) and voids (triangles)\nand what 95% of shuffled states stay below (lines)",
-    )
+    ax.set(xlabel="lifetime over median distance", xlim=(-0.02, None))
+    ax.set_title("four longest loops (circles) and voids (triangles);\nlines: 95th percentile of shuffled states")

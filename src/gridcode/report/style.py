@@ -1,9 +1,8 @@
-"""What all figures have in common: type, colours, numbers in words, one rate map, one autocorrelogram.
+"""What all figures share: style, colours, numbers as text, one rate map, one autocorrelogram.
 
 One colour code on every page: a colour is a module, grey is a unit in none.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import matplotlib as mpl
@@ -11,6 +10,7 @@ import numpy as np
 import xarray as xr
 from matplotlib import patheffects, ticker
 from matplotlib.axes import Axes
+from scipy.ndimage import convolve
 
 STYLE: Any = {
     "font.size": 8,
@@ -23,48 +23,50 @@ STYLE: Any = {
 }
 RATE_COLOURS = mpl.colormaps["viridis"].with_extremes(bad="0.75")
 CORRELATION_COLOURS = mpl.colormaps["RdBu_r"].with_extremes(bad="0.75")
-# Okabe and Ito's palette without its yellow, which is faint on white: told apart by colour-blind
-# readers.
+# Okabe and Ito's palette, safe for colour-blind readers, without its yellow, faint on white.
 INK = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 GREY = "0.6"
-LONGEST_NAME = 14
 # Lengths of scale bars, metres.
 BARS_M = (10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
-SHORT_TYPES = {"sheared hexagonal": "sheared hex.", "other spatial": "other spatial"}
 
 
 def module_colour(module: int) -> str:
-    """Colour of a module by its number; -1, in none, is grey. Colours repeat after six, so modules are numbered in every figure, too."""
+    """Colour of a module by its number, repeating after six; -1, in no module, is grey."""
     return INK[module % len(INK)] if module >= 0 else GREY
 
 
-def number(value: float) -> str:
-    """Two decimals, or a dash for what is not known."""
-    return f"{value:.2f}" if np.isfinite(value) else "-"
+def number(value: float | None) -> str:
+    """Two decimals, or a dash where the value is missing."""
+    return "-" if value is None or not np.isfinite(value) else f"{value:.2f}"
 
 
-def p_text(value: float) -> str:
+def p_text(value: float | None) -> str:
     """A p-value in one or two digits, or a dash."""
-    if not np.isfinite(value):
+    if value is None or not np.isfinite(value):
         return "-"
     return f"{value:.2f}" if value >= 0.0995 else f"{value:.1g}"
 
 
-def plain(name: object, *, longest: int = LONGEST_NAME) -> str:
-    """A unit's name as matplotlib can set it: short, printable, and never read as a formula."""
+def values(numbers: Any) -> np.ndarray:
+    """Numbers of a record, nested or not, as an array: None becomes NaN."""
+    return np.array(numbers, dtype=np.float64)
+
+
+def plain(name: object) -> str:
+    """A unit's name as matplotlib can set it: at most 14 characters, printable, no formula."""
     text = "".join(c if c.isprintable() and ord(c) < 0x250 else "?" for c in str(name))
-    if len(text) > longest:
-        text = text[: longest - 1] + "…"
+    if len(text) > 14:
+        text = text[:13] + "…"
     return text.replace("$", r"\$")
 
 
 def short_type(kind: object) -> str:
     """A type's name for narrow titles."""
-    return SHORT_TYPES.get(str(kind), str(kind))
+    return str(kind).replace("sheared hexagonal", "sheared hex.")
 
 
 def extent_m(data: xr.DataArray, x: str, y: str) -> tuple[float, float, float, float]:
-    """Left, right, lower and upper edge of an image with these coordinates, half a bin beyond the outermost middles."""
+    """Left, right, lower and upper edge of an image whose coordinates are the centres of bins."""
 
     def edges(name: str) -> tuple[float, float]:
         middles = data[name].values.astype(np.float64)
@@ -74,41 +76,64 @@ def extent_m(data: xr.DataArray, x: str, y: str) -> tuple[float, float, float, f
     return (*edges(x), *edges(y))
 
 
+def fill_isolated_bins(rate: np.ndarray) -> np.ndarray:
+    """Maps for display: an isolated unvisited bin gets the mean of its neighbours.
+
+    A bin is isolated if all bins around it were visited. Larger unvisited areas stay NaN.
+
+    Args:
+        rate: (..., y, x), NaN where never visited.
+    """
+    unvisited = np.isnan(rate)
+    if not unvisited.any():
+        return rate
+    around = np.ones((1,) * (rate.ndim - 2) + (3, 3))
+
+    def add(values: np.ndarray) -> np.ndarray:
+        found: np.ndarray = convolve(values.astype(np.float64), around, mode="constant")
+        return found
+
+    isolated = unvisited & (add(unvisited) == 1)
+    mean = add(np.where(unvisited, 0.0, rate)) / np.maximum(add(~unvisited), 1)
+    return np.where(isolated, mean, rate).astype(rate.dtype)
+
+
 def draw_map(ax: Axes, rate: xr.DataArray, *, scale_bar: bool = True) -> Axes:
-    """One rate map (y, x) of any shape, coloured from 0 to its own peak, with a labelled scale bar of about a quarter of its width."""
-    values = rate.values.astype(np.float64)
-    peak = np.nanmax(values) if np.isfinite(values).any() else 0.0
-    left, right, bottom, top = extent_m(rate, "x", "y")
+    """Draw one rate map (y, x), y upwards, coloured from 0 to its own peak.
+
+    Isolated unvisited bins are filled, see `fill_isolated_bins`; larger unvisited areas are grey.
+    A labelled scale bar spans about a quarter of the width.
+    """
+    shown = fill_isolated_bins(rate.values.astype(np.float64))
+    limits = extent_m(rate, "x", "y")
     ax.imshow(
-        values,
+        shown,
         origin="lower",
-        extent=(left, right, bottom, top),
+        extent=limits,
         cmap=RATE_COLOURS,
         vmin=0,
-        vmax=max(peak, 1e-12),
+        vmax=peak_of(shown),
         interpolation="nearest",
     )
     ax.set_axis_off()
     if scale_bar:
-        draw_scale_bar(ax, (left, right, bottom, top))
+        draw_scale_bar(ax, limits)
     return ax
 
 
+def peak_of(rate: np.ndarray) -> float:
+    """The largest rate of a map, as the upper end of its colours: above 0, also of silent maps."""
+    return float(np.fmax.reduce(rate, axis=None, initial=1e-12))
+
+
 def draw_scale_bar(ax: Axes, limits: tuple[float, float, float, float]) -> None:
-    """A labelled bar of about a quarter of the picture's width, white with a black rim, in the lower left corner; limits in metres."""
+    """A labelled bar in the lower left corner, white with a black rim; limits in metres."""
     left, right, bottom, top = limits
     length = next((b for b in BARS_M if b <= 0.3 * (right - left)), BARS_M[-1])
     x, y = left + 0.05 * (right - left), bottom + 0.06 * (top - bottom)
-    outline = [patheffects.withStroke(linewidth=4, foreground="black")]
-    ax.plot(
-        [x, x + length],
-        [y, y],
-        color="white",
-        linewidth=2,
-        solid_capstyle="butt",
-        path_effects=outline,
-    )
-    outline = [patheffects.withStroke(linewidth=1.5, foreground="black")]
+    rim = [patheffects.withStroke(linewidth=4, foreground="black")]
+    bar = {"color": "white", "linewidth": 2, "solid_capstyle": "butt", "path_effects": rim}
+    ax.plot([x, x + length], [y, y], **bar)
     ax.annotate(
         f"{length:g} m",
         (x, y),
@@ -116,9 +141,7 @@ def draw_scale_bar(ax: Axes, limits: tuple[float, float, float, float]) -> None:
         textcoords="offset points",
         color="white",
         fontsize=6,
-        ha="left",
-        va="bottom",
-        path_effects=outline,
+        path_effects=[patheffects.withStroke(linewidth=1.5, foreground="black")],
     )
     ax.set(xlim=(left, right), ylim=(bottom, top))
 
@@ -126,7 +149,7 @@ def draw_scale_bar(ax: Axes, limits: tuple[float, float, float, float]) -> None:
 def draw_correlogram(
     ax: Axes, correlogram: xr.DataArray, vectors_m: np.ndarray, *, scale_bar: bool = False
 ) -> Axes:
-    """One autocorrelogram (lag_y, lag_x), blue to red from -1 to 1, with the fitted lattice vectors where there are any."""
+    """Draw one autocorrelogram (lag_y, lag_x), blue to red from -1 to 1, with its lattice."""
     limits = extent_m(correlogram, "lag_x", "lag_y")
     ax.imshow(
         correlogram,
@@ -149,7 +172,7 @@ def draw_correlogram(
 
 
 def neighbours(vectors_m: np.ndarray) -> np.ndarray:
-    """The six neighbours (6, 2) of a lattice point, in order of angle, for lattice vectors 60 to 90 degrees apart."""
+    """The six neighbours (6, 2) of a lattice point, by angle, of vectors 60 to 90 deg apart."""
     a, b = np.asarray(vectors_m, dtype=np.float64)
     if a @ b < 0:
         b = -b
@@ -158,37 +181,27 @@ def neighbours(vectors_m: np.ndarray) -> np.ndarray:
 
 
 def frame(ax: Axes, module: int) -> None:
-    """A frame in the module's colour around a map, and its number in the corner; a thin grey one for units in no module."""
+    """Frame a map in its module's colour, the number in a corner; thin and grey for no module."""
     ax.set_axis_on()
     ax.set(xticks=[], yticks=[])
     for spine in ax.spines.values():
         spine.set(visible=True, color=module_colour(module), linewidth=2.2 if module >= 0 else 0.6)
     if module >= 0:
-        box = {
-            "boxstyle": "square,pad=0.15",
-            "facecolor": module_colour(module),
-            "edgecolor": "none",
-        }
-        ax.text(
-            0.98,
-            0.98,
-            str(module),
-            transform=ax.transAxes,
-            ha="right",
-            va="top",
-            fontsize=6,
-            color="white",
-            weight="bold",
-            bbox=box,
-        )
+        box = {"boxstyle": "square,pad=0.15", "fc": module_colour(module), "ec": "none"}
+        at = {"transform": ax.transAxes, "ha": "right", "va": "top", "bbox": box}
+        ax.text(0.98, 0.98, str(module), fontsize=6, color="white", weight="bold", **at)
+
+
+def missing(ax: Axes, text: str = "could not be measured") -> None:
+    """A text in the middle of axes that have nothing to show."""
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", color="0.35")
 
 
 def metres_on_log_axis(axis: Any) -> None:
     """Ticks at plain numbers on a logarithmic axis, however narrow its range."""
-    write: Callable[..., str] = lambda value, _: f"{value:g}"  # noqa: E731 (a formatter is a function of two arguments)
     axis.set_major_locator(
         ticker.LogLocator(subs=(1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.5, 8.0))
     )
-    axis.set_major_formatter(ticker.FuncFormatter(write))
+    axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(ticker.NullFormatter())
     axis.set_minor_locator(ticker.NullLocator())

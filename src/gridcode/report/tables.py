@@ -1,17 +1,20 @@
-"""Tables of a page as text: units, modules, the test of space, arenas. What a page has no number for in any row gets no column."""
+"""Tables of a page as text; a column without any number is left out."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
+from gridcode.analysis.records import ArenaRecord, ModuleRecord, RelationRecord, UnitRecord
+from gridcode.analysis.records.coding import CodeRecord, PropertyRecord
+from gridcode.analysis.records.navigation import RobustnessRecord, SpaceRecord
+from gridcode.analysis.records.topology import StatesRecord, StateSpaceRecord, TopologyRecord
+from gridcode.analysis.text import small
 from gridcode.report.deep_analysis_figures import PROPERTIES
 from gridcode.report.distance_figures import condition
 from gridcode.report.state_space_figures import betti_text, population_name
 from gridcode.report.style import p_text
-from gridcode.report.words import headline
 
-Row = Mapping[str, Any]
-Cell = Callable[[Row], str]
+Row = TypeVar("Row")
 MISSING = "-"
 
 
@@ -24,257 +27,233 @@ class Table:
     text_columns: frozenset[int] = frozenset()
 
 
-def unit_table(units: Sequence[Row]) -> Table:
+def unit_table(units: Sequence[UnitRecord]) -> Table:
     """Every unit, best hexagonal score first, silent ones last."""
-    ordered = sorted(
-        units,
-        key=lambda u: (u["type"] == "silent", -(u["minmax"] if u["minmax"] is not None else -9.0)),
-    )
     return _table(
-        ordered,
+        sorted(units, key=lambda u: (u.silent, -9.0 if u.minmax is None else -u.minmax)),
         {
-            "unit": lambda u: str(u["unit"]),
-            "type": lambda u: u["type"],
-            "module": _plain("module"),
-            "score": _fixed("minmax"),
-            "hexagonal p": _p("p_value"),
-            "score of 95% of nulls": _fixed("null_95"),
-            "corrected": _fixed("corrected"),
-            "corrected p": _p("lattice_p_value"),
-            "square": _fixed("square"),
-            "square p": _p("square_p_value"),
-            "any lattice p": _p("any_lattice_p_value"),
-            "q": _p("q_value"),
-            "spacing (m)": _fixed("spacing_m", 3),
-            "orientation (deg)": _fixed("orientation_deg", 1),
-            "axis ratio": _fixed("axis_ratio"),
-            "fields": _plain("field_count"),
-            "field size (m)": _fixed("field_size_m"),
-            "peak": _fixed("peak_rate", 3),
-            "bits per spike": _fixed("information_bits"),
-            "stability": _fixed("stability"),
-            "spatial p": _p("spatial_p_value"),
-            "evidence": lambda u: u["evidence"] or MISSING,
-            "note": lambda u: u["reason"] or MISSING,
+            "unit": lambda u: str(u.unit),
+            "type": lambda u: u.type,
+            "module": lambda u: _number(u.module, "g"),
+            "score": lambda u: _number(u.minmax),
+            "hexagonal p": lambda u: p_text(u.p_value),
+            "score of 95% of nulls": lambda u: _number(u.null_95),
+            "corrected": lambda u: _number(u.corrected),
+            "corrected p": lambda u: p_text(u.lattice_p_value),
+            "square": lambda u: _number(u.square),
+            "square p": lambda u: p_text(u.square_p_value),
+            "any lattice p": lambda u: p_text(u.any_lattice_p_value),
+            "q": lambda u: p_text(u.q_value),
+            "spacing (m)": lambda u: _number(u.spacing_m, ".3f"),
+            "orientation (deg)": lambda u: _number(u.orientation_deg, ".1f"),
+            "axis ratio": lambda u: _number(u.axis_ratio),
+            "fields": lambda u: _number(u.field_count, "g"),
+            "field size (m)": lambda u: _number(u.field_size_m),
+            "peak": lambda u: _number(u.peak_rate, ".3f"),
+            "bits per spike": lambda u: _number(u.information_bits),
+            "stability": lambda u: _number(u.stability),
+            "spatial p": lambda u: p_text(u.spatial_p_value),
+            "evidence": lambda u: u.evidence or MISSING,
+            "note": lambda u: u.reason or MISSING,
         },
         text={"unit", "type", "evidence", "note"},
     )
 
 
-def module_table(modules: Sequence[Row], relations: Sequence[Row]) -> Table:
-    """Every module, smallest spacing first, with what it has to do with the next one."""
-    to_next = {tuple(r["modules"]): r["verdict"] for r in relations}
+def module_table(modules: Sequence[ModuleRecord], relations: Sequence[RelationRecord]) -> Table:
+    """Every module, smallest spacing first, with its relation to the next one."""
+    to_next = {relation.modules: relation.verdict for relation in relations}
     return _table(
         modules,
         {
-            "module": _plain("module"),
-            "units": _plain("n_units"),
-            "p": _p("p_value"),
-            "spacing (m)": _fixed("spacing_m", 3),
-            "spread": lambda m: (
-                MISSING if m["spacing_spread"] is None else f"{m['spacing_spread']:.1%}"
-            ),
-            "orientation (deg)": _fixed("orientation_deg", 1),
-            "spread (deg)": _fixed("orientation_spread_deg", 1),
-            "axis ratio": _fixed("axis_ratio"),
-            "phases uniform: p": _p("phase_uniformity_p"),
-            "largest gap of phases (1: random)": _fixed("phase_coverage"),
-            "ratio to the next": _fixed("ratio_to_next"),
-            "and the next": lambda m: to_next.get((m["module"], m["module"] + 1), MISSING),
+            "module": lambda m: str(m.module),
+            "units": lambda m: str(m.n_units),
+            "p": lambda m: p_text(m.p_value),
+            "spacing (m)": lambda m: _number(m.spacing_m, ".3f"),
+            "spread": lambda m: _number(m.spacing_spread, ".1%"),
+            "orientation (deg)": lambda m: _number(m.orientation_deg, ".1f"),
+            "spread (deg)": lambda m: _number(m.orientation_spread_deg, ".1f"),
+            "axis ratio": lambda m: _number(m.axis_ratio),
+            "phases uniform: p": lambda m: p_text(m.phase_uniformity_p),
+            "largest gap of phases (1: random)": lambda m: _number(m.phase_coverage),
+            "ratio to the next": lambda m: _number(m.ratio_to_next),
+            "and the next": lambda m: to_next.get((m.module, m.module + 1), MISSING),
         },
         text={"and the next"},
     )
 
 
-def relation_in_words(relation: Row) -> str:
-    """What two modules have to do with one another, as a sentence."""
-    first, second = relation["modules"]
-    text = f"Modules {first} and {second}: {relation['verdict']}."
-    within = "" if relation["error"] is None else f" within {relation['error']:.1%}"
-    chance = MISSING if relation["chance_p_value"] is None else p_text(relation["chance_p_value"])
-    index = relation["index"]
-    if relation["verdict"] == "independent":
-        nearest = (
-            "" if relation["error"] is None else f"; the nearest misses by {relation['error']:.1%}"
-        )
+def relation_in_words(relation: RelationRecord) -> str:
+    """How the lattices of two modules are related, as a sentence."""
+    first, second = relation.modules
+    text = f"Modules {first} and {second}: {relation.verdict}."
+    error = _number(relation.error, ".1%")
+    if relation.verdict == "independent":
+        nearest = "" if relation.error is None else f"; the nearest misses by {error}"
         return f"{text} No lattice of a few of their cells is common to both{nearest}."
-    if not index:
+    if not relation.index:
         return text
-    common = (
-        "They are the same lattice"
-        if index == 1
-        else f"A lattice with cells of up to {index} of theirs is common to both"
-    )
+    common = "They are the same lattice"
+    if relation.index > 1:
+        common = f"A lattice with cells of up to {relation.index} of theirs is common to both"
+    within = "" if relation.error is None else f" within {error}"
+    chance = p_text(relation.chance_p_value)
     return f"{text} {common}{within}; unrelated lattices have one as good with p = {chance}."
 
 
-def space_table(rows: Sequence[Row]) -> Table:
-    """The test of space: a row for each walk and arena."""
-    horizons = sorted({d["steps"] for row in rows for d in row["decoding"]})
-    lengths = sorted({i["steps"] for row in rows for i in row["invariance"]})
+def space_table(rows: Sequence[SpaceRecord]) -> Table:
+    """Neural distance, path invariance and path integration: a row for each walk and arena."""
+    lengths = sorted({i.steps for row in rows for i in row.invariance})
     shown = sorted({lengths[len(lengths) // 2], lengths[-1]}) if lengths else []
 
-    def at(row: Row, part: str, steps: int) -> Row:
-        return next((r for r in row[part] if r["steps"] == steps), {})
-
-    def error(name: str, steps: int) -> Cell:
-        return lambda row: _metres((at(row, "decoding", steps).get(name) or [None] * 3)[1])
-
-    def invariance(steps: int) -> Cell:
-        return lambda row: (
-            MISSING
-            if (value := at(row, "invariance", steps).get("fraction")) is None
-            else f"{value:.2%}"
+    def invariance(steps: int) -> Callable[[SpaceRecord], str]:
+        return lambda row: _number(
+            next((i.fraction for i in row.invariance if i.steps == steps), None), ".2%"
         )
 
-    cells: dict[str, Cell] = {
-        "walk, arena": lambda row: f"{condition(row)} ({row['arena_m']:.3g} m)",
-        "plateau": _fixed("plateau"),
-        "decorrelation (m)": _fixed("decorrelation_m"),
-        "same place": _fixed("same_place"),
-        "slope (1/m)": _fixed("slope_per_m"),
+    def tracked(steps: int) -> Callable[[SpaceRecord], str]:
+        return lambda row: _metres(
+            next((d.tracked_m[1] for d in row.decoding if d.steps == steps), None)
+        )
+
+    def reckoned(steps: int) -> Callable[[SpaceRecord], str]:
+        return lambda row: _metres(
+            next((d.dead_reckoning_m[1] for d in row.decoding if d.steps == steps), None)
+        )
+
+    cells: dict[str, Callable[[SpaceRecord], str]] = {
+        "walk, arena": lambda row: f"{condition(row)} ({row.arena_m:.3g} m)",
+        "plateau": lambda row: _number(row.plateau),
+        "decorrelation (m)": lambda row: _number(row.decorrelation_m),
+        "same place": lambda row: _number(row.same_place),
+        "slope (1/m)": lambda row: _number(row.slope_per_m),
     }
     cells |= {f"other path, {n} steps": invariance(n) for n in shown}
-    for n in horizons:
-        cells |= {
-            f"error after {n:,}": error("tracked_m", n),
-            f"dead reckoning {n:,}": error("dead_reckoning_m", n),
-        }
+    for n in sorted({d.steps for row in rows for d in row.decoding}):
+        cells |= {f"error after {n:,}": tracked(n), f"dead reckoning {n:,}": reckoned(n)}
     cells |= {
-        "error grows as steps to the": _fixed("growth_exponent"),
-        "looks alike after (m)": _fixed("nearest_alias_m"),
+        "error grows as steps to the": lambda row: _number(row.growth_exponent),
+        "nearest alias (m)": lambda row: _number(row.look_alike_m),
         "missing": lambda row: (
-            "; ".join(f"{name}: {why}" for name, why in row["reasons"].items()) or MISSING
+            "; ".join(f"{name}: {why}" for name, why in row.reasons.items()) or MISSING
         ),
     }
     return _table(rows, cells, text={"walk, arena", "missing"})
 
 
-def topology_table(space: Row) -> Table:
-    """Every population and control: Betti numbers, lifetimes, p-values, rings and toroidal coordinates."""
-    rows = [
-        *(
-            {
-                "who": population_name(row),
-                "rings": row["rings"],
-                "toroidal": row["toroidal"],
-                "dimension": row["dimension"],
-            }
-            | row["topology"]
-            for row in space["populations"]
-        ),
-        *(
-            {"who": f"control: {c['name']}", "rings": None, "toroidal": None, "dimension": None} | c
-            for c in space["controls"]
-        ),
+def topology_table(space: StateSpaceRecord) -> Table:
+    """Topology, dimension, rings and circular coordinates of every population and control."""
+    populations: list[tuple[str, TopologyRecord, StatesRecord | None]] = [
+        (population_name(row), row.topology, row) for row in space.populations
+    ]
+    controls: list[tuple[str, TopologyRecord, StatesRecord | None]] = [
+        (f"control: {control.name}", control, None) for control in space.controls
     ]
 
-    def longest(dimension: int) -> Cell:
-        return lambda row: ", ".join(f"{v:.2f}" for v in row["longest"][dimension][:3]) or MISSING
-
-    def several(part: str, name: str, digits: int = 2) -> Cell:
-        return lambda row: (
-            MISSING
-            if not row[part] or not row[part][name]
-            else ", ".join(MISSING if v is None else f"{v:.{digits}f}" for v in row[part][name])
-        )
+    def longest(found: TopologyRecord, dimension: int) -> str:
+        return _several(found.longest[dimension][:3])
 
     return _table(
-        rows,
+        populations + controls,
         {
-            "population": lambda row: row["who"],
-            "Betti numbers": lambda row: betti_text(row["betti"]),
-            "torus": lambda row: "yes" if row["torus"] else "not shown",
-            "p of loops": lambda row: p_text(row["p_value"][1]),
-            "p of voids": lambda row: p_text(row["p_value"][2]),
-            "longest loops": longest(1),
-            "95% of shuffles below": lambda row: f"{row['null_95'][1]:.2f}",
-            "longest voids": longest(2),
-            "95% of shuffles below ": lambda row: f"{row['null_95'][2]:.2f}",
-            "dimension": _fixed("dimension", 1),
-            "rings: correlation": several("rings", "correlation"),
-            "rings: place error (m)": several("rings", "place_error_m", 3),
-            "toroidal coordinates: correlation with phases": several("toroidal", "correlation"),
+            "population": lambda row: row[0],
+            "Betti numbers": lambda row: betti_text(row[1].betti),
+            "torus": lambda row: "yes" if row[1].torus else "not shown",
+            "p of loops": lambda row: p_text(row[1].p_value[1]),
+            "p of voids": lambda row: p_text(row[1].p_value[2]),
+            "longest loops": lambda row: longest(row[1], 1),
+            "95% of shuffles below": lambda row: _number(row[1].null_95[1]),
+            "longest voids": lambda row: longest(row[1], 2),
+            # The blank keeps the two names apart and is not shown.
+            "95% of shuffles below ": lambda row: _number(row[1].null_95[2]),
+            "dimension": lambda row: _number(row[2].dimension, ".1f") if row[2] else MISSING,
+            "rings: correlation": lambda row: (
+                _several(row[2].rings.correlation) if row[2] and row[2].rings else MISSING
+            ),
+            "rings: position error (m)": lambda row: (
+                _several(row[2].rings.place_error_m, ".3f") if row[2] and row[2].rings else MISSING
+            ),
+            "circular coordinates: correlation with phases": lambda row: (
+                _several(row[2].toroidal.correlation or ())
+                if row[2] and row[2].toroidal
+                else MISSING
+            ),
         },
         text={"population"},
     )
 
 
-def coding_table(codes: Sequence[Row]) -> Table:
+def coding_table(codes: Sequence[CodeRecord]) -> Table:
     """The properties of every code, each with its null or expectation in brackets."""
 
-    def cell(name: str) -> Cell:
-        def write(code: Row) -> str:
-            row = code["properties"][name]
-            if row["headline"] is None:
-                return row["reason"] or MISSING
-            beside = row["null"] if row["null"] is not None else row["expected"]
-            return headline(row["headline"]) + ("" if beside is None else f" ({headline(beside)})")
+    def cell(name: str) -> Callable[[CodeRecord], str]:
+        def write(code: CodeRecord) -> str:
+            found: PropertyRecord = getattr(code.properties, name)
+            if found.headline is None:
+                return found.reason or MISSING
+            beside = found.expected if found.null is None else found.null
+            return small(found.headline) + ("" if beside is None else f" ({small(beside)})")
 
         return write
 
-    units = {name: codes[0]["properties"][name]["unit"] for name in PROPERTIES}
-    cells: dict[str, Cell] = {"code": lambda code: code["code"]}
-    cells |= {
-        title if name == "capacity" else f"{title} ({units[name]})": cell(name)
-        for name, title in PROPERTIES.items()
-    }
+    cells: dict[str, Callable[[CodeRecord], str]] = {"code": lambda code: code.code}
+    for name, title in PROPERTIES.items():
+        unit = getattr(codes[0].properties, name).unit
+        cells[title if name == "capacity" else f"{title} ({unit})"] = cell(name)
     return _table(codes, cells, text={"code"})
 
 
-def robustness_table(rows: Sequence[Row]) -> Table:
-    """Error of path integration under every disturbance, at every horizon; a perfect integrator's in brackets."""
-    horizons = sorted({e["steps"] for row in rows for e in row["errors"]})
+def robustness_table(rows: Sequence[RobustnessRecord]) -> Table:
+    """Path errors under every disturbance; those of a perfect integrator in brackets."""
 
-    def error(steps: int) -> Cell:
-        def write(row: Row) -> str:
-            found = next((e for e in row["errors"] if e["steps"] == steps), None)
+    def error(steps: int) -> Callable[[RobustnessRecord], str]:
+        def write(row: RobustnessRecord) -> str:
+            found = next((e for e in row.errors if e.steps == steps), None)
             if found is None:
                 return MISSING
-            perfect = found["perfect_m"][1] if found["perfect_m"] else None
-            return _metres(found["tracked_m"][1]) + (
-                "" if perfect is None else f" ({_metres(perfect)})"
-            )
+            perfect = found.perfect_m[1]
+            beside = "" if perfect is None else f" ({_metres(perfect)})"
+            return _metres(found.tracked_m[1]) + beside
 
         return write
 
-    cells: dict[str, Cell] = {"disturbance": lambda row: f"{row['kind']} {row['level']:g}"}
-    cells |= {
-        f"error after {n:,}" + (" step (m)" if n == 1 else " steps (m)"): error(n) for n in horizons
+    cells: dict[str, Callable[[RobustnessRecord], str]] = {
+        "disturbance": lambda row: f"{row.kind} {row.level:g}"
     }
-    return _table(
-        rows,
-        cells | {"missing": lambda row: row["reason"] or MISSING},
-        text={"disturbance", "missing"},
-    )
+    for n in sorted({e.steps for row in rows for e in row.errors}):
+        cells[f"error after {n:,} step{'' if n == 1 else 's'} (m)"] = error(n)
+    cells["missing"] = lambda row: row.reason or MISSING
+    return _table(rows, cells, text={"disturbance", "missing"})
 
 
-def arena_table(arenas: Sequence[Row]) -> Table:
+def arena_table(arenas: Sequence[ArenaRecord]) -> Table:
     """Scores in every arena."""
 
-    def median(name: str) -> Cell:
-        return lambda a: MISSING if not a[name] else f"{a[name][1]:.2f}"
+    def median(name: str) -> Callable[[ArenaRecord], str]:
+        return lambda arena: _number((getattr(arena, f"{name}_quartiles") or (None,) * 3)[1])
 
     return _table(
         arenas,
         {
-            "walk, arena": lambda a: f"{a['walk']}, {a['arena_m']:g} m",
-            "active": _plain("active_units"),
-            "silent": _plain("silent_units"),
-            "median score": median("minmax_quartiles"),
-            "median corrected": median("corrected_quartiles"),
-            "median square": median("square_quartiles"),
-            "median spacing (m)": median("spacing_m_quartiles"),
-            "median axis ratio": median("axis_ratio_quartiles"),
-            "visited": lambda a: f"{a['visited_share']:.0%}",
+            "walk, arena": lambda a: f"{a.walk}, {a.arena_m:g} m",
+            "active": lambda a: str(a.active_units),
+            "silent": lambda a: str(a.silent_units),
+            "median score": median("minmax"),
+            "median corrected": median("corrected"),
+            "median square": median("square"),
+            "median spacing (m)": median("spacing_m"),
+            "median axis ratio": median("axis_ratio"),
+            "visited": lambda a: _number(a.visited_share, ".0%"),
         },
         text={"walk, arena"},
     )
 
 
-def _table(rows: Sequence[Row], cells: Mapping[str, Cell], *, text: set[str]) -> Table:
+def _table(
+    rows: Sequence[Row], cells: Mapping[str, Callable[[Row], str]], *, text: set[str]
+) -> Table:
     columns = {name: [cell(row) for row in rows] for name, cell in cells.items()}
-    kept = {name: values for name, values in columns.items() if any(v != MISSING for v in values)}
+    kept = {name: found for name, found in columns.items() if set(found) - {MISSING}}
     return Table(
         head=tuple(name.strip() for name in kept),
         rows=tuple(zip(*kept.values(), strict=True)),
@@ -282,18 +261,13 @@ def _table(rows: Sequence[Row], cells: Mapping[str, Cell], *, text: set[str]) ->
     )
 
 
-def _plain(name: str) -> Cell:
-    return lambda row: MISSING if row[name] is None else f"{row[name]:g}"
+def _number(value: float | None, form: str = ".2f") -> str:
+    return MISSING if value is None else f"{value:{form}}"
 
 
-def _fixed(name: str, digits: int = 2) -> Cell:
-    return lambda row: MISSING if row[name] is None else f"{row[name]:.{digits}f}"
-
-
-def _p(name: str) -> Cell:
-    return lambda row: MISSING if row[name] is None else p_text(row[name])
+def _several(found: Sequence[float | None], form: str = ".2f") -> str:
+    return ", ".join(_number(value, form) for value in found) or MISSING
 
 
 def _metres(value: float | None) -> str:
-    """Metres, in millimetres' detail where it is small."""
-    return MISSING if value is None else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+    return _number(value, ".3f" if value is not None and value < 0.1 else ".2f")
