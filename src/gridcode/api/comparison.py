@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gridcode.analysis.records import Summary
 from gridcode.config import Config
 from gridcode.errors import InputError
 from gridcode.runs.files import write_atomically
@@ -29,7 +30,7 @@ class Comparison:
     names: tuple[str, ...]
     settings: Mapping[str, tuple[Any, ...]]
     results: tuple[Mapping[str, Any], ...]
-    runs: tuple[tuple[Run, Mapping[str, Any]], ...]
+    runs: tuple[tuple[Run, Summary], ...]
 
     def as_json(self) -> dict[str, Any]:
         """The comparison ready for JSON."""
@@ -53,25 +54,29 @@ def compare(runs: Sequence[Run | str | os.PathLike[str]]) -> Comparison:
         InputError: fewer or more, the same run twice, no run, or one without an evaluation that
             this version reads.
     """
-    from gridcode.viewer import data  # it needs matplotlib, which is slow to import
+    from gridcode.viewer.overview import run_row  # it needs matplotlib, which is slow to import
 
     opened = [run if isinstance(run, Run) else Run(run) for run in runs]
     if not 2 <= len(opened) <= MOST_RUNS:
         raise InputError(f"a comparison takes 2 to {MOST_RUNS} runs, not {len(opened)}")
     places = [run.folder.resolve() for run in opened]
+    found = []
     for place, run in zip(places, opened, strict=True):
         if places.count(place) > 1:
             raise InputError(f"'{run.folder}' is given twice")
-    found = []
-    for run in opened:
-        summary = data.read_summary(run)
+        summary = run.read_summary()
         if summary is None:
             raise InputError(
                 f"'{run.folder}' has not been evaluated; run `gridcode evaluate {run.folder}`"
             )
         found.append((run, summary))
     results = tuple(
-        data.row_document(run, summary=summary, last=next(reversed(run.metrics()), None))
+        run_row(
+            config=run.config,
+            manifest=run.manifest,
+            last=next(reversed(run.metrics()), None),
+            summary=summary,
+        )
         for run, summary in found
     )
     return Comparison(
@@ -83,7 +88,7 @@ def compare(runs: Sequence[Run | str | os.PathLike[str]]) -> Comparison:
 
 
 def config_differences(configs: Sequence[Config]) -> dict[str, tuple[Any, ...]]:
-    """Values by dotted key, one for each configuration, of the settings that are not the same in all."""
+    """Settings that differ: by dotted key, the value of each configuration."""
     flat = [
         {
             f"{section}.{key}": value
@@ -100,7 +105,7 @@ def config_differences(configs: Sequence[Config]) -> dict[str, tuple[Any, ...]]:
 
 
 def write_comparison(comparison: Comparison, out: str | os.PathLike[str]) -> Path:
-    """Write a comparison as one self-contained page of HTML: settings that differ first, then numbers, maps and curves side by side.
+    """Write a comparison as one self-contained page: settings that differ, numbers, maps, curves.
 
     Raises:
         InputError: it cannot be written, or maps of a run are damaged.
@@ -121,7 +126,7 @@ def write_comparison(comparison: Comparison, out: str | os.PathLike[str]) -> Pat
 
 
 def _names(places: Sequence[Path]) -> list[str]:
-    """Names of folders, with as many of the folders above them as it takes to tell them apart."""
+    """Names of folders, with as many parent folders as it takes to make them unique."""
     for depth in range(1, max(len(place.parts) for place in places) + 1):
         names = ["/".join(place.parts[-depth:]) for place in places]
         if len(set(names)) == len(names):

@@ -1,10 +1,11 @@
-"""What is written for people: the report of a run, of anybody's cells, figures, and the film of a training."""
+"""What is written for people: reports of runs and recordings, figures, and films."""
 
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from gridcode.analysis.population import Population
+from gridcode.analysis.records.topology import StateSpaceRecord
 from gridcode.analysis.topology.state_space import StateSpace
 from gridcode.config import load_config, preset_names
 from gridcode.display import printable
@@ -21,7 +22,7 @@ LONGEST_FILM_S = 600.0
 def write_report(
     run: Run | str | os.PathLike[str], *, progress: Callable[[str, int, int], None] | None = None
 ) -> Path:
-    """Write a run's `report.html` and `figures/` (PNG and PDF) from its evaluation and metrics, and return its path.
+    """Write a run's `report.html` and `figures/` (PNG and PDF), and return the report's path.
 
     Args:
         run: an evaluated run, or its folder.
@@ -30,14 +31,11 @@ def write_report(
     Raises:
         InputError: no run, or not evaluated yet.
     """
-    from gridcode.report import (
-        collection,
-    )  # matplotlib is slow to import, and training does not need it
+    from gridcode.report import collection  # matplotlib is slow to import
     from gridcode.report.pdf import to_pdf
     from gridcode.viewer.page import run_page
 
     run = run if isinstance(run, Run) else Run(run)
-    run.read_summary()  # says in one line what is wrong with it
     summary, maps = run.read_evaluation()
     metrics, arrays = run.metrics(), run.read_theory()
     drawn = collection.run_figures(metrics, summary, maps, config=run.config, arrays=arrays)
@@ -60,7 +58,7 @@ def write_score_report(
     title: str,
     states: StateSpace | None = None,
 ) -> Path:
-    """Write the pictures and tables of a scored population, and of its state space where that is given, as one page of HTML; return its path.
+    """Write a scored population, and its state space where given, as one page; return its path.
 
     Raises:
         InputError: it cannot be written.
@@ -68,17 +66,20 @@ def write_score_report(
     from gridcode.report import collection  # matplotlib is slow to import
     from gridcode.viewer.page import PICTURES, population_page
 
-    drawn = (
-        {}
-        if states is None
-        else collection.state_space_figures(states.summary.model_dump(mode="json"), states.arrays)
-    )
-    pictures = {
-        name: collection.to_png(figure) for name, figure in drawn.items() if name in PICTURES
+    pictures = {}
+    if states is not None:
+        space = StateSpaceRecord.model_validate(states.summary)
+        drawn = collection.states_figures(space, states.arrays)
+        pictures = {name: collection.to_png(drawn[name]) for name in drawn if name in PICTURES}
+    source = {
+        "file": title,
+        "units": len(recording.units),
+        "bins": " x ".join(str(n) for n in recording.maps.shape[1:]),
+        "bin size (m)": recording.bin_size_m,
+        "kind": recording.kind,
+        "group": recording.group or "-",
+        "gridcode": __version__,
     }
-    source = {"file": title, "units": len(recording.units), "bins": " x ".join(str(n) for n in recording.maps.shape[1:])} | {
-        "bin size (m)": recording.bin_size_m, "kind": recording.kind, "group": recording.group or "-", "gridcode": __version__
-    }  # fmt: skip
     text = population_page(
         population,
         title=title,
@@ -97,7 +98,12 @@ def write_score_report(
 def write_score_figures(
     population: Population, folder: str | os.PathLike[str], *, states: StateSpace | None = None
 ) -> list[Path]:
-    """Write the figures of a scored population, and of its state space where that is given, as PNG and PDF; return their paths.
+    """Write the figures of a scored population as PNG and PDF; return their paths.
+
+    Args:
+        population: the cells, scored.
+        folder: where to.
+        states: their state space; None leaves it out.
 
     Raises:
         InputError: the folder cannot be made or written to.
@@ -126,7 +132,7 @@ def film(
     size: int = 720,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Path:
-    """Write the film of a training: rate maps of the best units at every snapshot, with the loss and the number of hexagonal units.
+    """Write the film of a training: rate maps of the best units, loss and hexagonal units.
 
     Args:
         run: an evaluated run, or its folder.
@@ -144,8 +150,8 @@ def film(
             numbers that make no sense.
     """
     from gridcode.report import animation  # matplotlib is slow to import
-    from gridcode.report.film import LARGEST, SMALLEST, Film, best_of_each_module
-    from gridcode.report.findings import check_format
+    from gridcode.report.figures import best_of_each_module
+    from gridcode.report.film import LARGEST, SMALLEST, Film
 
     run = run if isinstance(run, Run) else Run(run)
     path = run.film_path if out is None else Path(out)
@@ -156,29 +162,28 @@ def film(
         raise InputError(f"seconds must be above 1 and at most {LONGEST_FILM_S:g}, not {seconds:g}")
     if not SMALLEST <= size <= LARGEST:
         raise InputError(f"size must be {SMALLEST} to {LARGEST} pixels, not {size}")
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise InputError(
-            f"cannot write '{path}': "
-            + ("it is a folder" if path.is_dir() else f"there is no folder '{path.parent}'")
-        )
+    if path.is_dir():
+        raise InputError(f"cannot write '{path}': it is a folder")
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"cannot write '{path}': there is no folder '{path.parent}'")
     summary = run.read_summary()
-    if summary is None:
+    if summary is None or summary.headline is None:
         raise InputError(
             f"'{run.folder}' has not been evaluated; run `gridcode evaluate {run.folder}`"
         )
-    check_format(summary)
-    data = run.read_maps(summary["headline"]["group"], ["minmax", "silent", "module"])
+    data = run.read_maps(summary.headline.group, ["minmax", "silent", "module"])
     history = map_training(run, progress=progress)
     if history.sizes["unit"] != data.sizes["unit"]:
         raise InputError(
-            f"the evaluation of '{run.folder}' is of another network than its snapshots; run `gridcode evaluate` again"
+            f"the evaluation of '{run.folder}' is of another network than its snapshots; "
+            "run `gridcode evaluate` again"
         )
     chosen = best_of_each_module(data, units)
     made = Film(
         history=history,
         units=chosen,
         module=data["module"].values[chosen],
-        spacings_m=[row["spacing_m"] for row in summary["modules"]],
+        spacings_m=[module.spacing_m for module in summary.modules],
         metrics=run.metrics(),
         title=printable(
             f"{_preset_of(run) or run.folder.absolute().name}, seed {run.config.training.seed}"
@@ -186,10 +191,8 @@ def film(
         size=size // 2 * 2,
     )
     durations = made.durations_ms(seconds)
-    drawn = made.frames(
-        None if progress is None else lambda done, total: progress("frames", done, total)
-    )
-    content = animation.encode(drawn, made.palette, durations, suffix=suffix)
+    show = None if progress is None else lambda done, total: progress("frames", done, total)
+    content = animation.encode(list(made.frames(show)), durations, suffix=suffix)
     try:
         write_atomically(path, content)
     except OSError as error:
@@ -198,11 +201,11 @@ def film(
 
 
 def _preset_of(run: Run) -> str | None:
-    """The preset that a run's weights come from, None where some setting of the training differs from all of them."""
+    """The preset that a run was trained with, None where some setting of the training differs."""
     config, manifest = run.config, run.manifest
     if "pretrained" in manifest:
         return str(manifest["pretrained"])
-    # Where it ran, and how often it was logged, are no matter of the preset.
+    # Where it ran and how often it was logged does not matter.
     free = {
         f"training.{name}": getattr(config.training, name)
         for name in ("seed", "device", "threads", "log_every", "checkpoint_every", "products")

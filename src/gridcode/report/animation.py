@@ -71,7 +71,7 @@ def _mp4(frames: Sequence[Image.Image], durations_ms: Sequence[int]) -> bytes:
         for number, (frame, shown) in enumerate(zip(frames, durations_ms, strict=True)):
             frame.save(f"{folder}/{number}.png")
             lines += [f"file {number}.png", f"duration {shown / 1000}"]
-        # The last file again: otherwise its duration is ignored.
+        # The last file again: some versions ignore its duration.
         lines.append(lines[-2])
         Path(folder, "frames.txt").write_text("\n".join(lines) + "\n")
         # No time of encoding in the file, so that the same frames give the same bytes.
@@ -79,7 +79,7 @@ def _mp4(frames: Sequence[Image.Image], durations_ms: Sequence[int]) -> bytes:
             "ffmpeg -nostdin -loglevel error -y -f concat -i frames.txt"
             " -vf fps=25,scale=out_color_matrix=bt709 -pix_fmt yuv420p -c:v libx264 -crf 18"
             " -colorspace bt709 -color_primaries bt709 -color_trc bt709"
-            " -movflags +faststart -fflags +bitexact film.mp4"
+            f" -t {sum(durations_ms) / 1000} -movflags +faststart -fflags +bitexact film.mp4"
         )
         done = subprocess.run(
             command.split(),

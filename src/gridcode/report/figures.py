@@ -47,6 +47,27 @@ def by_score(data: xr.Dataset) -> np.ndarray:
     return np.argsort(-(score - 100.0 * data["silent"].values), kind="stable")
 
 
+def best_of_each_module(data: xr.Dataset, count: int) -> np.ndarray:
+    """Positions of the best units, module after module, in proportion to the modules' units.
+
+    Args:
+        data: an evaluation's headline: `minmax`, `silent` and `module` of every unit.
+        count: how many; all where there are fewer.
+    """
+    order = by_score(data)
+    module = data["module"].values[order]
+    queues = [order[module == m] for m in sorted({int(m) for m in module if m >= 0})]
+    inside = sum(len(queue) for queue in queues)
+    room = min(count, inside)
+    share = np.array([len(queue) * room / max(inside, 1) for queue in queues])
+    take = np.floor(share).astype(int)
+    for k in np.argsort(take - share, kind="stable")[: room - int(take.sum())]:
+        take[k] += 1
+    rest = order[module < 0][: max(0, count - room)]
+    chosen = [*(queue[:n] for queue, n in zip(queues, take, strict=True)), rest]
+    return np.concatenate(chosen).astype(np.int64)
+
+
 def _aspect(data: xr.Dataset) -> float:
     """Height over width of the maps, within what a page can show."""
     return float(np.clip(data.sizes["y"] / data.sizes["x"], 0.4, 2.0))
@@ -97,8 +118,8 @@ def gallery(data: xr.Dataset) -> Figure:
 
 
 def best_units(data: xr.Dataset) -> Figure:
-    """The six best units: rate map above, autocorrelogram with the fitted lattice below."""
-    units = by_score(data)[:6]
+    """The best units of each module: rate map, and below it the autocorrelogram with lattice."""
+    units = best_of_each_module(data, 6)
     figure = Figure(figsize=(2.0 * max(len(units), 2), 0.75 + 2 * 1.85 * _aspect(data)))
     for k, unit in enumerate(units):
         here = data.isel(unit=unit)

@@ -20,7 +20,6 @@ from matplotlib.text import Text
 from PIL import Image
 
 from gridcode.errors import InputError
-from gridcode.report.figures import by_score
 from gridcode.report.style import INK, draw_map, fill_isolated_bins, frame, module_colour, peak_of
 from gridcode.runs.map_history import THRESHOLD
 
@@ -83,9 +82,7 @@ class Film:
         """
         with mpl.rc_context(DARK):
             drawing = _Drawing(self)
-        palette = drawing.picture(len(self.steps) - 1).quantize(
-            256, method=Image.Quantize.MAXCOVERAGE
-        )
+        palette = drawing.picture(len(self.steps) - 1).quantize(256)
         for number in range(len(self.steps)):
             picture = drawing.picture(number)
             yield picture.quantize(palette=palette, dither=Image.Dither.NONE)
@@ -133,8 +130,8 @@ class _Drawing:
             # Losses start high: the few largest would flatten the rest.
             losses = np.array(logged, dtype=np.float64)
             low, high = float(losses[:, 1].min()), float(np.quantile(losses[:, 1], 0.98))
-            pad = 0.06 * max(high - low, 1e-6)
-            self._draw_curve(figure, 0.70, losses, (low - pad, high + pad), LOSS)
+            losses[:, 1] = np.minimum(losses[:, 1], high)
+            self._draw_curve(figure, 0.70, losses, (low, max(high, low + 1e-6)), LOSS)
 
     def _draw_maps(self, figure: Figure) -> list[AxesImage]:
         film = self.film
@@ -176,7 +173,9 @@ class _Drawing:
     ) -> None:
         ax: Axes = figure.add_axes((left, 0.06, 0.26, 0.105))
         last = max(self.film.steps[-1], 1)
-        ax.set(xlim=(0, last), xticks=[0, last], ylim=limits, yticks=limits)
+        pad = 0.06 * (limits[1] - limits[0])
+        ax.set(xlim=(0, last), xticks=[0, last])
+        ax.set(ylim=(limits[0] - pad, limits[1] + pad), yticks=limits)
         ax.set_xticklabels(["0", f"{last:,} steps"])
         ax.set_yticklabels([f"{value:.3g}" for value in limits])
         ax.get_xticklabels()[1].set_ha("right")
@@ -217,24 +216,3 @@ def _columns(count: int, aspect: float) -> int:
         return min(aspect / columns, 1 / -(-count // columns))
 
     return max(range(1, count + 1), key=side)
-
-
-def best_of_each_module(data: xr.Dataset, count: int) -> np.ndarray:
-    """Positions of the best units, module after module, in proportion to the modules' units.
-
-    Args:
-        data: an evaluation's headline: `minmax`, `silent` and `module` of every unit.
-        count: how many; all where there are fewer.
-    """
-    order = by_score(data)
-    module = data["module"].values[order]
-    queues = [order[module == m] for m in sorted({int(m) for m in module if m >= 0})]
-    inside = sum(len(queue) for queue in queues)
-    room = min(count, inside)
-    share = np.array([len(queue) * room / max(inside, 1) for queue in queues])
-    take = np.floor(share).astype(int)
-    for k in np.argsort(take - share, kind="stable")[: room - int(take.sum())]:
-        take[k] += 1
-    rest = order[module < 0][: max(0, count - room)]
-    chosen = [*(queue[:n] for queue, n in zip(queues, take, strict=True)), rest]
-    return np.concatenate(chosen).astype(np.int64)

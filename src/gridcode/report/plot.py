@@ -2,8 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 from typing import Any
 
 import matplotlib as mpl
@@ -14,19 +13,26 @@ from matplotlib.axes import Axes
 
 from gridcode.analysis.cells.spectrum import module_spectrum
 from gridcode.analysis.evaluate import Evaluation
-from gridcode.analysis.navigation.neural_distance import predicted_plateau
+from gridcode.analysis.records import ModuleRecord, Summary
+from gridcode.analysis.records.navigation import SpaceRecord
+from gridcode.analysis.records.topology import StatesRecord
 from gridcode.config import LossConfig
 from gridcode.errors import InputError
-from gridcode.report import distance_figures as space
-from gridcode.report import figures
-from gridcode.report import module_figures as modules
-from gridcode.report import state_space_figures as statespace
-from gridcode.report.style import STYLE, draw_correlogram, draw_map, frame, number, p_text, plain
+from gridcode.report import distance_figures, figures, module_figures, state_space_figures
+from gridcode.report.collection import plateau
+from gridcode.report.style import (
+    STYLE,
+    draw_correlogram,
+    draw_map,
+    frame,
+    number,
+    p_text,
+    plain,
+    values,
+)
 from gridcode.runs.run import Run
 
-Row = Mapping[str, Any]
-Found = tuple[dict[str, Any], xr.DataTree, xr.DataTree | None]
-NOT_IN_A_ROW = {"step"}
+Found = tuple[Summary, xr.DataTree, xr.DataTree | None]
 
 
 def plot(found: Run | Evaluation | str | os.PathLike[str]) -> "RunPlot":
@@ -56,7 +62,8 @@ class RunPlot:
 
     Every method draws into `ax`, or into a new figure of pyplot's where that is None, which a
     notebook shows by itself; and returns the axes. A unit is given by its name (its number, in a
-    network), a module by its number, an arena by its side in metres or as `uniform_4m`.
+    network), a module by its number, an arena by its side in metres or as `uniform_4m`. All but
+    `training` raise InputError where the run has not been evaluated.
 
     Args:
         evaluation: gives summary, rate maps, and arrays of state space (None where those were not
@@ -94,17 +101,19 @@ class RunPlot:
             ax: where to draw.
 
         Raises:
-            InputError: no such unit or arena, or not evaluated.
+            InputError: no such unit or arena.
         """
         data = self._group(arena)
         here = data.isel(unit=self._place(data, unit))
-        with self._style():
+        with mpl.rc_context(STYLE):
             ax = draw_map(_axes(ax, (3.0, 3.3)), here["rate"])
             if "module" in here:
                 frame(ax, int(here["module"]))
-            second = f"score {number(float(here['minmax']))}, spacing {number(float(here['spacing_m']))} m"
+            kind = f": {here['type'].item()}" if "type" in here else ""
             ax.set_title(
-                f"unit {plain(here['unit'].item())}{': ' + here['type'].item() if 'type' in here else ''}\n{second}"
+                f"unit {plain(here['unit'].item())}{kind}\n"
+                f"score {number(float(here['minmax']))}, "
+                f"spacing {number(float(here['spacing_m']))} m"
             )
             return ax
 
@@ -112,11 +121,11 @@ class RunPlot:
         """Autocorrelogram of a unit, blue to red from -1 to 1, with the fitted lattice.
 
         Raises:
-            InputError: no such unit, or not evaluated.
+            InputError: no such unit.
         """
         data = self._group(None)
         here = data.isel(unit=self._place(data, unit))
-        with self._style():
+        with mpl.rc_context(STYLE):
             ax = draw_correlogram(
                 _axes(ax, (3.0, 3.3)),
                 here["autocorrelogram"],
@@ -125,91 +134,76 @@ class RunPlot:
             )
             p = p_text(float(here["any_lattice_p_value"]))
             ax.set_title(
-                f"unit {plain(here['unit'].item())}: autocorrelogram\naxis ratio {number(float(here['axis_ratio']))}, lattice p {p}"
+                f"unit {plain(here['unit'].item())}: autocorrelogram\n"
+                f"axis ratio {number(float(here['axis_ratio']))}, lattice p {p}"
             )
             return ax
 
     def gallery(self, count: int = 24, *, columns: int = 8, ax: Axes | None = None) -> Axes:
-        """A mosaic of the best units' rate maps, each from 0 to its own peak, framed in the colour of its module.
+        """Rate maps of the best units, framed in the colour of their module.
 
         Raises:
-            InputError: not evaluated, or a number below 1.
+            InputError: a number below 1.
         """
         if count < 1 or columns < 1:
             raise InputError(f"count and columns must be at least 1, not {count} and {columns}")
         data = self._group(None)
         columns = min(columns, count, data.sizes["unit"])
-        rows = -(-min(count, data.sizes["unit"]) // columns)
-        with self._style():
-            ax = _axes(ax, (1.05 * columns, 1.05 * rows * data.sizes["y"] / data.sizes["x"]))
-            figures.draw_mosaic(ax, data, count=count, columns=columns)
+        with mpl.rc_context(STYLE):
+            ax = _axes(ax, figures.gallery_size(data, count=count, columns=columns))
+            figures.draw_gallery(ax, data, count=count, columns=columns)
             return ax
 
     # -- modules ------------------------------
 
     def spacing_orientation(self, *, ax: Axes | None = None) -> Axes:
-        """Spacing against orientation of every unit with a lattice, in its module's colour.
-
-        Raises:
-            InputError: not evaluated.
-        """
-        with self._style():
+        """Spacing against orientation of every unit with a lattice, in its module's colour."""
+        with mpl.rc_context(STYLE):
             ax = _axes(ax, (4.6, 3.6))
-            modules.draw_spacing_orientation(ax, self._group(None), self._summary["modules"])
+            module_figures.draw_spacing_orientation(ax, self._group(None), self._summary.modules)
             return ax
 
     def spectrum(self, module: int, *, ax: Axes | None = None) -> Axes:
         """Mean Fourier power of a module's maps with its three waves.
 
         Raises:
-            InputError: no such module, or not evaluated.
+            InputError: no such module.
         """
         row, data = self._module(module), self._group(None)
         rate = data["rate"].values[data["module"].values == module].astype(np.float64)
         found = module_spectrum(
-            rate,
-            bin_size_m=float(data.attrs["bin_size_m"]),
-            vectors_m=np.array(row["vectors_m"], dtype=np.float64),
+            rate, bin_size_m=float(data.attrs["bin_size_m"]), vectors_m=values(row.vectors_m)
         )
-        with self._style():
+        with mpl.rc_context(STYLE):
             ax = _axes(ax, (3.3, 3.5))
-            modules.draw_power(ax, row, found)
-            ax.set_ylabel("waves per metre, y")
+            module_figures.draw_power(ax, row, found)
             return ax
 
     def phases(self, module: int, *, ax: Axes | None = None) -> Axes:
         """Where the fields of a module's units lie in the unit cell, in metres.
 
         Raises:
-            InputError: no such module, or not evaluated.
+            InputError: no such module.
         """
         row, data = self._module(module), self._group(None)
-        with self._style():
+        with mpl.rc_context(STYLE):
             ax = _axes(ax, (3.6, 3.3))
-            modules.draw_phases(ax, row, data["phase"].values[data["module"].values == module])
-            ax.set_ylabel("y (m)")
+            mine = data["module"].values == module
+            module_figures.draw_phases(ax, row, data["phase"].values[mine])
             return ax
 
     # -- scores ------------------------------
 
     def scores_against_null(self, *, ax: Axes | None = None) -> Axes:
-        """Each unit's hexagonal score against what 95% of its own null maps stay below.
-
-        Raises:
-            InputError: not evaluated.
-        """
-        with self._style():
+        """Hexagonal scores against the 95th percentile of each unit's own null maps."""
+        with mpl.rc_context(STYLE):
             ax = _axes(ax, (4.0, 3.4))
             figures.draw_scores_against_null(ax, self._group(None))
             return ax
 
     def score_histogram(self, *, ax: Axes | None = None) -> Axes:
-        """How many active units have which hexagonal, corrected and square score.
-
-        Raises:
-            InputError: not evaluated.
-        """
-        with self._style():
+        """Histograms of the hexagonal, corrected and square scores of active units."""
+        with mpl.rc_context(STYLE):
             ax = _axes(ax, (4.0, 3.2))
             figures.draw_score_histogram(ax, self._group(None))
             return ax
@@ -217,7 +211,7 @@ class RunPlot:
     # -- training and space ------------------------------
 
     def training(self, what: str = "loss", *, ax: Axes | None = None) -> Axes:
-        """A column of the training's log against the step: `loss`, `separation`, `invariance`, `capacity`, `isometry`, ...
+        """A column of the training's log against the step, such as `loss` or `invariance`.
 
         Raises:
             InputError: nothing logged, or no such column.
@@ -225,10 +219,10 @@ class RunPlot:
         rows = self._metrics() if self._metrics else []
         if not rows:
             raise InputError(f"{self._who()} has no log of a training")
-        names = [name for name in rows[0] if name not in NOT_IN_A_ROW]
+        names = [name for name in rows[0] if name != "step"]
         if what not in names:
             raise InputError(f"'{what}' was not logged; choose one of {', '.join(names)}")
-        with self._style():
+        with mpl.rc_context(STYLE):
             ax = _axes(ax, (4.2, 3.0))
             figures.draw_metrics(ax, rows, (what,))
             return ax
@@ -237,40 +231,36 @@ class RunPlot:
         """Neural against physical distance with its spread, on the first walk.
 
         Raises:
-            InputError: not evaluated, or without the test of space.
+            InputError: without the test of space.
         """
         loss = self._loss
-        predicted = (
-            predicted_plateau(
-                sigma_g=loss.sigma_g, capacity=loss.capacity, separation=loss.separation
-            )
-            if loss
-            else None
-        )
-        with self._style():
-            rows = self._space()
+        with mpl.rc_context(STYLE):
+            row = self._space()[0]
             ax = _axes(ax, (4.6, 3.4))
-            space.draw_neural_distance(
-                ax, rows[0], sigma_x_m=loss.sigma_x_m if loss else None, predicted_plateau=predicted
+            distance_figures.draw_neural_distance(
+                ax,
+                row,
+                sigma_x_m=loss.sigma_x_m if loss else None,
+                predicted_plateau=plateau(loss) if loss else None,
             )
             return ax
 
     def path_error(self, *, ax: Axes | None = None) -> Axes:
-        """Error of the place read from the state against the steps walked, under every condition, with matched dead reckoning.
+        """Error of the decoded position against the steps walked, beside dead reckoning.
 
         Raises:
-            InputError: not evaluated, or without the test of space.
+            InputError: without the test of space.
         """
-        with self._style():
+        with mpl.rc_context(STYLE):
             rows = self._space()
             ax = _axes(ax, (4.8, 3.6))
-            space.draw_path_error(ax, rows, named=True)
+            distance_figures.draw_path_error(ax, rows, named=True)
             return ax
 
     # -- state space ------------------------------
 
     def ring(self, module: int, wave: int = 0, *, ax: Axes | None = None) -> Axes:
-        """States projected on the plane of one of the lattice's three waves, coloured by the phase that the place asks for.
+        """States projected on the plane of one of the lattice's three waves, coloured by phase.
 
         Raises:
             InputError: no such module or wave, or state space was not measured.
@@ -278,31 +268,31 @@ class RunPlot:
         if wave not in (0, 1, 2):
             raise InputError(f"wave must be 0, 1 or 2, not {wave}")
         row, data = self._states(module)
-        if row["rings"] is None:
+        if row.rings is None:
             raise InputError(f"the rings of module {module} could not be measured")
-        with self._style():
+        with mpl.rc_context(STYLE):
             ax = _axes(ax, (3.3, 3.5))
-            statespace.draw_ring(ax, data, row, wave)
+            state_space_figures.draw_ring(ax, data, row, wave)
             return ax
 
     def persistence(self, module: int | None, *, ax: Axes | None = None) -> Axes:
-        """Persistence diagram of a module's states (None: of all units) beside what shuffles reach.
+        """Persistence diagram of a module's states (None: of all units) beside shuffles.
 
         Raises:
             InputError: no such module, or state space was not measured.
         """
         row, data = self._states(module)
-        with self._style():
+        with mpl.rc_context(STYLE):
             ax = _axes(ax, (3.8, 3.6))
-            statespace.draw_diagram(ax, data, row)
+            state_space_figures.draw_diagram(ax, data, row)
             return ax
 
     def torus(self, module: int | None, *, phase: int = 0, ax: Axes | None = None) -> Axes:
-        """States of a module (None: of all units) in three dimensions by Isomap, coloured by the first or second phase (0 or 1).
+        """States of a module (None: of all units) in three dimensions by Isomap.
 
         Args:
             module: its number.
-            phase: 0 or 1.
+            phase: 0 or 1, the phase that colours the states.
             ax: axes with projection `3d`.
 
         Raises:
@@ -313,12 +303,15 @@ class RunPlot:
             raise InputError(f"phase must be 0 or 1, not {phase}")
         if ax is not None and ax.name != "3d":
             raise InputError(
-                "a torus needs axes of three dimensions: plt.subplots(subplot_kw={'projection': '3d'})"
+                "a torus needs axes of three dimensions: "
+                "plt.subplots(subplot_kw={'projection': '3d'})"
             )
         row, data = self._states(module)
-        with self._style():
+        with mpl.rc_context(STYLE):
             ax = _axes(ax, (4.0, 4.0), projection="3d")
-            statespace.draw_embedding(ax, data, phase, statespace.population_name(row))
+            state_space_figures.draw_embedding(
+                ax, data, phase, state_space_figures.population_name(row)
+            )
             return ax
 
     # -- what was found ------------------------------
@@ -328,20 +321,18 @@ class RunPlot:
         return self._evaluation()
 
     @property
-    def _summary(self) -> dict[str, Any]:
+    def _summary(self) -> Summary:
         return self._found[0]
 
     def _who(self) -> str:
         return f"'{self._name}'" if self._name else "this evaluation"
 
-    def _style(self) -> AbstractContextManager[None]:
-        return mpl.rc_context(STYLE)
-
     def _group(self, arena: float | str | None) -> xr.Dataset:
-        headline, maps = self._summary["headline"], self._found[1]
-        name = headline["group"]
+        headline, maps = self._summary.headline, self._found[1]
+        assert headline is not None
+        name = headline.group
         if arena is not None:
-            name = arena if isinstance(arena, str) else f"{headline['walk']}_{arena:g}m"
+            name = arena if isinstance(arena, str) else f"{headline.walk}_{arena:g}m"
         if name not in maps.children:
             raise InputError(
                 f"there are no maps '{name}' in {self._who()}; there are {', '.join(maps.children)}"
@@ -352,58 +343,50 @@ class RunPlot:
         names = data["unit"].values.tolist()
         if unit not in names:
             raise InputError(
-                f"there is no unit {unit!r} in {self._who()}; there are {len(names)}, from {names[0]!r} to {names[-1]!r}"
+                f"there is no unit {unit!r} in {self._who()}; "
+                f"there are {len(names)}, from {names[0]!r} to {names[-1]!r}"
             )
         return names.index(unit)
 
-    def _module(self, module: int) -> Row:
-        rows = self._summary["modules"]
+    def _module(self, module: int) -> ModuleRecord:
+        rows = self._summary.modules
         for row in rows:
-            if row["module"] == module:
-                return dict(row)
+            if row.module == module:
+                return row
         there = (
-            f"there are {', '.join(str(row['module']) for row in rows)}"
-            if rows
-            else "there is none"
+            f"there are {', '.join(str(row.module) for row in rows)}" if rows else "there is none"
         )
         raise InputError(f"there is no module {module!r} in {self._who()}; {there}")
 
-    def _space(self) -> list[Row]:
-        if not self._summary.get("space"):
+    def _space(self) -> tuple[SpaceRecord, ...]:
+        if not self._summary.space:
             raise InputError(
                 f"{self._who()} was evaluated without the test of space (setting evaluation.space)"
             )
-        return list(self._summary["space"])
+        return self._summary.space
 
-    def _states(self, module: int | None) -> tuple[Row, xr.Dataset]:
-        """Row and arrays of a population's state space."""
+    def _states(self, module: int | None) -> tuple[StatesRecord, xr.Dataset]:
+        """Record and arrays of a population's state space."""
         if module is not None:
             self._module(module)
-        theory, arrays = self._summary.get("theory"), self._found[2]
-        if not theory or arrays is None:
+        theory, arrays = self._summary.theory, self._found[2]
+        if theory is None or arrays is None:
             raise InputError(
-                f"{self._who()} was evaluated without state space and topology (setting evaluation.theory)"
+                f"{self._who()} was evaluated without state space and topology "
+                "(setting evaluation.theory)"
             )
-        found = theory["state_space"]
-        for row in found["populations"]:
-            if row["module"] == module and row["name"] in arrays.children:
-                return row, arrays[row["name"]].to_dataset()
+        name = "population" if module is None else f"module_{module}"
+        for row in theory.state_space.populations:
+            if row.name == name and name in arrays.children:
+                return row, arrays[name].to_dataset()
+        reasons = [row.reason for row in theory.state_space.skipped if row.name == name]
         who = "all units" if module is None else f"module {module}"
-        why = next(
-            (
-                row["reason"]
-                for row in found["skipped"]
-                if row["name"] in (f"module_{module}", "population" if module is None else "")
-            ),
-            "",
-        )
-        raise InputError(f"the state space of {who} was not measured{': ' + why if why else ''}")
+        why = f": {reasons[0]}" if reasons else ""
+        raise InputError(f"the state space of {who} was not measured{why}")
 
 
 def _axes(ax: Axes | None, size: tuple[float, float], *, projection: str | None = None) -> Axes:
     if ax is not None:
         return ax
-    made: Axes = plt.subplots(
-        figsize=size, subplot_kw={"projection": projection} if projection else None
-    )[1]
+    made: Axes = plt.subplots(figsize=size, subplot_kw={"projection": projection})[1]
     return made

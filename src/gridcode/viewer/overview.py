@@ -1,21 +1,43 @@
-"""What a page says: the verdict, its numbers, tables and where they come from, as one document; and a run's row in a list of runs."""
+"""What a page says: verdict, numbers, tables and provenance; and a run's row in a list of runs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gridcode.analysis.population import population_verdict
+from gridcode.analysis import text
+from gridcode.analysis.records import ModuleRecord, Summary
+from gridcode.analysis.records.topology import StateSpaceRecord
 from gridcode.config import Config
-from gridcode.report import tables, words
-from gridcode.report.findings import check_format, details, findings, plateau, verdict
-from gridcode.report.style import p_text
+from gridcode.report import tables
+from gridcode.report.collection import plateau
 
-Row = Mapping[str, Any]
 Document = dict[str, Any]
-LATTICES = words.LATTICES
+# What the page of a run without evaluation shows in the place of findings.
+NOT_EVALUATED: Document = {
+    "verdict": "",
+    "notes": [],
+    "cards": [],
+    "units": [],
+    "modules": [],
+    "relations": [],
+    "types": {},
+    "tables": {},
+    "settings": {},
+    "groups": [],
+    "headline_group": None,
+    "space": None,
+    "theory": [],
+}
+# Columns of a list of runs that an evaluation fills.
+FOUND = ("active", "hexagonal", "lattice", "band", "modules", "independent", "spacings_m")
+FOUND += ("path_error_m", "path_steps", "arena_m")
 
 
 def run_overview(
-    *, config: Config, manifest: Row, metrics: Sequence[Row], summary: Row | None
+    *,
+    config: Config,
+    manifest: Mapping[str, Any],
+    metrics: Sequence[Mapping[str, Any]],
+    summary: Summary | None,
 ) -> Document:
     """The overview of a run, evaluated or not.
 
@@ -24,11 +46,7 @@ def run_overview(
         manifest: its provenance; empty before the first checkpoint.
         metrics: its logged lines.
         summary: its evaluation, None where there is none.
-
-    Raises:
-        InputError: the evaluation is of another version.
     """
-    loss = config.loss
     document: Document = {
         "kind": "run",
         "config_toml": config.to_toml(),
@@ -39,77 +57,72 @@ def run_overview(
         },
         "manifest": dict(manifest),
         "last": dict(metrics[-1]) if metrics else None,
-        "sigma_x_m": loss.sigma_x_m,
-        "predicted_plateau": plateau(loss),
+        "sigma_x_m": config.loss.sigma_x_m,
+        "predicted_plateau": plateau(config.loss),
     }
     if summary is None:
-        return document | {"verdict": "", "notes": [], "cards": [], "units": [], "modules": [], "relations": [], "types": {}, "tables": {}} | {
-            "settings": {}, "groups": [], "headline_group": None, "space": None, "theory": [],
-        }  # fmt: skip
-    found, theory, h = findings(summary), summary.get("theory"), summary["headline"]
-    kick = theory["dynamics"]["perturbation"] if theory and theory["dynamics"] else None
-    document |= _population_parts(found)
-    document["tables"]["arenas"] = _table(tables.arena_table(summary["arenas"]))
-    if summary["space"]:
-        document["tables"]["space"] = _table(tables.space_table(summary["space"]))
-    if theory:
-        if theory["state_space"]["populations"]:
-            document["tables"]["topology"] = _table(tables.topology_table(theory["state_space"]))
-        if theory["coding"]:
-            document["tables"]["coding"] = _table(tables.coding_table(theory["coding"]["codes"]))
-        if theory["robustness"]:
-            document["tables"]["robustness"] = _table(tables.robustness_table(theory["robustness"]))
+        return document | NOT_EVALUATED
+    assert summary.headline is not None
+    theory, group = summary.theory, summary.headline.group
+    document |= _cells(summary)
+    found = {"arenas": tables.arena_table(summary.arenas)}
+    if summary.space:
+        found["space"] = tables.space_table(summary.space)
+    if theory and theory.state_space.populations:
+        found["topology"] = tables.topology_table(theory.state_space)
+    if theory and theory.coding:
+        found["coding"] = tables.coding_table(theory.coding.codes)
+    if theory and theory.robustness:
+        found["robustness"] = tables.robustness_table(theory.robustness)
+    document["tables"] |= {name: _table(table) for name, table in found.items()}
+    kick = theory.dynamics.perturbation if theory and theory.dynamics else None
+    dumped = summary.model_dump(mode="json", include={"arena_stability", "space"})
     return document | {
-        "verdict": verdict(summary),
-        "notes": [details(summary)],
-        "cards": _cards(found, h, summary["space"]),
         "groups": [
             {
-                "group": a["group"],
-                "walk": a["walk"],
-                "arena_m": a["arena_m"],
-                "headline": a["group"] == h["group"],
+                "group": arena.group,
+                "walk": arena.walk,
+                "arena_m": arena.arena_m,
+                "headline": arena.group == group,
             }
-            for a in summary["arenas"]
+            for arena in summary.arenas
         ],
-        "headline_group": h["group"],
-        "arena_stability": summary["arena_stability"],
-        "space": summary["space"],
-        "theory": words.sentences(theory) if theory else [],
-        "kick_mm": f"{1000 * kick['size_m']:.0f} mm" if kick else "",
+        "headline_group": group,
+        "arena_stability": dumped["arena_stability"],
+        "space": dumped["space"],
+        "theory": text.deep_sentences(theory) if theory else [],
+        "kick_mm": f"{1000 * kick.size_m:.0f} mm" if kick else "",
     }
 
 
 def population_overview(
-    summary: Row, *, title: str, source: Row, notes: Sequence[str], space: Row | None
+    summary: Summary,
+    *,
+    title: str,
+    source: Mapping[str, Any],
+    notes: Sequence[str],
+    space: StateSpaceRecord | None,
 ) -> Document:
-    """The overview of anybody's scored cells.
+    """The overview of a scored recording.
 
     Args:
-        summary: as `gridcode.analysis.population.population_summary` gives it.
+        summary: what was found.
         title: what was scored, such as a file name.
         source: where the maps come from.
         notes: what was left out or looks odd.
-        space: `summary` of its state space; None leaves it out.
+        space: its state space; None leaves it out.
     """
-    document = _population_parts(summary)
-    units, silent = len(summary["units"]), summary["types"]["silent"]
-    if space and space["populations"]:
+    document = _cells(summary)
+    document["notes"] += notes
+    if space and space.populations:
         document["tables"]["topology"] = _table(tables.topology_table(space))
     return document | {
         "kind": "population",
         "title": title,
-        "verdict": words.verdict_sentence(summary, units=units, active=units - silent),
-        "notes": [*([population_verdict(summary)] if units > silent else []), *notes],
-        "cards": _cards(
-            summary,
-            {"units": units, "active_units": units - silent, "spacing_m_quartiles": None},
-            None,
-        ),
         "groups": [{"group": "maps", "walk": None, "arena_m": None, "headline": True}],
         "headline_group": "maps",
         "space": None,
-        "theory": words.state_space_sentences(space) if space else [],
+        "theory": text.state_space_sentences(space) if space else [],
         "source": dict(source),
         "config": {},
         "config_toml": "",
@@ -120,156 +133,113 @@ def population_overview(
     }
 
 
-def run_row(*, config: Config, manifest: Row, last: Row | None, summary: Row | None) -> Document:
-    """A run's row in a list of runs; what is not known is None.
+def run_row(
+    *,
+    config: Config,
+    manifest: Mapping[str, Any],
+    last: Mapping[str, Any] | None,
+    summary: Summary | None,
+) -> Document:
+    """A run's row in a list of runs; unknown values are None.
 
     Args:
         config: its configuration.
         manifest: its provenance.
         last: its last logged line.
         summary: its evaluation.
-
-    Raises:
-        InputError: the evaluation is of another version.
     """
+    last = last or {}
     row: Document = {
         "units": config.model.units,
         "seed": config.training.seed,
-        "step": max(manifest.get("step") or 0, (last or {}).get("step") or 0),
+        "step": max(manifest.get("step") or 0, last.get("step") or 0),
         "steps": config.training.steps,
-        "loss": (last or {}).get("loss"),
+        "loss": last.get("loss"),
         "commit": (manifest.get("git_commit") or "")[:7] or None,
     }
     if summary is None:
-        return row | dict.fromkeys(
-            (
-                "active",
-                "hexagonal",
-                "lattice",
-                "band",
-                "modules",
-                "independent",
-                "spacings_m",
-                "path_error_m",
-                "path_steps",
-                "arena_m",
-            )
-        )
-    check_format(summary)
-    h = summary["headline"]
-    error = _path_error(summary["space"])
+        return row | dict.fromkeys(FOUND)
+    error, types = text.path_error(summary), summary.types
     return row | {
-        "active": h["active_units"],
-        "hexagonal": h["types"]["hexagonal"],
-        "lattice": sum(h["types"][kind] for kind in LATTICES),
-        "band": h["types"]["band"],
-        "modules": h["n_modules"],
-        "independent": h["n_independent_modules"],
-        "spacings_m": [m["spacing_m"] for m in summary["modules"]],
-        "path_error_m": error[1] if error else None,
-        "path_steps": error[0] if error else None,
-        "arena_m": h["arena_m"],
+        "active": len(summary.units) - types["silent"],
+        "hexagonal": types["hexagonal"],
+        "lattice": sum(types[kind] for kind in text.LATTICES),
+        "band": types["band"],
+        "modules": summary.n_modules,
+        "independent": summary.n_independent_modules,
+        "spacings_m": [m.spacing_m for m in summary.modules],
+        "path_error_m": error.tracked_m[1] if error else None,
+        "path_steps": error.steps if error else None,
+        "arena_m": summary.headline.arena_m if summary.headline else None,
     }
 
 
-def _population_parts(found: Row) -> Document:
-    """What any population has: units, modules, types, tables."""
-    return {
-        "units": found["units"],
-        "modules": found["modules"],
-        "relations": [
-            dict(relation) | {"text": tables.relation_in_words(relation)}
-            for relation in found["relations"]
-        ],
-        "types": found["types"],
-        "settings": found["settings"],
+def _cells(summary: Summary) -> Document:
+    """What networks and recordings have: verdict, headline numbers, units, modules, tables."""
+    parts = {"units", "modules", "relations", "types", "settings"}
+    document: Document = summary.model_dump(mode="json", include=parts)
+    for row, relation in zip(document["relations"], summary.relations, strict=True):
+        row["text"] = tables.relation_in_words(relation)
+    return document | {
+        "verdict": text.verdict(summary),
+        "notes": [text.details(summary)],
+        "cards": _cards(summary),
         "tables": {
-            "units": _table(tables.unit_table(found["units"])),
-            "modules": _table(tables.module_table(found["modules"], found["relations"])),
+            "units": _table(tables.unit_table(summary.units)),
+            "modules": _table(tables.module_table(summary.modules, summary.relations)),
         },
     }
 
 
-def _cards(found: Row, h: Row, space: Sequence[Row] | None) -> list[Document]:
+def _cards(summary: Summary) -> list[Document]:
     """Headline numbers, in the order a reviewer asks for them."""
-    types, settings, modules = found["types"], found["settings"], found["modules"]
-    others = [
-        f"{types[kind]} {kind}"
-        for kind in types
-        if types[kind] and kind not in ("hexagonal", "silent")
-    ]
+    types, settings, modules = summary.types, summary.settings, summary.modules
+    units = len(summary.units)
+    others = {k: n for k, n in types.items() if n and k not in ("hexagonal", "silent")}
     cards = [
-        {"label": "active units", "value": f"{h['active_units']}", "detail": f"of {h['units']}"},
-        {
-            "label": "grid cells",
-            "value": f"{types['hexagonal']}",
-            "detail": f"hexagonal, p \u2264 {settings['level']:g}, false-discovery rate {100 * settings['false_discovery_rate']:g}%",
-        },
-        {
-            "label": "other types",
-            "value": f"{sum(types[k] for k in types if k not in ('hexagonal', 'silent'))}",
-            "detail": ", ".join(others) or "none",
-        },
-        {
-            "label": "modules",
-            "value": f"{len(modules)}",
-            "detail": _modules_detail(modules, found["n_independent_modules"]),
-        },
+        _card("active units", f"{units - types['silent']}", f"of {units}"),
+        _card(
+            "grid cells",
+            f"{types['hexagonal']}",
+            f"hexagonal, p \u2264 {settings.level:g}, "
+            f"false-discovery rate {100 * settings.false_discovery_rate:g}%",
+        ),
+        _card(
+            "other types",
+            f"{sum(others.values())}",
+            ", ".join(f"{count} {kind}" for kind, count in others.items()) or "none",
+        ),
+        _card(
+            "modules", f"{len(modules)}", _modules_detail(modules, summary.n_independent_modules)
+        ),
     ]
     if modules:
-        ratios = [m["ratio_to_next"] for m in modules if m["ratio_to_next"] is not None]
-        detail = (
-            f"ratio{'s' if len(ratios) > 1 else ''} {', '.join(f'{r:.2f}' for r in ratios)}"
-            if ratios
-            else "between neighbouring fields"
-        )
+        ratios = [f"{m.ratio_to_next:.2f}" for m in modules if m.ratio_to_next is not None]
+        spacings = " \u00b7 ".join(f"{m.spacing_m:.2f}" for m in modules)
+        detail = f"ratio{'s' if len(ratios) > 1 else ''} {', '.join(ratios)}"
         cards.append(
-            {
-                "label": "spacing (m)",
-                "value": " \u00b7 ".join(f"{m['spacing_m']:.2f}" for m in modules),
-                "detail": detail,
-            }
+            _card("spacing (m)", spacings, detail if ratios else "between neighbouring fields")
         )
-    if error := _path_error(space):
-        cards.append(
-            {
-                "label": f"path error after {error[0]:,} steps",
-                "value": f"{100 * error[1]:.1f} cm",
-                "detail": _last_error(space),
-            }
-        )
+    errors = [(d.steps, d.tracked_m[1] or 0.0) for d in text.path_errors(summary)]
+    if errors:
+        *earlier, (steps, error) = errors
+        detail = ", ".join(["median", *(f"{100 * e:.1f} cm after {n:,}" for n, e in earlier)])
+        cards.append(_card(f"path error after {steps:,} steps", f"{100 * error:.1f} cm", detail))
     return cards
 
 
-def _modules_detail(modules: Sequence[Row], independent: int) -> str:
+def _card(label: str, value: str, detail: str) -> Document:
+    return {"label": label, "value": value, "detail": detail}
+
+
+def _modules_detail(modules: Sequence[ModuleRecord], independent: int) -> str:
     if not modules:
         return "no group of units shares a lattice beyond chance"
-    sizes = " + ".join(str(m["n_units"]) for m in modules) + " units"
+    sizes = " + ".join(str(m.n_units) for m in modules) + " units"
     if len(modules) == 1:
-        return f"{sizes}, p {p_text(modules[0]['p_value'])}"
-    return (
-        f"{sizes}; {'independent' if independent == len(modules) else f'{independent} independent'}"
-    )
-
-
-def _path_error(space: Sequence[Row] | None) -> tuple[int, float] | None:
-    """Steps and median error (m) of the first condition, after a hundred steps or what is nearest."""
-    known = [d for d in space[0]["decoding"] if d["tracked_m"][1] is not None] if space else []
-    if not known:
-        return None
-    chosen = min(known, key=lambda d: abs(d["steps"] - 100))
-    return chosen["steps"], chosen["tracked_m"][1]
-
-
-def _last_error(space: Sequence[Row] | None) -> str:
-    known = (
-        [d for d in space[0]["decoding"] if d["tracked_m"][1] is not None and d["steps"] > 100]
-        if space
-        else []
-    )
-    return ", ".join(
-        ["median", *(f"{d['tracked_m'][1]:.2f} m after {d['steps']:,}" for d in known)]
-    )
+        return f"{sizes}, p {text.p_text(modules[0].p_value)}"
+    how = "independent" if independent == len(modules) else f"{independent} independent"
+    return f"{sizes}; {how}"
 
 
 def _table(table: tables.Table) -> Document:

@@ -1,4 +1,7 @@
-"""Self-contained pages: the front end with its documents inside, one file that opens offline. Of a run, of several runs, of anybody's cells."""
+"""Self-contained pages that open offline: the front end with its documents inside.
+
+Of a run, of several runs, or of a scored recording.
+"""
 
 import base64
 import re
@@ -7,12 +10,22 @@ from typing import Any
 
 import xarray as xr
 
-from gridcode.analysis.population import Population, population_summary
+from gridcode.analysis.population import Population
+from gridcode.analysis.records import Summary
+from gridcode.analysis.records.topology import StateSpaceRecord
 from gridcode.analysis.topology.state_space import StateSpace
 from gridcode.errors import InputError
 from gridcode.runs.history import kept_history
 from gridcode.runs.run import Run
-from gridcode.viewer import data, overview, pictures
+from gridcode.viewer import overview, pictures
+from gridcode.viewer.documents import (
+    figures_document,
+    maps_document,
+    metrics_document,
+    run_document,
+    spectra_document,
+    states_document,
+)
 from gridcode.viewer.shell import render_shell
 
 Documents = dict[str, Any]
@@ -20,12 +33,11 @@ Documents = dict[str, Any]
 # shown more coarsely than they are kept.
 OTHER_ARENA_BINS, LAGS, MAPS_OVER_TRAINING = 48, 100, 1540
 COMPARED_BINS = 60
-# Figures that the front end does not draw itself, and what it prints in the place of the states
-# that turn.
+# Figures that the front end does not draw itself, and what it prints in place of 3-D states.
 PICTURES = ("dynamics", "mechanism", "coding", "state_space")
 
 
-def run_page(run: Run, summary: Mapping[str, Any], figures: Mapping[str, bytes]) -> str:
+def run_page(run: Run, summary: Summary, figures: Mapping[str, bytes]) -> str:
     """The report of a run as HTML.
 
     Args:
@@ -35,21 +47,20 @@ def run_page(run: Run, summary: Mapping[str, Any], figures: Mapping[str, bytes])
             page does not draw itself are put into it.
 
     Raises:
-        InputError: the evaluation is damaged or of another version.
+        InputError: files of the evaluation are damaged.
     """
     name = run.folder.absolute().name
     # Files that are saved from the page are named after it.
     identity = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "run"
     documents = _run_documents(run, identity, name, summary, most_bins=None)
     document = documents[f"runs/{identity}/run"]
-    headline = summary["headline"]["group"]
     for group in document["has"]["maps"]:
-        if group != headline:
-            documents[f"runs/{identity}/maps/{group}"] = data.maps_document(
+        if group != document["headline_group"]:
+            documents[f"runs/{identity}/maps/{group}"] = maps_document(
                 run, group, most_bins=OTHER_ARENA_BINS
             )
-    documents[f"runs/{identity}/spectra"] = data.spectra_document(run, summary)
-    if states := data.states_document(run, summary):
+    documents[f"runs/{identity}/spectra"] = spectra_document(run, summary)
+    if states := states_document(run, summary):
         documents[f"runs/{identity}/states"] = states
     history = _thinned_history(run)
     document["has"]["history"] = history["steps"] if history else None
@@ -61,14 +72,14 @@ def run_page(run: Run, summary: Mapping[str, Any], figures: Mapping[str, bytes])
     )
 
 
-def comparison_page(runs: Sequence[tuple[str, Run, Mapping[str, Any]]]) -> str:
+def comparison_page(runs: Sequence[tuple[str, Run, Summary]]) -> str:
     """Several runs on one page, as HTML.
 
     Args:
         runs: name, run and summary of each; two or more.
 
     Raises:
-        InputError: fewer than two, or an evaluation that is damaged or of another version.
+        InputError: fewer than two, or files of an evaluation are damaged.
     """
     if len(runs) < 2:
         raise InputError("a comparison needs two runs or more")
@@ -106,7 +117,7 @@ def population_page(
     figures: Mapping[str, bytes],
     states: StateSpace | None = None,
 ) -> str:
-    """The report of anybody's cells as HTML.
+    """The report of a scored recording as HTML.
 
     Args:
         population: the cells, scored.
@@ -116,21 +127,19 @@ def population_page(
         figures: PNG bytes by the names of `gridcode.report.collection.population_figures`.
         states: their state space; None leaves it out.
     """
-    summary, cells = population_summary(population), population.data
-    space = states.summary.model_dump(mode="json") if states else None
-    there = bool(states and states.summary.populations)
+    summary, cells = population.summary, population.data
+    space = StateSpaceRecord.model_validate(states.summary) if states else None
     document = overview.population_overview(
         summary, title=title, source=source, notes=notes, space=space
     )
-    document |= {"id": "cells", "name": title, "state": "evaluated", "problem": None} | {
-        "has": {
-            "maps": ["maps"],
-            "correlograms": ["maps"],
-            "spectra": True,
-            "states": there,
-            "metrics": False,
-            "history": None,
-        }
+    document |= {"id": "cells", "name": title, "state": "evaluated", "problem": None}
+    document["has"] = {
+        "maps": ["maps"],
+        "correlograms": ["maps"],
+        "spectra": True,
+        "states": bool(space and space.populations),
+        "metrics": False,
+        "history": None,
     }
     document["has"]["figures"] = [name for name in PICTURES if name in figures]
     documents: Documents = {
@@ -140,10 +149,10 @@ def population_page(
         "runs/cells/correlograms/maps": pictures.correlograms_document(
             _thinned_lags(cells), "maps"
         ),
-        "runs/cells/spectra": pictures.spectra_document(cells, summary["modules"]),
+        "runs/cells/spectra": pictures.spectra_document(cells, summary.modules),
         "runs/cells/figures": _figures(document, figures),
     }
-    if states and space and there:
+    if states and space and space.populations:
         documents["runs/cells/states"] = pictures.states_document(space, states.arrays)
     return render_shell(
         mode="report", title=f"{title}: scores", verdict=document["verdict"], documents=documents
@@ -151,30 +160,26 @@ def population_page(
 
 
 def _run_documents(
-    run: Run, identity: str, name: str, summary: Mapping[str, Any], *, most_bins: int | None
+    run: Run, identity: str, name: str, summary: Summary, *, most_bins: int | None
 ) -> Documents:
-    """What a report and a comparison have in common: overview, the headline's maps and autocorrelograms, metrics."""
-    document = data.run_document(
-        run, name=name, identity=identity, state="evaluated", summary=summary
-    )
-    headline = summary["headline"]["group"]
-    cells = run.read_maps(headline, ["rate", "minmax", "autocorrelogram"])
-    document["has"]["correlograms"] = [headline]
+    """What a report and a comparison share: overview, maps of the headline's arena, metrics."""
+    document = run_document(run, name=name, identity=identity, state="evaluated", summary=summary)
+    group = document["headline_group"]
+    cells = run.read_maps(group, ["rate", "minmax", "autocorrelogram"])
+    document["has"]["correlograms"] = [group]
     return {
         "palettes": pictures.palettes(),
         f"runs/{identity}/run": document,
-        f"runs/{identity}/maps/{headline}": pictures.maps_document(
-            cells, headline, most_bins=most_bins
+        f"runs/{identity}/maps/{group}": pictures.maps_document(cells, group, most_bins=most_bins),
+        f"runs/{identity}/correlograms/{group}": pictures.correlograms_document(
+            _thinned_lags(cells), group
         ),
-        f"runs/{identity}/correlograms/{headline}": pictures.correlograms_document(
-            _thinned_lags(cells), headline
-        ),
-        f"runs/{identity}/metrics": data.metrics_document(run),
+        f"runs/{identity}/metrics": metrics_document(run),
     }
 
 
-def _row(run: Run, identity: str, name: str, summary: Mapping[str, Any]) -> dict[str, Any]:
-    metrics = run.metrics()
+def _row(run: Run, identity: str, name: str, summary: Summary) -> dict[str, Any]:
+    last = next(reversed(run.metrics()), None)
     return {
         "id": identity,
         "name": name,
@@ -182,11 +187,11 @@ def _row(run: Run, identity: str, name: str, summary: Mapping[str, Any]) -> dict
         "state": "evaluated",
         "problem": None,
         "updated": None,
-    } | data.row_document(run, summary=summary, last=metrics[-1] if metrics else None)
+    } | overview.run_row(config=run.config, manifest=run.manifest, last=last, summary=summary)
 
 
 def _thinned_lags(cells: xr.Dataset) -> xr.Dataset:
-    """Autocorrelograms at every second lag, or third, ... where there are more than a page can show; lag 0 is kept."""
+    """Autocorrelograms at every second lag, or third, ... if there are too many; lag 0 is kept."""
     longest = max(cells.sizes["lag_y"], cells.sizes["lag_x"])
     step = -(-longest // LAGS)
     if step == 1:
@@ -197,14 +202,14 @@ def _thinned_lags(cells: xr.Dataset) -> xr.Dataset:
 
 
 def _thinned_history(run: Run) -> dict[str, Any] | None:
-    """Maps over training, at fewer steps where there are many units; the first and the last step are kept."""
+    """Maps over training, at fewer steps for many units; the first and the last are kept."""
     history = kept_history(run)
     if history is None:
         return None
     steps = history.sizes["step"]
     most = max(2, MAPS_OVER_TRAINING // max(history.sizes["unit"], 1))
     if steps > most:
-        # Steps are already spread over the training as they should be: take them evenly.
+        # Snapshots are spread over the training already: take them evenly.
         kept = sorted({round(k * (steps - 1) / (most - 1)) for k in range(most)})
         history = history.isel(step=kept)
     return pictures.history_document(history, complete=bool(run.manifest.get("finished")))
@@ -213,10 +218,9 @@ def _thinned_history(run: Run) -> dict[str, Any] | None:
 def _figures(document: Mapping[str, Any], figures: Mapping[str, bytes]) -> list[dict[str, Any]]:
     names = [name for name in PICTURES if name in figures and name in document["has"]["figures"]]
     document["has"]["figures"][:] = names
-    return data.figures_document(
-        names,
+    return figures_document(
         {
             name: "data:image/png;base64," + base64.b64encode(figures[name]).decode()
             for name in names
-        },
+        }
     )

@@ -1,4 +1,7 @@
-"""What canvases and charts draw, as documents: maps, autocorrelograms, spectra, states, maps over training. Records in, plain dictionaries out."""
+"""What canvases and charts draw: maps, autocorrelograms, spectra, states, maps over training.
+
+Every function takes records and arrays and returns a dictionary ready for JSON.
+"""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -9,38 +12,30 @@ import numpy as np
 import xarray as xr
 
 from gridcode.analysis.cells.spectrum import module_spectrum, power_at
+from gridcode.analysis.records import ModuleRecord
+from gridcode.analysis.records.topology import StateSpaceRecord, StatesRecord
 from gridcode.report.state_space_figures import METHODS, population_name
-from gridcode.report.style import GREY, INK
+from gridcode.report.style import GREY, INK, fill_isolated_bins, values
 from gridcode.runs.map_history import share_above
 from gridcode.viewer.encode import encode_array, numbers
 
 Document = dict[str, Any]
-PALETTES = ("viridis", "magma", "twilight", "RdBu_r")
-# Of spectra: samples of either axis, and how far beyond the waves of the largest wave number they
-# reach.
-WAVE_NUMBERS, BEYOND = 65, 2.2
-# Per metre; for populations without any lattice.
-WIDEST_SPECTRUM = 5.0
+# Samples along either axis of a spectrum.
+WAVE_NUMBERS = 65
 
 
 def palettes() -> Document:
     """Colour tables of the page, 256 colours of three bytes, and the colours of modules."""
-    tables = {
-        name: base64.b64encode(
-            (mpl.colormaps[name](np.linspace(0, 1, 256), bytes=True)[:, :3]).tobytes()
-        ).decode()
-        for name in PALETTES
-    }
-    return {
-        "viridis": tables["viridis"],
-        "magma": tables["magma"],
-        "twilight": tables["twilight"],
-        "RdBu": tables["RdBu_r"],
-    } | {"modules": list(INK), "grey": mpl.colors.to_hex(GREY)}
+    names = {"viridis": "viridis", "magma": "magma", "twilight": "twilight", "RdBu": "RdBu_r"}
+    tables: Document = {}
+    for name, map_name in names.items():
+        colours = mpl.colormaps[map_name](np.linspace(0, 1, 256), bytes=True)[:, :3]
+        tables[name] = base64.b64encode(colours.tobytes()).decode()
+    return tables | {"modules": list(INK), "grey": mpl.colors.to_hex(GREY)}
 
 
 def maps_document(data: xr.Dataset, group: str, *, most_bins: int | None = None) -> Document:
-    """Rate maps of one arena, each unit from 0 to its own peak.
+    """Rate maps of one arena, with isolated unvisited bins filled as in all pictures.
 
     Args:
         data: `rate` (unit, y, x) and the attribute `bin_size_m`; `minmax` (unit,), the hexagonal
@@ -52,24 +47,27 @@ def maps_document(data: xr.Dataset, group: str, *, most_bins: int | None = None)
     rate, size = data["rate"].values, float(data.attrs["bin_size_m"])
     # Of the bins as they were measured: squares of bins reach less.
     peak = np.fmax.reduce(rate, axis=(1, 2), initial=-np.inf)
-    side = max(rate.shape[1:])
+    rate, side = fill_isolated_bins(rate), max(rate.shape[1:])
     if most_bins and side > most_bins:
         factor = -(-side // most_bins)
         rate, size = _block_mean(rate, factor), size * factor
-    low = 0.0 if not (rate < 0).any() else None
     return {
         "group": group,
         "walk": data.attrs.get("walk"),
         "arena_m": data.attrs.get("arena_m", size * side),
         "bin_size_m": size,
-        "rate": encode_array(rate, lead=1, low=low),
-        "peak": [None if not np.isfinite(value) else float(f"{value:.6g}") for value in peak],
+        "rate": _encoded(rate, lead=1),
+        "peak": numbers(peak, 6),
         "minmax": numbers(data["minmax"].values, 4) if "minmax" in data else None,
     }
 
 
+def _encoded(rate: np.ndarray, *, lead: int) -> Document:
+    return encode_array(rate, lead=lead, low=None if (rate < 0).any() else 0.0)
+
+
 def _block_mean(rate: np.ndarray, factor: int) -> np.ndarray:
-    """Mean over squares of bins; bins left over at the far walls form smaller squares. A square that was never visited is NaN."""
+    """Mean over squares of bins, NaN where never visited; those at the far walls are smaller."""
     rows, columns = (-(-n // factor) * factor for n in rate.shape[1:])
     padded = np.pad(
         rate,
@@ -82,7 +80,7 @@ def _block_mean(rate: np.ndarray, factor: int) -> np.ndarray:
 
 
 def correlograms_document(data: xr.Dataset, group: str) -> Document:
-    """Autocorrelograms of one arena, -1 to 1: the rows from lag 0 upwards, since c(-lag) = c(lag)."""
+    """Autocorrelograms of one arena, -1 to 1: rows from lag 0 upwards, as c(-lag) = c(lag)."""
     correlograms = data["autocorrelogram"].values
     half = correlograms[:, correlograms.shape[1] // 2 :]
     return {
@@ -92,36 +90,32 @@ def correlograms_document(data: xr.Dataset, group: str) -> Document:
     }
 
 
-def spectra_document(data: xr.Dataset, modules: Sequence[Mapping[str, Any]]) -> Document:
-    """Fourier power of every unit and the mean power of every module, on the same wave numbers.
+def spectra_document(data: xr.Dataset, modules: Sequence[ModuleRecord]) -> Document:
+    """Fourier power of every unit and mean power of every module, at the same wave numbers.
 
     Args:
         data: `rate` (unit, y, x), `module` and `spacing_m` (unit,).
-        modules: rows of the summary.
+        modules: the modules.
     """
     rate, size = data["rate"].values.astype(np.float64), float(data.attrs["bin_size_m"])
     rate = np.where(data["silent"].values[:, None, None], 0.0 * rate, rate)
     spacing = data["spacing_m"].values[~data["silent"].values]
     spacing = spacing[np.isfinite(spacing)]
-    # The shortest of the usual spacings: one odd unit must not shrink everybody's picture.
-    limit = (
-        BEYOND * 2 / np.sqrt(3) / float(np.quantile(spacing, 0.1))
-        if len(spacing)
-        else WIDEST_SPECTRUM
-    )
+    # 2.2 times the waves of the shortest of the usual spacings: one odd unit must not shrink all
+    # pictures. 5 per metre for populations without any lattice.
+    shortest = float(np.quantile(spacing, 0.1)) if len(spacing) else np.nan
+    limit = 2.2 * 2 / np.sqrt(3) / shortest if len(spacing) else 5.0
     waves = np.linspace(-1, 1, WAVE_NUMBERS) * min(limit, 0.5 / size)
     power = power_at(rate, bin_size_m=size, wave_numbers_per_m=waves)
     total = np.nansum(power, axis=(1, 2), keepdims=True)
     share = power / np.where(total > 0, total, 1.0)
     rows = []
     for row in modules:
-        mine = data["module"].values == row["module"]
-        found = module_spectrum(
-            rate[mine], bin_size_m=size, vectors_m=np.array(row["vectors_m"], dtype=np.float64)
-        )
+        mine = data["module"].values == row.module
+        found = module_spectrum(rate[mine], bin_size_m=size, vectors_m=values(row.vectors_m))
         rows.append(
             {
-                "module": row["module"],
+                "module": row.module,
                 "wave_numbers_per_m": numbers(waves, 5),
                 "power": encode_array(share[mine].mean(axis=0), low=0.0),
                 "peaks_per_m": numbers(found.peaks_per_m, 4),
@@ -136,46 +130,31 @@ def spectra_document(data: xr.Dataset, modules: Sequence[Mapping[str, Any]]) -> 
     }
 
 
-def states_document(space: Mapping[str, Any], arrays: xr.DataTree) -> Document:
-    """States in three dimensions, rings and persistence of every population that was measured, and the controls.
+def states_document(space: StateSpaceRecord, arrays: xr.DataTree) -> Document:
+    """States in three dimensions, rings and persistence of every population; the controls.
 
     Args:
-        space: `state_space` of the summary.
+        space: the state space.
         arrays: as `gridcode.analysis.deep_analysis` gives them.
     """
+    shown = {"name", "betti", "torus", "as_expected", "longest", "null_95", "p_value"}
     return {
         "populations": [
-            _population(row, arrays[row["name"]].to_dataset()) for row in space["populations"]
+            _population(row, arrays[row.name].to_dataset()) for row in space.populations
         ],
-        "controls": [
-            {
-                name: row[name]
-                for name in (
-                    "name",
-                    "betti",
-                    "torus",
-                    "as_expected",
-                    "longest",
-                    "null_95",
-                    "p_value",
-                )
-            }
-            for row in space["controls"]
-        ],
+        "controls": [row.model_dump(mode="json", include=shown) for row in space.controls],
     }
 
 
-def _population(row: Mapping[str, Any], data: xr.Dataset) -> Document:
-    found, rings = row["topology"], row["rings"]
-    bars = data["bars"].values
-    return {
-        "name": row["name"],
+def _population(row: StatesRecord, data: xr.Dataset) -> Document:
+    bars, vectors = data["bars"].values, data.attrs.get("vectors_m")
+    shown = {"name", "module", "n_units", "explained", "dimension", "shuffled_dimension"}
+    topology = {"null_95", "longest", "betti", "p_value", "torus", "torus_p_value"}
+    document = row.model_dump(mode="json", include=shown)
+    document |= row.topology.model_dump(mode="json", include=topology)
+    document |= {
         "title": population_name(row),
-        "module": row["module"],
-        "n_units": row["n_units"],
-        "vectors_m": numbers(np.reshape(data.attrs["vectors_m"], (2, 2)), 6)
-        if "vectors_m" in data.attrs
-        else None,
+        "vectors_m": None if vectors is None else numbers(np.reshape(vectors, (2, 2)), 6),
         "samples": {
             method: {
                 "points": numbers(data[method].values.T),
@@ -183,26 +162,18 @@ def _population(row: Mapping[str, Any], data: xr.Dataset) -> Document:
             }
             for method in METHODS
         },
-        "rings": {
-            "points": numbers(data["rings"].values.transpose(1, 2, 0)),
-            "positions_m": numbers(data["rings_positions_m"].values.T),
-            "correlation": rings["correlation"],
-            "place_error_m": rings["place_error_m"],
-        }
-        if rings
-        else None,
-        "explained": row["explained"],
-        "dimension": row["dimension"],
-        "shuffled_dimension": row["shuffled_dimension"],
+        "rings": None,
         "bars": numbers(bars[np.lexsort((bars[:, 1], bars[:, 0]))], 4),
         "threshold": float(data.attrs["threshold"]),
-        "null_95": found["null_95"],
-        "longest": found["longest"],
-        "betti": found["betti"],
-        "p_value": found["p_value"],
-        "torus": found["torus"],
-        "torus_p_value": found["torus_p_value"],
     }
+    if row.rings:
+        document["rings"] = {
+            "points": numbers(data["rings"].values.transpose(1, 2, 0)),
+            "positions_m": numbers(data["rings_positions_m"].values.T),
+            "correlation": list(row.rings.correlation),
+            "place_error_m": list(row.rings.place_error_m),
+        }
+    return document
 
 
 def history_document(data: xr.Dataset, *, complete: bool) -> Document:
@@ -216,9 +187,7 @@ def history_document(data: xr.Dataset, *, complete: bool) -> Document:
         "steps": data["step"].values.tolist(),
         "arena_m": float(data.attrs["arena_m"]),
         "bin_size_m": float(data.attrs["bin_size_m"]),
-        "rate": encode_array(
-            data["rate"].values, lead=2, low=0.0 if not (data["rate"].values < 0).any() else None
-        ),
+        "rate": _encoded(fill_isolated_bins(data["rate"].values), lead=2),
         "minmax": numbers(data["minmax"].values, 4),
         "hexagonal_share": numbers(share_above(data), 4),
         "complete": complete,
@@ -231,9 +200,7 @@ def snapshot_document(data: xr.Dataset, step: int) -> Document:
         "step": step,
         "arena_m": float(data.attrs["arena_m"]),
         "bin_size_m": float(data.attrs["bin_size_m"]),
-        "rate": encode_array(
-            data["rate"].values, lead=1, low=0.0 if not (data["rate"].values < 0).any() else None
-        ),
+        "rate": _encoded(fill_isolated_bins(data["rate"].values), lead=1),
         "minmax": numbers(data["minmax"].values, 4),
         "hexagonal_share": float(share_above(data.expand_dims("step"))[0]),
     }
