@@ -6,20 +6,23 @@ import numpy as np
 import pytest
 import xarray as xr
 from matplotlib import _pylab_helpers
+from matplotlib.figure import Figure
+from PIL import Image
 from rich.console import Console
 
+from gridcode.analysis import text
 from gridcode.analysis.evaluate import evaluate_system
 from gridcode.analysis.population import analyse_population
+from gridcode.analysis.records import RelationRecord
+from gridcode.analysis.records.navigation import SpaceRecord
 from gridcode.analysis.synthetic import bin_centres, lattice_cell, noise_maps
 from gridcode.analysis.system import System
 from gridcode.cli.progress import evaluation_bar, training_bar
 from gridcode.config import EvaluationConfig
-from gridcode.errors import InputError
 from gridcode.report import figures
 from gridcode.report.collection import population_figures, run_figures, to_png
 from gridcode.report.distance_figures import space
-from gridcode.report.findings import details, verdict
-from gridcode.report.style import neighbours, p_text, plain
+from gridcode.report.style import draw_map, fill_isolated_bins, neighbours, p_text, plain
 from gridcode.report.tables import relation_in_words, space_table
 from gridcode.training.loop import Progress
 
@@ -102,19 +105,14 @@ def evaluated(kind):
 @pytest.mark.parametrize("kind", ["all silent", "constant", "one unit"])
 def test_degenerate_populations_have_figures_and_a_verdict(kind):
     evaluation = evaluated(kind)
-    pictures = {
-        n: to_png(f)
-        for n, f in run_figures(
-            [ROW, {**ROW, "step": 2}], evaluation.summary, evaluation.maps
-        ).items()
-    }
-    assert all(p.startswith(b"\x89PNG") for p in pictures.values())
-    said = verdict(evaluation.summary) + " " + details(evaluation.summary)
-    assert (
-        ("None of the 5 units fires" in said)
-        if kind == "all silent"
-        else ("no modules" in said and "in a 1 m arena on the smooth walk" in said)
-    )
+    rows = [ROW, {**ROW, "step": 2}]
+    for figure in run_figures(rows, evaluation.summary, evaluation.maps).values():
+        assert to_png(figure).startswith(b"\x89PNG")
+    words = text.verdict(evaluation.summary) + " " + text.details(evaluation.summary)
+    if kind == "all silent":
+        assert "None of the 5 units is active" in words
+    else:
+        assert "no modules" in words and "in a 1 m arena on the smooth walk" in words
 
 
 def test_a_run_that_was_never_logged_has_no_training_curves():
@@ -125,97 +123,104 @@ def test_a_run_that_was_never_logged_has_no_training_curves():
     assert "training" not in run_figures([], evaluation.summary, evaluation.maps)
 
 
-def test_the_test_of_space_is_drawn_and_tabulated():
-    values = [0.2, None, 0.9]
-    curve = {
-        "distance_m": [0.1, None, 0.3],
-        "mean": values,
-        "sd": values,
-        "quartiles": [values] * 3,
-        "pairs": [30, 3, 40],
-    }
-    row = {
-        "walk": "smooth",
-        "arena_m": 2.0,
-        "arena_over_training": 1.0,
-        "walkers": 4,
-        "plateau": 0.87,
-        "decorrelation_m": 0.17,
-        "same_place": 0.1,
-    }
-    row |= {
-        "slope_per_m": 4.0,
-        "curve": curve,
-        "origin": curve,
-        "unrelated_square": 0.8,
-        "noise_m": 0.002,
-        "growth_exponent": 0.7,
-    }
-    row |= {
-        "invariance": [{"steps": n, "square": 0.1, "fraction": 0.0123} for n in (5, 40)],
-        "window_m": 0.5,
-        "nearest_alias_m": 1.2,
-        "reasons": {},
-    }
-    at = {
-        "tracked_m": [0.01, 0.0234, 0.03],
-        "anywhere_m": [1.0, 1.0, 1.0],
-        "dead_reckoning_m": [0.01, 0.02, None],
-        "chance_m": 1.0,
-        "match": 1.0,
-    }
-    row |= {
-        "decoding": [
-            {"steps": n, "common_m": 0.1, "scatter_m": 0.1, "lost_share": 0.0} | at for n in (1, 10)
-        ]
-    }
-    nothing = {
-        "distance_m": [None] * 3,
-        "mean": [None] * 3,
-        "sd": [None] * 3,
-        "quartiles": [[None] * 3] * 3,
-        "pairs": [0] * 3,
-    }
-    unknown = row | {
-        "walk": "uniform",
-        "plateau": None,
-        "decorrelation_m": None,
-        "slope_per_m": None,
-        "same_place": None,
-        "curve": nothing,
-    }
-    unknown |= {
-        "invariance": [{"steps": 5, "square": None, "fraction": None}],
-        "growth_exponent": None,
-        "reasons": {"curve": "constant"},
-    }
-    unknown |= {
-        "decoding": [
-            {"steps": 1} | {name: [None] * 3 for name in ("tracked_m", "dead_reckoning_m")}
-        ]
-    }
-    for rows in ([row, unknown], [unknown]):
+def space_record(values, *, known):
+    """One condition; all its numbers are missing where `known` is false."""
+    curve = {"distance_m": [0.1, None, 0.3], "mean": values, "sd": values}
+    curve |= {"quartiles": [values] * 3, "pairs": [30, 3, 40]}
+    at = dict.fromkeys(("tracked_m", "anywhere_m", "dead_reckoning_m"), [None] * 3)
+    at |= dict.fromkeys(("chance_m", "match", "common_m", "scatter_m", "lost_share"))
+    if known:
+        at |= {"tracked_m": [0.01, 0.0234, 0.03], "dead_reckoning_m": [0.01, 0.02, None]}
+    row = dict.fromkeys(SpaceRecord.model_fields)
+    row |= {"walk": "smooth", "arena_m": 2.0, "arena_over_training": 1.0, "walkers": 4}
+    row |= {"curve": curve, "origin": curve, "reasons": {} if known else {"curve": "constant"}}
+    row |= {"decoding": [{"steps": n} | at for n in (1, 10)]}
+    fraction = 0.0123 if known else None
+    row["invariance"] = [{"steps": n, "square": 0.1, "fraction": fraction} for n in (5, 40)]
+    if known:
+        row |= {"plateau": 0.87, "decorrelation_m": 0.17, "same_place": 0.1, "slope_per_m": 4.0}
+    return SpaceRecord.model_validate(row)
+
+
+def test_neural_distance_and_path_integration_are_drawn_and_tabulated():
+    known = space_record([0.2, None, 0.9], known=True)
+    unknown = space_record([None] * 3, known=False)
+    for rows in ([known, unknown], [unknown]):
         assert to_png(space(rows, sigma_x_m=0.05, predicted_plateau=0.9)).startswith(b"\x89PNG")
-        table = space_table(rows)
-        cells = " ".join(" ".join(line) for line in table.rows)
-        assert "curve: constant" in cells and ("1.23%" in cells and "0.023" in cells) == (
-            row in rows
-        )
+        cells = " ".join(" ".join(line) for line in space_table(rows).rows)
+        assert "curve: constant" in cells
+        assert ("1.23%" in cells and "0.023" in cells) == (known in rows)
 
 
-def test_a_summary_of_another_version_says_what_to_do():
-    evaluation = evaluated("one unit")
-    for number, word in ((1, "an earlier"), (99, "a later")):
-        summary = evaluation.summary | {"format": number}
-        with pytest.raises(
-            InputError, match=f"evaluated by {word} version; run `gridcode evaluate` again"
-        ):
-            run_figures([ROW], summary, evaluation.maps)
-        with pytest.raises(InputError, match="gridcode evaluate"):
-            verdict(summary)
+# -- maps ------------------------------
 
 
-def test_anybodys_cells_get_figures_with_modules():
+def pixels(figure):
+    with Image.open(io.BytesIO(to_png(figure))) as image:
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+def test_a_field_at_the_top_right_is_drawn_at_the_top_right():
+    """y points upwards on the page, whatever the shape of the arena."""
+    rate = np.zeros((20, 30))
+    rate[15:18, 24:28] = 1.0  # high y, high x
+    y, x = (0.1 * np.arange(n) for n in rate.shape)
+    figure = Figure(figsize=(3, 2), layout="none")
+    draw_map(
+        figure.add_axes((0, 0, 1, 1)),
+        xr.DataArray(rate, {"y": y, "x": x}, ("y", "x")),
+        scale_bar=False,
+    )
+    picture = pixels(figure)
+    rows, columns = np.nonzero(picture[..., 0] > 200)  # yellow; the rest is dark violet
+    height, width = picture.shape[:2]
+    assert rows.mean() / height == pytest.approx(1 - 16.5 / 20, abs=0.03)
+    assert columns.mean() / width == pytest.approx(26 / 30, abs=0.03)
+
+
+def test_the_gallery_and_the_film_draw_the_same_map():
+    data = two_modules().data
+    drawn = figures.gallery(data).axes[0].child_axes[0].images[0]
+    best = figures.by_score(data)[0]
+    assert np.array_equal(drawn.get_array(), data["rate"].values[best])
+    assert drawn.origin == "lower" and drawn.get_clim()[0] == 0
+
+
+def test_isolated_unvisited_bins_are_filled_and_larger_areas_stay_empty(rng):
+    rate = rng.random((2, 9, 12))
+    rate[:, 4, 5] = rate[:, 0, 0] = np.nan
+    rate[:, 6:8, 2] = np.nan
+    found = fill_isolated_bins(rate)
+    around = np.delete(rate[1, 3:6, 4:7].ravel(), 4)
+    assert found[1, 4, 5] == pytest.approx(around.mean())
+    assert found[0, 0, 0] == pytest.approx(rate[0][[0, 1, 1], [1, 0, 1]].mean())
+    assert np.isnan(found[:, 6:8, 2]).all() and np.isnan(found).sum() == 4
+    known = np.isfinite(rate)
+    assert np.array_equal(found[known], rate[known])
+    assert np.isnan(fill_isolated_bins(np.full((3, 3), np.nan))).all()
+
+
+def test_units_are_shared_out_among_modules_best_first():
+    score = np.array([0.9, 1.2, 1.1, 0.3, 0.8, 1.4, 0.7, np.nan])
+    data = xr.Dataset(
+        {
+            "minmax": ("unit", score),
+            "silent": ("unit", np.arange(8) == 7),
+            "module": ("unit", np.array([0, 0, 0, 0, 1, 1, -1, -1])),
+        }
+    )
+    best = figures.best_of_each_module
+    assert best(data, 3).tolist() == [1, 2, 5]
+    assert best(data, 6).tolist() == [1, 2, 0, 3, 5, 4]
+    assert best(data, 7).tolist() == [1, 2, 0, 3, 5, 4, 6]
+    assert best(data, 99).tolist()[-1] == 7
+    assert best(data.assign(module=("unit", np.full(8, -1))), 2).tolist() == [5, 1]
+
+
+# -- populations ------------------------------
+
+
+def test_scored_cells_get_figures_with_modules():
     assert set(population_figures(two_modules())) == {
         "best_units",
         "gallery",
@@ -242,7 +247,7 @@ def test_populations_without_modules_or_with_one_unit():
 
 def test_a_large_population_is_drawn_in_part(monkeypatch):
     monkeypatch.setattr(figures, "GALLERY", 9)
-    assert len(population_figures(two_modules())["gallery"].axes) == 9
+    assert len(population_figures(two_modules())["gallery"].axes[0].child_axes) == 9
 
 
 def test_figures_leave_no_trace_in_matplotlib():
@@ -252,26 +257,18 @@ def test_figures_leave_no_trace_in_matplotlib():
 
 
 def test_words_for_pairs_of_modules():
-    row = {
-        "modules": [0, 1],
-        "verdict": "commensurate",
-        "index": 3,
-        "error": 0.012,
-        "chance_p_value": 0.004,
-    }
+    row = RelationRecord(
+        modules=(0, 1), verdict="commensurate", index=3, error=0.012, chance_p_value=0.004
+    )
     assert relation_in_words(row) == (
-        "Modules 0 and 1: commensurate. A lattice with cells of up to 3 of theirs is common to both within 1.2%; "
-        "unrelated lattices have one as good with p = 0.004."
+        "Modules 0 and 1: commensurate. A lattice with cells of up to 3 of theirs is common to "
+        "both within 1.2%; unrelated lattices have one as good with p = 0.004."
     )
-    assert relation_in_words(row | {"verdict": "independent", "index": None}).endswith(
-        "common to both; the nearest misses by 1.2%."
-    )
-    assert (
-        relation_in_words(
-            row | {"verdict": "undecided", "index": None, "error": None, "chance_p_value": None}
-        )
-        == "Modules 0 and 1: undecided."
-    )
+    independent = row.model_copy(update={"verdict": "independent", "index": None})
+    assert relation_in_words(independent).endswith("common to both; the nearest misses by 1.2%.")
+    unknown = {"verdict": "undecided", "index": None, "error": None, "chance_p_value": None}
+    undecided = row.model_copy(update=unknown)
+    assert relation_in_words(undecided) == "Modules 0 and 1: undecided."
 
 
 def test_names_and_numbers_for_figures():

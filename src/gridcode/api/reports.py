@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gridcode.analysis.population import Population
-from gridcode.analysis.records.topology import StateSpaceRecord
 from gridcode.analysis.topology.state_space import StateSpace
 from gridcode.config import load_config, preset_names
 from gridcode.display import printable
@@ -68,8 +67,7 @@ def write_score_report(
 
     pictures = {}
     if states is not None:
-        space = StateSpaceRecord.model_validate(states.summary)
-        drawn = collection.states_figures(space, states.arrays)
+        drawn = collection.states_figures(states.summary, states.arrays)
         pictures = {name: collection.to_png(drawn[name]) for name in drawn if name in PICTURES}
     source = {
         "file": title,

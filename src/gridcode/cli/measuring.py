@@ -8,6 +8,7 @@ from rich.markup import escape
 
 import gridcode
 from gridcode import config as configuration
+from gridcode.analysis import text
 from gridcode.cli.shared import (
     ERRORS,
     counted,
@@ -130,12 +131,8 @@ def score(arguments: argparse.Namespace) -> None:
     print_modules(console, summary)
     console.print(escape(population_verdict(summary)), highlight=False)
     if states is not None:
-        from gridcode.report.words import state_space_sentences
-
-        console.print(
-            escape(" ".join(state_space_sentences(states.summary.model_dump(mode="json")))),
-            highlight=False,
-        )
+        sentences = text.state_space_sentences(states.summary)
+        console.print(escape(" ".join(sentences)), highlight=False)
     if out is not None:
         print(f"report: {out}")
     if arguments.figures is not None:

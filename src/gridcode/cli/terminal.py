@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from gridcode.analysis import text
+from gridcode.analysis.records import Summary
 from gridcode.api.comparison import Comparison
 from gridcode.display import printable
 
@@ -20,11 +22,8 @@ def wide_console() -> Console:
     return console
 
 
-def print_summary(summary: dict[str, Any]) -> None:
+def print_summary(summary: Summary) -> None:
     """Print an evaluation: scores by arena, modules, and what was found in words."""
-    from gridcode.report.findings import details, verdict
-    from gridcode.report.words import sentences
-
     table = Table(box=None, pad_edge=False)
     for column in (
         "walk, arena",
@@ -52,10 +51,10 @@ def print_summary(summary: dict[str, Any]) -> None:
     console = wide_console()
     console.print(table, highlight=False)
     print_modules(console, summary)
-    console.print(escape(verdict(summary)), highlight=False)
-    console.print(escape(details(summary)), highlight=False)
-    if summary.get("theory"):
-        console.print(escape(" ".join(sentences(summary["theory"]))), highlight=False)
+    console.print(escape(text.verdict(summary)), highlight=False)
+    console.print(escape(text.details(summary)), highlight=False)
+    if summary.theory:
+        console.print(escape(" ".join(text.deep_sentences(summary.theory))), highlight=False)
 
 
 def print_units(console: Console, summary: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from gridcode.analysis.cells.spectrum import module_spectrum
 from gridcode.analysis.navigation.neural_distance import predicted_plateau
-from gridcode.analysis.population import Population, population_summary
+from gridcode.analysis.population import Population
 from gridcode.analysis.records import DeepAnalysisRecord, Summary
 from gridcode.analysis.records.topology import StateSpaceRecord
 from gridcode.analysis.topology.state_space import StateSpace
@@ -19,7 +19,7 @@ from gridcode.config import Config, LossConfig
 from gridcode.errors import InputError
 from gridcode.report import deep_analysis_figures, figures, state_space_figures
 from gridcode.report import module_figures as modules
-from gridcode.report.distance_figures import space
+from gridcode.report.distance_figures import space as draw_space
 from gridcode.report.style import STYLE, values
 
 
@@ -50,7 +50,7 @@ def run_figures(
         drawn = _cell_figures(data, summary)
         if summary.space:
             loss = config.loss if config else None
-            drawn["space"] = space(
+            drawn["space"] = draw_space(
                 summary.space,
                 sigma_x_m=loss.sigma_x_m if loss else None,
                 predicted_plateau=plateau(loss) if loss else None,
@@ -76,7 +76,7 @@ def population_figures(
 ) -> dict[str, Figure]:
     """The figures of a scored population, and of its state space where that is given, by name."""
     with mpl.rc_context(STYLE):
-        drawn = _cell_figures(population.data, population_summary(population))
+        drawn = _cell_figures(population.data, population.summary)
     if states is not None:
         drawn |= states_figures(states.summary, states.arrays)
     return drawn

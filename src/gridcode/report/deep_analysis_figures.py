@@ -1,6 +1,7 @@
 """Figures of dynamics, trained weights and coding properties."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -125,7 +126,7 @@ def _draw_fixed_points(
         places = np.mod(places @ np.linalg.inv(vectors_m), 1.0) @ vectors_m
         ax.add_patch(Polygon(UNIT_CELL @ vectors_m, fill=False, color=GREY, linewidth=1))
     modulus = values([point.moduli[0] for point in known])
-    drawn = ax.scatter(*places.T, c=modulus, s=22, cmap="viridis", linewidths=0)
+    drawn = ax.scatter(places[:, 0], places[:, 1], c=modulus, s=22, cmap="viridis", linewidths=0)
     ax.figure.colorbar(drawn, ax=ax, shrink=0.8, label="modulus of the leading eigenvalue")
     ax.set_aspect("equal")
     ax.set(xlabel="x (m)", ylabel="y (m)")
@@ -210,7 +211,8 @@ def _draw_spectrum(ax: Axes, arrays: xr.Dataset) -> None:
     ax.add_patch(Circle((0, 0), 1, fill=False, color=GREY, linewidth=0.8))
     for ink, k in zip(INK, dict.fromkeys((0, int(np.argmax(moves[:, 0])))), strict=False):
         label = f"W at v = ({moves[k][0]:.2f}, {moves[k][1]:.2f}) m"
-        ax.scatter(*eigenvalues[k].T, s=9, color=ink, alpha=0.75, linewidths=0, label=label)
+        x, y = eigenvalues[k].T
+        ax.scatter(x, y, s=9, color=ink, alpha=0.75, linewidths=0, label=label)
     ax.axhline(0, color="0.9", linewidth=0.6, zorder=0)
     ax.axvline(0, color="0.9", linewidth=0.6, zorder=0)
     ax.set(xlabel="real part", ylabel="imaginary part", title="eigenvalues of W(v), unit circle")
@@ -317,7 +319,7 @@ def coding(codes: Sequence[CodeRecord]) -> Figure:
         _draw_property(ax, rows, names if k % 4 == 0 else [""] * len(names), title)
     area, noise = figure.add_subplot(2, 5, 5), figure.add_subplot(2, 5, 10)
     for j, (code, name) in enumerate(zip(codes, names, strict=True)):
-        style = {"markersize": 2.5, "linewidth": 1, "color": module_colour(j)}
+        style: Any = {"markersize": 2.5, "linewidth": 1, "color": module_colour(j)}
         sides = [r for r in code.properties.capacity.by_area if r.capacity is not None]
         squared = values([r.side_m for r in sides]) ** 2
         area.plot(squared, values([r.capacity for r in sides]), "o-", label=name, **style)

@@ -145,7 +145,7 @@ def _draw_line(
     *,
     label: str | None = None,
 ) -> None:
-    style = {"color": colour, "markersize": 3, "linewidth": 1.2}
+    style: Any = {"color": colour, "markersize": 3, "linewidth": 1.2}
     ax.plot(steps, _positive(found), "o-", label=label, **style)
 
 

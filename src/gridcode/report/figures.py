@@ -206,8 +206,8 @@ def _draw_types(ax: Axes, types: Mapping[str, int]) -> None:
 
 def training_curves(metrics: Sequence[Mapping[str, Any]]) -> Figure:
     """Loss terms, gradient norm and silent units against the step."""
-    panels = (("loss",), ("separation", "invariance"), ("capacity",), ("isometry",))
-    panels += (("gradient_norm",), ("silent_units",))
+    singles = ("capacity", "isometry", "gradient_norm", "silent_units")
+    panels = [("loss",), ("separation", "invariance"), *((name,) for name in singles)]
     figure = Figure(figsize=(12, 2.8))
     for k, names in enumerate(panels):
         draw_metrics(figure.add_subplot(1, len(panels), k + 1), metrics, names)
@@ -253,6 +253,6 @@ def across_arenas(maps: xr.DataTree, units: Sequence[int]) -> Figure:
         label, at = group.replace("_", "\n"), row[0].transAxes
         row[0].text(-0.08, 0.5, label, transform=at, ha="right", va="center", fontsize=8)
     for unit, ax in zip(units, axes[0], strict=True):
-        name = plain(maps[groups[0]]["unit"].values[unit])
+        name = plain(maps[groups[0]].to_dataset()["unit"].values[unit])
         ax.set_title(f"unit {name}\n{ax.get_title()}", fontsize=7, pad=2)
     return figure

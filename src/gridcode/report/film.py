@@ -178,7 +178,7 @@ class _Drawing:
         ax.set(ylim=(limits[0] - pad, limits[1] + pad), yticks=limits)
         ax.set_xticklabels(["0", f"{last:,} steps"])
         ax.set_yticklabels([f"{value:.3g}" for value in limits])
-        ax.get_xticklabels()[1].set_ha("right")
+        ax.get_xticklabels()[1].set_horizontalalignment("right")
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
         (line,) = ax.plot([], [], "o-", color=colour, linewidth=1.5, clip_on=False)

@@ -204,8 +204,8 @@ def draw_phases(ax: Axes, row: ModuleRecord, phases: np.ndarray) -> None:
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) @ vectors
     ax.plot(*corners.T, color=GREY, linewidth=1)
     known = phases[np.isfinite(phases).all(axis=1)]
-    place = known @ vectors
-    ax.scatter(*place.T, s=16, color=module_colour(row.module), alpha=0.8, linewidths=0)
+    x, y = (known @ vectors).T
+    ax.scatter(x, y, s=16, color=module_colour(row.module), alpha=0.8, linewidths=0)
     ax.set_title(f"phases of {len(known)} cells, uniform: p {p_text(row.phase_uniformity_p)}")
     ax.set_aspect("equal", anchor="N")
     ax.set(xlabel="x (m)", ylabel="y (m)")

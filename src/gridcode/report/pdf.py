@@ -1,4 +1,4 @@
-"""Figures as PDF: lines and letters as such, maps in their own bins, and the same bytes from the same numbers."""
+"""Figures as PDF: lines and letters stay such, and the same numbers give the same bytes."""
 
 import io
 from typing import Any
@@ -11,21 +11,19 @@ from matplotlib.image import AxesImage
 
 from gridcode.report.style import STYLE
 
-# Letters stay letters that can be searched and edited; maps that lie side by side stay images of
-# their own.
+# Text can be searched and edited; maps side by side are not merged into one image.
 PDF_STYLE: Any = {
     "pdf.fonttype": 42,
     "pdf.compression": 6,
     "image.composite_image": False,
     "savefig.dpi": 300,
 }
-# Clouds of more points than this are put in as an image: as vectors they take megabytes and
-# seconds.
+# Clouds of more points are put in as an image: as vectors they take megabytes and seconds.
 MOST_POINTS = 600
 
 
 def to_pdf(figure: Figure) -> bytes:
-    """A figure as PDF bytes; draw its PNG first, which lays it out: it is not laid out again here."""
+    """A figure as PDF bytes; draw its PNG first, which lays it out."""
     out = io.BytesIO()
     for collection in figure.findobj(PathCollection):
         # Points in three dimensions cannot be put in as an image.

@@ -176,5 +176,6 @@ def _draw_longest(ax: Axes, lines: dict[str, TopologyRecord]) -> None:
     ax.set_yticks([-float(k) for k in range(len(lines))], labels, fontsize=6)
     ax.set(xlabel="lifetime over median distance", xlim=(-0.02, None))
     ax.set_title(
-        "four longest loops (circles) and voids (triangles);\nlines: 95th percentile of shuffled states"
+        "four longest loops (circles) and voids (triangles);\n"
+        "lines: 95th percentile of shuffled states"
     )

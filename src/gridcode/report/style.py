@@ -132,7 +132,7 @@ def draw_scale_bar(ax: Axes, limits: tuple[float, float, float, float]) -> None:
     length = next((b for b in BARS_M if b <= 0.3 * (right - left)), BARS_M[-1])
     x, y = left + 0.05 * (right - left), bottom + 0.06 * (top - bottom)
     rim = [patheffects.withStroke(linewidth=4, foreground="black")]
-    bar = {"color": "white", "linewidth": 2, "solid_capstyle": "butt", "path_effects": rim}
+    bar: Any = {"color": "white", "linewidth": 2, "solid_capstyle": "butt", "path_effects": rim}
     ax.plot([x, x + length], [y, y], **bar)
     ax.annotate(
         f"{length:g} m",
@@ -188,7 +188,7 @@ def frame(ax: Axes, module: int) -> None:
         spine.set(visible=True, color=module_colour(module), linewidth=2.2 if module >= 0 else 0.6)
     if module >= 0:
         box = {"boxstyle": "square,pad=0.15", "fc": module_colour(module), "ec": "none"}
-        at = {"transform": ax.transAxes, "ha": "right", "va": "top", "bbox": box}
+        at: Any = {"transform": ax.transAxes, "ha": "right", "va": "top", "bbox": box}
         ax.text(0.98, 0.98, str(module), fontsize=6, color="white", weight="bold", **at)
 
 

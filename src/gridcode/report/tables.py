@@ -7,7 +7,7 @@ from typing import TypeVar
 from gridcode.analysis.records import ArenaRecord, ModuleRecord, RelationRecord, UnitRecord
 from gridcode.analysis.records.coding import CodeRecord, PropertyRecord
 from gridcode.analysis.records.navigation import RobustnessRecord, SpaceRecord
-from gridcode.analysis.records.topology import StatesRecord, StateSpaceRecord, TopologyRecord
+from gridcode.analysis.records.topology import StateSpaceRecord, StatesRecord, TopologyRecord
 from gridcode.analysis.text import small
 from gridcode.report.deep_analysis_figures import PROPERTIES
 from gridcode.report.distance_figures import condition
@@ -133,7 +133,7 @@ def space_table(rows: Sequence[SpaceRecord]) -> Table:
         cells |= {f"error after {n:,}": tracked(n), f"dead reckoning {n:,}": reckoned(n)}
     cells |= {
         "error grows as steps to the": lambda row: _number(row.growth_exponent),
-        "nearest alias (m)": lambda row: _number(row.look_alike_m),
+        "nearest alias (m)": lambda row: _number(row.nearest_alias_m),
         "missing": lambda row: (
             "; ".join(f"{name}: {why}" for name, why in row.reasons.items()) or MISSING
         ),

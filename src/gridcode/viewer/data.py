@@ -6,8 +6,8 @@ Each is a dictionary ready for JSON. Nothing here writes.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gridcode.analysis.records import Summary
 from gridcode.report.collection import check_arrays
-from gridcode.report.findings import check_format
 from gridcode.runs.history import kept_history
 from gridcode.runs.run import Run
 from gridcode.viewer import overview, pictures
@@ -64,16 +64,13 @@ FIGURES: dict[str, tuple[str, str]] = {
 }
 
 
-def read_summary(run: Run) -> dict[str, Any] | None:
+def read_summary(run: Run) -> Summary | None:
     """The evaluation's summary, None where the run has not been evaluated.
 
     Raises:
         InputError: it is damaged or of another version.
     """
-    summary = run.read_summary()
-    if summary is not None:
-        check_format(summary)
-    return summary
+    return run.read_summary()
 
 
 def run_document(
@@ -83,7 +80,7 @@ def run_document(
     identity: str,
     state: str,
     problem: str | None = None,
-    summary: Mapping[str, Any] | None = None,
+    summary: Summary | None = None,
 ) -> Document:
     """The overview of a run: `runs/ID/run`.
 
@@ -100,10 +97,10 @@ def run_document(
     """
     summary = read_summary(run) if summary is None else summary
     metrics = run.metrics()
-    groups = [a["group"] for a in summary["arenas"]] if summary else []
+    groups = [a.group for a in summary.arenas] if summary else []
     has_maps = bool(summary) and run.ratemaps_path.is_file()
-    theory = summary.get("theory") if summary else None
-    has_states = bool(theory and theory["state_space"]["populations"]) and run.theory_path.is_file()
+    theory = summary.theory if summary else None
+    has_states = bool(theory and theory.state_space.populations) and run.theory_path.is_file()
     return overview.run_overview(
         config=run.config, manifest=run.manifest, metrics=metrics, summary=summary
     ) | {
@@ -124,9 +121,7 @@ def run_document(
     }
 
 
-def row_document(
-    run: Run, *, summary: Mapping[str, Any] | None, last: Mapping[str, Any] | None
-) -> Document:
+def row_document(run: Run, *, summary: Summary | None, last: Mapping[str, Any] | None) -> Document:
     """What a list of runs says of one, without its state: see `gridcode.viewer.overview.run_row`."""
     return overview.run_row(config=run.config, manifest=run.manifest, last=last, summary=summary)
 
@@ -147,25 +142,25 @@ def correlograms_document(run: Run, group: str) -> Document:
     return pictures.correlograms_document(run.read_maps(group, ["autocorrelogram"]), group)
 
 
-def spectra_document(run: Run, summary: Mapping[str, Any]) -> Document:
+def spectra_document(run: Run, summary: Summary) -> Document:
     """Power spectra of the headline's arena: `runs/ID/spectra`; errors as in `maps_document`."""
     names = ["rate", "silent", "spacing_m", "module"]
-    return pictures.spectra_document(
-        run.read_maps(summary["headline"]["group"], names), summary["modules"]
-    )
+    assert summary.headline is not None
+    maps = run.read_maps(summary.headline.group, names)
+    return pictures.spectra_document(maps, summary.modules)
 
 
-def states_document(run: Run, summary: Mapping[str, Any]) -> Document | None:
+def states_document(run: Run, summary: Summary) -> Document | None:
     """State space of every population that was measured: `runs/ID/states`; None where that was left out.
 
     Raises:
         InputError: the arrays are damaged, or of another evaluation than the summary.
     """
-    arrays, theory = run.read_theory(), summary.get("theory")
+    arrays, theory = run.read_theory(), summary.theory
     if arrays is None or not theory:
         return None
     check_arrays(theory, arrays)
-    return pictures.states_document(theory["state_space"], arrays)
+    return pictures.states_document(theory.state_space, arrays)
 
 
 def metrics_document(run: Run, *, after: int = -1) -> Document:
@@ -197,20 +192,20 @@ def history_document(run: Run) -> Document | None:
     }
 
 
-def figure_names(run: Run, summary: Mapping[str, Any] | None) -> list[str]:
+def figure_names(run: Run, summary: Summary | None) -> list[str]:
     """The figures a run has, in the order of `FIGURES`."""
     if not summary:
         return []
-    theory = summary.get("theory") if run.theory_path.is_file() else None
-    populations = bool(theory and theory["state_space"]["populations"])
+    theory = summary.theory if run.theory_path.is_file() else None
+    populations = bool(theory and theory.state_space.populations)
     there = {
-        "spectra": bool(summary["modules"]),
-        "space": bool(summary["space"]),
+        "spectra": bool(summary.modules),
+        "space": bool(summary.space),
         "state_space": populations,
         "topology": populations,
-        "dynamics": bool(theory and theory["dynamics"]),
-        "mechanism": bool(theory and theory["mechanism"]),
-        "coding": bool(theory and theory["coding"]),
+        "dynamics": bool(theory and theory.dynamics),
+        "mechanism": bool(theory and theory.mechanism),
+        "coding": bool(theory and theory.coding),
         "training": bool(run.metrics()),
     }
     return [name for name in FIGURES if there.get(name, True)]

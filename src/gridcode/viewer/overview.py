@@ -28,8 +28,10 @@ NOT_EVALUATED: Document = {
     "theory": [],
 }
 # Columns of a list of runs that an evaluation fills.
-FOUND = ("active", "hexagonal", "lattice", "band", "modules", "independent", "spacings_m")
-FOUND += ("path_error_m", "path_steps", "arena_m")
+FOUND = [
+    *("active", "hexagonal", "lattice", "band", "modules", "independent", "spacings_m"),
+    *("path_error_m", "path_steps", "arena_m"),
+]
 
 
 def run_overview(

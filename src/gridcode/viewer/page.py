@@ -12,20 +12,11 @@ import xarray as xr
 
 from gridcode.analysis.population import Population
 from gridcode.analysis.records import Summary
-from gridcode.analysis.records.topology import StateSpaceRecord
 from gridcode.analysis.topology.state_space import StateSpace
 from gridcode.errors import InputError
 from gridcode.runs.history import kept_history
 from gridcode.runs.run import Run
-from gridcode.viewer import overview, pictures
-from gridcode.viewer.documents import (
-    figures_document,
-    maps_document,
-    metrics_document,
-    run_document,
-    spectra_document,
-    states_document,
-)
+from gridcode.viewer import data, overview, pictures
 from gridcode.viewer.shell import render_shell
 
 Documents = dict[str, Any]
@@ -56,11 +47,11 @@ def run_page(run: Run, summary: Summary, figures: Mapping[str, bytes]) -> str:
     document = documents[f"runs/{identity}/run"]
     for group in document["has"]["maps"]:
         if group != document["headline_group"]:
-            documents[f"runs/{identity}/maps/{group}"] = maps_document(
+            documents[f"runs/{identity}/maps/{group}"] = data.maps_document(
                 run, group, most_bins=OTHER_ARENA_BINS
             )
-    documents[f"runs/{identity}/spectra"] = spectra_document(run, summary)
-    if states := states_document(run, summary):
+    documents[f"runs/{identity}/spectra"] = data.spectra_document(run, summary)
+    if states := data.states_document(run, summary):
         documents[f"runs/{identity}/states"] = states
     history = _thinned_history(run)
     document["has"]["history"] = history["steps"] if history else None
@@ -128,7 +119,7 @@ def population_page(
         states: their state space; None leaves it out.
     """
     summary, cells = population.summary, population.data
-    space = StateSpaceRecord.model_validate(states.summary) if states else None
+    space = states.summary if states else None
     document = overview.population_overview(
         summary, title=title, source=source, notes=notes, space=space
     )
@@ -163,7 +154,9 @@ def _run_documents(
     run: Run, identity: str, name: str, summary: Summary, *, most_bins: int | None
 ) -> Documents:
     """What a report and a comparison share: overview, maps of the headline's arena, metrics."""
-    document = run_document(run, name=name, identity=identity, state="evaluated", summary=summary)
+    document = data.run_document(
+        run, name=name, identity=identity, state="evaluated", summary=summary
+    )
     group = document["headline_group"]
     cells = run.read_maps(group, ["rate", "minmax", "autocorrelogram"])
     document["has"]["correlograms"] = [group]
@@ -174,7 +167,7 @@ def _run_documents(
         f"runs/{identity}/correlograms/{group}": pictures.correlograms_document(
             _thinned_lags(cells), group
         ),
-        f"runs/{identity}/metrics": metrics_document(run),
+        f"runs/{identity}/metrics": data.metrics_document(run),
     }
 
 
@@ -218,9 +211,10 @@ def _thinned_history(run: Run) -> dict[str, Any] | None:
 def _figures(document: Mapping[str, Any], figures: Mapping[str, bytes]) -> list[dict[str, Any]]:
     names = [name for name in PICTURES if name in figures and name in document["has"]["figures"]]
     document["has"]["figures"][:] = names
-    return figures_document(
+    return data.figures_document(
+        names,
         {
             name: "data:image/png;base64," + base64.b64encode(figures[name]).decode()
             for name in names
-        }
+        },
     )
