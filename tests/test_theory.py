@@ -6,15 +6,16 @@ import pytest
 
 from gridcode.analysis.deep_analysis import analyse_theory
 from gridcode.analysis.modules.detection import Module, Modules
+from gridcode.analysis.records import DeepAnalysisRecord, ModuleRecord
 from gridcode.analysis.synthetic import ideal_grid_code
 from gridcode.analysis.system import System
+from gridcode.analysis.text import deep_sentences
 from gridcode.errors import InputError
 from gridcode.report import deep_analysis_figures as drawn
 from gridcode.report import state_space_figures as statespace
 from gridcode.report.collection import to_png
 from gridcode.report.style import STYLE
 from gridcode.report.tables import coding_table, robustness_table, topology_table
-from gridcode.report.words import sentences
 
 PARTS = ("state_space", "dynamics", "robustness", "mechanism", "coding")
 
@@ -123,76 +124,60 @@ def test_progress_is_told_of_every_part_and_ends():
 
 def test_pictures_tables_and_sentences_show_it():
     found, _ = one_module()
-    summary = found.summary.model_dump(mode="json")
-    space = summary["state_space"]
+    summary, space = found.summary, found.summary.state_space
+    vectors = ((1.0, 0.0), (0.5, 0.87))
     with mpl.rc_context(STYLE):
         for figure in (
-            statespace.state_space(found.arrays, space["populations"]),
-            statespace.topology(found.arrays, space["populations"], space["controls"]),
-            drawn.dynamics(summary["dynamics"], summary["robustness"], vectors_m=np.eye(2)),
+            statespace.state_space(found.arrays, space.populations),
+            statespace.topology(found.arrays, space.populations, space.controls),
+            drawn.dynamics(summary.dynamics, summary.robustness, vectors_m=np.eye(2)),
             drawn.mechanism(
-                summary["mechanism"],
+                summary.mechanism,
                 found.arrays["mechanism"].to_dataset(),
-                [{"vectors_m": [[1.0, 0.0], [0.5, 0.87]]}],
+                [ModuleRecord.model_construct(module=0, vectors_m=vectors)],
             ),
-            drawn.coding(summary["coding"]["codes"]),
+            drawn.coding(summary.coding.codes),
         ):
             assert to_png(figure).startswith(b"\x89PNG")
-    said = " ".join(sentences(summary))
-    assert "no two at the same fixed point" in said and "separate" not in said and "-0%" not in said
-    assert (
-        "lie on a torus" in said
-        and "Controls of known shape came out as they should" in said
-        and "not measured" not in said.lower()
-    )
+    words = " ".join(deep_sentences(summary))
+    assert "no two to the same one" in words and "-0%" not in words
+    assert "lie on a torus" in words and "All controls of known shape were recognised" in words
+    assert "not measured" not in words.lower()
     table = topology_table(space)
-    assert [row[0] for row in table.rows][:2] == ["all 24 units", "module 0 (24 units)"] and len(
-        table.rows
-    ) == 7
-    assert len(coding_table(summary["coding"]["codes"]).rows) == 5
-    assert {row[0] for row in robustness_table(summary["robustness"]).rows} >= {
-        "lesion 0.4",
-        "velocity noise 0.02",
-    }
+    assert [row[0] for row in table.rows][:2] == ["all 24 units", "module 0 (24 units)"]
+    assert len(table.rows) == 7 and len(coding_table(summary.coding.codes).rows) == 5
+    disturbances = {row[0] for row in robustness_table(summary.robustness).rows}
+    assert disturbances >= {"lesion 0.4", "velocity noise 0.02"}
 
 
 def test_sentences_claim_no_more_than_the_numbers():
     found = one_module()[0].summary.model_dump(mode="json")
     kick, rest = found["dynamics"]["perturbation"], found["dynamics"]["return_map"]
     kick["off_half_life_steps"], kick["rows"][-1]["on"][1] = None, -0.002
-    rest |= {
-        "distinct": 1,
-        "estimated": 1.0,
-        "outcomes": {"fixed point": 20, "cycle": 0, "drift": 44},
-    }
+    outcomes = {"fixed point": 20, "cycle": 0, "drift": 44}
+    rest |= {"distinct": 1, "estimated": 1.0, "outcomes": outcomes}
     found["dynamics"]["reason"] = "lyapunov: states grow without bound"
     module = found["state_space"]["populations"][1]
     module["toroidal"] |= {"correlation": [0.1, 0.2], "unimodular": False}
     properties = found["coding"]["codes"][0]["properties"]
     properties["update"] |= {"headline": -30.3, "null": None}
     properties["algebraic"] |= {"headline": 0.2, "null": None}
-    said = " ".join(sentences(found))
-    assert "halve" not in said and "Of a displacement along the manifold 0% is left" in said
-    assert (
-        "20 of 64 states" in said
-        and "all at one fixed point" in said
-        and "continuous attractor" not in said
-    )
-    assert (
-        "grow without bound" in said
-        and "of 0.10, 0.20, but do not go around its own two loops" in said
-    )
-    assert "R2 -30.30 (1: exactly)" in said and "0.20 (1: phases add exactly)" in said
+    words = " ".join(deep_sentences(DeepAnalysisRecord.model_validate(found)))
+    assert "half-life" not in words and "Of perturbations along it 0% remain" in words
+    assert "20 of 64 states" in words and "all to the same one" in words
+    assert "continuous attractor" not in words and "grow without bound" in words
+    assert "0.10 and 0.20), but do not wind once around each of its loops" in words
+    assert "R2 = -30.30." in words and "resultant of 0.20 (1: exactly)" in words
     kick["rows"][-1]["on"][1] = None
     module["toroidal"]["correlation"] = [None, 0.5]
     for point in rest["points"]:
         point["position_m"] = None
-    at_rest = drawn.dynamics(found["dynamics"], None, vectors_m=None).axes[2]
-    assert [text.get_text() for text in at_rest.texts] == [
-        "no lattice common to all units to place them in"
-    ]
-    said = " ".join(sentences(found))
-    assert "displacement along" not in said and "Coordinates" not in said
+    record = DeepAnalysisRecord.model_validate(found)
+    at_rest = drawn.dynamics(record.dynamics, None, vectors_m=None).axes[2]
+    shown = [text.get_text() for text in at_rest.texts]
+    assert shown == ["no lattice common to all units to place them in"]
+    words = " ".join(deep_sentences(record))
+    assert "perturbations along" not in words and "Circular coordinates" not in words
 
 
 def test_a_system_that_knows_no_place_is_said_to_be_one():
@@ -217,10 +202,9 @@ def test_a_system_that_knows_no_place_is_said_to_be_one():
     assert found.dynamics is None and "double precision" in found.reasons["dynamics"]
     assert found.mechanism is None and "matrices" in found.reasons["mechanism"]
     assert found.coding.codes[0].properties.capacity.headline is None
-    plain = found.model_dump(mode="json")
-    said = " ".join(sentences(plain))
-    assert "torus" not in said and "Not measured: population" in said
+    words = " ".join(deep_sentences(found))
+    assert "torus" not in words and "Not measured: population" in words
     with mpl.rc_context(STYLE):
-        assert to_png(drawn.coding(plain["coding"]["codes"])).startswith(b"\x89PNG")
+        assert to_png(drawn.coding(found.coding.codes)).startswith(b"\x89PNG")
     with pytest.raises(InputError, match="unknown walk"):
         analyse_theory(system, walk="swimming", **settings)
