@@ -1,11 +1,11 @@
-"""A notebook in the percent format: open it in Jupyter or an editor that knows cells, or run it as it is. Its output: docs/notebook.md."""
+"""A notebook in the percent format, to open in Jupyter or to run; its output: docs/notebook.md."""
 
 # %% [markdown]
 # # A trained network in a notebook
 #
 # A network that comes with the package is unpacked into a run folder, evaluated with small settings
-# (less than a minute), and looked at. Every plot takes `ax=` and returns its axes, so they go side
-# by side into figures of your own.
+# (less than a minute), and plotted. Every plot takes `ax=` and returns its axes, so that you can
+# put them side by side.
 
 # %%
 import tempfile
@@ -56,7 +56,7 @@ gridcode.plot(run).rate_map(best, ax=left)
 gridcode.plot(run).autocorrelogram(best, ax=right)
 
 # %% [markdown]
-# Is a score more than chance? Each unit against null maps of its own.
+# Is a score beyond chance? Each unit is compared with its own null maps.
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.2), layout="constrained")
@@ -78,7 +78,8 @@ gridcode.plot(run).phases(0, ax=axes[2])
 # %% [markdown]
 # ## Space
 #
-# How far apart the code keeps places, and how long it knows where it is.
+# How distance between states grows with distance in space, and how long the network keeps track of
+# its position.
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.4, 3.6), layout="constrained")
