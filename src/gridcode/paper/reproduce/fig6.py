@@ -330,20 +330,18 @@ def _draw(module: LargestModule) -> Figure:
     draw_power(power, record, spectrum)
     angles = power.get_title().split("\n")[-1]
     lengths = ", ".join(f"{v:.2f}" for v in spectrum.lengths_per_m)
-    power.set(title=f"{angles}\nlengths {lengths} per metre", ylabel="waves per metre, y")
+    power.set(title=f"{angles}\nlengths {lengths} per metre")
     draw_phases(phases, record, network.data["phase"].values[module.units])
     phases.set_anchor("C")
-    phases.set_ylabel("y (m)")
     if module.states is None or module.arrays is None:
         diagram.set_axis_off()
         note(diagram, f"topology not measured:\n{module.reason}")
         return figure
-    states = module.states
-    draw_diagram(diagram, module.arrays, states)
+    draw_diagram(diagram, module.arrays, module.states)
     for k in range(3):
         _draw_embedding(figure.add_subplot(3, 3, 4 + k, projection="3d"), module.arrays, k)
         ring = figure.add_subplot(3, 3, 7 + k)
-        draw_ring(ring, module.arrays, states, k)
+        draw_ring(ring, module.arrays, module.states, k)
         ring.set(xlabel="cosine part", ylabel="sine part")
     return figure
 
