@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import threading
 import time
@@ -272,6 +273,8 @@ def test_a_click_on_a_unit_shows_its_page_and_the_keyboard_leads_on(runs, watche
         f"#unit-{name}"
     )
     wait_until_drawn(page, "dialog .unit-pictures canvas")
+    page.locator("dialog .unit-pictures canvas").first.hover()
+    assert re.search(r"x [\d.]+ m, y [\d.]+ m: ", page.locator("dialog .pointed").first.inner_text())
     page.get_by_role("button", name="Next unit").focus()
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")  # again, without looking for the button
@@ -348,6 +351,9 @@ def test_the_slider_over_training_changes_the_maps(runs, watched):
     page.keyboard.press("Home")
     until(page, "document.querySelector('.history output').textContent.includes('step 0')")
     assert signature(page, ".tile canvas") != before
+    until(page, "location.hash.endsWith('?step=0')")
+    again = watched().open(page.url)  # the step is part of the address
+    until(again, "document.querySelector('.history output').textContent.includes('step 0')")
     page.keyboard.press("End")
     until(page, "document.querySelector('.history output').textContent.includes('as evaluated')")
     assert signature(page, ".tile canvas") == before
@@ -419,6 +425,7 @@ def test_the_explorer_lists_runs_also_damaged_ones(site, watched, width, scheme)
     page = watched(viewport={"width": width, "height": 844}, color_scheme=scheme).open(site)
     text = page.locator("main").inner_text()
     assert "grown" in text and "young" in text and "broken" in text and "config.toml" in text
+    assert "gridcode evaluate" in text
     assert page.locator("tr.damaged").count() == 1 and wide_enough(page)
     page.locator("input[type=search]").fill("gro")
     assert page.locator("tbody tr").count() == 1
@@ -532,6 +539,21 @@ def test_the_page_can_be_used_by_keyboard_and_is_told_in_words(site, watched):
         "[...document.querySelectorAll('main h1, main h2, main h3, main h4')].map(each => Number(each.tagName[1]))"
     )
     assert headings[0] == 1 and max(np.diff(headings)) <= 1
+
+
+def test_charts_follow_the_theme_and_a_key_shows_the_keys(site, watched):
+    page = watched(color_scheme="dark").open(site)
+    page.get_by_role("link", name="grown").click()
+    page.locator("[data-section=modules] .js-plotly-plot").first.scroll_into_view_if_needed()
+    colour = """getComputedStyle(document.querySelector(
+        '[data-section=modules] .js-plotly-plot .xtitle')).fill"""
+    dark = page.evaluate(colour)
+    page.get_by_role("button", name="Change to light colours").click()
+    until(page, f"{colour} !== {json.dumps(dark)}")
+    page.keyboard.press("?")
+    page.wait_for_selector("dialog.keys[open]")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("dialog[open]", state="detached")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,57 +1,80 @@
-/** Colours: palettes of 256 steps for maps, one colour for each module. A colour is a module on every picture, grey is a unit in none. */
+/** Colours: palettes of maps, one colour for each module, and the look of the page for charts. */
 
 import { load } from "gridcode/source.js";
 
-const state = { modules: ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"], grey: "#999999", palettes: new Map() };
+const palettes = new Map();
+let modules = [];
+let grey = "";
 
 /** Loads the `palettes` document; to be awaited once, before anything is drawn. */
 export async function loadPalettes() {
   const found = await load("palettes");
   if (!found) throw new Error("this page holds no palettes");
-  for (const [name, value] of Object.entries(found)) {
-    if (typeof value === "string" && !value.startsWith("#"))
-      state.palettes.set(
-        name,
-        Uint8Array.from(atob(value), (letter) => letter.charCodeAt(0)),
-      );
+  for (const name of ["viridis", "magma", "twilight", "RdBu"]) {
+    palettes.set(
+      name,
+      Uint8Array.from(atob(found[name]), (letter) => letter.charCodeAt(0)),
+    );
   }
-  state.modules = found.modules ?? state.modules;
-  state.grey = found.grey ?? state.grey;
+  ({ modules, grey } = found);
 }
 
-/** A palette as 768 bytes RGB, from lowest to highest. */
-export function palette(name) {
-  const found = state.palettes.get(name);
-  if (!found) throw new Error(`no palette ${name}`);
-  return found;
-}
-
-/** Blue for -1 to red for 1, whichever way round the palette came. */
-export function blueToRed() {
-  const found = palette("RdBu");
-  if (found[0] < found[2]) return found;
-  const turned = new Uint8Array(found.length);
-  for (let k = 0; k < 256; k++) turned.set(found.subarray(3 * k, 3 * k + 3), 3 * (255 - k));
-  return turned;
-}
-
-/** Colour of a module by its number; null or -1, in none, is grey. Colours repeat after six, so modules are numbered everywhere, too. */
-export function moduleColour(module) {
-  return isModule(module) ? state.modules[module % state.modules.length] : state.grey;
-}
+/** A palette as 768 bytes RGB, from lowest to highest; "RdBu" is blue at -1 and red at 1. */
+export const palette = (name) => palettes.get(name);
 
 /** Whether this is the number of a module. */
 export const isModule = (module) => Number.isInteger(module) && module >= 0;
 
-/** Black or white, whichever is easier to read on a colour such as "#0072B2". */
-export function inkOn(colour) {
-  const part = (at) => {
-    const value = parseInt(colour.slice(at, at + 2), 16) / 255;
-    return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
-  };
-  const luminance = 0.2126 * part(1) + 0.7152 * part(3) + 0.0722 * part(5);
-  return 1.05 / (luminance + 0.05) >= 4.5 ? "#ffffff" : "#000000";
-}
+/** Colour of a module by its number, which repeats after six; grey for units in no module. */
+export const moduleColour = (module) =>
+  isModule(module) ? modules[module % modules.length] : grey;
 
 /** The value of a CSS variable of the page, such as "--ink". */
-export const themeColour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+export const themeColour = (name) =>
+  getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif";
+
+/** The look of saved and printed charts. */
+export const PRINTED = {
+  ink: "#1b1b1f",
+  faint: "#5f5f68",
+  line: "#dedee3",
+  paper: "#ffffff",
+  card: "#f5f5f7",
+  font: FONT,
+};
+
+/** The look of charts on the page as it is now. */
+export function pageLook() {
+  const names = ["ink", "faint", "line", "card"];
+  const colours = Object.fromEntries(names.map((name) => [name, themeColour(`--${name}`)]));
+  return { ...colours, font: FONT };
+}
+
+/** Black or white, whichever is easier to read on a colour such as "#0072B2". */
+export function inkOn(colour) {
+  const [r, g, b] = parts(colour);
+  return 0.299 * r + 0.587 * g + 0.114 * b > 100 ? "#000000" : "#ffffff";
+}
+
+/** A colour with an opacity. */
+export const through = (colour, opacity) => `rgba(${parts(colour).join(", ")}, ${opacity})`;
+
+/** Blues for the arenas of one walk, from strong to pale, readable on light and dark pages. */
+export const shades = (number) =>
+  Array.from({ length: number }, (_, k) =>
+    mix([33, 113, 181], [158, 202, 225], k / Math.max(1, number - 1)),
+  );
+
+/** A palette as Plotly's colour scale, a little greyer, as dots must not vanish on the page. */
+export const scale = (name) =>
+  Array.from({ length: 52 }, (_, k) => {
+    const colour = [...palette(name).subarray(15 * k, 15 * k + 3)];
+    return [k / 51, mix(colour, [128, 128, 128], 0.25)];
+  });
+
+const mix = (from, to, share) =>
+  `rgb(${from.map((part, k) => Math.round(part + share * (to[k] - part))).join(", ")})`;
+
+const parts = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));

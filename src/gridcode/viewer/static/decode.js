@@ -1,72 +1,72 @@
-/** Arrays of numbers from a byte a value: value = low + (high - low) byte / 254, byte 255 is missing. The other half of `encode.py`. */
+/**
+ * Arrays with a byte for each value: value = low + (high - low) byte / 254; byte 255 is missing.
+ * The inverse of `encode.py`.
+ */
 
 const LEVELS = 254;
 export const NOTHING = 255;
 const decoded = new WeakMap();
 
 /**
- * A part of an array that has one range: a map, a correlogram.
+ * A part of an array that has one range, such as a map.
  * @typedef {{bytes: Uint8Array, low: number, high: number, rows: number, columns: number}} Slice
  */
 
-/**
- * Decodes an array of a document, once.
- * @param {{shape: number[], lead: number, low: number[], high: number[], bytes: string}} array
- * @returns {Promise<{shape: number[], bytes: Uint8Array, low: number[], high: number[], value: function(...number): number, slice:
- *   function(...number): Slice}>}
- *   `value` of all indices is NaN where missing; `slice` takes the indices before the last two axes.
- */
+/** Decodes an array of a document, once, to a function from its leading indices to a Slice. */
 export function decode(array) {
   if (!decoded.has(array)) decoded.set(array, unpack(array));
   return decoded.get(array);
 }
 
-/**
- * The maps of a document, by unit; with their own peaks, which maps that were made coarser for a page no longer reach.
- * @param {{rate: Object, peak: ?number[]}} found
- * @returns {Promise<function(number): Slice & {peak: number}>}
- */
+/** Maps by index of the unit, with their peaks, which maps averaged over bins no longer reach. */
 export async function mapsOf(found) {
-  const rate = await decode(found.rate);
+  const slice = await decode(found.rate);
   return (unit) => {
-    const map = rate.slice(unit);
+    const map = slice(unit);
     return { ...map, peak: found.peak?.[unit] ?? map.high };
   };
 }
 
 /** The value of a byte of a slice; NaN where missing. */
-export function valueOf(slice, byte) {
-  return byte === NOTHING ? NaN : slice.low + ((slice.high - slice.low) * byte) / LEVELS;
-}
+export const valueOf = ({ low, high }, byte) =>
+  byte === NOTHING ? NaN : low + ((high - low) * byte) / LEVELS;
 
-async function unpack(array) {
-  const bytes = await gunzip(array.bytes);
-  const { shape, lead, low, high } = array;
-  const size = shape.reduce((product, length) => product * length, 1);
-  if (bytes.length !== size) throw new Error(`an array of ${size} values came with ${bytes.length}`);
-  const perRange = shape.slice(lead).reduce((product, length) => product * length, 1);
-  const offset = (indices) => indices.reduce((sum, index, axis) => sum * shape[axis] + index, 0);
+/** Numbers of a map as columns: middles of bins in metres from the lower left corner, and rate. */
+export function mapColumns(map, binM) {
+  const middle = (k) => Number(((k + 0.5) * binM).toFixed(6));
+  const cells = [...map.bytes.keys()];
   return {
-    shape,
-    bytes,
-    low,
-    high,
-    value(...indices) {
-      const at = offset(indices);
-      const range = Math.floor(at / perRange);
-      return valueOf({ low: low[range], high: high[range] }, bytes[at]);
-    },
-    slice(...indices) {
-      const [rows, columns] = shape.slice(-2);
-      const start = offset(indices) * rows * columns;
-      const range = Math.floor(start / perRange);
-      return { bytes: bytes.subarray(start, start + rows * columns), low: low[range], high: high[range], rows, columns };
-    },
+    x_m: cells.map((k) => middle(k % map.columns)),
+    y_m: cells.map((k) => middle(Math.floor(k / map.columns))),
+    rate: cells.map((k) => Number(valueOf(map, map.bytes[k]).toPrecision(5))),
   };
 }
 
-async function gunzip(base64) {
-  const packed = Uint8Array.fromBase64?.(base64) ?? Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+async function unpack({ shape, lead, low, high, bytes: packed }) {
+  const bytes = await gunzip(packed);
+  const product = (lengths) => lengths.reduce((all, length) => all * length, 1);
+  if (bytes.length !== product(shape)) {
+    throw new Error(`an array of ${product(shape)} values came with ${bytes.length}`);
+  }
+  const perRange = product(shape.slice(lead));
+  const [rows, columns] = shape.slice(-2);
+  return (...indices) => {
+    const place = indices.reduce((sum, index, axis) => sum * shape[axis] + index, 0);
+    const start = place * rows * columns;
+    const range = Math.floor(start / perRange);
+    return {
+      bytes: bytes.subarray(start, start + rows * columns),
+      low: low[range],
+      high: high[range],
+      rows,
+      columns,
+    };
+  };
+}
+
+/** The text of base64-coded gzip as bytes. */
+export async function gunzip(base64) {
+  const packed = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }

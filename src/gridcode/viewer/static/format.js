@@ -1,10 +1,11 @@
-/** Numbers as people read them. What is not known is a dash, here and everywhere. */
+/** Numbers and names as text. An unknown value is a dash. */
 
 export const MISSING = "–";
-/** Whether a value is a number: null, undefined and NaN are what is not known. */
-export const known = (value) => typeof value === "number" && Number.isFinite(value);
 
-/** A number with so many decimals; true minus signs, so that columns line up. */
+/** Whether a value is a finite number. */
+export const known = Number.isFinite;
+
+/** A number with a fixed number of decimals and a true minus sign. */
 export function fixed(value, digits = 2) {
   if (!known(value)) return MISSING;
   const text = value.toFixed(digits);
@@ -19,36 +20,34 @@ export function pText(value) {
   if (!known(value)) return MISSING;
   if (value >= 0.0995) return value.toFixed(2);
   if (value >= 0.0001) return String(Number(value.toPrecision(1)));
-  return value
-    .toExponential(0)
-    .replace(/e-(\d+)/, (_, power) => ` × 10${superscript(power)}`)
-    .replace("1 × ", "");
+  const [lead, power] = value.toExponential(0).split("e-");
+  const superscript = [...power].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]).join("");
+  return `${lead === "1" ? "" : `${lead} × `}10⁻${superscript}`;
 }
 
 /** A share in percent. */
-export const percent = (value, digits = 0) => (known(value) ? `${(100 * value).toFixed(digits)}%` : MISSING);
+export const percent = (value, digits = 0) =>
+  known(value) ? `${(100 * value).toFixed(digits)}%` : MISSING;
 
-/** Metres, in more detail where it is little. */
-export const metres = (value) => (known(value) ? `${value.toFixed(value < 0.1 ? 3 : 2)} m` : MISSING);
+/** Metres, with more decimals for short lengths. */
+export const metres = (value) =>
+  known(value) ? `${value.toFixed(value < 0.1 ? 3 : 2)} m` : MISSING;
 
 /** At most so many significant digits, without an exponent. */
-export const short = (value, digits = 3) => (known(value) ? String(Number(value.toPrecision(digits))).replace("-", "−") : MISSING);
+export const short = (value, digits = 3) =>
+  known(value) ? String(Number(value.toPrecision(digits))).replace("-", "−") : MISSING;
 
 /** "1 unit", "2 units". */
-export const count = (number, one, many = `${one}s`) => `${whole(number)} ${number === 1 ? one : many}`;
+export const count = (number, one, many = `${one}s`) =>
+  `${whole(number)} ${number === 1 ? one : many}`;
 
 /** How long ago, in words. */
-export function ago(epochSeconds, now = Date.now() / 1000) {
+export function ago(epochSeconds) {
   if (!known(epochSeconds)) return MISSING;
-  const passed = Math.max(0, now - epochSeconds);
-  for (const [seconds, name] of [
-    [86400, "day"],
-    [3600, "hour"],
-    [60, "minute"],
-  ]) {
-    if (passed >= seconds) return `${count(Math.floor(passed / seconds), name)} ago`;
-  }
-  return "just now";
+  const passed = Date.now() / 1000 - epochSeconds;
+  const units = Object.entries({ day: 86400, hour: 3600, minute: 60 });
+  const [name, seconds] = units.find(([, length]) => passed >= length) ?? [];
+  return name ? `${count(Math.floor(passed / seconds), name)} ago` : "just now";
 }
 
 /** The first sentence of a text, and the rest. */
@@ -57,6 +56,26 @@ export function firstSentence(text) {
   return end ? [text.slice(0, end.index + 1), text.slice(end.index + 1).trim()] : [text, ""];
 }
 
-function superscript(digits) {
-  return `⁻${[...digits].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(digit)]).join("")}`;
+/** A sentence with a capital and a full stop. */
+export const sentence = (text) =>
+  `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
+
+/** A group of maps in words: "smooth walk, 4 m". */
+export function groupName({ group, walk, arena_m: arena, headline }) {
+  const parts = [walk && `${walk} walk`, known(arena) && `${short(arena)} m`].filter(Boolean);
+  const text = parts.join(", ") || group;
+  return headline ? `${text} (tested)` : text;
 }
+
+/** States of a run and what they mean. */
+export const STATES = {
+  training: "being trained now",
+  stopped: "stopped before its last step; `gridcode train` continues it",
+  trained: "trained, not evaluated yet",
+  evaluated: "trained and evaluated",
+  damaged: "cannot be read",
+};
+
+/** The file that the maps of an evaluation, or of a recording, come from. */
+export const sourceOf = (run, group) =>
+  run.kind === "population" ? (run.source?.file ?? "the maps") : `evaluation/ratemaps.nc, ${group}`;

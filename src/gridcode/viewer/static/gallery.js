@@ -1,235 +1,189 @@
-/** All units at once, by module: which to show, in which order, in which arena, and at which moment of training. */
+/** All units by module: which to show, in which order, in which arena, at which training step. */
 
-import { h, replace } from "gridcode/dom.js";
-import { mapsOf } from "gridcode/decode.js";
-import { load } from "gridcode/source.js";
-import { count, fixed } from "gridcode/format.js";
 import { isModule, moduleColour } from "gridcode/colours.js";
-import { moduleButtons, ORDERS, pickers } from "gridcode/gallery-controls.js";
-import { saveButton } from "gridcode/drawing.js";
+import { mapsOf } from "gridcode/decode.js";
+import { failure, h, painted, replace } from "gridcode/dom.js";
+import { count, fixed, groupName, known, sourceOf } from "gridcode/format.js";
+import { galleryControls } from "gridcode/gallery-controls.js";
+import { saveCanvas, saveCsv, saveMenu } from "gridcode/save.js";
 import { mapSheet } from "gridcode/sheet.js";
-import { swatch, tileSize, unitTile } from "gridcode/tile.js";
-import { groupName, sourceOf } from "gridcode/words.js";
+import { load } from "gridcode/source.js";
+import { moduleHeading, unitLines, unitTile } from "gridcode/tile.js";
 
-const LAZY_FROM = 257;
+const PART = 128;
+
+/** Modules of rows in order; null, in none, is last. */
+export const modulesOf = (rows) =>
+  [...new Set(rows.map((row) => row.module))].sort((a, b) => (a ?? Infinity) - (b ?? Infinity));
+
+/** Rows of the units with their index; in no module is null. */
+export const indexed = (units) =>
+  units.map((row, index) => ({ ...row, index, module: isModule(row.module) ? row.module : null }));
+
+/** A unit's hexagonal score in the maps of a document. */
+export const scoreIn = (maps, index, row) => (maps.minmax ? maps.minmax[index] : row.grid_score);
+
 /**
- * The gallery of a run.
- * @param {HTMLElement} element
- * @param {{id: string, run: Object, onUnit: function(string), onArena?: function(), signal: AbortSignal}} options `onArena`: other maps were chosen
- * @returns {{order: function(): string[], showFrame: function(?Object), ready: Promise<void>}}
- *   `order` names the units as they stand; `showFrame` takes a moment of training, or null for the maps of the evaluation
+ * The gallery of a run. `onArena`: maps of another arena were chosen. The result names the units
+ * as they stand (`order`), and shows a Frame of the training, or the evaluation (`showFrame`).
  */
-export function createGallery(element, { id, run, onUnit, onArena = () => {}, signal }) {
-  const rows = run.units.map((row, index) => ({ ...row, index, module: isModule(row.module) ? row.module : null }));
-  const size = tileSize();
+export function createGallery(element, { id, run, onUnit, onArena, signal }) {
+  const rows = indexed(run.units);
+  const size = matchMedia("(max-width: 600px)").matches ? 96 : 104;
   const tiles = rows.map((row) => unitTile(row, { size, onOpen: onUnit }));
-  const chosen = { order: "score", type: "", module: "", text: "" };
-  let source = null; // (index) -> {map, score}
-  let caption = "";
+  const groups = h("div");
+  const wrong = h("div");
   let shown = [];
+  let evaluated = { caption: "", source: "", at: null }; // at: (index) => ({map, score})
+  let current = evaluated;
+  let wantedGroup = null;
+  let drawn = new Set();
 
-  const groups = h("div", { class: "gallery-groups" });
-  const said = h("p", { class: "faint count", role: "status" });
-  const drawn = new Set();
-  const lazy = rows.length >= LAZY_FROM ? new IntersectionObserver((entries) => entries.forEach(seen), { rootMargin: "400px" }) : null;
-  if (lazy) tiles.forEach((tile, index) => ((tile.element.dataset.index = index), lazy.observe(tile.element)));
-  signal.addEventListener("abort", () => lazy?.disconnect());
-  addEventListener("beforeprint", () => tiles.forEach((_, index) => draw(index)), { signal });
-
-  function seen({ isIntersecting, target }) {
-    const index = Number(target.dataset.index);
-    target.near = isIntersecting;
-    if (isIntersecting && !drawn.has(index)) draw(index);
-  }
+  addEventListener("beforeprint", () => rows.forEach(({ index }) => draw(index)), { signal });
 
   function draw(index) {
-    if (!source) return;
-    const { map, score } = source(index);
+    if (!current.at || drawn.has(index)) return;
+    const { map, score } = current.at(index);
     tiles[index].draw(map, score);
     drawn.add(index);
   }
 
-  function drawAll() {
-    drawn.clear();
-    tiles.forEach((tile, index) => (!lazy || tile.element.near) && draw(index));
+  /** Draws all maps in the order shown, a part of them at a time, as there may be hundreds. */
+  async function show(next) {
+    current = next;
+    drawn = new Set();
+    for (const [k, { index }] of [...shown, ...rows].entries()) {
+      if (k % PART === PART - 1) await painted();
+      if (current !== next || signal.aborted) return;
+      draw(index);
+    }
+  }
+
+  async function useGroup(name) {
+    wantedGroup = name;
+    replace(wrong);
+    try {
+      const maps = await load(`runs/${id}/maps/${name}`);
+      if (!maps) throw new Error("these maps are not there");
+      const mapOf = await mapsOf(maps);
+      if (wantedGroup !== name || signal.aborted) return; // another was chosen meanwhile
+      evaluated = {
+        caption: groupName(run.groups.find(({ group }) => group === name)),
+        source: sourceOf(run, name),
+        at: (index) => ({ map: mapOf(index), score: scoreIn(maps, index, rows[index]) }),
+        group: name,
+      };
+      show(evaluated);
+      onArena();
+    } catch (error) {
+      if (wantedGroup !== name) return;
+      replace(wrong, failure("These maps could not be loaded", error));
+      controls.setArena(evaluated.group);
+    }
   }
 
   function arrange() {
-    const { compare } = ORDERS[chosen.order];
-    const wanted = rows.filter(
-      (row) =>
-        (!chosen.type || row.type === chosen.type) &&
-        (chosen.module === "" || String(row.module ?? "none") === chosen.module) &&
-        (!chosen.text || String(row.unit).toLowerCase().includes(chosen.text)),
+    const wanted = rows.filter(controls.wanted);
+    const keys = modulesOf(wanted);
+    shown = keys.flatMap((key) =>
+      wanted.filter((row) => row.module === key).sort(controls.compare),
     );
-    const keys = [...new Set(wanted.map((row) => row.module))].sort((a, b) => (a ?? Infinity) - (b ?? Infinity));
-    shown = keys.flatMap((key) => wanted.filter((row) => row.module === key).sort(compare));
     const held = document.activeElement;
-    replace(
-      groups,
-      keys.map((key) =>
-        group(
-          key,
-          shown.filter((row) => row.module === key),
-        ),
-      ),
-    );
+    replace(groups, keys.map(group));
     if (held?.isConnected) held.focus({ preventScroll: true });
-    said.textContent = wanted.length === rows.length ? "" : `${count(wanted.length, "unit")} of ${rows.length}`;
+    controls.count(wanted.length === rows.length ? "" : `${wanted.length} of ${rows.length} units`);
     tiles.forEach((tile) => (tile.element.tabIndex = -1));
     if (shown.length) tiles[shown[0].index].element.tabIndex = 0;
   }
 
-  function group(key, members) {
+  function group(key) {
+    const members = shown.filter((row) => row.module === key);
     const found = run.modules.find((row) => row.module === key);
-    const head = run.modules.length > 0 || key !== null;
+    const facts = [
+      count(members.length, "unit"),
+      found && `spacing ${fixed(found.spacing_m)} m`,
+      found && `orientation ${fixed(found.orientation_deg, 1)}°`,
+    ];
+    const elements = members.map((row) => tiles[row.index].element);
     return h(
       "section",
-      { class: "gallery-group" },
-      head &&
-        h(
-          "h3",
-          { class: "module-name" },
-          swatch(key),
-          key === null ? "In no module" : `Module ${key}`,
-          h("span", { class: "faint" }, describe(found, members.length)),
-        ),
-      h(
-        "div",
-        { class: "tiles", onkeydown: walk },
-        members.map((row) => tiles[row.index].element),
-      ),
+      run.modules.length > 0 && moduleHeading("h3", key, facts.filter(Boolean).join(" · ")),
+      h("div.tiles", { onkeydown: walk }, elements),
     );
   }
 
-  // One stop for the Tab key; arrows go from unit to unit.
+  /** One stop for the Tab key; arrows go from unit to unit. */
   function walk(event) {
     const at = shown.findIndex((row) => tiles[row.index].element === event.target);
-    const steps = {
-      ArrowRight: 1,
-      ArrowLeft: -1,
-      ArrowDown: perRow(event.target),
-      ArrowUp: -perRow(event.target),
-      Home: -at,
-      End: shown.length - 1 - at,
-    };
+    const all = [...event.currentTarget.children];
+    const second = all.findIndex((tile) => tile.offsetTop > all[0].offsetTop);
+    const perRow = second < 0 ? all.length : second;
+    const right = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: perRow, ArrowUp: -perRow };
+    const steps = { ...right, Home: -at, End: shown.length - 1 - at };
     if (at < 0 || !(event.key in steps)) return;
     event.preventDefault();
-    const next = tiles[shown[Math.min(shown.length - 1, Math.max(0, at + steps[event.key]))].index].element;
+    const to = Math.min(shown.length - 1, Math.max(0, at + steps[event.key]));
+    const next = tiles[shown[to].index].element;
     event.target.tabIndex = -1;
     next.tabIndex = 0;
     next.focus();
   }
 
-  let wantedGroup = null;
-  let shownGroup = null;
-
-  async function useGroup(name) {
-    wantedGroup = name;
-    const maps = await load(`runs/${id}/maps/${name}`);
-    if (!maps) throw new Error("these maps are not there");
-    const mapOf = await mapsOf(maps);
-    if (wantedGroup !== name || signal.aborted) return; // another was chosen meanwhile
-    shownGroup = name;
-    source = (index) => ({ map: mapOf(index), score: maps.minmax?.[index] ?? scoreIn(rows[index], name, run.headline_group) });
-    evaluated = source;
-    caption = arenaCaption = groupName(run.groups.find(({ group }) => group === name) ?? { group: name });
-    drawAll();
-    onArena();
-  }
-
   /** The maps as they stand, on one sheet. */
   function sheet() {
-    shown.forEach(({ index }) => draw(index));
     const items = shown.map((row) => {
-      const { score } = source(row.index);
-      return {
-        canvas: tiles[row.index].canvas,
-        colour: isModule(row.module) ? moduleColour(row.module) : null,
-        lines: [`${row.unit}${Number.isFinite(score) ? `: ${fixed(score)}` : ""}`, row.type ?? ""],
-      };
+      draw(row.index);
+      const { canvas } = tiles[row.index];
+      const [name, ...facts] = unitLines(row, current.at(row.index).score);
+      const colour = isModule(row.module) ? moduleColour(row.module) : null;
+      return { canvas, colour, lines: [name, facts.join(", ")] };
     });
-    return mapSheet(items, { title: [run.name ?? run.title, caption].filter(Boolean).join(", ") });
+    return mapSheet(items, `${run.name}, ${current.caption}`);
   }
 
-  let evaluated = null;
-  let inTraining = false;
-  let arenaCaption = "";
-  const wrong = h("p", { class: "failure", role: "alert", hidden: true });
-  const arena = {
-    select: null,
-    async choose(name) {
-      wrong.hidden = true;
-      try {
-        await useGroup(name);
-      } catch (error) {
-        if (wantedGroup !== name) return;
-        wrong.textContent = `These maps could not be loaded: ${error.message}.`;
-        wrong.hidden = false;
-        arena.select.value = shownGroup ?? run.headline_group;
-      }
-    },
-  };
-  const controls = h(
-    "div",
-    { class: "controls" },
-    moduleButtons(rows, chosen, arrange),
-    pickers(rows, run, chosen, arrange, arena),
-    said,
-  );
-  replace(element, controls, wrong, groups);
-  saveButton(controls, {
+  function numbers() {
+    const found = shown.map(({ index }) => current.at(index));
+    const keys = ["unit", "type", "module", "p_value", "spacing_m"];
+    return {
+      ...Object.fromEntries(keys.map((key) => [key, shown.map((row) => row[key])])),
+      grid_score: found.map(({ score }) => score),
+      peak: found.map(({ map }) => map.peak ?? map.high),
+    };
+  }
+
+  const controls = galleryControls(rows, run, arrange, useGroup);
+  saveMenu(controls.element, {
     name: `${run.id}-maps`,
-    canvas: sheet,
-    columns: () => ({
-      unit: shown.map((row) => row.unit),
-      type: shown.map((row) => row.type ?? ""),
-      module: shown.map((row) => row.module),
-      grid_score: shown.map((row) => source?.(row.index).score ?? null),
-      peak: shown.map((row) => peakOf(source?.(row.index).map)),
-    }),
-    header: () => [
-      `units as shown, with their hexagonal score and the peak of their map; ${caption}`,
-      `source: ${inTraining ? "evaluation/history.nc, or snapshots/" : sourceOf(run, shownGroup)}`,
-    ],
-    signal,
+    png: () => saveCanvas(sheet(), `${run.id}-maps`),
+    csv: () =>
+      saveCsv(`${run.id}-maps`, numbers(), [
+        `units as shown, with their hexagonal score and the peak of their map; ${current.caption}`,
+        `source: ${current.source}`,
+      ]),
   });
+  replace(element, controls.element, wrong, groups);
   arrange();
   const first = run.headline_group ?? run.has.maps[0];
-  const ready = first ? useGroup(first) : Promise.resolve();
 
   return {
-    ready,
+    ready: first ? useGroup(first) : Promise.resolve(),
     order: () => shown.map((row) => String(row.unit)),
     focus: (unit) => tiles[rows.findIndex((row) => String(row.unit) === unit)]?.element.focus(),
     showFrame(frame) {
-      inTraining = frame !== null;
-      source = frame ? (index) => ({ map: frame.map(index), score: frame.score(index) }) : evaluated;
-      caption = frame ? `step ${frame.step}` : arenaCaption;
-      // Maps over training are of the arena of the verdict.
-      if (arena.select) arena.select.value = frame ? run.headline_group : (shownGroup ?? run.headline_group);
-      drawAll();
+      controls.setArena(frame ? run.headline_group : evaluated.group);
+      if (!frame) return show(evaluated);
+      show({
+        caption: `step ${frame.step}`,
+        source: "evaluation/history.nc, or snapshots/",
+        at: (index) => ({ map: frame.map(index), score: frame.score(index) }),
+      });
     },
   };
 }
 
-const peakOf = (map) => map?.peak ?? map?.high ?? null;
-
-/** A unit's hexagonal score in a group of maps, where the evaluation has one. */
-export function scoreIn(row, group, headline) {
-  if (group === headline) return row.grid_score;
-  const found = row.scores?.[group];
-  return typeof found === "number" ? found : (found?.grid_score ?? found?.minmax ?? null);
-}
-
-function describe(module, units) {
-  const facts = [count(units, "unit")];
-  if (module) facts.push(`spacing ${fixed(module.spacing_m)} m`, `orientation ${fixed(module.orientation_deg, 1)}°`);
-  return facts.join(" · ");
-}
-
-function perRow(tile) {
-  const all = [...tile.parentElement.children];
-  const next = all.findIndex((other) => other.offsetTop > all[0].offsetTop);
-  return next < 0 ? all.length : next;
-}
+/** The best units of a module by hexagonal score. */
+export const bestOf = (rows, number) =>
+  rows
+    .filter((row) => known(row.grid_score))
+    .toSorted((a, b) => b.grid_score - a.grid_score)
+    .slice(0, number);

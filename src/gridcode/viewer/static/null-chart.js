@@ -1,67 +1,52 @@
-/** A unit's scores on one scale: how far the hexagonal one is from what its null maps reach. */
+/** A unit's scores on one scale: how far each is from what its null maps reach. */
 
 import { svg } from "gridcode/dom.js";
-import { fixed, pText } from "gridcode/format.js";
+import { fixed, known, pText } from "gridcode/format.js";
 
+const WIDTH = 500;
 const LEFT = 104;
 const RIGHT = 84;
 const ROW = 34;
-const TICKS = [-1, -0.5, 0, 0.5, 1, 1.5];
 
-/**
- * The chart.
- * @param {Object} row of the unit
- * @param {string} colour of its module
- * @param {number} [width] CSS pixels
- * @returns {SVGElement}
- */
-export function nullChart(row, colour, width = 460) {
+/** The chart, from the row of the unit and the colour of its module. */
+export function nullChart(row, colour) {
   const scores = [
     { name: "hexagonal", value: row.grid_score, p: row.p_value, null95: row.null_95 },
     { name: "corrected", value: row.corrected, p: row.lattice_p_value },
     { name: "square", value: row.square, p: row.square_p_value },
-  ].filter(({ value }) => Number.isFinite(value));
-  const low = Math.min(-1, ...scores.map(({ value }) => value));
-  const high = Math.max(1.5, ...scores.map(({ value }) => value));
-  const x = (value) => LEFT + ((value - low) / (high - low)) * (width - LEFT - RIGHT);
-  const height = scores.length * ROW + 26;
+  ].filter(({ value }) => known(value));
+  const values = scores.map(({ value }) => value);
+  const [low, high] = [Math.min(-1, ...values), Math.max(1.5, ...values)];
+  const x = (value) => LEFT + ((value - low) / (high - low)) * (WIDTH - LEFT - RIGHT);
   const bottom = scores.length * ROW + 4;
-  const text = (at, y, content, attributes = {}) => svg("text", { x: at, y, "dominant-baseline": "middle", ...attributes }, content);
+  const vertical = (value, y1, y2, kind) =>
+    svg("line", { x1: x(value), x2: x(value), y1, y2, class: kind });
+  const text = (at, y, content, more = {}) =>
+    svg("text", { x: at, y, "dominant-baseline": "middle", ...more }, content);
+  const words = scores.map(
+    ({ name, value, p }) => `${name} score ${fixed(value)}, p = ${pText(p)}`,
+  );
   return svg(
-    "svg",
-    { class: "null-chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": inWords(scores) },
-    TICKS.filter((tick) => tick >= low && tick <= high).flatMap((tick) => [
-      svg("line", { x1: x(tick), x2: x(tick), y1: 2, y2: bottom, class: tick === 0 ? "axis" : "grid" }),
+    "svg.null-chart",
+    { viewBox: `0 0 ${WIDTH} ${bottom + 22}`, role: "img", "aria-label": words.join("; ") },
+    [-1, -0.5, 0, 0.5, 1, 1.5].map((tick) => [
+      vertical(tick, 2, bottom, tick === 0 ? "axis" : "grid"),
       text(x(tick), bottom + 12, fixed(tick, 1), { class: "tick", "text-anchor": "middle" }),
     ]),
-    scores.flatMap(({ name, value, p, null95 }, k) => {
+    scores.map(({ name, value, p, null95 }, k) => {
       const y = 4 + (k + 0.5) * ROW;
-      const band = Number.isFinite(null95)
-        ? [
-            svg("rect", { x: x(low), y: y - 8, width: Math.max(0, x(null95) - x(low)), height: 16, class: "band" }),
-            svg("line", { x1: x(null95), x2: x(null95), y1: y - 10, y2: y + 10, class: "edge" }),
-          ]
-        : [];
+      const end = { "text-anchor": "end" };
       return [
-        ...band,
-        text(0, y, name, { class: "row" }),
-        svg("line", { x1: x(0), x2: x(value), y1: y, y2: y, class: "stem", style: { stroke: colour } }),
-        svg("circle", { cx: x(value), cy: y, r: 5.5, style: { fill: colour } }),
-        text(width, y, fixed(value), { class: "value", "text-anchor": "end", dy: Number.isFinite(p) ? -6 : 0 }),
-        Number.isFinite(p) ? text(width, y, `p = ${pText(p)}`, { class: "tick", "text-anchor": "end", dy: 8 }) : null,
+        known(null95) && [
+          svg("rect", { x: LEFT, y: y - 8, width: x(null95) - LEFT, height: 16, class: "band" }),
+          vertical(null95, y - 10, y + 10, "edge"),
+        ],
+        text(0, y, name),
+        svg("line", { x1: x(0), x2: x(value), y1: y, y2: y, stroke: colour, "stroke-width": 2 }),
+        svg("circle", { cx: x(value), cy: y, r: 5.5, fill: colour }),
+        text(WIDTH, y - 6, fixed(value), { class: "value", ...end }),
+        text(WIDTH, y + 8, `p = ${pText(p)}`, { class: "tick", ...end }),
       ];
     }),
   );
-}
-
-function inWords(scores) {
-  const sentence = ({ name, value, p, null95 }) =>
-    [
-      `${name} score ${fixed(value)}`,
-      Number.isFinite(null95) ? `95% of null maps below ${fixed(null95)}` : "",
-      Number.isFinite(p) ? `p = ${pText(p)}` : "",
-    ]
-      .filter(Boolean)
-      .join(", ");
-  return scores.map(sentence).join("; ");
 }

@@ -1,61 +1,74 @@
-/** Addresses within the page. A report is one run, so `#unit-17`; elsewhere `#/run/ID/unit/17`, `#/compare/ID1/ID2`. */
-
-import { inlineNames, mode } from "gridcode/source.js";
-
-/** The only run of a report. */
-const sole =
-  mode === "report"
-    ? (inlineNames()
-        .map((name) => /^runs\/([^/]+)\/run$/.exec(name)?.[1])
-        .find(Boolean) ?? null)
-    : null;
-
 /**
- * Where an address leads.
- * @param {string} hash
- * @returns {{view: "run"|"runs"|"compare"|"unknown", id?: string, ids?: string[], unit?: string|null, section?: string|null}}
+ * Addresses within the page: `#/run/ID/unit/17`, `#/compare/ID1/ID2`. A report holds one run, so
+ * there `#unit-17` and `#modules`. `?step=400` at the end is a step of the training.
  */
+
+import { inlineRuns, mode } from "gridcode/source.js";
+
+const report = mode === "report";
+
+/** Where an address leads: view, and id or ids, unit, section, step. */
 export function parse(hash) {
-  const text = hash.replace(/^#/, "");
-  if (mode === "report") {
-    const unit = /^unit-(.+)$/.exec(text)?.[1];
-    return { view: "run", id: sole, unit: unit ? clear(unit) : null, section: unit ? null : text || null };
+  const [path, query] = hash.replace(/^#/, "").split("?");
+  const at = new URLSearchParams(query).get("step");
+  const step = at === null ? null : Number(at);
+  if (report) {
+    const unit = /^unit-(.+)$/.exec(path)?.[1];
+    const section = unit ? null : path || null;
+    return {
+      view: "run",
+      id: inlineRuns[0],
+      unit: unit ? decodeURIComponent(unit) : null,
+      section,
+      step,
+    };
   }
-  const parts = text.split("/").slice(1).map(clear);
-  if (parts[0] === "run" && parts[1]) {
-    const [, id, kind = null, name = null] = parts;
-    return { view: "run", id, unit: kind === "unit" ? name : null, section: kind === "section" ? name : null };
+  const [view, ...names] = path.split("/").slice(1).map(decodeURIComponent);
+  if (view === "run" && names[0]) {
+    const [id, kind, name = null] = names;
+    const [unit, section] = ["unit", "section"].map((each) => (kind === each ? name : null));
+    return { view, id, unit, section, step };
   }
-  if (parts[0] === "compare") return { view: "compare", ids: [...new Set(parts.slice(1).filter(Boolean))] };
-  if (parts[0]) return { view: "unknown" };
-  return mode === "compare" ? { view: "compare", ids: [] } : { view: "runs" };
+  if (view === "compare") return { view, ids: [...new Set(names.filter(Boolean))] };
+  if (view) return { view: "unknown" };
+  return mode === "compare" ? { view: "compare", ids: inlineRuns } : { view: "runs" };
 }
 
-/** Two addresses on one page: only the unit or section differs. */
-export const samePage = (a, b) => a && b && a.view === b.view && a.id === b.id && (a.ids ?? []).join("/") === (b.ids ?? []).join("/");
+/** Whether two addresses are on one page: only the unit, section or step differs. */
+export const samePage = (a, b) =>
+  a.view === b.view && a.id === b.id && a.ids?.join("/") === b.ids?.join("/");
 
-export const runHref = (id) => (mode === "report" ? "#" : `#/run/${encodeURIComponent(id)}`);
+const runPath = (id) => `#/run/${encodeURIComponent(id)}`;
+export const runHref = (id) => (report ? "#" : runPath(id));
 export const unitHref = (id, unit) =>
-  mode === "report" ? `#unit-${encodeURIComponent(unit)}` : `#/run/${encodeURIComponent(id)}/unit/${encodeURIComponent(unit)}`;
-export const sectionHref = (id, section) => (mode === "report" ? `#${section}` : `#/run/${encodeURIComponent(id)}/section/${section}`);
+  (report ? "#unit-" : `${runPath(id)}/unit/`) + encodeURIComponent(unit);
+export const sectionHref = (id, section) =>
+  report ? `#${section}` : `${runPath(id)}/section/${section}`;
 export const compareHref = (ids) => `#/compare/${ids.map(encodeURIComponent).join("/")}`;
 
-/** Goes to an address; `replace` leaves no step in the history. Tells the router, as `pushState` does not. */
+/** The training step of this address as the end of another: "?step=400" or "". */
+export const stepQuery = () => location.hash.match(/\?.*/)?.[0] ?? "";
+
+/** Goes to an address; `replace` leaves no entry in the history. */
 export function go(href, { replace = false } = {}) {
-  try {
-    // An entry that was replaced keeps what it was: only one that was added has the page it came from before it.
-    history[replace ? "replaceState" : "pushState"](replace ? history.state : { within: true }, "", href === "#" ? location.pathname + location.search : href);
-  } catch {
-    location.hash = href; // pages opened from a file, in some browsers
-    return;
-  }
+  // An added entry has the page it came from before it; a replaced one stays what it was.
+  if (replace) history.replaceState(history.state, "", addressOf(href));
+  else history.pushState({ within: true }, "", addressOf(href));
   dispatchEvent(new PopStateEvent("popstate", { state: history.state }));
 }
 
-function clear(text) {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+let timer = null;
+
+/** Writes the training step into the address, null for none, once it stays for a moment. */
+export function keepStep(step) {
+  clearTimeout(timer);
+  const path = () => location.hash.split("?")[0];
+  const before = path();
+  timer = setTimeout(() => {
+    if (path() !== before) return; // another page by now
+    const href = `${before || "#"}${step === null ? "" : `?step=${step}`}`;
+    history.replaceState(history.state, "", addressOf(href));
+  }, 200);
 }
+
+const addressOf = (href) => (href === "#" ? location.pathname + location.search : href);

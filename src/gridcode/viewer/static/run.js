@@ -1,195 +1,183 @@
-/** The page of one run, evaluated or not, or of anybody's scored cells; the same in a report and in the explorer. */
+/** The page of one run, evaluated or not, or of scored cells; in a report and in the explorer. */
 
-import { h, replace, withCode } from "gridcode/dom.js";
-import { arenasSection, gallerySection, modulesSection, scoresSection } from "gridcode/cell-sections.js";
-import {
-  controlsSection,
-  sourceSection,
-  spaceSection,
-  statesSection,
-  tableSection,
-  theorySection,
-  trainingSection,
-} from "gridcode/network-sections.js";
-import { firstSentence, whole } from "gridcode/format.js";
-import { go, runHref, sectionHref, unitHref } from "gridcode/routes.js";
+import * as cells from "gridcode/cell-sections.js";
+import { mapsOf } from "gridcode/decode.js";
+import { h, replace, wait, withCode } from "gridcode/dom.js";
+import { STATES, firstSentence, whole } from "gridcode/format.js";
+import { bestOf, indexed } from "gridcode/gallery.js";
+import { drawRateMap } from "gridcode/maps.js";
+import * as network from "gridcode/network-sections.js";
+import { go, runHref, sectionHref, stepQuery, unitHref } from "gridcode/routes.js";
+import { savedFrom } from "gridcode/save.js";
 import { laySections } from "gridcode/section.js";
-import { forget, load, served } from "gridcode/source.js";
+import { load, served } from "gridcode/source.js";
 import { unitDialog } from "gridcode/unit.js";
-import { STATES } from "gridcode/words.js";
 
 const POLL_MS = 3000;
 
-/**
- * Fills an element with the page of a run.
- * @param {HTMLElement} element
- * @param {{id: string, unit?: ?string, section?: ?string}} where
- * @param {AbortSignal} signal ends the page: timers, observers, charts
- * @param {function()} again makes the page anew, after a training or evaluation ended
- * @returns {Promise<{title: string, show: function(Object)}>} `show` moves within the page
- */
-export async function runPage(element, where, signal, again) {
-  const { id } = where;
+/** Fills an element with the page of a run; `again` makes a new page after a training ended. */
+export async function runPage(element, { id, step }, signal, again) {
   const found = await load(`runs/${id}/run`, { fresh: served });
   if (!found) throw new Error(id ? `there is no run ${id} here` : "this page holds no run");
-  if (served) ["metrics", "history"].forEach((name) => forget(`runs/${id}/${name}`));
   const run = withUnits(found);
-  import("gridcode/download.js").then(({ savedFrom }) => savedFrom({ id, name: run.name ?? id }), () => {});
+  savedFrom(id, run.name);
+  let opener = null;
+  let at = {};
   const page = {
     id,
     run,
+    step,
     signal,
     gallery: null,
-    newMetrics: null,
-    newMoments: null,
     openUnit(unit) {
-      // Where to go back to: what opened it, unless that is the gallery, where the unit last shown has a tile of its own.
-      if (!dialog.isOpen()) opener = document.activeElement?.matches("button:not(.tile)") ? document.activeElement : null;
-      go(unitHref(id, unit), { replace: dialog.isOpen() });
+      // On closing, the focus returns to what opened the unit, or to its tile in the gallery.
+      if (!dialog.isOpen()) opener = document.activeElement?.closest("button:not(.tile)");
+      go(unitHref(id, unit) + stepQuery(), { replace: dialog.isOpen() });
     },
-    keep: (handles) => handles.forEach((handle) => handle && kept.push(handle)),
   };
-  const kept = [];
-  let opener = null;
-  signal.addEventListener("abort", () => {
-    dialog.close();
-    kept.forEach((handle) => handle.destroy?.());
-  });
-
   const dialog = unitDialog({
     id,
     run,
     order: () => page.gallery?.order() ?? run.units.map((row) => String(row.unit)),
     onGo: page.openUnit,
     onClose(unit) {
-      if (!signal.aborted && at.unit) {
-        if (history.state?.within) history.back(); // to the run, as if the unit had been left by the browser's own button
-        else go(runHref(id), { replace: true });
-      }
+      if (signal.aborted) return;
+      if (at.unit && history.state?.within) history.back();
+      else if (at.unit) go(runHref(id), { replace: true });
       if (opener?.isConnected) opener.focus({ preventScroll: true });
-      else if (page.gallery?.order().includes(unit)) page.gallery.focus(unit);
-      else if (!signal.aborted) head.querySelector("h1").focus({ preventScroll: true });
+      else page.gallery?.focus(unit);
     },
   });
+  signal.addEventListener("abort", () => dialog.close());
 
   const sections = sectionsOf(page);
-  const head = h("div", {});
-  const body = h("div", { class: "sections" });
-  replace(element, head, contents(id, sections), body, dialog.element);
+  const head = h("div");
+  const body = h("div.sections");
+  const contents = h(
+    "nav.contents",
+    { "aria-label": "Sections" },
+    sections.map((section) => h("a", { href: sectionHref(id, section.id) }, section.short)),
+  );
+  const best = h("div.best");
+  replace(element, head, best, contents, body, dialog.element);
   fillHead(head, run);
-  const laid = laySections(body, sections, signal);
-  let at = {};
+  addBestMaps(best, page);
+  const showSection = laySections(body, sections, signal);
+  if (run.state === "training" && served) follow(page, head, again);
 
-  function show(next) {
-    at = next;
-    if (next.unit) dialog.show(next.unit);
-    else dialog.close();
-    if (next.section) laid.show(next.section);
-  }
-  if (served && run.state === "training") follow(page, head, signal, again);
-  return { title: run.title ?? run.name, show };
+  return {
+    title: run.title,
+    show(next) {
+      at = next;
+      if (next.unit) dialog.show(next.unit, next.step);
+      else dialog.close();
+      if (next.section) showSection(next.section);
+    },
+  };
 }
 
-/** A run with a row for each unit, which hold no more than their numbers before there is an evaluation. */
+/** A run with rows of units, which hold only their numbers before there is an evaluation. */
 function withUnits(run) {
   const evaluated = run.units.length > 0;
-  const units = evaluated
-    ? run.units
-    : Array.from({ length: run.config?.["model.units"] ?? 0 }, (_, unit) => ({ unit, type: null, module: null, grid_score: null }));
+  const length = run.config["model.units"] ?? 0;
+  const units = evaluated ? run.units : Array.from({ length }, (_, unit) => ({ unit }));
   return { ...run, evaluated, units };
 }
 
 /** The sections that this run has something for, in the order of the page. */
 function sectionsOf(page) {
   const { run } = page;
-  const { evaluated } = run;
-  return [
-    (evaluated || run.has.history) && gallerySection(page),
-    evaluated && modulesSection(page),
-    run.has.states && statesSection(page),
-    evaluated && scoresSection(page),
-    run.groups.length > 1 && run.has.maps.length > 1 && arenasSection(page),
-    run.space?.length && spaceSection(page),
-    run.has.metrics && trainingSection(page),
-    run.has.states && controlsSection(page),
-    (run.theory?.length || ["dynamics", "mechanism", "coding"].some((name) => run.has.figures.includes(name))) && theorySection(page),
-    run.tables.units?.rows.length && tableSection(page),
-    sourceSection(page),
-  ].filter(Boolean);
+  const { evaluated, has, units } = run;
+  const figures = ["dynamics", "mechanism", "coding"];
+  const theory = run.theory.length || figures.some((name) => has.figures.includes(name));
+  const first = evaluated ? `All ${units.length} units` : "Maps in training";
+  const list = [
+    // whether it is there, id, title, short title, what fills it
+    [evaluated || has.history, "units", first, "Units", cells.fillGallery],
+    [evaluated, "modules", "Modules", "Modules", cells.fillModules],
+    [has.states, "states", "Shape of the states", "Torus", network.fillStates],
+    [evaluated, "scores", "Types, scores and p-values", "Scores", cells.fillScores],
+    [has.maps.length > 1, "arenas", "The same units in every arena", "Arenas", cells.fillArenas],
+    [run.space?.length, "space", "Distance and path integration", "Space", network.fillSpace],
+    [has.metrics, "training", "Training", "Training", network.fillTraining],
+    [has.states, "controls", "Controls", "Controls", network.fillControls],
+    [theory, "theory", "State space, dynamics, code", "Theory", network.fillTheory],
+    [evaluated, "table", "Every unit in numbers", "Numbers", network.fillTable],
+    [true, "provenance", "Configuration and provenance", "Provenance", network.fillSource],
+  ];
+  return list
+    .filter(([there]) => there)
+    .map(([, id, title, short, fill]) => ({ id, title, short, fill: (body) => fill(body, page) }));
 }
 
-/** Name, verdict, notes, headline numbers. */
+/** Name, verdict, headline numbers, notes. */
 function fillHead(element, run) {
-  const kept = (run.verdict ?? "").replace(/([≤≥=]) |(\d) (?=(?:cm|mm|m|deg)\b)/g, "$1$2\u00a0"); // a number stays with its unit
-  const [first, rest] = firstSentence(kept);
-  const state = run.kind !== "population" && run.state !== "evaluated" && run.state;
-  const live = run.state === "training" && run.last ? ` · step ${whole(run.last.step)} of ${whole(run.config?.["training.steps"])}` : "";
+  const [first, rest] = firstSentence(run.verdict);
+  const state = run.kind === "run" && run.state !== "evaluated" && run.state;
+  const steps = run.config["training.steps"];
+  const live = run.state === "training" && run.last;
+  const progress = live ? ` · step ${whole(run.last.step)} of ${whole(steps)}` : "";
   replace(
     element,
     h(
-      "header",
-      { class: "run-head" },
-      h("h1", { tabindex: -1 }, run.title ?? run.name),
-      state && h("p", { class: `state ${state}` }, withCode(STATES[state] ?? state), live),
+      "header.run-head",
+      h("h1", { tabindex: -1 }, run.title),
+      state && h(`p.state.${state}`, withCode(STATES[state]), progress),
     ),
-    run.problem && h("p", { class: "failure" }, withCode(run.problem)),
-    first && h("p", { class: first.length > 160 ? "verdict long" : "verdict" }, first),
-    rest && h("p", { class: "verdict-rest" }, rest),
-    cards(run.cards ?? []),
-    run.notes?.length
-      ? h(
-          "div",
-          { class: "notes" },
-          run.notes.map((text) => h("p", {}, withCode(text))),
-        )
-      : null,
+    run.problem && h("p.failure", withCode(run.problem)),
+    first && h(first.length > 160 ? "p.verdict.long" : "p.verdict", first),
+    rest && h("p.verdict-rest", rest),
+    run.cards.length > 0 && h("dl.cards", run.cards.map(card)),
+    run.notes.length > 0 &&
+      h(
+        "div.notes",
+        run.notes.map((text) => h("p", withCode(text))),
+      ),
   );
 }
 
-function cards(list) {
-  if (!list.length) return null;
-  return h(
-    "dl",
-    { class: "cards" },
-    list.map(({ label, value, detail }) =>
-      h("div", {}, h("dt", {}, label), h("dd", { class: "number" }, value), detail && h("dd", { class: "faint" }, detail)),
-    ),
-  );
+const card = ({ label, value, detail }) =>
+  h("div", h("dt", label), h("dd.number", value), detail && h("dd.faint", detail));
+
+/** The best maps below the verdict, as many as fit into a line, each a link to its unit. */
+async function addBestMaps(element, { id, run, openUnit }) {
+  const rows = bestOf(indexed(run.units), 8);
+  const group = run.headline_group ?? run.has.maps[0];
+  if (!rows.length || !group) return;
+  const maps = await load(`runs/${id}/maps/${group}`);
+  const mapOf = maps && (await mapsOf(maps));
+  for (const { unit, index } of mapOf ? rows : []) {
+    const canvas = h("canvas", { "aria-hidden": "true" });
+    drawRateMap(canvas, mapOf(index), { size: 96 });
+    const open = () => openUnit(String(unit));
+    element.append(h("button", { "aria-label": `Open unit ${unit}`, onclick: open }, canvas));
+  }
 }
 
-function contents(id, sections) {
-  return h(
-    "nav",
-    { class: "contents", "aria-label": "Sections" },
-    sections.map(({ id: section, title, short }) => h("a", { href: sectionHref(id, section) }, short ?? title)),
-  );
-}
-
-/** Looks every few seconds how far the training is; makes the page anew when it is no longer one. */
-async function follow(page, head, signal, again) {
-  const { id } = page;
-  const wait = () => new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  for (await wait(); !signal.aborted; await wait()) {
+/** Follows a training; makes a new page when it has ended. */
+async function follow(page, head, again) {
+  const { id, run, signal } = page;
+  const fresh = { fresh: true };
+  for (await wait(POLL_MS); !signal.aborted; await wait(POLL_MS)) {
     if (document.hidden) continue;
     try {
-      const [run, metrics] = await Promise.all([load(`runs/${id}/run`, { fresh: true }), load(`runs/${id}/metrics`, { fresh: true })]);
+      const [now, metrics] = await Promise.all([
+        load(`runs/${id}/run`, fresh),
+        load(`runs/${id}/metrics`, fresh),
+      ]);
       if (signal.aborted) return;
-      if (
-        !run ||
-        run.state !== page.run.state ||
-        run.has.metrics !== page.run.has.metrics ||
-        Boolean(run.has.history) !== Boolean(page.run.has.history)
-      )
-        return void again();
-      fillHead(head, run);
-      if (metrics) page.newMetrics?.(metrics);
-      if ((run.has.history?.length ?? 0) > (page.run.has.history?.length ?? 0)) {
-        page.run.has.history = run.has.history;
+      const has = (which) => Boolean(which.has.history);
+      const same = now?.state === run.state && now.has.metrics === run.has.metrics;
+      if (!same || has(now) !== has(run)) return void again();
+      fillHead(head, now);
+      page.newMetrics?.(metrics);
+      if (now.has.history?.length > run.has.history?.length) {
+        run.has.history = now.has.history;
         await page.newMoments?.();
       }
     } catch (error) {
       if (signal.aborted) return;
-      head.querySelector(".state")?.replaceChildren(`No news: ${error.message}`);
+      replace(head.querySelector(".state"), `No news: ${error.message}`);
     }
   }
 }

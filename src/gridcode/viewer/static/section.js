@@ -1,37 +1,24 @@
-/** Sections of a long page: filled one after another when the browser has time, those near the window first, all before a jump to one. */
+/** Sections of a long page, filled one after another, and what they are filled with. */
 
+import { chart } from "gridcode/chart.js";
 import { failure, h, painted } from "gridcode/dom.js";
+import { table } from "gridcode/table.js";
 
 /**
- * A section of a page.
- * @typedef {{id: string, title: string, short?: string, fill: function(HTMLElement): (void|Promise<void>)}} Section `short` is its
- *   name in the list of contents
- */
-
-/**
- * Lays sections out and fills them.
- * @param {HTMLElement} element
- * @param {Section[]} sections
- * @param {AbortSignal} signal stops the filling
- * @returns {{show: function(string): Promise<void>, filled: Promise<void>}} `show` brings a section into view
+ * Lays sections out, {id, title, fill}, and fills them one after another; the function returned
+ * brings a section into view.
  */
 export function laySections(element, sections, signal) {
   const items = sections.map((section) => {
     const heading = h("h2", { tabindex: -1 }, section.title);
-    const body = h("div", { class: "section-body" });
-    return {
-      ...section,
-      heading,
-      body,
-      element: h("section", { class: "section", "data-section": section.id }, heading, body),
-      done: null,
-    };
+    const body = h("div.section-body", { "aria-busy": "true" });
+    const frame = h("section.section", { "data-section": section.id }, heading, body);
+    return { ...section, heading, body, frame, done: null };
   });
-  element.append(...items.map((item) => item.element));
+  element.append(...items.map(({ frame }) => frame));
 
   const fill = (item) =>
     (item.done ??= (async () => {
-      item.body.setAttribute("aria-busy", "true");
       try {
         await item.fill(item.body);
       } catch (error) {
@@ -41,45 +28,42 @@ export function laySections(element, sections, signal) {
       }
     })());
 
-  const near = new IntersectionObserver(
-    (entries) =>
-      entries.filter((entry) => entry.isIntersecting).forEach(({ target }) => fill(items.find((item) => item.element === target))),
-    { rootMargin: "300px" },
-  );
-  items.forEach((item) => near.observe(item.element));
-  signal.addEventListener("abort", () => near.disconnect());
+  fillAll();
 
-  const filled = (async () => {
+  async function fillAll() {
     for (const item of items) {
-      await idle();
+      await painted();
       if (signal.aborted) return;
       await fill(item);
     }
-  })();
+  }
 
-  return {
-    filled,
-    async show(id) {
-      const at = items.findIndex((item) => item.id === id);
-      if (at < 0) return;
-      items[at].element.scrollIntoView();
-      items[at].heading.focus({ preventScroll: true });
-      await Promise.all(items.slice(0, at + 1).map(fill)); // what comes above changes where it is
-      if (!signal.aborted) items[at].element.scrollIntoView();
-    },
+  return async (id) => {
+    const at = items.findIndex((item) => item.id === id);
+    if (at < 0) return;
+    items[at].frame.scrollIntoView();
+    items[at].heading.focus({ preventScroll: true });
+    await Promise.all(items.slice(0, at + 1).map(fill)); // what is above changes where it is
+    if (!signal.aborted) items[at].frame.scrollIntoView();
   };
 }
 
 /** An explanatory paragraph above a figure. */
-export const note = (...text) => h("p", { class: "note" }, text);
+export const note = (...text) => h("p.note", text);
 
-/** A place for a chart, which brings its own title. */
-export function place(kind = "") {
-  const inner = h("div", { class: "chart-place" });
-  return { inner, element: h("div", { class: `figure ${kind}` }, inner) };
+/** Adds charts side by side: `kind` is "halves", "thirds" or "wide". */
+export function chartGrid(body, kind, specs, signal) {
+  const grid = h(`div.grid.${kind}`);
+  body.append(grid);
+  return specs.map((spec) => {
+    const place = h("div.figure");
+    grid.append(place);
+    return chart(place, spec, signal);
+  });
 }
 
-function idle() {
-  if (!window.requestIdleCallback) return painted();
-  return new Promise((resolve) => requestIdleCallback(() => resolve(), { timeout: 1500 }));
+/** Adds a table of the run, if there is one of that name; `onRow` takes a chosen unit. */
+export function addTable(body, run, name, label, onRow) {
+  const found = run.tables[name];
+  if (found?.rows.length) body.append(table(found, { label, name: `${run.id}-${name}`, onRow }));
 }

@@ -1,212 +1,170 @@
-/** Charts of space: how far apart a code keeps places, and whether the way there matters. */
+/** Charts of space: distances of states, invariance to the path, errors of path integration. */
 
-import { known, logarithmic, positive } from "gridcode/axes.js";
-import { ink, shades } from "gridcode/chart-colours.js";
-import { chart } from "gridcode/chart-frame.js";
-import { fixed, short, whole } from "gridcode/format.js";
-import { axis, through } from "gridcode/plots.js";
+import { axis, curve, plain } from "gridcode/axes.js";
+import { moduleColour, shades, through } from "gridcode/colours.js";
+import { fixed, known, short, whole } from "gridcode/format.js";
 
-export const SUMMARY = "evaluation/summary.json";
-export const unmeasured = (rows) => (rows?.length ? "could not be measured" : "was not measured in this evaluation");
-const NEURAL = "neural distance";
 const EXTENT = "1× is the square that training covers.";
+const DISTANCE = "distance of places (m)";
 
 /** A walk and an arena in words, such as "smooth, 1.5×". */
-export const condition = (row) => `${row.walk}, ${short(row.arena_over_training)}×`;
+const condition = (row) => `${row.walk}, ${short(row.arena_over_training)}×`;
 
-/** Arenas of the first walk from strong to pale; another colour for each further walk. */
-export function colours(rows, look) {
-  const first = rows[0].walk;
-  const blues = shades(rows.filter((row) => row.walk === first).length, look.dark);
-  let others = 0;
-  return rows.map((row) => (row.walk === first ? blues.shift() : ink(1 + (others++ % 5))));
-}
-
-/** Numbers of each condition below one another, for a table. */
-export function longColumns(rows, parts) {
-  const lines = rows.flatMap((row) => parts(row).map((values) => [row, values]));
-  return [
-    ["walk", lines.map(([row]) => row.walk)],
-    ["arena_m", lines.map(([row]) => row.arena_m)],
-    ["arena_over_training", lines.map(([row]) => row.arena_over_training)],
-    ...Object.keys(lines[0]?.[1] ?? {}).map((name) => [name, lines.map(([, values]) => values[name])]),
-  ];
-}
-
-/** Highest legend that many entries need, as the chart grows by it on narrow pages. */
-export const legendRoom = (entries, width) => 20 * Math.ceil((entries * 112) / Math.max(200, width - 80));
-
-/**
- * Neural against physical distance in the first condition, with its spread.
- * @param {HTMLElement} el
- * @param {object[]} space rows of the summary
- * @param {{sigma_x_m?: number, predicted_plateau?: number}} [known_] drawn where known
- */
-export async function distanceCurve(el, space, { sigma_x_m: sigma, predicted_plateau: predicted, ...options } = {}) {
-  const curveOf = (rows) => rows?.[0]?.curve;
-  const marks = (row, look) =>
-    [
-      [row.plateau, "y", ink(0), "dashdot", `plateau ${fixed(row.plateau)}`],
-      [predicted, "y", ink(1), "dash", `predicted plateau ${fixed(predicted)}`],
-      [row.decorrelation_m, "x", ink(2), "solid", `decorrelation ${fixed(row.decorrelation_m)} m`],
-      [sigma, "x", ink(3), "solid", `σ<sub>x</sub> ${fixed(sigma)} m`],
-    ].filter(([value]) => known(value));
-  return chart(
-    el,
-    {
-      name: "neural-distance",
-      source: SUMMARY,
-      title: (rows) => `Neural against physical distance${rows?.[0] ? ` (${condition(rows[0])})` : ""}`,
-      empty: (rows) => (curveOf(rows)?.mean.some(known) ? "" : unmeasured(rows)),
-      describe: ([row]) =>
-        `Mean neural distance of states against the distance of their places, ${row.walk} walk: plateau ${fixed(row.plateau)}` +
-        `${known(predicted) ? `, predicted ${fixed(predicted)}` : ""}, decorrelation length ${fixed(row.decorrelation_m)} m, at the same place ${fixed(row.same_place)}.`,
-      note: () =>
-        `Length of the difference of two states, which have length 1. Line: mean of pairs of states; band: standard deviation; dots: median. ${EXTENT}`,
-      height: (_, width) => 330 + (width < 520 ? 80 : 0),
-      figure: ([row], look) => {
-        const { distance_m: x, mean, sd, quartiles } = row.curve;
-        const end = x.filter(known).at(-1);
-        const most = Math.max(predicted ?? 0, ...mean.map((m, k) => (known(m) ? m + (sd[k] ?? 0) : 0))) * 1.05;
-        const text = x.map(
-          (d, k) =>
-            `${fixed(d)} m apart<br>mean ${fixed(mean[k])}, standard deviation ${fixed(sd[k])}<br>quartiles ${quartiles.map((q) => fixed(q[k])).join(", ")}${row.curve.pairs ? `<br>${whole(row.curve.pairs[k])} pairs` : ""}`,
-        );
-        const side = (sign) => mean.map((m, k) => (known(m) && known(sd[k]) ? m + sign * sd[k] : null));
-        return {
-          data: [
-            ...bands(x, side(-1), side(1), ink(0)),
-            { x, y: mean, text, mode: "lines", line: { color: ink(0), width: 2 }, name: "mean ± s.d.", hovertemplate: "%{text}<extra></extra>" },
-            { x, y: quartiles[1], mode: "lines", line: { color: ink(0), width: 1.4, dash: "dot" }, name: "median", hoverinfo: "skip" },
-            ...marks(row, look).map(([value, way, color, dash, name]) => ({
-              x: way === "y" ? [0, end] : [value, value],
-              y: way === "y" ? [value, value] : [0, most],
-              mode: "lines",
-              line: { color, width: 1.3, dash },
-              name,
-              hoverinfo: "skip",
-            })),
-          ],
-          layout: {
-            xaxis: axis(look, "distance of places (m)", { range: [0, end], showgrid: false }),
-            yaxis: axis(look, NEURAL, { range: [0, most] }),
-          },
-        };
-      },
-      columns: ([row]) => {
-        const { curve } = row;
-        return [
-          ["distance_m", curve.distance_m],
-          ["mean", curve.mean],
-          ["sd", curve.sd],
-          ...curve.quartiles.map((q, k) => [`quartile ${25 * (k + 1)}%`, q]),
-          ...(curve.pairs ? [["pairs", curve.pairs]] : []),
-        ];
-      },
-      about: [
-        "neural distance: length of the difference of two states, which have length 1",
-        `sigma_x_m ${sigma ?? "unknown"}, predicted plateau ${predicted ?? "unknown"}`,
-      ],
-    },
-    space,
-    options,
-  );
-}
-
-/** Filled bands between two curves, one for each stretch without a gap. */
-function bands(x, low, high, color) {
-  const stretches = [];
-  x.forEach((value, k) => {
-    if (!known(value) || !known(low[k]) || !known(high[k])) return void stretches.push([]);
-    if (!stretches.length) stretches.push([]);
-    stretches.at(-1).push(k);
+/** Names and colours of conditions: blues for the arenas of the first walk, others for others. */
+function styles(rows) {
+  const first = rows.filter((row) => row.walk === rows[0].walk);
+  const blues = shades(first.length);
+  const others = rows.filter((row) => !first.includes(row));
+  return rows.map((row) => {
+    const blue = blues[first.indexOf(row)];
+    return { name: condition(row), color: blue ?? moduleColour(1 + (others.indexOf(row) % 5)) };
   });
-  return stretches
-    .filter((ks) => ks.length > 1)
-    .map((ks) => ({
-      x: [...ks.map((k) => x[k]), ...ks.toReversed().map((k) => x[k])],
-      y: [...ks.map((k) => high[k]), ...ks.toReversed().map((k) => low[k])],
-      mode: "lines",
-      line: { width: 0 },
-      fill: "toself",
-      fillcolor: through(color, 0.18),
-      hoverinfo: "skip",
-      showlegend: false,
-    }));
+}
+
+/** Neural against physical distance in the first condition, with its spread and expectations. */
+export function distanceCurve([row], { sigma_x_m: sigma, predicted_plateau: predicted }) {
+  const { distance_m: x, mean, sd, quartiles } = row.curve;
+  const side = (sign) => mean.map((m, k) => (known(m) && known(sd[k]) ? m + sign * sd[k] : null));
+  const end = x.findLast(known);
+  const top = 1.05 * Math.max(predicted ?? 0, ...side(1));
+  const color = moduleColour(0);
+  const edge = { width: 0, hoverinfo: "skip", showlegend: false };
+  const band = { fill: "tonexty", fillcolor: through(color, 0.18) };
+  const { plateau, decorrelation_m: decorrelation } = row;
+  const level = (y, name, k, dash) =>
+    known(y) && curve([0, end], [y, y], { name, color: moduleColour(k), dash });
+  const place = (at, name, k) =>
+    known(at) && curve([at, at], [0, top], { name, color: moduleColour(k) });
+  return {
+    name: "neural-distance",
+    title: `Neural against physical distance (${condition(row)})`,
+    note:
+      "Length of the difference of two states, which have length 1. Line: mean of pairs of " +
+      `states; band: standard deviation; dots: median. ${EXTENT}`,
+    height: 310,
+    data: [
+      curve(x, side(-1), { name: "mean − s.d.", ...edge }),
+      curve(x, side(1), { name: "mean + s.d.", ...edge, ...band }),
+      curve(x, mean, {
+        color,
+        name: "mean",
+        text: x.map((_, k) => `quartiles ${quartiles.map((q) => fixed(q[k])).join(", ")}`),
+        hovertemplate: "%{x:.2f} m: mean %{y:.2f}<br>%{text}<extra></extra>",
+      }),
+      curve(x, quartiles[1], { color, dash: "dot", name: "median", hoverinfo: "skip" }),
+      level(plateau, `plateau ${fixed(plateau)}`, 0, "dashdot"),
+      level(predicted, `predicted plateau ${fixed(predicted)}`, 1, "dash"),
+      place(decorrelation, `decorrelation ${fixed(decorrelation)} m`, 2),
+      place(sigma, `σ<sub>x</sub> ${fixed(sigma)} m`, 3),
+    ].filter(Boolean),
+    layout: {
+      xaxis: axis(DISTANCE, { range: [0, end], showgrid: false }),
+      yaxis: axis("neural distance", { range: [0, top] }),
+    },
+  };
 }
 
 /** Mean neural against physical distance in every condition. */
-export async function distanceAllConditions(el, space, options) {
-  return chart(
-    el,
-    {
-      name: "neural-distance-conditions",
-      title: "Neural distance in every condition",
-      source: SUMMARY,
-      empty: (rows) => (rows?.some((row) => row.curve?.mean.some(known)) ? "" : unmeasured(rows)),
-      describe: (rows) =>
-        `Mean neural against physical distance. Plateaus: ${rows.map((row) => `${condition(row)} ${fixed(row.plateau)}`).join("; ")}.`,
-      note: () => `Walk and size of the arena; ${EXTENT}`,
-      height: (rows, width) => 310 + legendRoom(rows.length, width),
-      figure: (rows, look) => {
-        const most = Math.max(...rows.flatMap((row) => row.curve.mean.filter(known)));
-        return {
-          data: rows.map((row, k) => ({
-            x: row.curve.distance_m,
-            y: row.curve.mean,
-            mode: "lines",
-            line: { color: colours(rows, look)[k], width: 1.7 },
-            name: condition(row),
-            hovertemplate: `${condition(row)}<br>%{x:.2f} m apart: %{y:.2f}<extra></extra>`,
-          })),
-          layout: {
-            xaxis: axis(look, "distance of places (m)", { rangemode: "tozero", showgrid: false }),
-            yaxis: axis(look, NEURAL, { range: [0, most * 1.06] }),
-          },
-        };
-      },
-      columns: (rows) => longColumns(rows, ({ curve }) => curve.distance_m.map((d, k) => ({ distance_m: d, mean: curve.mean[k], sd: curve.sd[k] }))),
-    },
-    space,
-    options,
-  );
-}
+export const distanceAllConditions = (space) => ({
+  name: "neural-distance-conditions",
+  title: "Neural distance in every condition",
+  note: `Walk and size of the arena; ${EXTENT}`,
+  height: 290,
+  data: styles(space).map((style, k) =>
+    curve(space[k].curve.distance_m, space[k].curve.mean, {
+      ...style,
+      hovertemplate: "%{x:.2f} m: %{y:.2f}",
+    }),
+  ),
+  layout: {
+    xaxis: axis(DISTANCE, { rangemode: "tozero", showgrid: false }),
+    yaxis: axis("neural distance", { rangemode: "tozero" }),
+  },
+});
 
-/** Difference of states at the same place, reached by different paths, over that of unrelated places. */
-export async function invariance(el, space, options) {
-  const values = (rows) => rows.flatMap((row) => row.invariance.map((i) => positive(i.fraction)));
-  const longest = (row) => row.invariance.at(-1);
-  return chart(
-    el,
-    {
-      name: "path-invariance",
-      title: "Same place by different paths",
-      source: SUMMARY,
-      empty: (rows) => (rows?.length && values(rows).some(known) ? "" : unmeasured(rows)),
-      describe: (rows) =>
-        `Squared difference of states that reached one place by different paths, over that of unrelated places, against the length of the paths. ` +
-        `${rows.map((row) => `${condition(row)}: ${short(longest(row)?.fraction, 2)} after ${longest(row)?.steps} steps`).join("; ")}.`,
-      note: () => "0 is perfect, 1 is chance. Velocities in shuffled order end at exactly the same place.",
-      height: (rows, width) => 310 + legendRoom(rows.length, width),
-      figure: (rows, look) => ({
-        data: rows.map((row, k) => ({
-          x: row.invariance.map((i) => i.steps),
-          y: row.invariance.map((i) => positive(i.fraction)),
-          name: condition(row),
-          ...dotted(colours(rows, look)[k]),
-          hovertemplate: `${condition(row)}<br>%{x} steps: %{y:.2g} of chance<extra></extra>`,
-        })),
-        layout: {
-          xaxis: axis(look, "length of the paths (steps)", logarithmic(rows.flatMap((row) => row.invariance.map((i) => i.steps)))),
-          yaxis: axis(look, "squared difference over chance", logarithmic(values(rows))),
-        },
+/** Difference of states at one place reached by different paths, over that of unrelated places. */
+export const invariance = (space) => ({
+  name: "path-invariance",
+  title: "Same place by different paths",
+  note: "0 is perfect, 1 is chance. Velocities in shuffled order end at exactly the same place.",
+  height: 290,
+  data: styles(space).map((style, k) => {
+    const [steps, fractions] = ["steps", "fraction"].map((key) =>
+      space[k].invariance.map((each) => each[key]),
+    );
+    const hovertemplate = "%{x} steps: %{y:.2g} of chance";
+    return curve(steps, fractions, { ...style, mode: "lines+markers", hovertemplate });
+  }),
+  layout: {
+    xaxis: axis("length of the paths (steps)", { type: "log" }),
+    yaxis: axis("squared difference over chance", { type: "log" }),
+  },
+});
+
+/** Error of the decoded position of each line {name, row, color}, beside dead reckoning. */
+function errorFigure(lines) {
+  const reckoned = { width: 1.1, dash: "dash", opacity: 0.85, hoverinfo: "skip" };
+  const text = ({ steps, tracked_m: errors, lost_share: lost }) => {
+    const [low, middle, high] = errors.map((value) => short(value, 2));
+    const gone = lost ? `, ${fixed(100 * lost, 0)}% lost` : "";
+    return `${whole(steps)} steps: ${middle} m (quartiles ${low} to ${high})${gone}`;
+  };
+  const traces = lines.flatMap(({ name, row: { decoding }, color, symbol }) => {
+    const [steps, errors, dead] = [
+      decoding.map((each) => each.steps),
+      decoding.map((each) => each.tracked_m[1]),
+      decoding.map((each) => each.dead_reckoning_m[1]),
+    ];
+    const dots = { mode: "lines+markers", marker: { symbol }, text: decoding.map(text) };
+    return [
+      curve(steps, errors, { color, name, ...dots, hovertemplate: "%{text}" }),
+      curve(steps, dead, {
+        color,
+        name: `${name}, dead reckoning`,
+        showlegend: false,
+        ...reckoned,
       }),
-      columns: (rows) => longColumns(rows, (row) => row.invariance),
-      about: ["square: mean squared difference of states; fraction: over that of places 0.5 m apart or more (0 perfect, 1 chance)"],
+    ];
+  });
+  const key = { color: moduleColour(null), name: "dead reckoning", ...reckoned };
+  return {
+    data: [...traces, curve([null], [null], key)],
+    layout: {
+      xaxis: axis("steps without correction", { type: "log", dtick: 1 }),
+      yaxis: axis("median position error (m)", { type: "log" }),
     },
-    space,
-    options,
-  );
+  };
 }
 
-export const dotted = (color, size = 6, symbol = "circle") => ({ mode: "lines+markers", line: { color, width: 1.7 }, marker: { color, size, symbol } });
+const ERROR_NOTE =
+  "Median error of the position decoded from the state, followed at every step. Dashed: " +
+  "independent errors of each step, as large as the network's own over steps 1 to 10.";
+
+/** Errors of path integration in every condition. */
+export const pathError = (space) => ({
+  name: "path-integration",
+  title: "Path integration: error of the decoded position",
+  note: ERROR_NOTE,
+  height: 310,
+  ...errorFigure(styles(space).map((style, k) => ({ ...style, row: space[k] }))),
+});
+
+/** Errors of path integration of runs {name, space} in the first condition of the first run. */
+export function comparePathError(runs) {
+  const [first] = runs[0].space;
+  const same = (row) => condition(row) === condition(first);
+  const lines = runs.map(({ name, space }, k) => ({
+    name: plain(name),
+    row: space.find(same),
+    color: moduleColour(k),
+    symbol: ["circle", "square", "diamond"][Math.floor(k / 6) % 3], // colours repeat after six
+  }));
+  const missing = runs.filter((_, k) => !lines[k].row).map(({ name }) => name);
+  return {
+    name: "path-integration-compared",
+    title: `Path integration (${condition(first)})`,
+    note: ERROR_NOTE + (missing.length ? ` Not measured here: ${missing.join(", ")}.` : ""),
+    height: 330,
+    ...errorFigure(lines.filter(({ row }) => row)),
+  };
+}

@@ -1,15 +1,18 @@
-/** Light or dark: the system's choice until somebody chooses here. Pictures that hold colours of the page listen to `gridcode:theme`. */
+/** Light or dark: the system's choice until the reader's. Pictures follow `gridcode:theme`. */
 
 import { h } from "gridcode/dom.js";
 
 const KEY = "gridcode-theme";
-const dark = matchMedia("(prefers-color-scheme: dark)");
+const system = matchMedia("(prefers-color-scheme: dark)");
 const root = document.documentElement;
 
-/** Applies what was remembered, follows the system, and turns to light for printing. */
+/** Whether the page is dark now. */
+export const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
+
+/** Applies the remembered choice, follows the system, and turns to light for printing. */
 export function startTheme() {
-  apply(remembered());
-  dark.addEventListener("change", announce);
+  apply(stored());
+  system.addEventListener("change", announce);
   let before = null;
   addEventListener("beforeprint", () => {
     before = root.dataset.theme ?? null;
@@ -18,29 +21,18 @@ export function startTheme() {
   addEventListener("afterprint", () => apply(before));
 }
 
-/** The button that turns one into the other. */
+/** The button that changes between light and dark. */
 export function themeButton() {
-  const button = h("button", { type: "button", class: "quiet theme" });
-  const name = () => {
-    const next = isDark() ? "light" : "dark";
-    button.textContent = next === "dark" ? "Dark" : "Light";
-    button.setAttribute("aria-label", `Change to ${next} colours`);
+  const button = h("button.quiet.theme", { onclick: () => apply(stored(next())) });
+  const next = () => (isDark() ? "light" : "dark");
+  const label = () => {
+    button.textContent = next() === "dark" ? "Dark" : "Light";
+    button.setAttribute("aria-label", `Change to ${next()} colours`);
   };
-  button.addEventListener("click", () => {
-    const next = isDark() ? "light" : "dark";
-    apply(next);
-    try {
-      localStorage.setItem(KEY, next);
-    } catch {
-      // Not allowed in some browsers on pages from files: the choice lasts as long as the page.
-    }
-  });
-  document.addEventListener("gridcode:theme", name);
-  name();
+  document.addEventListener("gridcode:theme", label);
+  label();
   return button;
 }
-
-const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : dark.matches);
 
 function apply(theme) {
   if (theme) root.dataset.theme = theme;
@@ -48,15 +40,14 @@ function apply(theme) {
   announce();
 }
 
-function announce() {
-  document.dispatchEvent(new CustomEvent("gridcode:theme", { detail: { dark: isDark() } }));
-}
+const announce = () => document.dispatchEvent(new Event("gridcode:theme"));
 
-function remembered() {
+/** The choice that is remembered, after remembering a new one. */
+function stored(theme) {
   try {
-    const found = localStorage.getItem(KEY);
-    return found === "dark" || found === "light" ? found : null;
+    if (theme) localStorage.setItem(KEY, theme);
+    return localStorage.getItem(KEY);
   } catch {
-    return null;
+    return theme; // some browsers forbid it to pages from files
   }
 }

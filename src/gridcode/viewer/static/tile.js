@@ -1,69 +1,78 @@
-/** One unit in a gallery: a button with its map, name, score and type, framed in the colour of its module. */
+/** One unit in a gallery: its map framed in the colour of its module, with labelled numbers. */
 
-import { h } from "gridcode/dom.js";
 import { inkOn, isModule, moduleColour } from "gridcode/colours.js";
-import { fixed } from "gridcode/format.js";
+import { h, replace } from "gridcode/dom.js";
+import { fixed, known, metres, pText } from "gridcode/format.js";
 import { drawRateMap } from "gridcode/maps.js";
 
-/** Side of a map in a gallery, CSS pixels; smaller on phones, so that four stand in a row. */
-export const tileSize = () => (matchMedia("(max-width: 600px)").matches ? 72 : 92);
+const moduleStyle = (module) => ({
+  "--module": moduleColour(module),
+  "--module-ink": inkOn(moduleColour(module)),
+});
 
-/**
- * A tile.
- * @param {Object} row of the unit
- * @param {{size: number, onOpen: function(string)}} options
- * @returns {{element: HTMLElement, canvas: HTMLCanvasElement, draw: function(import("gridcode/decode.js").Slice, ?number)}}
- *   `draw` takes a map and the score to write beside it
- */
+/** A unit's numbers as short labelled lines; `score` is that of the map shown. */
+export function unitLines(row, score = row.grid_score) {
+  return [
+    `unit ${row.unit}`,
+    row.type,
+    known(score) && `score ${fixed(score)}`,
+    known(row.p_value) && `p ${pText(row.p_value)}`,
+    known(row.spacing_m) && `spacing ${metres(row.spacing_m)}`,
+  ].filter(Boolean);
+}
+
+/** A tile that opens its unit; its `draw` takes a map and the score of that map. */
 export function unitTile(row, { size, onOpen }) {
   const name = String(row.unit);
-  const colour = moduleColour(row.module);
+  const inModule = isModule(row.module);
   const canvas = h("canvas", { "aria-hidden": "true" });
-  const score = h("span", { class: "score" });
+  const caption = h("span.caption");
   const frame = h(
-    "span",
-    { class: isModule(row.module) ? "frame in-module" : "frame", style: { "--module": colour, "--module-ink": inkOn(colour) } },
+    inModule ? "span.frame.in-module" : "span.frame",
+    { style: moduleStyle(row.module) },
     canvas,
-    isModule(row.module) && h("span", { class: "badge" }, row.module),
+    inModule && h("span.badge", row.module),
   );
-  const caption = h("span", { class: "caption" }, h("span", { class: "name" }, name), score);
-  const kind = h("span", { class: "kind" }, row.type ?? "");
   const element = h(
-    "button",
-    { type: "button", class: "tile", style: { "--tile": `${size}px` }, onclick: () => onOpen(name) },
+    "button.tile",
+    { style: { "--tile": `${size}px` }, onclick: () => onOpen(name) },
     frame,
     caption,
-    kind,
   );
-  const tell = (value) => {
-    score.textContent = Number.isFinite(value) ? fixed(value) : "";
-    const where = isModule(row.module) ? `, module ${row.module}` : "";
-    element.setAttribute(
-      "aria-label",
-      `Unit ${name}${row.type ? `, ${row.type}` : ""}${where}${Number.isFinite(value) ? `, score ${fixed(value)}` : ""}`,
+  const label = (score) => {
+    const [title, ...facts] = unitLines(row, score);
+    replace(
+      caption,
+      h("strong", title),
+      facts.map((fact) => h("span", fact)),
     );
+    const module = inModule ? [`module ${row.module}`] : [];
+    element.setAttribute("aria-label", [`Unit ${name}`, ...facts, ...module].join(", "));
   };
-  tell(row.grid_score);
+  label();
   return {
     element,
     canvas,
-    draw(map, value = row.grid_score) {
-      drawRateMap(canvas, map, { size, scaleBar: false });
-      tell(value);
+    draw(map, score) {
+      drawRateMap(canvas, map, { size });
+      label(score);
     },
   };
 }
 
 /** A small square in a module's colour, with its number. */
-export function swatch(module) {
-  const colour = moduleColour(module);
-  return h(
-    "span",
-    {
-      class: isModule(module) ? "swatch" : "swatch none",
-      style: { "--module": colour, "--module-ink": inkOn(colour) },
-      "aria-hidden": "true",
-    },
-    isModule(module) ? module : "",
+export const swatch = (module) =>
+  h(
+    isModule(module) ? "span.swatch" : "span.swatch.none",
+    { style: moduleStyle(module), "aria-hidden": "true" },
+    isModule(module) && String(module),
   );
-}
+
+/** The heading of a module's units, or of those in none, with facts beside it. */
+export const moduleHeading = (tag, module, facts) =>
+  h(
+    `${tag}.module-name`,
+    swatch(module),
+    isModule(module) ? `Module ${module}` : "In no module",
+    h("span.faint", facts),
+  );

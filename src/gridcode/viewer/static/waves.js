@@ -1,130 +1,108 @@
-/** A module's waves: the mean power spectrum of its maps, and where its cells' fields lie in the unit cell of its lattice. */
+/** Waves of a lattice: power spectra, phases in the unit cell, rings of states. */
 
-import { fitBox, lookUp, outlined, paintBytes, prepare, withTheme } from "gridcode/canvas.js";
-import { moduleColour, palette, themeColour } from "gridcode/colours.js";
-import { valueOf } from "gridcode/decode.js";
+import { dot, fitBox, paint, prepare, scaleBar, withTheme } from "gridcode/canvas.js";
+import { moduleColour, palette, scale, themeColour } from "gridcode/colours.js";
+import { known } from "gridcode/format.js";
 import { isLattice } from "gridcode/maps.js";
-import { short } from "gridcode/format.js";
 
-const BARS = [10, 5, 2, 1, 0.5, 0.2, 0.1];
-
-/**
- * Power by wave vector, black to yellow; peaks and their mirror images circled.
- * @param {HTMLCanvasElement} canvas
- * @param {import("gridcode/decode.js").Slice} power
- * @param {{size?: number, waveNumbers: number[], peaks?: number[][], label?: string}} options wave numbers in cycles per metre
- */
-export function drawSpectrum(canvas, power, { size = 220, waveNumbers, peaks = [], label = "" }) {
-  const context = prepare(canvas, size, size, label);
-  const box = fitBox(size, power.rows, power.columns);
+/** Power by wave vector (cycles per metre), black to yellow; peaks and mirror images circled. */
+export function drawSpectrum(canvas, power, { size, waves, peaks, label }) {
+  const context = prepare(canvas, size, label);
+  const box = fitBox(size, power);
   const top = power.high > 0 ? power.high : 1;
-  paintBytes(
-    context,
-    power,
-    lookUp(palette("magma"), (byte) => valueOf(power, byte) / top, 20),
-    box,
-  );
-  const step = waveNumbers.length > 1 ? (waveNumbers.at(-1) - waveNumbers[0]) / (waveNumbers.length - 1) : 1;
-  const extent = step * power.columns;
-  const middle = {
-    x: box.x + ((0 - waveNumbers[0]) / step + 0.5) * (box.width / power.columns),
-    y: box.y + box.height - ((0 - waveNumbers[0]) / step + 0.5) * (box.height / power.rows),
-  };
-  const scale = box.width / extent;
+  const position = (value) => value / top;
+  paint(context, power, box, { palette: palette("magma"), position, missing: 20 });
+  const extent = ((waves.at(-1) - waves[0]) * power.columns) / (waves.length - 1);
+  const perWave = box.width / extent;
   context.strokeStyle = "white";
-  context.lineWidth = size >= 140 ? 1.4 : 0.8;
-  for (const [x, y] of (peaks ?? [])
-    .filter((peak) => peak?.every(Number.isFinite))
-    .flatMap(([x, y]) => [
-      [x, y],
-      [-x, -y],
-    ])) {
-    context.beginPath();
-    context.arc(middle.x + x * scale, middle.y - y * scale, Math.max(3, size / 26), 0, 2 * Math.PI);
-    context.stroke();
+  context.lineWidth = 1.4;
+  for (const [x, y] of peaks.filter((peak) => peak?.every(known))) {
+    for (const sign of [1, -1]) {
+      const [atX, atY] = [size / 2 + sign * x * perWave, size / 2 - sign * y * perWave];
+      context.beginPath();
+      context.arc(atX, atY, size / 26, 0, 2 * Math.PI);
+      context.stroke();
+    }
   }
-  if (size < 140) return;
-  const length = BARS.find((bar) => bar <= 0.3 * extent) ?? BARS.at(-1);
-  const [x, y] = [box.x + 0.05 * box.width, box.y + 0.95 * box.height];
-  context.fillStyle = "white";
-  context.fillRect(x, y - 2, length * scale, 2);
-  context.font = "500 11px system-ui, sans-serif";
-  context.textAlign = "left";
-  outlined(context, `${short(length)} ${length === 1 ? "cycle" : "cycles"}/m`, x, y - 7);
+  scaleBar(context, box, extent, "cycles/m");
+  return { slice: power, box, size };
 }
 
-/**
- * One unit cell of a lattice with a dot for each cell's phase.
- * @param {HTMLCanvasElement} canvas
- * @param {{size?: number, vectorsM: number[][], phases: Array<{unit: string, phase: number[]}>, module: number, highlight?:
- *   string|null, label?: string}} options
- *   phases are shares of the two vectors; one unit may stand out
- */
-export function drawPhases(canvas, { size = 220, vectorsM, phases, module, highlight = null, label = "" }) {
+/** Phases of a module's units, from the rows of the units. */
+export const phasesOf = (units, module) =>
+  units.filter((row) => row.module === module && row.phase?.every(known));
+
+/** One unit cell of a lattice with a dot for the phase of each unit; one may stand out. */
+export function drawPhases(canvas, { size, vectorsM, rows, module, highlight = null, label }) {
   withTheme(canvas, () => {
-    const context = prepare(canvas, size, size, label);
+    const context = prepare(canvas, size, label);
     if (!isLattice(vectorsM)) return;
     const [a, b] = vectorsM;
     const place = ([u, v]) => [u * a[0] + v * b[0], u * a[1] + v * b[1]];
-    const corners = [
-      [0, 0],
-      [1, 0],
-      [1, 1],
-      [0, 1],
-    ].map(place);
-    const [xs, ys] = [corners.map(([x]) => x), corners.map(([, y]) => y)];
-    const [left, right, low, high] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
-    const margin = size >= 140 ? 24 : 5;
-    const scale = (size - 2 * margin) / Math.max(right - left, high - low);
-    const at = ([x, y]) => [size / 2 + (x - (left + right) / 2) * scale, size / 2 - (y - (low + high) / 2) * scale];
-    drawCell(context, corners.map(at));
-    const radius = Math.max(1.6, size / 70);
-    const quietly = highlight !== null;
-    for (const { unit, phase } of phases)
-      if (unit !== highlight) dot(context, at(place(phase)), radius, moduleColour(module), quietly ? 0.5 : 0.9);
-    const one = phases.find(({ unit }) => unit === highlight);
+    const corners = [place([0, 0]), place([1, 0]), place([1, 1]), place([0, 1])];
+    const ends = [0, 1].map((axis) => {
+      const values = corners.map((corner) => corner[axis]);
+      return [Math.min(...values), Math.max(...values)];
+    });
+    const [middleX, middleY] = ends.map(([low, high]) => (low + high) / 2);
+    const perMetre = (size - 48) / Math.max(...ends.map(([low, high]) => high - low));
+    const at = ([x, y]) => [
+      size / 2 + (x - middleX) * perMetre,
+      size / 2 - (y - middleY) * perMetre,
+    ];
+    context.beginPath();
+    corners.forEach((corner) => context.lineTo(...at(corner)));
+    context.closePath();
+    context.fillStyle = themeColour("--card");
+    context.fill();
+    context.strokeStyle = themeColour("--faint");
+    context.stroke();
+    const colour = moduleColour(module);
+    const radius = size / 70;
+    const others = rows.filter(({ unit }) => unit !== highlight);
+    const opacity = highlight === null ? 0.9 : 0.5;
+    others.forEach(({ phase }) => dot(context, at(place(phase)), radius, colour, opacity));
+    const one = rows.find(({ unit }) => unit === highlight);
     if (one) {
-      dot(context, at(place(one.phase)), 1.8 * radius, moduleColour(module), 1);
+      dot(context, at(place(one.phase)), 1.8 * radius, colour);
       context.strokeStyle = themeColour("--ink");
       context.lineWidth = 1.8;
       context.stroke();
     }
-    if (size >= 140) drawBar(context, size, scale, right - left);
   });
 }
 
-/** Phases of a module's units, from the rows of the units. */
-export function phasesOf(units, module) {
-  return units
-    .filter((row) => row.module === module && row.phase?.every(Number.isFinite))
-    .map((row) => ({ unit: String(row.unit), phase: row.phase }));
+/**
+ * States (real and imaginary parts) on the plane of one wave of a lattice, coloured by the phase of
+ * their place on that wave. A perfect code lies on the circle and its colours go around once.
+ */
+export function drawRing(canvas, [x, y], { size, phases, label }) {
+  withTheme(canvas, () => {
+    const context = prepare(canvas, size, label);
+    const colours = scale("twilight").map(([, colour]) => colour);
+    const furthest = [...x, ...y].map(Math.abs).sort((a, b) => a - b);
+    const reach = Math.max(1.3, 1.05 * furthest[Math.floor(0.99 * furthest.length)]);
+    const at = (k) => [(size / 2) * (1 + x[k] / reach), (size / 2) * (1 - y[k] / reach)];
+    context.strokeStyle = themeColour("--faint");
+    context.beginPath();
+    context.arc(size / 2, size / 2, size / 2 / reach, 0, 2 * Math.PI);
+    context.stroke();
+    phases.forEach((phase, k) => dot(context, at(k), 1.7, colours[Math.round(51 * phase)]));
+  });
 }
 
-function drawCell(context, corners) {
-  context.beginPath();
-  for (const [x, y] of corners) context.lineTo(x, y);
-  context.closePath();
-  context.fillStyle = themeColour("--card");
-  context.fill();
-  context.strokeStyle = themeColour("--faint");
-  context.lineWidth = 1;
-  context.stroke();
+/** The two waves of a lattice per metre: columns of the inverse of its vectors (rows). */
+export function wavesOf([[ax, ay], [bx, by]]) {
+  const det = ax * by - ay * bx;
+  return [
+    [by / det, -bx / det],
+    [-ay / det, ax / det],
+  ];
 }
 
-function dot(context, [x, y], radius, colour, opacity) {
-  context.globalAlpha = opacity;
-  context.beginPath();
-  context.arc(x, y, radius, 0, 2 * Math.PI);
-  context.fillStyle = colour;
-  context.fill();
-  context.globalAlpha = 1;
-}
-
-function drawBar(context, size, scale, extent) {
-  const length = [5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02].find((bar) => bar <= 0.4 * extent) ?? 0.01;
-  context.fillStyle = themeColour("--ink");
-  context.fillRect(6, size - 8, length * scale, 2);
-  context.font = "500 11px system-ui, sans-serif";
-  context.textAlign = "left";
-  context.fillText(`${short(length)} m`, 6, size - 13);
-}
+/** Phases (0 to 1) of positions along a wave. */
+export const wavePhases = ([x, y], [kx, ky]) =>
+  x.map((value, i) => {
+    const turns = value * kx + y[i] * ky;
+    return turns - Math.floor(turns);
+  });
