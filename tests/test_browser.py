@@ -549,6 +549,7 @@ def test_charts_follow_the_theme_and_a_key_shows_the_keys(site, watched):
         '[data-section=modules] .js-plotly-plot .xtitle')).fill"""
     dark = page.evaluate(colour)
     page.get_by_role("button", name="Change to light colours").click()
+    page.locator("[data-section=modules] .js-plotly-plot").first.scroll_into_view_if_needed()
     until(page, f"{colour} !== {json.dumps(dark)}")
     page.keyboard.press("?")
     page.wait_for_selector("dialog.keys[open]")
