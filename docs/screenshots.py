@@ -1,4 +1,4 @@
-"""Pictures of the explorer for these pages: `python docs/screenshots.py RUNS` (needs the extra `dev`).
+"""Pictures of the explorer for the docs: `python docs/screenshots.py RUNS` (needs extra `dev`).
 
 RUNS holds `modules-seed10` and `modules-seed11`, trained by `gridcode train modules --seeds 10,11
 --out RUNS` and evaluated.

@@ -1,4 +1,4 @@
-"""The pages in a real browser: headless Chromium, driven by Playwright. Skipped where there is none, unless GRIDCODE_BROWSER=required."""
+"""The pages in headless Chromium; skipped without it, unless GRIDCODE_BROWSER=required."""
 
 import json
 import os
@@ -63,7 +63,8 @@ LOGGED = {
 CONTRAST = """() => {
     const rgb = (text) => (text.match(/[\\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
     const linear = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    const light = ([r, g, b]) => 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
+    const weights = [0.2126, 0.7152, 0.0722];
+    const light = (c) => weights.reduce((sum, weight, k) => sum + weight * linear(c[k] / 255), 0);
     const behind = (each) => {
         for (; each; each = each.parentElement) {
             const colour = rgb(getComputedStyle(each).backgroundColor);
@@ -71,18 +72,24 @@ CONTRAST = """() => {
         }
         return [255, 255, 255];
     };
-    const written = (each) => [...each.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    const text = (node) => node.nodeType === 3 && node.textContent.trim();
+    const written = (each) => [...each.childNodes].some(text);
+    const outside = (each) => !each.closest(".js-plotly-plot, [disabled]");
     return [...document.querySelectorAll("main *")]
-        .filter((each) => each.getClientRects().length && !each.closest(".js-plotly-plot, [disabled]") && written(each))
+        .filter((each) => each.getClientRects().length && outside(each) && written(each))
         .map((each) => {
-            const [a, b] = [light(rgb(getComputedStyle(each).color)), light(behind(each))];
-            return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), each.outerHTML.slice(0, 100)];
+            const both = [light(rgb(getComputedStyle(each).color)), light(behind(each))];
+            const ratio = (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05);
+            return [ratio, each.outerHTML.slice(0, 100)];
         });
 }"""
 # What can be used or seen and has no name that could be read out.
-NAMELESS = """[...document.querySelectorAll("button, a[href], input, select, canvas, img, [role=img]")]
-    .filter((each) => each.getClientRects().length && !each.closest("[aria-hidden=true], .js-plotly-plot"))
-    .filter((each) => !["aria-label", "aria-labelledby", "alt", "title"].some((name) => each.getAttribute(name)))
+NAMELESS = """[...document.querySelectorAll(
+        "button, a[href], input, select, canvas, img, [role=img]")]
+    .filter((each) => each.getClientRects().length)
+    .filter((each) => !each.closest("[aria-hidden=true], .js-plotly-plot"))
+    .filter((each) => !["aria-label", "aria-labelledby", "alt", "title"].some(
+        (name) => each.getAttribute(name)))
     .filter((each) => !(each.textContent.trim() || each.labels?.length))
     .map((each) => each.outerHTML.slice(0, 120))"""
 TO_THE_END = """async () => {
@@ -147,7 +154,7 @@ def watched(browser):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """A folder of runs: a trained network with snapshots and an evaluation, one that is not evaluated, and a damaged one."""
+    """Runs: trained with snapshots and an evaluation, not evaluated, and damaged."""
     folder = tmp_path_factory.mktemp("browser") / "runs"
     folder.mkdir()
     network = gridcode.pretrained("quick-64")
@@ -184,7 +191,7 @@ def site(runs):
 
 
 def until(page, expression, argument=None):
-    """Wait for JavaScript to be true; Playwright's own way evaluates text in the page, which the explorer forbids."""
+    """Wait for JavaScript to be true; the explorer forbids Playwright's own way."""
     end = time.monotonic() + WAIT_MS / 1000
     while not page.evaluate(expression, argument):
         assert time.monotonic() < end, f"still not true: {expression}"
@@ -202,14 +209,15 @@ def drawn(page, selector):
     return page.eval_on_selector_all(
         selector,
         """canvases => canvases.map(canvas => {
-            const pixels = new Uint32Array(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.buffer);
-            return new Set(pixels).size;
+            const {width, height} = canvas;
+            const image = canvas.getContext('2d').getImageData(0, 0, width, height);
+            return new Set(new Uint32Array(image.data.buffer)).size;
         })""",
     )
 
 
 def wait_until_drawn(page, selector, colours=8):
-    """Wait until every canvas under a selector shows something: some pictures come a moment after the rest of a page."""
+    """Wait until every canvas under a selector shows something: some come a moment later."""
     end = time.monotonic() + WAIT_MS / 1000
     while not (found := drawn(page, selector)) or min(found) <= colours:
         assert time.monotonic() < end, f"canvases still empty: {found}"
@@ -221,7 +229,7 @@ def signature(page, selector):
 
 
 def wide_enough(page):
-    """No page is wider than its window: nothing is cut off, nothing scrolls sideways but what is meant to."""
+    """No page is wider than its window: only tables and pictures scroll sideways."""
     return page.evaluate(
         "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
     )
@@ -274,9 +282,8 @@ def test_a_click_on_a_unit_shows_its_page_and_the_keyboard_leads_on(runs, watche
     )
     wait_until_drawn(page, "dialog .unit-pictures canvas")
     page.locator("dialog .unit-pictures canvas").first.hover()
-    assert re.search(
-        r"x [\d.]+ m, y [\d.]+ m: ", page.locator("dialog .pointed").first.inner_text()
-    )
+    value = page.locator("dialog .pointed").first.inner_text()
+    assert re.search(r"x [\d.]+ m, y [\d.]+ m: ", value)
     page.get_by_role("button", name="Next unit").focus()
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")  # again, without looking for the button
@@ -538,7 +545,8 @@ def test_the_page_can_be_used_by_keyboard_and_is_told_in_words(site, watched):
     wait_for_plots(page)
     assert page.evaluate(NAMELESS) == []
     headings = page.evaluate(
-        "[...document.querySelectorAll('main h1, main h2, main h3, main h4')].map(each => Number(each.tagName[1]))"
+        """[...document.querySelectorAll('main h1, main h2, main h3, main h4')]
+            .map(each => Number(each.tagName[1]))"""
     )
     assert headings[0] == 1 and max(np.diff(headings)) <= 1
 
@@ -551,6 +559,7 @@ def test_charts_follow_the_theme_and_a_key_shows_the_keys(site, watched):
         '[data-section=modules] .js-plotly-plot .xtitle')).fill"""
     dark = page.evaluate(colour)
     page.get_by_role("button", name="Change to light colours").click()
+    page.locator("[data-section=modules] .js-plotly-plot").first.scroll_into_view_if_needed()
     until(page, f"{colour} !== {json.dumps(dark)}")
     page.keyboard.press("?")
     page.wait_for_selector("dialog.keys[open]")

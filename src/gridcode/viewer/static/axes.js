@@ -20,15 +20,7 @@ export function layoutOf({ data, layout, height }, look, width, title = "") {
     width,
     height: height + top,
     margin: { l: 58, r: 16, t: top, b: 48 },
-    title: {
-      text: title,
-      x: 0,
-      xref: "paper",
-      y: 1,
-      yanchor: "top",
-      pad: { t: 12 },
-      font: { size: 15 },
-    },
+    title: { text: title },
     uirevision: "kept", // zoom and hidden series outlive new numbers and colours
     // On a touch screen a finger that moves over a chart scrolls the page.
     dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
@@ -57,6 +49,7 @@ function template(look, font) {
     paper_bgcolor: CLEAR,
     plot_bgcolor: CLEAR,
     font,
+    title: { x: 0, xref: "paper", y: 1, yanchor: "top", pad: { t: 12 }, font: { size: 15 } },
     xaxis: axis,
     yaxis: axis,
     hovermode: "closest",

@@ -89,14 +89,17 @@ export function chart(element, given, signal) {
     const layout = layoutOf(spec, look, width);
     plot.style.height = `${layout.height}px`;
     stale = false;
+    // At another width Plotly would leave the legend where it was.
+    const anew = width !== drawnWidth;
+    if (anew) Plotly.purge(plot);
     Plotly.react(plot, spec.data, layout, CONFIG);
-    if (!drawnWidth && spec.onPoint) {
+    if (anew && spec.onPoint) {
       plot.on("plotly_click", ({ points }) => {
         const unit = points.find((point) => point.customdata !== undefined)?.customdata;
         if (unit !== undefined) spec.onPoint(unit);
       });
     }
-    drawnWidth = plot.clientWidth;
+    drawnWidth = width;
   }
 
   /** Saves the picture as it is zoomed or turned, on white paper with its title. */
@@ -123,10 +126,10 @@ export function chart(element, given, signal) {
       }
     },
     print: () => spec.webgl || put(globalThis.Plotly, PRINTED, Math.min(plot.clientWidth, PAPER)),
-    /** Draws soon, or when the chart comes near the window. */
+    /** Draws soon, for the first time when the chart comes near the window. */
     schedule() {
       stale = true;
-      if (!near) return;
+      if (!near && !drawnWidth) return;
       due.add(self);
       drawing ??= drawDue();
     },
