@@ -154,7 +154,8 @@ def main() -> None:
     for row in stages:
         target = f"   target {1000 * TARGET_S:.0f}" if row["stage"] == TOTAL else ""
         print(
-            f"{row['stage']:44s} {row['cpu_ms_median']:7.1f} CPU-ms ({row['cpu_ms_min']} to {row['cpu_ms_max']}){target}",
+            f"{row['stage']:44s} {row['cpu_ms_median']:7.1f} CPU-ms "
+            f"({row['cpu_ms_min']} to {row['cpu_ms_max']}){target}",
             file=sys.stderr,
         )
     if options.json:

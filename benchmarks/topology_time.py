@@ -1,4 +1,4 @@
-"""Time and memory of the topology: 1,200 landmarks up to voids, shuffled clouds of as many, and the whole measurement with 99 shuffles.
+"""Time and memory of the topology: 1,200 landmarks, shuffled clouds, all with 99 shuffles.
 
     OMP_NUM_THREADS=1 python benchmarks/topology_time.py > benchmarks/results/topology_cpu.json
 

@@ -1,4 +1,4 @@
-"""Up is up, right is right, turns are counter-clockwise, lengths are metres, information is in bits."""
+"""Up is up, right is right, turns are counter-clockwise; lengths in metres, information in bits."""
 
 import io
 

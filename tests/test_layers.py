@@ -1,4 +1,4 @@
-"""The house: imports run one way, from the top of this list to its foot, and no two files wait for each other."""
+"""Imports run one way, from the top of this list to its foot, and no two files form a circle."""
 
 import ast
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The checker that annotations are held to in tests: beartype, with integers where floats are asked for."""
+"""Checks annotations in tests: beartype, which takes integers where floats are annotated."""
 
 from beartype import BeartypeConf, beartype
 

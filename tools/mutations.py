@@ -2,8 +2,9 @@
 
     python tools/mutations.py [OUT.csv] [NUMBER ...]     an hour of one slow core for all of them
 
-Each fault is made in a copy of the package, and the tests named beside it run against the copy until
-the first fails. A fault that no test notices has survived. docs/mutations.md holds the last table.
+Each fault is made in a copy of the package, and the tests named beside it run against the copy
+until the first fails. A fault that no test notices has survived. docs/mutations.md holds the last
+table.
 """
 
 import csv

@@ -55,7 +55,7 @@ def agreement(ours: np.ndarray, theirs: np.ndarray, ms: tuple[float, float]) -> 
 def lattice_errors(
     spacing: np.ndarray, orientation: np.ndarray, truth_m: np.ndarray, truth_deg: np.ndarray
 ) -> dict[str, Any]:
-    """Errors over maps; a map without an answer counts as failed, and as infinitely wrong in the medians."""
+    """Errors over maps; without an answer a map counts as failed, and as infinitely wrong."""
     error = np.abs(spacing / truth_m - 1)
     turned = np.abs((orientation - truth_deg + 30) % 60 - 30)
     error, turned = (np.where(np.isfinite(e), e, np.inf) for e in (error, turned))

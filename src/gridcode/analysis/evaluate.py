@@ -69,7 +69,7 @@ def group_name(walk: str, arena_m: float) -> str:
 
 
 def period_of(spacing_m: float) -> float:
-    """Distance between neighbouring rows of fields of a hexagonal lattice, sqrt(3)/2 of its spacing; metres."""
+    """Distance between rows of fields of a hexagonal lattice: sqrt(3)/2 of its spacing, metres."""
     return math.sqrt(0.75) * spacing_m
 
 
@@ -228,7 +228,7 @@ def evaluate_system(
 
 
 def _arena_needed(data: xr.Dataset, config: EvaluationConfig) -> float:
-    """Side of the arena that holds enough periods of nearly all lattices; 0 where there are none."""
+    """Side of the arena that holds enough periods of nearly all lattices; 0: there are none."""
     spacing = data["spacing_m"].values
     fitted = np.isfinite(spacing) & ~data["silent"].values
     # Fits to bands and noise have any spacing: they count only where no unit is on a lattice.

@@ -142,7 +142,8 @@ def analyse_population(
     check_levels(level, false_discovery_rate)
     if level < LEAST_LEVEL:
         raise InputError(
-            f"significance must be {LEAST_LEVEL} or more, not {level}: modules are compared with 999 null populations"
+            f"significance must be {LEAST_LEVEL} or more, not {level}: "
+            "modules are compared with 999 null populations"
         )
     if nulls < FEWEST_NULLS:
         raise InputError(
@@ -150,7 +151,8 @@ def analyse_population(
         )
     if unsmoothed is not None and np.shape(unsmoothed) != data["rate"].shape:
         raise InputError(
-            f"the unsmoothed maps must be {data['rate'].shape} like the maps, not {np.shape(unsmoothed)}"
+            f"the unsmoothed maps must be {data['rate'].shape} like the maps, "
+            f"not {np.shape(unsmoothed)}"
         )
     if "minmax" not in data:
         data = score_dataset(data, smoothing_bins=smoothing_bins, silent_below=silent_below)

@@ -52,7 +52,7 @@ def details(summary: Summary) -> str:
         and types["place-like"] + types["other spatial"]
     ):
         text += (
-            " A unit counts as spatial where its map is smoother than the same bins in random order;"
+            " Units count as spatial where maps are smoother than the same bins in random order;"
             " maps that were smoothed before always are."
         )
     if len(summary.modules) == 1:

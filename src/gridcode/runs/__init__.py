@@ -1,1 +1,1 @@
-"""."""
+"""Run folders: files, atomic writing, snapshots and maps over training."""

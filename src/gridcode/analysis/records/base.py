@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 
 def rounded(value: Any) -> float | None:
-    """Seven significant digits, more than any measure here is good for; None for NaN and infinity."""
+    """Round to seven significant digits, more than any measure is good for; None: not finite."""
     if value is None or not math.isfinite(value):
         return None
     return float(f"{float(value):.7g}")
