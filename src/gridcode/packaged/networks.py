@@ -20,6 +20,7 @@ from gridcode.config import Config
 from gridcode.errors import InputError
 from gridcode.models.packing import unpack
 from gridcode.models.populations import Network, load_into_network
+from gridcode.runs import snapshots
 from gridcode.runs.files import write_atomically
 from gridcode.runs.run import Run
 from gridcode.training import checkpoint
@@ -190,6 +191,8 @@ class Pretrained:
         try:
             write_atomically(run.metrics_path, metrics)
             checkpoint.save(snapshot, run.checkpoint_path(step), extra=times)
+            # With its weights as a snapshot the explorer shows maps before an evaluation.
+            snapshots.save(run.snapshot_path(step), weights)
             write_atomically(run.folder / "manifest.json", json.dumps(manifest, indent=2) + "\n")
         except OSError as error:
             raise InputError(f"cannot write to '{run.folder}': {error.strerror or error}") from None

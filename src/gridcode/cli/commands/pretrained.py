@@ -10,13 +10,14 @@ from gridcode.errors import InputError
 
 
 def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
-    parser.usage = "gridcode pretrained [NAME] [--out RUN] [--json]"
+    parser.usage = "gridcode pretrained [NAME] [--out RUN] [--picture FILE.png] [--json]"
     parser.description = (
         "List the trained networks that come with the package, show one, or unpack one into an "
         "ordinary run folder, for `gridcode evaluate` and every command that reads one."
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="show this network")
     parser.add_argument("--out", metavar="RUN", help="unpack it into this new run folder")
+    parser.add_argument("--picture", metavar="FILE.png", help="draw rate maps of its best units")
     add_json(parser)
 
 
@@ -28,8 +29,9 @@ def run(arguments: argparse.Namespace) -> None:
     name, out = arguments.name, arguments.out
     if name is None:
         names = gridcode.pretrained_names()
-        if out:
-            raise InputError(f"--out needs the NAME of a network: {', '.join(names)}")
+        if out or arguments.picture:
+            option = "--out" if out else "--picture"
+            raise InputError(f"{option} needs the NAME of a network: {', '.join(names)}")
         networks = [details_of(name) for name in names]
         if arguments.json:
             print_json([table.row(details) for details in networks])
@@ -37,11 +39,19 @@ def run(arguments: argparse.Namespace) -> None:
             table.print_list(wide_console(), networks)
         return
     details = details_of(name)
-    run = gridcode.pretrained(name).unpack(out) if out else None
+    files = {}
+    if out:
+        files["run"] = str(gridcode.pretrained(name).unpack(out).folder)
+    if arguments.picture:
+        from gridcode.packaged.picture import write_picture
+
+        files["picture"] = str(write_picture(gridcode.pretrained(name), arguments.picture))
     if arguments.json:
-        print_json(table.row(details) | ({"run": str(run.folder)} if run else {}))
-    elif run:
-        print(f"unpacked {name}; run folder: {run.folder}")
-        print(f"next: gridcode evaluate {run.folder}")
+        print_json(table.row(details) | files)
+    elif files:
+        for kind, path in files.items():
+            print(f"{kind}: {path}")
+        if out:
+            print(f"next: gridcode evaluate {out}")
     else:
         table.print_one(wide_console(), details)
