@@ -112,8 +112,9 @@ def state_space(
 ) -> StateSpace:
     """State space of scored cells: rings, Betti numbers and coordinates on the torus.
 
-    Measured for the population and for each module. States are the recorded activity along the
-    path; for spikes and maps they are the population vectors of the maps' bins, in random order.
+    Measured for the population and for each module. States are the activity along the path where
+    that was recorded; for spikes and maps the population vectors of the maps' bins, in random
+    order.
 
     Args:
         recording: the cells.

@@ -168,10 +168,11 @@ class _Stage:
     finished: bool = False
 
     def how_far(self, now: float) -> str:
+        percent = f"{100 * self.part:.0f}%, " if self.part else ""
         if self.part <= self.first_part:
-            return f"at work for {duration(now - self.began)}"
+            return f"{percent}at work for {duration(now - self.began)}"
         rate = (self.part - self.first_part) / (now - self.first_news)
-        return f"{100 * self.part:.0f}%, {duration((1 - self.part) / rate)} left"
+        return f"{percent}{duration((1 - self.part) / rate)} left"
 
 
 class _Lines:

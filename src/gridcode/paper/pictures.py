@@ -4,7 +4,6 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gridcode.errors import InputError
@@ -31,8 +30,3 @@ def write_files(folder: Path, name: str, figure: Figure, texts: Mapping[str, str
     except OSError as error:
         raise InputError(f"cannot write to '{folder}': {error.strerror or error}") from None
     return [folder / file for file in files]
-
-
-def note(ax: Axes, text: str) -> None:
-    """Grey text in the middle of empty axes."""
-    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", color="0.35")

@@ -30,7 +30,7 @@ def describe(part: Any) -> dict[str, str]:
         )
         part = part.func
     named = part if hasattr(part, "__qualname__") else type(part)
-    module = named.__module__
+    module = named.__module__ or "__main__"
     if module == "__main__":  # A script keeps its name when it is imported later.
         module = Path(getattr(sys.modules["__main__"], "__file__", None) or module).stem
     found["name"] = f"{module}.{named.__qualname__}"

@@ -210,12 +210,7 @@ class Run:
 
     def checkpoints(self) -> list[Path]:
         """Checkpoint files, newest first."""
-        found = (self.folder / "checkpoints").glob("step-*.safetensors")
-        return sorted(
-            (p for p in found if re.fullmatch(r"step-\d+\.safetensors", p.name)),
-            key=checkpoint_step,
-            reverse=True,
-        )
+        return [path for _, path in reversed(_files_by_step(self.folder / "checkpoints"))]
 
     def checkpoint_path(self, step: int) -> Path:
         """Where the checkpoint of a step belongs."""
@@ -233,11 +228,7 @@ class Run:
 
     def snapshots(self) -> list[tuple[int, Path]]:
         """Steps whose weights were kept, with their files, from the first to the last."""
-        found = (
-            (re.fullmatch(r"step-(\d+)\.safetensors", p.name), p)
-            for p in (self.folder / "snapshots").glob("step-*.safetensors")
-        )
-        return sorted((int(match[1]), path) for match, path in found if match)
+        return _files_by_step(self.folder / "snapshots")
 
     def snapshot_path(self, step: int) -> Path:
         """Where the weights of a step belong."""
@@ -489,6 +480,12 @@ def _left_over(path: Path) -> bool:
     return path.name.endswith(".part") or (
         path.name == "checkpoints" and path.is_dir() and not any(path.iterdir())
     )
+
+
+def _files_by_step(folder: Path) -> list[tuple[int, Path]]:
+    """Steps and files of a folder whose file names are those of `Run.checkpoint_path`, in order."""
+    found = ((re.fullmatch(r"step-(\d+)\.safetensors", p.name), p) for p in folder.glob("step-*"))
+    return sorted((int(match[1]), path) for match, path in found if match)
 
 
 def checkpoint_step(path: Path) -> int:

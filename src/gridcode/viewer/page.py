@@ -16,8 +16,15 @@ from gridcode.analysis.topology.state_space import StateSpace
 from gridcode.errors import InputError
 from gridcode.runs.history import kept_history
 from gridcode.runs.run import Run
-from gridcode.viewer import documents as data
 from gridcode.viewer import overview, pictures
+from gridcode.viewer.documents import (
+    figures_document,
+    maps_document,
+    metrics_document,
+    run_document,
+    spectra_document,
+    states_document,
+)
 from gridcode.viewer.shell import render_shell
 
 Documents = dict[str, Any]
@@ -48,11 +55,11 @@ def run_page(run: Run, summary: Summary, figures: Mapping[str, bytes]) -> str:
     document = documents[f"runs/{identity}/run"]
     for group in document["has"]["maps"]:
         if group != document["headline_group"]:
-            documents[f"runs/{identity}/maps/{group}"] = data.maps_document(
+            documents[f"runs/{identity}/maps/{group}"] = maps_document(
                 run, group, most_bins=OTHER_ARENA_BINS
             )
-    documents[f"runs/{identity}/spectra"] = data.spectra_document(run, summary)
-    if states := data.states_document(run, summary):
+    documents[f"runs/{identity}/spectra"] = spectra_document(run, summary)
+    if states := states_document(run, summary):
         documents[f"runs/{identity}/states"] = states
     history = _thinned_history(run)
     document["has"]["history"] = history["steps"] if history else None
@@ -155,9 +162,7 @@ def _run_documents(
     run: Run, identity: str, name: str, summary: Summary, *, most_bins: int | None
 ) -> Documents:
     """What a report and a comparison share: overview, maps of the headline's arena, metrics."""
-    document = data.run_document(
-        run, name=name, identity=identity, state="evaluated", summary=summary
-    )
+    document = run_document(run, name=name, identity=identity, state="evaluated", summary=summary)
     group = document["headline_group"]
     cells = run.read_maps(group, ["rate", "minmax", "autocorrelogram"])
     document["has"]["correlograms"] = [group]
@@ -168,7 +173,7 @@ def _run_documents(
         f"runs/{identity}/correlograms/{group}": pictures.correlograms_document(
             _thinned_lags(cells), group
         ),
-        f"runs/{identity}/metrics": data.metrics_document(run),
+        f"runs/{identity}/metrics": metrics_document(run),
     }
 
 
@@ -212,7 +217,7 @@ def _thinned_history(run: Run) -> dict[str, Any] | None:
 def _figures(document: Mapping[str, Any], figures: Mapping[str, bytes]) -> list[dict[str, Any]]:
     names = [name for name in PICTURES if name in figures and name in document["has"]["figures"]]
     document["has"]["figures"][:] = names
-    return data.figures_document(
+    return figures_document(
         {
             name: "data:image/png;base64," + base64.b64encode(figures[name]).decode()
             for name in names

@@ -14,7 +14,6 @@ from gridcode.analysis.cells.celltypes import LEAST_HEXAGONAL_AXIS_RATIO
 from gridcode.analysis.evaluate import period_of
 from gridcode.analysis.records import ModuleRecord, RelationRecord, UnitRecord
 from gridcode.paper.claims import Claim, FigureDraft
-from gridcode.paper.pictures import note
 from gridcode.paper.reproduce.evaluated_network import EvaluatedNetwork, NetworkRow
 from gridcode.paper.tables import counted, known, median, spread
 from gridcode.paper.unit_selection import evenly_by_score
@@ -25,6 +24,7 @@ from gridcode.report.style import (
     draw_map,
     frame,
     metres_on_log_axis,
+    missing,
     module_colour,
     number,
     p_text,
@@ -280,7 +280,7 @@ def _draw_histogram(ax: Axes, network: EvaluatedNetwork) -> None:
         title="periods, coloured by module",
     )
     if not shown.any():
-        note(ax, "no unit has a significant lattice")
+        missing(ax, "no unit has a significant lattice")
         return
     module, period = data["module"].values[shown], period[shown]
     top = max(1.5, 1.05 * float(period.max()))
@@ -302,7 +302,7 @@ def _draw_table(ax: Axes, rows: Sequence[ModuleRow]) -> None:
     ax.set_axis_off()
     ax.set_title("modules of this network")
     if not rows:
-        note(ax, "none")
+        missing(ax, "none")
         return
     columns = {
         "module": (0.1, [str(m.module) for m in modules]),
@@ -311,7 +311,7 @@ def _draw_table(ax: Axes, rows: Sequence[ModuleRow]) -> None:
         "period\n(m)": (0.1, [number(m.period_m) for m in rows]),
         "orient.\n(deg)": (0.1, [f"{m.orientation_deg:.0f}" for m in modules]),
         "axis\nratio": (0.1, [number(m.axis_ratio) for m in modules]),
-        "p": (0.09, [p_text(np.nan if m.p_value is None else m.p_value) for m in modules]),
+        "p": (0.09, [p_text(m.p_value) for m in modules]),
         "sub-lattice relation": (0.33, [m.sub_lattice_relation or "none" for m in rows]),
     }
     table = ax.table(
@@ -333,7 +333,7 @@ def _draw_table(ax: Axes, rows: Sequence[ModuleRow]) -> None:
 def _draw_training(ax: Axes, rows: Sequence[TrainingRow]) -> None:
     ax.set(title="training of this network", xlabel="step", ylabel="loss term, unweighted")
     if not rows:
-        note(ax, "no record of the training")
+        missing(ax, "no record of the training")
         return
     columns = {name: [asdict(row)[name] for row in rows] for name in asdict(rows[0])}
     steps = columns.pop("step")
@@ -371,7 +371,7 @@ def _draw_counts(ax: Axes, counts: Sequence[NetworkRow]) -> None:
 def _draw_spacings(ax: Axes, modules: Sequence[ModuleRow], names: Sequence[str]) -> None:
     ax.set(title="spacings of all modules", ylabel="spacing (m)")
     if not modules:
-        note(ax, "no modules")
+        missing(ax, "no modules")
         return
     for x, name in enumerate(names):
         rows = sorted((m.module for m in modules if m.network == name), key=lambda m: m.spacing_m)

@@ -16,14 +16,13 @@ from gridcode.analysis.records.topology import StatesRecord, TopologyRecord
 from gridcode.analysis.topology.state_space import analyse_state_space
 from gridcode.errors import InputError
 from gridcode.paper.claims import Claim, FigureDraft
-from gridcode.paper.pictures import note
 from gridcode.paper.reproduce.evaluated_network import EvaluatedNetwork
 from gridcode.paper.tables import Table, counted, spread, within
 
 # The same pictures as in a run's report.
 from gridcode.report.module_figures import draw_phases, draw_power
 from gridcode.report.state_space_figures import PHASE_COLOURS, betti_text, draw_diagram, draw_ring
-from gridcode.report.style import p_text
+from gridcode.report.style import missing, p_text
 
 PAPER = (
     "The paper shows of one module that its Fourier power has three peaks of one length "
@@ -335,7 +334,7 @@ def _draw(module: LargestModule) -> Figure:
     phases.set_anchor("C")
     if module.states is None or module.arrays is None:
         diagram.set_axis_off()
-        note(diagram, f"topology not measured:\n{module.reason}")
+        missing(diagram, f"topology not measured:\n{module.reason}")
         return figure
     draw_diagram(diagram, module.arrays, module.states)
     for k in range(3):
