@@ -16,11 +16,12 @@ from gridcode.analysis.records import RelationRecord
 from gridcode.analysis.records.navigation import SpaceRecord
 from gridcode.analysis.synthetic import bin_centres, lattice_cell, noise_maps
 from gridcode.analysis.system import System
+from gridcode.analysis.text import p_text
 from gridcode.config import EvaluationConfig
 from gridcode.report import figures
 from gridcode.report.collection import population_figures, run_figures, to_png
 from gridcode.report.distance_figures import space
-from gridcode.report.style import draw_map, fill_isolated_bins, neighbours, p_text, plain
+from gridcode.report.style import draw_map, fill_isolated_bins, neighbours, plain
 from gridcode.report.tables import relation_in_words, space_table
 
 QUICK = EvaluationConfig(

@@ -9,7 +9,7 @@ from typing import Any
 from gridcode.analysis.records import Summary
 from gridcode.config import Config
 from gridcode.errors import InputError
-from gridcode.runs.files import write_atomically
+from gridcode.runs.files import one_line_errors, write_atomically
 from gridcode.runs.run import Run
 
 MOST_RUNS = 12
@@ -56,7 +56,7 @@ def compare(runs: Sequence[Run | str | os.PathLike[str]]) -> Comparison:
     """
     from gridcode.viewer.overview import run_row  # it needs matplotlib, which is slow to import
 
-    opened = [run if isinstance(run, Run) else Run(run) for run in runs]
+    opened = [Run.open(run) for run in runs]
     if not 2 <= len(opened) <= MOST_RUNS:
         raise InputError(f"a comparison takes 2 to {MOST_RUNS} runs, not {len(opened)}")
     places = [run.folder.resolve() for run in opened]
@@ -118,10 +118,8 @@ def write_comparison(comparison: Comparison, out: str | os.PathLike[str]) -> Pat
             for name, (run, summary) in zip(comparison.names, comparison.runs, strict=True)
         ]
     )
-    try:
+    with one_line_errors(f"cannot write '{out}'"):
         write_atomically(out, text)
-    except OSError as error:
-        raise InputError(f"cannot write '{out}': {error.strerror or error}") from None
     return Path(out)
 
 

@@ -34,7 +34,7 @@ def write_report(
     from gridcode.report.pdf import to_pdf
     from gridcode.viewer.page import run_page
 
-    run = run if isinstance(run, Run) else Run(run)
+    run = Run.open(run)
     summary, maps = run.read_evaluation()
     metrics, arrays = run.metrics(), run.read_theory()
     drawn = collection.run_figures(metrics, summary, maps, config=run.config, arrays=arrays)
@@ -86,10 +86,8 @@ def write_score_report(
         figures=pictures,
         states=states,
     )
-    try:
+    with one_line_errors(f"cannot write '{out}'"):
         write_atomically(out, text)
-    except OSError as error:
-        raise InputError(f"cannot write '{out}': {error.strerror or error}") from None
     return Path(out)
 
 
@@ -110,14 +108,12 @@ def write_score_figures(
     from gridcode.report.pdf import to_pdf
 
     written = []
-    try:
+    with one_line_errors(f"cannot write figures to '{folder}'"):
         Path(folder).mkdir(parents=True, exist_ok=True)
         for name, figure in collection.population_figures(population, states).items():
             for suffix, data in (("png", collection.to_png(figure)), ("pdf", to_pdf(figure))):
                 written.append(Path(folder) / f"{name}.{suffix}")
                 write_atomically(written[-1], data)
-    except OSError as error:
-        raise InputError(f"cannot write figures to '{folder}': {error.strerror or error}") from None
     return written
 
 
@@ -151,7 +147,7 @@ def film(
     from gridcode.report.figures import best_of_each_module
     from gridcode.report.film import LARGEST, SMALLEST, Film
 
-    run = run if isinstance(run, Run) else Run(run)
+    run = Run.open(run)
     path = run.film_path if out is None else Path(out)
     suffix = animation.check_suffix(path)
     if units < 1:
@@ -191,10 +187,8 @@ def film(
     durations = made.durations_ms(seconds)
     show = None if progress is None else lambda done, total: progress("frames", done, total)
     content = animation.encode(list(made.frames(show)), durations, suffix=suffix)
-    try:
+    with one_line_errors(f"cannot write '{path}'"):
         write_atomically(path, content)
-    except OSError as error:
-        raise InputError(f"cannot write '{path}': {error.strerror or error}") from None
     return path
 
 

@@ -23,8 +23,8 @@ from gridcode.analysis.records.dynamics import (
     ReturnMapRecord,
 )
 from gridcode.analysis.records.navigation import RobustnessErrorRecord, RobustnessRecord
-from gridcode.analysis.text import percent, small
-from gridcode.report.style import GREY, INK, missing, module_colour, p_text, values
+from gridcode.analysis.text import p_text, percent, small
+from gridcode.report.style import GREY, INK, missing, module_colour, values
 
 PROPERTIES = {
     "capacity": "capacity (bits)",

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import PlaceHolderLayoutEngine
 
+from gridcode.analysis.text import p_text
 from gridcode.report.style import (
     GREY,
     INK,
@@ -22,7 +23,6 @@ from gridcode.report.style import (
     frame,
     module_colour,
     number,
-    p_text,
     plain,
     short_type,
 )

@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 
 from gridcode.analysis.cells.spectrum import ModuleSpectrum
 from gridcode.analysis.records import ModuleRecord
+from gridcode.analysis.text import p_text
 from gridcode.report.style import (
     GREY,
     metres_on_log_axis,
     missing,
     module_colour,
     neighbours,
-    p_text,
     values,
 )
 

@@ -16,20 +16,12 @@ from gridcode.analysis.evaluate import Evaluation
 from gridcode.analysis.records import ModuleRecord, Summary
 from gridcode.analysis.records.navigation import SpaceRecord
 from gridcode.analysis.records.topology import StatesRecord
+from gridcode.analysis.text import p_text
 from gridcode.config import LossConfig
 from gridcode.errors import InputError
 from gridcode.report import distance_figures, figures, module_figures, state_space_figures
 from gridcode.report.collection import plateau
-from gridcode.report.style import (
-    STYLE,
-    draw_correlogram,
-    draw_map,
-    frame,
-    number,
-    p_text,
-    plain,
-    values,
-)
+from gridcode.report.style import STYLE, draw_correlogram, draw_map, frame, number, plain, values
 from gridcode.runs.run import Run
 
 Found = tuple[Summary, xr.DataTree, xr.DataTree | None]
@@ -48,7 +40,7 @@ def plot(found: Run | Evaluation | str | os.PathLike[str]) -> "RunPlot":
     """
     if isinstance(found, Evaluation):
         return RunPlot(lambda: (found.summary, found.maps, found.theory))
-    run = found if isinstance(found, Run) else Run(found)
+    run = Run.open(found)
     return RunPlot(
         lambda: (*run.read_evaluation(), run.read_theory()),
         metrics=run.metrics,

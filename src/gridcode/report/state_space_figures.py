@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 from gridcode.analysis.records.topology import KnownShapeRecord, StatesRecord, TopologyRecord
-from gridcode.report.style import GREY, INK, missing, number, p_text
+from gridcode.analysis.text import p_text
+from gridcode.report.style import GREY, INK, missing, number
 
 # A colour circle for phases: 0 and 1 are the same.
 PHASE_COLOURS = mpl.colormaps["twilight"]

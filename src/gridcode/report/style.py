@@ -40,13 +40,6 @@ def number(value: float | None) -> str:
     return "-" if value is None or not np.isfinite(value) else f"{value:.2f}"
 
 
-def p_text(value: float | None) -> str:
-    """A p-value in one or two digits, or a dash."""
-    if value is None or not np.isfinite(value):
-        return "-"
-    return f"{value:.2f}" if value >= 0.0995 else f"{value:.1g}"
-
-
 def values(numbers: Any) -> np.ndarray:
     """Numbers of a record, nested or not, as an array: None becomes NaN."""
     return np.array(numbers, dtype=np.float64)

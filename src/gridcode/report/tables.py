@@ -8,11 +8,10 @@ from gridcode.analysis.records import ArenaRecord, ModuleRecord, RelationRecord,
 from gridcode.analysis.records.coding import CodeRecord, PropertyRecord
 from gridcode.analysis.records.navigation import RobustnessRecord, SpaceRecord
 from gridcode.analysis.records.topology import StateSpaceRecord, StatesRecord, TopologyRecord
-from gridcode.analysis.text import small
+from gridcode.analysis.text import p_text, small
 from gridcode.report.deep_analysis_figures import PROPERTIES
 from gridcode.report.distance_figures import condition
 from gridcode.report.state_space_figures import betti_text, population_name
-from gridcode.report.style import p_text
 
 Row = TypeVar("Row")
 MISSING = "-"

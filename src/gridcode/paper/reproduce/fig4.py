@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from gridcode.analysis.cells.celltypes import LEAST_HEXAGONAL_AXIS_RATIO
 from gridcode.analysis.evaluate import period_of
 from gridcode.analysis.records import ModuleRecord, RelationRecord, UnitRecord
+from gridcode.analysis.text import p_text
 from gridcode.paper.claims import Claim, FigureDraft
 from gridcode.paper.reproduce.evaluated_network import EvaluatedNetwork, NetworkRow
 from gridcode.paper.tables import counted, known, median, spread
@@ -27,7 +28,6 @@ from gridcode.report.style import (
     missing,
     module_colour,
     number,
-    p_text,
 )
 
 PAPER = (

@@ -13,6 +13,7 @@ from gridcode.analysis.cells.phases import DIRECTIONS
 from gridcode.analysis.cells.spectrum import ModuleSpectrum, module_spectrum
 from gridcode.analysis.records import ModuleRecord
 from gridcode.analysis.records.topology import StatesRecord, TopologyRecord
+from gridcode.analysis.text import p_text
 from gridcode.analysis.topology.state_space import analyse_state_space
 from gridcode.errors import InputError
 from gridcode.paper.claims import Claim, FigureDraft
@@ -22,7 +23,7 @@ from gridcode.paper.tables import Table, counted, spread, within
 # The same pictures as in a run's report.
 from gridcode.report.module_figures import draw_phases, draw_power
 from gridcode.report.state_space_figures import PHASE_COLOURS, betti_text, draw_diagram, draw_ring
-from gridcode.report.style import missing, p_text
+from gridcode.report.style import missing
 
 PAPER = (
     "The paper shows of one module that its Fourier power has three peaks of one length "
