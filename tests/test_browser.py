@@ -361,7 +361,7 @@ def test_the_slider_over_training_changes_the_maps(runs, watched):
     until(page, "document.querySelector('.history output').textContent.includes('step 0')")
     assert signature(page, ".tile canvas") != before
     until(page, "location.hash.endsWith('?step=0')")
-    again = watched().open(page.url)  # the step is part of the address
+    again = watched().open(page.evaluate("location.href"))  # the step is in the address
     until(again, "document.querySelector('.history output').textContent.includes('step 0')")
     page.keyboard.press("End")
     until(page, "document.querySelector('.history output').textContent.includes('as evaluated')")

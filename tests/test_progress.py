@@ -117,7 +117,7 @@ def test_a_log_gets_plain_lines_quiet_none_and_json_stays_pure(name, run, maps, 
     assert code == 0, said
     assert "\r" not in said and "\x1b" not in said and "\r" not in shown and "\x1b" not in shown
     lines = said.splitlines()
-    assert not title or any(line.startswith(title + " ") for line in lines)
+    assert not title or any(line.startswith((f"{title} ", f"{title}:")) for line in lines)
     assert len(set(lines)) == len(lines)
     if name in ("train", "train many", "demo"):
         arguments = ["train", str(tmp_path / "quiet")] if name == "train" else arguments

@@ -145,6 +145,7 @@ def _print(summary: "Summary", states: "StateSpace | None") -> None:
     console = wide_console()
     print_units(console, summary)
     print_modules(console, summary)
+    console.print(escape(summary.verdict), highlight=False)
     console.print(escape(text.details(summary)), highlight=False)
     if states is not None:
         console.print(escape(" ".join(text.state_space_sentences(states.summary))), highlight=False)
