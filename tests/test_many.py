@@ -33,7 +33,7 @@ def test_variants_are_all_combinations(tiny):
     ]
     assert found["tiny-sigma_g0.3-units12-seed3"].loss.sigma_g == 0.3
     assert found["tiny-sigma_g0.3-units12-seed3"].training.seed == 3
-    with pytest.raises(InputError, match="asked for twice"):
+    with pytest.raises(InputError, match="listed twice"):
         gridcode.variants(tiny, name="tiny", seeds=[1, 1])
     with pytest.raises(InputError, match="unknown setting 'sigma_q'"):
         gridcode.variants(tiny, name="tiny", seeds=[1], vary={"sigma_q": [1]})
