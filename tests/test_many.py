@@ -41,7 +41,7 @@ def test_variants_are_all_combinations(tiny):
         ({"training.seed": [1, 2]}, "give the seeds"),
         ({"arenas_m": [[1.0]]}, "does not change the training"),
         ({"sigma_g": [0.3], "loss.sigma_g": [0.4]}, "varied twice"),
-        ({"sigma_g": [0.3, "0.30"]}, "asked for twice"),
+        ({"sigma_g": [0.3, "0.30"]}, "listed twice"),
         ({"sigma_g": "0.3"}, "over a list of values"),
         ({"sigma_g": []}, "at least one value"),
     ):
@@ -119,7 +119,7 @@ def test_values_are_varied_and_a_failed_network_is_named(tmp_path, capsys):
     [
         (["--seeds", "7-3"], "--seeds must be"),
         (["--seeds", "a"], "--seeds must be"),
-        (["--seeds", "0,0"], "asked for twice"),
+        (["--seeds", "0,0"], "listed twice"),
         (["--seeds", "²"], "--seeds must be"),
         (["--seeds", "0-99999999999"], "more than 10000 networks"),
         (["--vary", "sigma_g=0.3", "--vary", "loss.sigma_g=0.4"], "given twice"),
