@@ -1,6 +1,6 @@
 """Pictures of the explorer for the docs: `python docs/screenshots.py RUNS` (needs extra `dev`).
 
-RUNS holds `modules-seed10` and `modules-seed11`, trained by `gridcode train modules --seeds 10,11
+RUNS holds `modules-seed10` and `quick-seed3`: `gridcode train modules --seed 10`, `train quick --seed 3`,
 --out RUNS` and evaluated.
 """
 
@@ -87,7 +87,7 @@ def take(browser, url: str) -> None:
     page.close()
 
     page = open_page(browser, url)
-    for name in ("modules-seed10", "modules-seed11"):
+    for name in ("modules-seed10", "quick-seed3"):
         page.get_by_label(f"Compare {name}").check()
     page.get_by_role("button", name="Compare 2 runs").click()
     page.wait_for_selector(".columns canvas")
