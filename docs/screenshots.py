@@ -1,7 +1,7 @@
 """Pictures of the explorer for the docs: `python docs/screenshots.py RUNS` (needs extra `dev`).
 
-RUNS holds `modules-seed10` and `quick-seed3`: `gridcode train modules --seed 10`, `train quick --seed 3`,
---out RUNS` and evaluated.
+RUNS holds `modules-seed10` and `quick-seed3`, trained by `gridcode train modules --seed 10` and
+`gridcode train quick --seed 3`, and evaluated.
 """
 
 import argparse

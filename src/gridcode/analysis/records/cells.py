@@ -53,7 +53,7 @@ class UnitRecord(Record):
 class ModuleRecord(Record):
     """One module: units that share a lattice.
 
-    `ratio_to_next` is the spacing over that of the next smaller module; `phase_uniformity_p` tests
+    `ratio_to_next` is the spacing of the next larger module over its own; `phase_uniformity_p` tests
     the phases of its units for uniformity, `phase_coverage` is their share of the unit cell.
     """
 
