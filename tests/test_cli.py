@@ -56,9 +56,9 @@ def test_train_evaluate_report_and_resume(tmp_path, capsys):
     assert set(maps.children) == {"smooth_1m", "uniform_1m"}
     assert maps["smooth_1m"]["rate"].dims == ("unit", "y", "x")
     assert maps["smooth_1m"].attrs["bin_size_m"] == pytest.approx(0.05)
-    assert len(saved["units"]) == 12 and saved["format"] == 2
-    assert [row["walk"] for row in saved["space"]] == ["smooth", "smooth", "slow"]
-    assert [row["group"] for row in saved["arena_stability"]] == ["uniform_1m"]
+    assert len(saved.units) == 12 and saved.format == 3
+    assert [row.walk for row in saved.space] == ["smooth", "smooth", "slow"]
+    assert [row.group for row in saved.arena_stability] == ["uniform_1m"]
     (tmp_path / "a" / "evaluation" / "ratemaps.nc").write_bytes(b"nothing")
     assert main(["report", out]) == 2
 
@@ -75,14 +75,11 @@ def test_theory_of_a_network_too_small_for_it(tmp_path, capsys, tiny, monkeypatc
     said = capsys.readouterr().out
     assert "Betti numbers" in said or "Not measured" in said
     assert gridcode.Run(run).read_theory() is not None
-    found = gridcode.Run(run).read_evaluation()[0]["theory"]
-    assert set(found) == {"state_space", "dynamics", "robustness", "mechanism", "coding", "reasons"}
-    assert all(
-        found[part] is not None or part in found["reasons"] for part in found if part != "reasons"
-    )
-    measured = {row["name"] for row in found["state_space"]["populations"]} | {
-        row["name"] for row in found["state_space"]["skipped"]
-    }
+    found = gridcode.Run(run).read_summary().theory
+    for part in ("dynamics", "robustness", "mechanism", "coding"):
+        assert getattr(found, part) is not None or part in found.reasons
+    space = found.state_space
+    measured = {row.name for row in (*space.populations, *space.skipped)}
     assert "population" in measured
     assert main(["report", run]) == 0
     page = (tmp_path / "a" / "report.html").read_text()

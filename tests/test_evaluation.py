@@ -114,7 +114,7 @@ def test_bad_rate_map_input():
         rate_maps(np.zeros((3, 2)), np.zeros((4, 1)), arena_m=1.0, bin_size_m=0.1)
     with pytest.raises(InputError, match="fewer than 3 bins"):
         rate_maps(np.zeros((3, 2)), np.zeros((3, 1)), arena_m=1.0, bin_size_m=0.9)
-    with pytest.raises(InputError, match="under half the arena"):
+    with pytest.raises(InputError, match="less than half the arena"):
         smooth_walk(
             arena_m=0.2, steps=5, walkers=2, max_step_m=0.15, generator=np.random.default_rng(0)
         )
