@@ -83,7 +83,7 @@ def test_theory_of_a_network_too_small_for_it(tmp_path, capsys, tiny, monkeypatc
     assert "population" in measured
     assert main(["report", run]) == 0
     page = (tmp_path / "a" / "report.html").read_text()
-    assert ('data-document="runs/a/states"' in page) == bool(found["state_space"]["populations"])
+    assert ('data-document="runs/a/states"' in page) == bool(space.populations)
     arrays = tmp_path / "a" / "evaluation" / "theory.nc"
     arrays.unlink()
     assert main(["report", run]) == 0  # without its pictures

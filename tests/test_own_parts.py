@@ -153,7 +153,7 @@ def test_an_evaluation_needs_the_transition_only(tiny, tmp_path, capsys):
     assert cli.main(["evaluate", str(run.folder)]) == 2
     assert "gridcode.evaluate(transition=...)" in capsys.readouterr().err
     evaluation = gridcode.evaluate(run, transition=Rotations)
-    assert evaluation.summary["headline"]["units"] == 12
+    assert evaluation.summary.headline.units == 12
     assert run.read_history() is not None
     network = gridcode.load_network(run, transition=Rotations).double()
     step, start = network.as_system()
