@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 import gridcode
-from gridcode.analysis.evaluate import map_arena, summarise
+from gridcode.analysis.evaluate import group_name, map_arena, summarise
 from gridcode.analysis.system import System
 
 COLUMNS = (
@@ -58,7 +58,9 @@ def train_and_score(job: tuple[str, str, int, dict[str, str], str, float]) -> di
         arena_m=arena_m,
         config=run.config.evaluation,
     )
-    scores = summarise(data, threshold=run.config.evaluation.score_threshold)
+    scores = summarise(
+        data, group_name("smooth", arena_m), threshold=run.config.evaluation.score_threshold
+    ).model_dump()
     last = run.metrics()[-10:]
     row: dict[str, object] = {k: scores[k] for k in ("active_units", "units")}
     row |= {k: round(scores[k], 3) for k in ("hexagonal_share", "lattice_share", "square_share")}

@@ -5,9 +5,9 @@ import shlex
 from pathlib import Path
 
 import pytest
-from gridcode.cli.parser import make_parser
 
 import gridcode
+from gridcode import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -50,7 +50,8 @@ def test_command_lines_parse(line):
     words = shlex.split(line)[1:]
     if len(words) == 1 or words[1].isupper() or "(" in line:
         return
-    make_parser().parse_args(words)
+    command = cli._module(words[0])
+    cli._parser(command, words).parse_args(words)
 
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -59,6 +60,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name != "log.md"], ids=str)
 def test_links_and_modules_of_the_docs_are_there(page):
     text = page.read_text(encoding="utf-8")
+    assert not re.search(r"@[A-Z]+@", text)
     for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text):
         assert (page.parent / target).exists(), target
     for name in set(re.findall(r"gridcode((?:\.[a-z_]+)+)", text)):

@@ -125,6 +125,14 @@ def test_other_versions_and_damage_are_one_line(change, message):
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("value", ["x", [1], {}, 10**400])
+def test_what_is_no_number_is_refused(value):
+    data = json.loads(summary(["band"]).to_json())
+    data["units"][0]["p_value"] = value
+    with pytest.raises(InputError, match=r"damaged .units.0.p_value"):
+        Summary.from_json(data)
+
+
 @pytest.mark.parametrize("data", ["", "{", "[]", "5", '{"headline": 5}', "[" * 100_000])
 def test_what_is_no_summary_is_refused(data):
     with pytest.raises(InputError, match=r"damaged|earlier"):

@@ -253,7 +253,7 @@ class EvaluationConfig(Section):
     """Gaussian smoothing of rate maps before they are scored, in bins."""
     silent_below: NotNegative = 1e-3
     """Units whose absolute activity never exceeds this are silent (states have length 1)."""
-    score_threshold: float = 0.5
+    score_threshold: Annotated[float, Field(allow_inf_nan=False)] = 0.5
     """Score above which a unit counts in the shares of arenas; a convention, not a test."""
     nulls: Annotated[int, Field(ge=99)] = 500
     """Null maps for each unit."""

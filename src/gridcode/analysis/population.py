@@ -289,7 +289,7 @@ def _summary(
 def unit_records(data: xr.Dataset) -> list[UnitRecord]:
     """A record for every unit of an analysed dataset."""
     columns = {
-        str(name): values.values for name, values in data.items() if values.dims[0] == "unit"
+        str(name): values.values for name, values in data.items() if values.dims[:1] == ("unit",)
     }
     plain = [name for name in UnitRecord.model_fields if name in columns]
     scores = [name for name in columns if name.startswith("score_")]

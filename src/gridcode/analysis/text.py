@@ -96,7 +96,10 @@ def rows(summary: Summary) -> dict[str, str]:
         "modules (independent)": f"{summary.n_modules} ({summary.n_independent_modules})",
         "spacings": spacings(summary.modules),
     }
-    if head is not None:
+    if head is None:
+        settings = summary.settings
+        found["null"] = f"{settings.nulls} maps per unit, {settings.null}; level {settings.level:g}"
+    else:
         found["measured in"] = f"{head.arena_m:g} m arena, {head.walk} walk"
         others = [arena.group for arena in summary.arenas if arena.group != head.group]
         found["also in"] = ", ".join(others) or "-"

@@ -165,6 +165,8 @@ def film(
         raise InputError(
             f"'{run.folder}' has not been evaluated; run `gridcode evaluate {run.folder}`"
         )
+    if len(run.snapshots()) == 1:
+        raise InputError(f"'{run.folder}' has one snapshot only: there is no training to film")
     data = run.read_maps(summary.headline.group, ["minmax", "silent", "module"])
     history = map_training(run, progress=progress)
     if history.sizes["unit"] != data.sizes["unit"]:
@@ -195,6 +197,8 @@ def film(
 def _preset_of(run: Run) -> str | None:
     """The preset that a run was trained with, None where some setting of the training differs."""
     config, manifest = run.config, run.manifest
+    if "parts" in manifest:
+        return None
     if "pretrained" in manifest:
         return str(manifest["pretrained"])
     # Where it ran and how often it was logged does not matter.

@@ -5,6 +5,7 @@ that was given is imported, so that help and light commands are quick.
 """
 
 import argparse
+import errno
 import importlib
 import io
 import signal
@@ -62,6 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except BrokenPipeError:
         return 1
+    except OSError as error:  # such as a name longer than the file system takes
+        print_error(": ".join(str(part) for part in (error.filename, error.strerror) if part))
+        return 2 if error.errno == errno.ENAMETOOLONG else 1
     except KeyboardInterrupt:
         resume = {
             "train": "; `gridcode train RUN` resumes from the last checkpoint",
@@ -97,7 +101,7 @@ def _parser(command: ModuleType | None, words: Sequence[str]) -> argparse.Argume
     )
     parser.add_argument("--version", action="version", version=f"gridcode {__version__}")
     commands = parser.add_subparsers(
-        title="commands", metavar="COMMAND [OPTION ...]", prog="gridcode", parser_class=Parser
+        title="commands", metavar="COMMAND", prog="gridcode", parser_class=Parser
     )
     for name, summary in COMMANDS.items():
         own = commands.add_parser(name, help=summary)

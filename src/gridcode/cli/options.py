@@ -61,10 +61,11 @@ def seeds(text: str) -> list[int]:
     """Seeds from text such as `0-7` or `0,3,5`."""
     found: list[int] = []
     for part in text.split(","):
-        first, _, last = part.strip().partition("-")
+        first, dash, last = part.strip().partition("-")
         try:
-            low, high = int(first), int(last or first)
-        except ValueError:
+            known = first.isdecimal() and (last.isdecimal() or not dash)
+            low, high = (int(first), int(last or first)) if known else (0, -1)
+        except ValueError:  # thousands of digits
             low, high = 0, -1
         if low > high:
             raise argparse.ArgumentTypeError(f"must be such as 0-7 or 0,3,5, not '{text}'")

@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from gridcode.errors import InputError
 from gridcode.models.populations import members_of
 from gridcode.packaged.networks import Pretrained
 from gridcode.report.collection import to_png
 from gridcode.report.figures import best_of_each_module
 from gridcode.report.style import draw_map, frame
-from gridcode.runs.files import write_atomically
+from gridcode.runs.files import one_line_errors, write_atomically
 from gridcode.runs.history import map_snapshot
 
 COLUMNS, ROWS = 10, 6
@@ -50,8 +49,6 @@ def write_picture(found: Pretrained, out: str | os.PathLike[str]) -> Path:
         f"{arena_m:g} m arena; frames: population",
         fontsize=8,
     )
-    try:
+    with one_line_errors(f"cannot write '{out}'"):
         write_atomically(out, to_png(figure))
-    except OSError as error:
-        raise InputError(f"cannot write '{out}': {error.strerror or error}") from None
     return Path(out)

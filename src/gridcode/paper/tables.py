@@ -29,7 +29,8 @@ class Quartiles(NamedTuple):
 def table_text(rows: Table) -> str:
     """Dataclasses as CSV, six significant digits; None and NaN are empty, lists are JSON.
 
-    A field that holds a dictionary or a record becomes a column for each of its entries.
+    A field that holds a dictionary or a record becomes a column for each of its entries, with the
+    field's name before it where another column has the name already.
     """
     cells = [dict(_cells(vars(row))) for row in rows]
     text = io.StringIO()
@@ -41,15 +42,20 @@ def table_text(rows: Table) -> str:
 
 
 def _cells(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    taken: set[str] = set()
     for name, value in fields.items():
         if isinstance(value, Quartiles):
-            yield from _cells({f"{name}_{part}": v for part, v in value._asdict().items()})
+            cells = _cells({f"{name}_{part}": v for part, v in value._asdict().items()})
         elif isinstance(value, dict):
-            yield from _cells(value)
+            cells = _cells(value)
         elif isinstance(value, BaseModel) or dataclasses.is_dataclass(value):
-            yield from _cells(vars(value))
+            cells = _cells(vars(value))
         else:
-            yield name.replace(" ", "_").replace("-", "_"), _cell(value)
+            cells = iter([(name.replace(" ", "_").replace("-", "_"), _cell(value))])
+        for column, cell in cells:
+            unique = f"{name}_{column}" if column in taken else column
+            taken.add(unique)
+            yield unique, cell
 
 
 def _cell(value: Any) -> str:

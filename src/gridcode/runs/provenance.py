@@ -26,7 +26,7 @@ def describe(part: Any) -> dict[str, str]:
     found: dict[str, str] = {}
     if isinstance(part, functools.partial):
         found["arguments"] = ", ".join(
-            [*map(repr, part.args), *(f"{name}={value!r}" for name, value in part.keywords.items())]
+            [*map(_shown, part.args), *(f"{k}={_shown(v)}" for k, v in part.keywords.items())]
         )
         part = part.func
     named = part if hasattr(part, "__qualname__") else type(part)
@@ -37,6 +37,11 @@ def describe(part: Any) -> dict[str, str]:
     with contextlib.suppress(OSError, TypeError):  # Typed at a prompt, or written in C.
         found["source"] = hashlib.sha256(inspect.getsource(named).encode()).hexdigest()[:16]
     return found
+
+
+def _shown(argument: Any) -> str:
+    """An argument without the memory address that a function's `repr` holds."""
+    return describe(argument)["name"] if callable(argument) else repr(argument)
 
 
 def check_parts(recorded: PartNames, given: PartNames, call: str) -> None:

@@ -59,7 +59,11 @@ class RunStatus:
 
 def run_status(entry: Entry) -> RunStatus:
     """The state of a run now."""
-    if (why := refused(entry)) is not None:
+    try:
+        why = refused(entry)
+    except OSError as error:  # a link to where one may not look
+        why = plain(error, entry)
+    if why is not None:
         return RunStatus("damaged", why, UNKNOWN, readable=False)
     found = signatures(entry, (*FILES, "checkpoints", "snapshots"))
     status = _status_on_disk(entry, found)

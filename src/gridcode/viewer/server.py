@@ -79,7 +79,11 @@ def create_app(folders: Sequence[str | os.PathLike[str]], *, host: str = "127.0.
     def runs(request: Request) -> Response:
         from gridcode.viewer.run_status import run_row
 
-        rows = [run_row(entry) for entry in library.entries()]
+        try:
+            rows = [run_row(entry) for entry in library.entries()]
+        except Exception:
+            LOG.exception("the list of runs could not be made")
+            raise HTTPException(500, UNEXPECTED) from None
         return _sent(request, as_json({"runs": rows, "folders": library.folders}).encode())
 
     def document(request: Request) -> Response:

@@ -9,13 +9,23 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 def rounded(value: Any) -> float | None:
     """Round to seven significant digits, more than any measure is good for; None: not finite."""
-    if value is None or not math.isfinite(value):
-        return None
+    try:
+        if value is None or not math.isfinite(value):
+            return None
+    except (TypeError, OverflowError):
+        raise ValueError("it must be a number or null") from None
     return float(f"{float(value):.7g}")
+
+
+def _known(value: Any) -> Any:
+    """The same for a number that is always known."""
+    return rounded(value) if isinstance(value, float | np.floating) else value
 
 
 # A measured number; None where it could not be measured.
 Number = Annotated[float | None, BeforeValidator(rounded)]
+# The same, where it always can.
+Known = Annotated[float, BeforeValidator(_known)]
 Numbers = tuple[Number, ...]
 # Lower quartile, median and upper quartile.
 Quartiles = tuple[Number, Number, Number]

@@ -1,6 +1,6 @@
 """Records of units, modules and arenas."""
 
-from gridcode.analysis.records.base import Number, Quartiles, Record, Vectors
+from gridcode.analysis.records.base import Known, Number, Quartiles, Record, Vectors
 
 
 class UnitRecord(Record):
@@ -53,15 +53,15 @@ class UnitRecord(Record):
 class ModuleRecord(Record):
     """One module: units that share a lattice.
 
-    `ratio_to_next` is the spacing of the next larger module over its own; `phase_uniformity_p` tests
-    the phases of its units for uniformity, `phase_coverage` is their share of the unit cell.
+    `ratio_to_next` is the spacing of the next larger module over its own. `phase_uniformity_p`
+    tests the phases of its units for uniformity; `phase_coverage` is their share of the unit cell.
     """
 
     module: int
     n_units: int
-    spacing_m: float
-    orientation_deg: float
-    axis_ratio: float
+    spacing_m: Known
+    orientation_deg: Known
+    axis_ratio: Known
     spacing_spread: Number
     orientation_spread_deg: Number
     p_value: Number

@@ -1,7 +1,5 @@
 """Records of neural distances, path integration and robustness."""
 
-from pydantic import AliasChoices, Field
-
 from gridcode.analysis.records.base import Number, Numbers, Quartiles, Record
 
 
@@ -69,10 +67,7 @@ class SpaceRecord(Record):
     decoding: tuple[DecodingRecord, ...]
     reasons: dict[str, str]
     window_m: Number
-    # TRANSITION: summaries of before.
-    nearest_alias_m: Number = Field(
-        validation_alias=AliasChoices("nearest_alias_m", "look_alike_m")
-    )
+    nearest_alias_m: Number
 
 
 class RobustnessErrorRecord(Record):

@@ -96,7 +96,7 @@ class Summary(Record):
             return cls.model_validate(data)
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
+            where = ".".join(str(part) for part in first["loc"]) or "summary"
             raise InputError(
                 f"the evaluation's summary is damaged ({where}: {first['msg']}); "
                 "run `gridcode evaluate` again"

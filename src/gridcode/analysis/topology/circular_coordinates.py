@@ -73,7 +73,10 @@ def toroidal_coordinates(
             "toroidal coordinates need two"
         )
     # Vectors with the same inner products as the two loops.
-    vectors = np.linalg.cholesky((loops.change * loops.weight) @ loops.change.T)
+    try:
+        vectors = np.linalg.cholesky((loops.change * loops.weight) @ loops.change.T)
+    except np.linalg.LinAlgError:
+        raise InputError(f"the two loops are not independent at a scale of {scale:g}") from None
     basis = np.rint(shortest(vectors[None])[0] @ np.linalg.inv(vectors))
     return wrapped((basis @ loops.potential).T)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import gridcode
 from gridcode.cli.messages import print_json
-from gridcode.cli.options import add_json
+from gridcode.cli.options import add_json, output_file
 from gridcode.errors import InputError
 
 
@@ -17,7 +17,9 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="show this network")
     parser.add_argument("--out", metavar="RUN", help="unpack it into this new run folder")
-    parser.add_argument("--picture", metavar="FILE.png", help="draw rate maps of its best units")
+    parser.add_argument(
+        "--picture", type=output_file, metavar="FILE.png", help="draw rate maps of its best units"
+    )
     add_json(parser)
 
 

@@ -115,8 +115,11 @@ def score_run(
         }
     )
     path, key = folder / SCORES / f"{planned.name}.npz", _key(trained, settings)
-    score = _read(path, key)
-    if score is None:
+    if (kept := _read(path, key)) is not None:
+        renewed = ("steps", "cpu_seconds", "config_hash", "note")
+        now = {name: getattr(row, name) for name in renewed}
+        score = replace(kept, row=replace(kept.row, **now))
+    else:
         try:
             score = _measure(row, trained, settings, progress)
         except _UnboundedError:

@@ -7,7 +7,7 @@ import { bestOf, indexed, modulesOf } from "gridcode/gallery.js";
 import { runHref, unitHref } from "gridcode/routes.js";
 import { savedFrom } from "gridcode/save.js";
 import { chartGrid, laySections, note } from "gridcode/section.js";
-import { load } from "gridcode/source.js";
+import { forget, load, served } from "gridcode/source.js";
 import { comparePathError } from "gridcode/space-charts.js";
 import { scrolling } from "gridcode/table.js";
 import { moduleHeading, unitTile } from "gridcode/tile.js";
@@ -18,6 +18,7 @@ const TILE = 84;
 
 /** Fills an element with a comparison of the runs of an address. */
 export async function comparePage(element, { ids }, signal) {
+  if (served) ids.forEach((id) => forget(`runs/${id}/`));
   const loaded = await Promise.allSettled(ids.map((id) => load(`runs/${id}/run`)));
   const runs = loaded.map(({ value }) => value).filter(Boolean);
   if (runs.length < 2) {

@@ -10,14 +10,15 @@ import * as network from "gridcode/network-sections.js";
 import { go, runHref, sectionHref, stepQuery, unitHref } from "gridcode/routes.js";
 import { savedFrom } from "gridcode/save.js";
 import { laySections } from "gridcode/section.js";
-import { load, served } from "gridcode/source.js";
+import { forget, load, served } from "gridcode/source.js";
 import { unitDialog } from "gridcode/unit.js";
 
 const POLL_MS = 3000;
 
 /** Fills an element with the page of a run; `again` makes a new page after a training ended. */
 export async function runPage(element, { id, step }, signal, again) {
-  const found = await load(`runs/${id}/run`, { fresh: served });
+  if (served) forget(`runs/${id}/`);
+  const found = await load(`runs/${id}/run`);
   if (!found) throw new Error(id ? `there is no run ${id} here` : "this page holds no run");
   const run = withUnits(found);
   savedFrom(id, run.name);

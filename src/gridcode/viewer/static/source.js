@@ -34,6 +34,11 @@ export function load(name, { fresh = false } = {}) {
   return cache.get(name);
 }
 
+/** Drops what is kept under names that begin so: it may have changed. */
+export function forget(prefix) {
+  for (const name of [...cache.keys()]) if (name.startsWith(prefix)) cache.delete(name);
+}
+
 /** The message of an answer that is an error. */
 export async function errorDetail(response) {
   const body = await response.json().catch(() => null);
