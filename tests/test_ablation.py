@@ -314,7 +314,7 @@ def test_ablation_from_the_command_line_and_again(tmp_path, capsys, monkeypatch)
         (["--arena", "0.3"], "does not suit steps"),
         (["--arena", "nan"], "does not suit steps"),
         (["--nulls", "5"], "take 99 or more"),
-        (["--seeds", "3-1"], "--seeds: must be such as"),
+        (["--seeds", "3-1"], "--seeds must be such as"),
         (["--walk-steps", "5"], "does not apply"),
     ],
 )

@@ -223,7 +223,7 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, message, tmp_path, cap
         (["--report", "maps.npy"], "would overwrite the file"),
         (["--report", ""], "it is a folder"),
         (["--report", "x" * 300 + "/out.html"], "cannot write"),
-        (["--seed", "0-7"], "--seed: must be a whole number"),
+        (["--seed", "0-7"], "--seed must be a whole number"),
         (["--arena", "2"], "--arena applies to a path"),
         (["--min-speed", "0.1"], "--min-speed applies to a path"),
         (["--shuffles", "19"], "--shuffles applies to --state-space"),

@@ -210,7 +210,7 @@ def test_film_of_a_run(tmp_path, tiny, capsys, monkeypatch):
     assert run.film_path.read_bytes() == first and not list(run.folder.glob(".film*"))
     bad = (
         (["--out", "a.avi"], "must end in"),
-        (["--units", "0"], "--units: must be"),
+        (["--units", "0"], "--units must be"),
         (["--size", "10"], "size must be 240 to 2160"),
         (["--seconds", "1"], "seconds must be above 1"),
         (["--seconds", "x"], "--seconds: invalid float"),

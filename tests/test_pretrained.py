@@ -55,7 +55,7 @@ def network():
 def test_loads_what_was_exported(run, library):
     found = gridcode.pretrained("whole", folder=library)
     assert gridcode.pretrained_names(library) == ["whole"]
-    assert (found.seed, found.command) == (0, "gridcode train quick --units 12")
+    assert (found.details.seed, found.details.command) == (0, "gridcode train quick --units 12")
     assert found.config == run.config
     assert found.network.start.dtype == torch.float32
     assert repr(found) == "Pretrained('whole': 12 units, modules: none, seed 0)"
@@ -92,7 +92,7 @@ def test_unpacks_into_a_run(run, library, tmp_path):
     )
     gridcode.train(out=unpacked.folder)  # at its end already: nothing is trained
     summary = gridcode.evaluate(unpacked, config=run.config.evaluation).summary
-    assert summary.types == found.scores["types"]
+    assert summary.types == found.scores.types
     assert gridcode.write_report(unpacked).is_file()
     with pytest.raises(gridcode.InputError, match="exists already"):
         found.unpack(tmp_path / "run")

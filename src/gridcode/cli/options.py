@@ -17,7 +17,8 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:  # noqa: D102 - argparse documents it
-        raise InputError(f"{message.removeprefix('argument ')} (see `{self.prog} --help`)")
+        text = message.removeprefix("argument ").replace(": must be", " must be", 1)
+        raise InputError(f"{text} (see `{self.prog} --help`)")
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
