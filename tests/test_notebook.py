@@ -182,12 +182,12 @@ def test_runs_and_evaluations_have_plots(tmp_path, tiny):
         gridcode.plot(evaluation).training()
     assert (
         "evaluated" in repr(run)
-        and "units active" in run._repr_html_()
+        and "active units" in run._repr_html_()
         and "12" in repr(evaluation)
     )
-    assert "units active" in evaluation._repr_html_() and isinstance(evaluation, Evaluation)
+    assert "active units" in evaluation._repr_html_() and isinstance(evaluation, Evaluation)
     run.summary_path.write_text("{")
-    assert "none that can be read" in run._repr_html_()
+    assert "damaged" in run._repr_html_()
 
 
 def test_everything_shown_to_users_says_what_it_is_in_one_line(scored, tiny):
