@@ -48,7 +48,7 @@ class Short:
 @pytest.mark.parametrize("line", sorted({a or b for a, b in COMMANDS}))
 def test_command_lines_parse(line):
     words = shlex.split(line)[1:]
-    if len(words) == 1 or words[1].isupper() or "(" in line:
+    if len(words) == 1 or words[1].isupper() or "--help" in words:
         return
     command = cli._module(words[0])
     cli._parser(command, words).parse_args(words)
