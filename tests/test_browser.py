@@ -554,6 +554,8 @@ def test_the_page_can_be_used_by_keyboard_and_is_told_in_words(site, watched):
 def test_charts_follow_the_theme_and_a_key_shows_the_keys(site, watched):
     page = watched(color_scheme="dark").open(site)
     page.get_by_role("link", name="grown").click()
+    # Charts are drawn when their section comes into view.
+    page.locator("[data-section=modules]").scroll_into_view_if_needed()
     page.locator("[data-section=modules] .js-plotly-plot").first.scroll_into_view_if_needed()
     colour = """getComputedStyle(document.querySelector(
         '[data-section=modules] .js-plotly-plot .xtitle')).fill"""
