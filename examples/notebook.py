@@ -20,7 +20,8 @@ folder = Path(tempfile.mkdtemp(prefix="gridcode-"))
 run = gridcode.pretrained("quick-64").unpack(folder / "quick-64")
 run
 
-# %% [markdown] Small settings: one arena, fewer null maps, walks of 1,000 steps, and no study of
+# %% [markdown]
+# Small settings: one arena, fewer null maps, walks of 1,000 steps, and no study of topology,
 # dynamics and coding. Leave `config` out for the run's own.
 
 # %%
@@ -46,7 +47,8 @@ evaluation
 # %%
 gridcode.plot(run).gallery(count=16)
 
-# %% [markdown] One of them, and its autocorrelogram with the fitted lattice. A unit is given by its
+# %% [markdown]
+# One of them, and its autocorrelogram with the fitted lattice. A unit is given by its
 # name, which in a network is its number.
 
 # %%
