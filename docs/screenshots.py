@@ -1,7 +1,7 @@
 """Pictures of the explorer for the docs: `python docs/screenshots.py RUNS` (needs extra `dev`).
 
-RUNS holds `modules-seed10` and `quick-seed3`, trained by `gridcode train modules --seed 10` and
-`gridcode train quick --seed 3`, and evaluated.
+RUNS holds `modules-192` and `quick-64`, unpacked by `gridcode pretrained` and evaluated, and
+`modules-seed10`, trained by `gridcode train modules --seed 10`.
 """
 
 import argparse
@@ -54,40 +54,39 @@ def open_run(browser, url: str, name: str, **options: object) -> Page:
 def take(browser, url: str) -> None:
     keep(open_page(browser, url), "runs", clip={"x": 0, "y": 0, "width": 1280, "height": 420})
 
-    page = open_run(browser, url, "modules-seed10")
-    page.wait_for_selector(".history")
+    page = open_run(browser, url, "modules-192")
     keep(page, "run")
     address = page.url
-    slider = page.locator(".history input[type=range]").first
-    slider.scroll_into_view_if_needed()
-    slider.focus()
-    for _ in range(16):
-        page.keyboard.press("ArrowLeft")
-    page.evaluate(
-        "() => { document.querySelector('.history').scrollIntoView(); scrollBy(0, -160); }"
-    )
-    keep(page, "training")
     page.get_by_role("link", name="Torus").click()
     page.wait_for_selector(".gl-container canvas", timeout=60_000)
     page.wait_for_timeout(3000)
     keep(page, "torus")
     page.close()
 
+    page = open_run(browser, url, "modules-seed10")
+    address_of_training = page.url
+    page.close()
+    page = open_page(browser, f"{address_of_training}?step=444")
+    page.wait_for_timeout(45_000)  # maps of a step are made when they are asked for
+    page.evaluate(
+        "() => { document.querySelector('.history').scrollIntoView(); scrollBy(0, -160); }"
+    )
+    keep(page, "training")
+    page.close()
+
     page = open_page(browser, f"{address}/unit/50")
     page.wait_for_selector("dialog[open] canvas")
+    page.wait_for_timeout(4000)
     keep(page, "unit")
     page.close()
 
-    page = open_run(browser, url, "modules-seed10", size=PHONE, scheme="dark")
-    page.wait_for_selector(".history")
-    page.evaluate(
-        "() => { document.querySelector('.history').scrollIntoView(); scrollBy(0, -140); }"
-    )
+    page = open_run(browser, url, "modules-192", size=PHONE, scheme="dark")
+    page.locator(".tile canvas").first.scroll_into_view_if_needed()
     keep(page, "phone")
     page.close()
 
     page = open_page(browser, url)
-    for name in ("modules-seed10", "quick-seed3"):
+    for name in ("modules-192", "quick-64"):
         page.get_by_label(f"Compare {name}").check()
     page.get_by_role("button", name="Compare 2 runs").click()
     page.wait_for_selector(".columns canvas")

@@ -4,7 +4,7 @@ import * as cells from "gridcode/cell-sections.js";
 import { mapsOf } from "gridcode/decode.js";
 import { h, replace, wait, withCode } from "gridcode/dom.js";
 import { STATES, firstSentence, whole } from "gridcode/format.js";
-import { bestOf, indexed } from "gridcode/gallery.js";
+import { bestOf, indexed, modulesOf } from "gridcode/gallery.js";
 import { drawRateMap } from "gridcode/maps.js";
 import * as network from "gridcode/network-sections.js";
 import { go, runHref, sectionHref, stepQuery, unitHref } from "gridcode/routes.js";
@@ -142,7 +142,11 @@ const card = ({ label, value, detail }) =>
 
 /** The best maps below the verdict, as many as fit into a line, each a link to its unit. */
 async function addBestMaps(element, { id, run, openUnit }) {
-  const rows = bestOf(indexed(run.units), 8);
+  const all = indexed(run.units);
+  const inModules = modulesOf(all).filter((module) => module !== null);
+  const each = Math.ceil(8 / Math.max(1, inModules.length));
+  const ofModule = (module) => bestOf(all.filter((row) => row.module === module), each);
+  const rows = inModules.length ? inModules.flatMap(ofModule) : bestOf(all, 8);
   const group = run.headline_group ?? run.has.maps[0];
   if (!rows.length || !group) return;
   const maps = await load(`runs/${id}/maps/${group}`);
