@@ -11,7 +11,12 @@ from gridcode.config import EvaluationConfig
 from gridcode.world.walks import WALKS, samples, smooth_walk, uniform_walk
 
 QUICK = EvaluationConfig(
-    arenas_m=(2.0,), walks=("smooth",), adapt_arena=False, samples_per_bin=4.0, nulls=99
+    arenas_m=(2.0,),
+    walks=("smooth",),
+    adapt_arena=False,
+    samples_per_bin=4.0,
+    nulls=99,
+    theory=False,  # tests/test_theory.py has it
 )
 
 
