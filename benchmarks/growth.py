@@ -4,7 +4,7 @@
     docs/images/growth.png]
 
 From the shape of the preset `dense` (N=128, T=60, B=120, 1,000 sampled states) one size is changed
-at a time; each point is a process of its own, so that its peak memory is its own. The exponent b of
+at a time; each point is a separate process, whose peak memory is thus its own. The exponent b of
 cost ~ size^b is fitted to all points, and between the two largest, where fixed costs weigh least.
 Several networks (E) train side by side as `gridcode train --seeds` does, with the preset `quick`
 shortened to 300 steps; there the time is the wall time of the whole command.

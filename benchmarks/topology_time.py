@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/topology_time.py > benchmarks/results/topology_cpu.json
 
-Under 10 CPU-seconds and 300 MB were asked for the first. Every case runs in a process of its own:
+Under 10 CPU-seconds and 300 MB were asked for the first. Every case runs in a separate process:
 `before_megabytes` is what that holds with its libraries and data, `peak_megabytes` its largest.
 """
 

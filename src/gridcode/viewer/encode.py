@@ -24,7 +24,7 @@ def encode_array(
 
     Args:
         values: any shape; NaN is missing.
-        lead: how many leading axes have a range of their own for each index, such as 1 for maps
+        lead: how many leading axes have a separate range for each index, such as 1 for maps
             (unit, y, x) that are scaled one by one.
         low: lower end of every range; None takes the smallest value.
         high: upper end; None takes the largest. Values beyond the ends are cut to them.

@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     if not serving.is_loopback(arguments.host):
         print_error(
-            f"anybody who can reach {arguments.host} can look at these runs: there is no password"
+            f"anyone who can reach {arguments.host} can look at these runs: there is no password"
         )
     serving.serve(
         arguments.runs,

@@ -12,7 +12,7 @@ import { fileName, saveCsv, saveMenu } from "gridcode/save.js";
 const PAPER = 640; // pixels between the margins of a printed page
 const CONFIG = {
   displaylogo: false,
-  // Plotly would offer to send the numbers to a server of its own.
+  // Plotly would offer to send the numbers to its own server.
   showSendToCloud: false,
   plotlyServerURL: "",
   doubleClick: "reset",
