@@ -152,7 +152,7 @@ class Run:
         """Version, seed, machine, times and progress of the training; empty before it starts."""
         try:
             data = json.loads((self.folder / "manifest.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return data if isinstance(data, dict) else {}
 
@@ -249,7 +249,7 @@ class Run:
             return []
         rows = []
         for line in lines:
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(ValueError, RecursionError):
                 row = json.loads(line)
                 if isinstance(row, dict) and "step" in row:
                     rows.append(row)
