@@ -249,9 +249,9 @@ def test_a_large_population_is_drawn_in_part(monkeypatch):
 
 
 def test_figures_leave_no_trace_in_matplotlib():
-    before = dict(mpl.rcParams)
+    before = dict(mpl.rcParams), list(_pylab_helpers.Gcf.figs)
     to_png(population_figures(two_modules())["scores"])
-    assert dict(mpl.rcParams) == before and not _pylab_helpers.Gcf.figs
+    assert (dict(mpl.rcParams), list(_pylab_helpers.Gcf.figs)) == before
 
 
 def test_words_for_pairs_of_modules():

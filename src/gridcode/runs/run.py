@@ -149,12 +149,27 @@ class Run:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """Version, seed, machine, times and progress of the training; empty before it starts."""
+        """As `read_manifest`; empty where it is damaged, too."""
+        try:
+            return self.read_manifest()
+        except InputError:
+            return {}
+
+    def read_manifest(self) -> dict[str, Any]:
+        """Version, seed, machine, times and progress of the training; empty before it starts.
+
+        Raises:
+            InputError: the file is damaged.
+        """
         try:
             data = json.loads((self.folder / "manifest.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
+        except FileNotFoundError:
             return {}
-        return data if isinstance(data, dict) else {}
+        except (OSError, ValueError, RecursionError) as error:
+            raise InputError(f"manifest.json is damaged ({error})") from None
+        if not isinstance(data, dict):
+            raise InputError("manifest.json is damaged (it holds no table of values)")
+        return data
 
     def write_manifest(
         self,

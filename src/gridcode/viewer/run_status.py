@@ -154,7 +154,7 @@ def _status_on_disk(entry: Entry, found: tuple[Signature | None, ...]) -> RunSta
     # Any file may be damaged in any way; that must not take the list of runs down.
     try:
         run = Run(entry.path)
-        manifest, last = run.manifest, _last_line(run.metrics_path)
+        manifest, last = run.read_manifest(), _last_line(run.metrics_path)
         row |= overview.run_row(config=run.config, manifest=manifest, last=last, summary=None)
         finished = bool(manifest.get("finished")) or (manifest.get("step") or 0) >= row["steps"]
     except Exception as error:
@@ -188,7 +188,7 @@ def _last_line(path: Path) -> dict[str, Any] | None:
     except OSError:
         return None
     for line in reversed(lines):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             row = json.loads(line)
             if isinstance(row, dict) and "step" in row:
                 return row
