@@ -9,6 +9,7 @@ from conftest import TINY
 
 import gridcode
 from gridcode import cli
+from gridcode.analysis.records import OriginRecord
 from gridcode.cli import main
 
 OVERRIDES = [f"--{k.replace('_', '-')}={json.dumps(v)}" for k, v in TINY.items()]
@@ -56,7 +57,7 @@ def test_train_evaluate_report_and_resume(tmp_path, capsys):
     assert set(maps.children) == {"smooth_1m", "uniform_1m"}
     assert maps["smooth_1m"]["rate"].dims == ("unit", "y", "x")
     assert maps["smooth_1m"].attrs["bin_size_m"] == pytest.approx(0.05)
-    assert len(saved.units) == 12 and saved.format == 3
+    assert len(saved.units) == 12 and saved.format == 4
     assert [row.walk for row in saved.space] == ["smooth", "smooth", "slow"]
     assert [row.group for row in saved.arena_stability] == ["uniform_1m"]
     (tmp_path / "a" / "evaluation" / "ratemaps.nc").write_bytes(b"nothing")
@@ -74,8 +75,10 @@ def test_theory_of_a_network_too_small_for_it(tmp_path, capsys, tiny, monkeypatc
     )
     said = capsys.readouterr().out
     assert "Betti numbers" in said or "Not measured" in said
-    assert gridcode.Run(run).read_theory() is not None
-    found = gridcode.Run(run).read_summary().theory
+    summary = gridcode.Run(run).read_summary()
+    arrays = gridcode.Run(run).read_theory()
+    assert OriginRecord.from_attributes(arrays.attrs) == summary.origin
+    found = summary.theory
     for part in ("dynamics", "robustness", "mechanism", "coding"):
         assert getattr(found, part) is not None or part in found.reasons
     space = found.state_space

@@ -1,5 +1,6 @@
 """A path-integrating system evaluated: rate maps in several arenas and everything about them."""
 
+import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from gridcode.analysis.records import (
     DeepAnalysisRecord,
     HeadlineRecord,
     MatchRecord,
+    OriginRecord,
     StabilityRecord,
     Summary,
     quartiles,
@@ -57,10 +59,30 @@ class Evaluation:
     def _repr_html_(self) -> str:
         return display.table("Evaluation", text.rows(self.summary))
 
+    def with_origin(self, origin: OriginRecord) -> "Evaluation":
+        """The same, with what it was made from in the summary and in every group of arrays.
+
+        Args:
+            origin: the origin; its id of the evaluation is filled in.
+        """
+        found = self.summary.model_copy(update={"origin": origin})
+        found = found.model_copy(update={"verdict": text.verdict(found)})
+        digest = hashlib.sha256(found.to_json().encode()).hexdigest()[:16]
+        origin = origin.model_copy(update={"evaluation": digest})
+        return Evaluation(
+            found.model_copy(update={"origin": origin}),
+            _stamped(self.maps, origin),
+            None if self.theory is None else _stamped(self.theory, origin),
+        )
+
     def headline(self) -> xr.Dataset:
         """Maps and scores of the arena that the headline numbers come from."""
         assert self.summary.headline is not None
         return self.maps[self.summary.headline.group].to_dataset()
+
+
+def _stamped(tree: xr.DataTree, origin: OriginRecord) -> xr.DataTree:
+    return tree.map_over_datasets(lambda data: data.assign_attrs(origin.attributes()))
 
 
 def group_name(walk: str, arena_m: float) -> str:

@@ -23,7 +23,8 @@ def verdict(summary: Summary) -> str:
     types, settings, units = summary.types, summary.settings, len(summary.units)
     active = units - types["silent"]
     if not active:
-        return f"None of the {units} units is active." if units > 1 else "The unit is silent."
+        silent = f"none of the {units} units is active" if units > 1 else "the unit is silent"
+        return _sentence(f"{_unfinished(summary)}{silent}.")
     others = [f"{types[kind]} {kind}" for kind in LATTICE_TYPES[1:] if types[kind]]
     beside = f", beside {' and '.join(others)}" if others else ""
     parts = [
@@ -39,7 +40,19 @@ def verdict(summary: Summary) -> str:
             f"the position decoded from the state is off by {' and '.join(errors)} "
             f"({'medians' if len(errors) > 1 else 'median'})"
         )
-    return f"{'; '.join(parts)}."
+    return _sentence(f"{_unfinished(summary)}{'; '.join(parts)}.")
+
+
+def _unfinished(summary: Summary) -> str:
+    """A warning before findings in a network whose training has not ended."""
+    origin = summary.origin
+    if origin is None or origin.step >= origin.steps:
+        return ""
+    return f"At step {origin.step:,} of {origin.steps:,} of the training: "
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def details(summary: Summary) -> str:

@@ -51,8 +51,8 @@ def compare(runs: Sequence[Run | str | os.PathLike[str]]) -> Comparison:
         runs: the runs or their folders, two to twelve.
 
     Raises:
-        InputError: fewer or more, the same run twice, no run, or one without an evaluation that
-            this version reads.
+        InputError: fewer or more, the same run twice, no run, or one without an evaluation of its
+            own that this version reads.
     """
     from gridcode.viewer.overview import run_row  # it needs matplotlib, which is slow to import
 
@@ -69,6 +69,7 @@ def compare(runs: Sequence[Run | str | os.PathLike[str]]) -> Comparison:
             raise InputError(
                 f"'{run.folder}' has not been evaluated; run `gridcode evaluate {run.folder}`"
             )
+        run.warn_if_out_of_date(summary)
         found.append((run, summary))
     results = tuple(
         run_row(

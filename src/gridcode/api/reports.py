@@ -28,7 +28,7 @@ def write_report(
         progress: called with (what, done, total).
 
     Raises:
-        InputError: no run, or not evaluated yet.
+        InputError: no run, not evaluated yet, or an evaluation of another training.
     """
     from gridcode.report import collection  # matplotlib is slow to import
     from gridcode.report.pdf import to_pdf
@@ -36,11 +36,13 @@ def write_report(
 
     run = Run.open(run)
     summary, maps = run.read_evaluation()
+    run.warn_if_out_of_date(summary)
     metrics, arrays = run.metrics(), run.read_theory()
     drawn = collection.run_figures(metrics, summary, maps, config=run.config, arrays=arrays)
     pictures, documents = {}, {}
     for number, (name, figure) in enumerate(drawn.items(), start=1):
-        pictures[name], documents[name] = collection.to_png(figure), to_pdf(figure)
+        pictures[name] = collection.to_png(figure, origin=summary.origin)
+        documents[name] = to_pdf(figure, origin=summary.origin)
         if progress:
             progress("figures", number, len(drawn))
     text = run_page(run, summary, pictures)
@@ -167,6 +169,7 @@ def film(
         )
     if len(run.snapshots()) == 1:
         raise InputError(f"'{run.folder}' has one snapshot only: there is no training to film")
+    run.warn_if_out_of_date(summary)
     data = run.read_maps(summary.headline.group, ["minmax", "silent", "module"])
     history = map_training(run, progress=progress)
     if history.sizes["unit"] != data.sizes["unit"]:
@@ -188,7 +191,9 @@ def film(
     )
     durations = made.durations_ms(seconds)
     show = None if progress is None else lambda done, total: progress("frames", done, total)
-    content = animation.encode(list(made.frames(show)), durations, suffix=suffix)
+    content = animation.encode(
+        list(made.frames(show)), durations, suffix=suffix, comment=str(summary.origin or "")
+    )
     with one_line_errors(f"cannot write '{path}'"):
         write_atomically(path, content)
     return path

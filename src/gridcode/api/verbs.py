@@ -15,17 +15,21 @@ from collections.abc import Callable, Mapping
 import torch
 
 from gridcode.analysis.evaluate import Evaluation, evaluate_system
+from gridcode.analysis.records import OriginRecord
 from gridcode.analysis.system import System
 from gridcode.config import Config, EvaluationConfig
 from gridcode.errors import InputError
+from gridcode.models.packing import weights_digest
 from gridcode.models.populations import Network, load_into_network
 from gridcode.runs.files import one_line_errors
 from gridcode.runs.history import map_training
+from gridcode.runs.provenance import check_training, read_header
 from gridcode.runs.run import Run
 from gridcode.training import checkpoint, many
 from gridcode.training.loop import Progress, train_run
 from gridcode.training.many import ManyProgress, open_runs
 from gridcode.training.parts import Batches, Objective, Optimiser, Parts, Transition
+from gridcode.version import __version__
 from gridcode.world.walks import training_extent_m
 
 
@@ -106,17 +110,29 @@ def load_network(
         transition: the run's own transition, where it was trained with one.
 
     Raises:
-        InputError: no run, one without an intact checkpoint, or its own transition is not given.
+        InputError: no run, one without an intact checkpoint, a checkpoint of another training, or
+            the run's own transition is not given.
     """
     run = Run.open(run)
     run.check_transition(transition, "gridcode.load_network")
+    return _newest_network(run, transition)[0]
+
+
+def _newest_network(run: Run, transition: Transition | None) -> tuple[Network, int, str]:
+    """The network of the newest intact checkpoint, its step and the digest of its weights."""
     dtype = getattr(torch, run.config.training.precision)
     for path in run.checkpoints():
+        check_training(f"checkpoint {path.name}", read_header(path), run.config.training_hash)
         try:
-            weights = checkpoint.network_weights(checkpoint.read(path)[0])
-            return load_into_network(run.config.model, weights, dtype=dtype, transition=transition)
-        except (checkpoint.DamagedCheckpointError, RuntimeError) as error:
-            warnings.warn(f"{str(error).splitlines()[0]}; trying the one before", stacklevel=2)
+            tensors, header = checkpoint.read(path)
+            weights = checkpoint.network_weights(tensors)
+            network = load_into_network(
+                run.config.model, weights, dtype=dtype, transition=transition
+            )
+            return network, int(header["step"]), weights_digest(weights)
+        except (checkpoint.DamagedCheckpointError, RuntimeError, KeyError, ValueError) as error:
+            why = str(error).splitlines()[0]
+            warnings.warn(f"{why} ({path.name}); trying the one before", stacklevel=3)
     raise InputError(
         f"'{run.folder}' has no intact checkpoint yet; train it with `gridcode train {run.folder}`"
     )
@@ -138,12 +154,12 @@ def evaluate(
         progress: called with (what, done, total).
 
     Raises:
-        InputError: no run, no checkpoint, arenas that make no sense, or the run's own transition is
-            not given.
+        InputError: no run, no checkpoint, one of another training, arenas that make no sense, or
+            the run's own transition is not given.
     """
     run = Run.open(run)
     run.check_transition(transition, "gridcode.evaluate")
-    network = load_network(run, transition=transition)
+    network, at_step, digest = _newest_network(run, transition)
     step, start = network.as_system()
     precise = copy.deepcopy(network).double()
     settings = config or run.config.evaluation
@@ -160,6 +176,18 @@ def evaluate(
         config=settings,
         sigma_x_m=run.config.loss.sigma_x_m,
         progress=progress,
+    )
+    evaluation = evaluation.with_origin(
+        OriginRecord(
+            weights=digest,
+            step=at_step,
+            steps=run.config.training.steps,
+            training_hash=run.config.training_hash,
+            config_hash=run.config.content_hash,
+            seed=run.config.training.seed,
+            settings=settings.model_dump(mode="json"),
+            gridcode=__version__,
+        )
     )
     with one_line_errors(f"cannot write to '{run.folder}'"):
         run.write_evaluation(evaluation.summary, evaluation.maps, evaluation.theory)

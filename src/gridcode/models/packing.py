@@ -5,6 +5,7 @@ rows with a column for each hidden unit (for every population where there are se
 are rounded or factored; all other tensors stay in float32.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping
 
@@ -38,7 +39,22 @@ def _in_float32(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def pack_weights(weights: Mapping[str, Tensor], *, dtype: str = "float32") -> bytes:
+def weights_digest(weights: Mapping[str, Tensor]) -> str:
+    """First 16 hex digits of the SHA-256 of weights by name, with types and shapes."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        value = weights[name].detach().cpu().contiguous()
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def pack_weights(
+    weights: Mapping[str, Tensor],
+    *,
+    dtype: str = "float32",
+    metadata: Mapping[str, str] | None = None,
+) -> bytes:
     """Weights as a safetensors file.
 
     Args:
@@ -46,6 +62,7 @@ def pack_weights(weights: Mapping[str, Tensor], *, dtype: str = "float32") -> by
             `NAME:right`, whose product it is.
         dtype: floating-point type of the layers behind W(v), or of their left factors: `float16` or
             `float32`.
+        metadata: written into the file's header.
 
     Raises:
         InputError: a weight that this dtype cannot hold.
@@ -58,7 +75,8 @@ def pack_weights(weights: Mapping[str, Tensor], *, dtype: str = "float32") -> by
         if value.is_floating_point() and not value.isfinite().all():
             kind = dtype if name in rounded else "float32"
             raise InputError(f"{name} has weights that are not finite in {kind}")
-    return safetensors.torch.save({name: packed[name].contiguous() for name in sorted(packed)})
+    tensors = {name: packed[name].contiguous() for name in sorted(packed)}
+    return safetensors.torch.save(tensors, dict(metadata) if metadata else None)
 
 
 def unpack(data: bytes) -> dict[str, Tensor]:

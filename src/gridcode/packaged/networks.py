@@ -192,7 +192,9 @@ class Pretrained:
             write_atomically(run.metrics_path, metrics)
             checkpoint.save(snapshot, run.checkpoint_path(step), extra=times)
             # With its weights as a snapshot the explorer shows maps before an evaluation.
-            snapshots.save(run.snapshot_path(step), weights)
+            snapshots.save(
+                run.snapshot_path(step), weights, step=step, training_hash=self.config.training_hash
+            )
             write_atomically(run.folder / "manifest.json", json.dumps(manifest, indent=2) + "\n")
         except OSError as error:
             raise InputError(f"cannot write to '{run.folder}': {error.strerror or error}") from None

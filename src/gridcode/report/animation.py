@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -31,13 +32,16 @@ def check_suffix(out: str | os.PathLike[str]) -> str:
     return suffix
 
 
-def encode(frames: Sequence[Image.Image], durations_ms: Sequence[int], *, suffix: str) -> bytes:
+def encode(
+    frames: Sequence[Image.Image], durations_ms: Sequence[int], *, suffix: str, comment: str = ""
+) -> bytes:
     """A film as the bytes of its file; GIF and WebP loop forever.
 
     Args:
         frames: pictures of one palette and one size.
         durations_ms: how long each frame is shown.
         suffix: one of `SUFFIXES`.
+        comment: written into the file; as XMP in WebP.
 
     Raises:
         InputError: see `check_suffix`.
@@ -45,13 +49,13 @@ def encode(frames: Sequence[Image.Image], durations_ms: Sequence[int], *, suffix
     """
     check_suffix(f"film{suffix}")
     if suffix == ".mp4":
-        return _mp4(frames, durations_ms)
+        return _mp4(frames, durations_ms, comment)
     out = io.BytesIO()
     # A GIF keeps the one palette of all frames; WebP has none.
-    options = {"optimize": False, "disposal": 1}
+    options: dict[str, Any] = {"optimize": False, "disposal": 1, "comment": comment.encode()}
     if suffix == ".webp":
         frames = [frame.convert("RGB") for frame in frames]
-        options = {"quality": 88, "method": 3}
+        options = {"quality": 88, "method": 3, "xmp": comment.encode()}
     frames[0].save(
         out,
         suffix[1:],
@@ -64,7 +68,7 @@ def encode(frames: Sequence[Image.Image], durations_ms: Sequence[int], *, suffix
     return out.getvalue()
 
 
-def _mp4(frames: Sequence[Image.Image], durations_ms: Sequence[int]) -> bytes:
+def _mp4(frames: Sequence[Image.Image], durations_ms: Sequence[int], comment: str) -> bytes:
     """H.264 with 25 frames a second, in the form that every player reads."""
     with tempfile.TemporaryDirectory() as folder:
         lines = ["ffconcat version 1.0"]
@@ -79,10 +83,10 @@ def _mp4(frames: Sequence[Image.Image], durations_ms: Sequence[int]) -> bytes:
             "ffmpeg -nostdin -loglevel error -y -f concat -i frames.txt"
             " -vf fps=25,scale=out_color_matrix=bt709 -pix_fmt yuv420p -c:v libx264 -crf 18"
             " -colorspace bt709 -color_primaries bt709 -color_trc bt709"
-            f" -t {sum(durations_ms) / 1000} -movflags +faststart -fflags +bitexact film.mp4"
+            f" -t {sum(durations_ms) / 1000} -movflags +faststart -fflags +bitexact"
         )
         done = subprocess.run(
-            command.split(),
+            [*command.split(), "-metadata", f"comment={comment}", "film.mp4"],
             cwd=folder,
             capture_output=True,
             text=True,

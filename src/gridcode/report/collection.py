@@ -8,15 +8,15 @@ import matplotlib as mpl
 import xarray as xr
 from matplotlib.figure import Figure
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from gridcode.analysis.cells.spectrum import module_spectrum
 from gridcode.analysis.navigation.neural_distance import predicted_plateau
 from gridcode.analysis.population import Population
-from gridcode.analysis.records import DeepAnalysisRecord, Summary
+from gridcode.analysis.records import DeepAnalysisRecord, OriginRecord, Summary
 from gridcode.analysis.records.topology import StateSpaceRecord
 from gridcode.analysis.topology.state_space import StateSpace
 from gridcode.config import Config, LossConfig
-from gridcode.errors import InputError
 from gridcode.report import deep_analysis_figures, figures, state_space_figures
 from gridcode.report import module_figures as modules
 from gridcode.report.distance_figures import space as draw_space
@@ -40,9 +40,6 @@ def run_figures(
         config: the run's configuration, for what its losses predict; None leaves the predictions
             out.
         arrays: of its state space and mechanism; None leaves their pictures out.
-
-    Raises:
-        InputError: arrays of another evaluation.
     """
     assert summary.headline is not None
     data = maps[summary.headline.group].to_dataset()
@@ -56,7 +53,6 @@ def run_figures(
                 predicted_plateau=plateau(loss) if loss else None,
             )
         if summary.theory and arrays is not None:
-            check_arrays(summary.theory, arrays)
             drawn |= _deep_figures(summary.theory, summary, arrays)
         drawn["arenas"] = figures.across_arenas(maps, figures.by_score(data)[:8].tolist())
         if metrics:
@@ -103,24 +99,6 @@ def _cell_figures(data: xr.Dataset, summary: Summary) -> dict[str, Figure]:
     return drawn
 
 
-def check_arrays(found: DeepAnalysisRecord, arrays: xr.DataTree) -> None:
-    """Check that arrays and summary are of one evaluation: arrays are written first.
-
-    Raises:
-        InputError: they are of different ones.
-    """
-    needed = {row.name: row.topology.landmarks for row in found.state_space.populations}
-    held = {
-        name: group.sizes.get("landmark")
-        for name, group in arrays.children.items()
-        if name != "mechanism"
-    }
-    if held != needed or ("mechanism" in arrays.children) != bool(found.mechanism):
-        raise InputError(
-            "theory.nc and summary.json are of different evaluations; run `gridcode evaluate` again"
-        )
-
-
 def _deep_figures(
     found: DeepAnalysisRecord, summary: Summary, arrays: xr.DataTree
 ) -> dict[str, Figure]:
@@ -155,8 +133,13 @@ def states_figures(space: StateSpaceRecord, arrays: xr.DataTree) -> dict[str, Fi
         }
 
 
-def to_png(figure: Figure) -> bytes:
-    """A figure as PNG bytes, reduced to 256 colours: a third of the size, hardly a difference."""
+def to_png(figure: Figure, *, origin: OriginRecord | None = None) -> bytes:
+    """A figure as PNG bytes, reduced to 256 colours: a third of the size, hardly a difference.
+
+    Args:
+        figure: the figure.
+        origin: written into the file as text, under `Source`.
+    """
     drawn, reduced = io.BytesIO(), io.BytesIO()
     with mpl.rc_context(STYLE):
         figure.savefig(drawn, format="png")
@@ -164,5 +147,8 @@ def to_png(figure: Figure) -> bytes:
         palette = image.convert("RGB").quantize(
             256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
         )
-    palette.save(reduced, format="png", optimize=True)
+    about = PngInfo()
+    if origin is not None:
+        about.add_text("Source", str(origin))
+    palette.save(reduced, format="png", optimize=True, pnginfo=about)
     return reduced.getvalue()

@@ -9,6 +9,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from gridcode.analysis.records import OriginRecord
 from gridcode.report.style import STYLE
 
 # Text can be searched and edited; maps side by side are not merged into one image.
@@ -22,8 +23,13 @@ PDF_STYLE: Any = {
 MOST_POINTS = 600
 
 
-def to_pdf(figure: Figure) -> bytes:
-    """A figure as PDF bytes; draw its PNG first, which lays it out."""
+def to_pdf(figure: Figure, *, origin: OriginRecord | None = None) -> bytes:
+    """A figure as PDF bytes; draw its PNG first, which lays it out.
+
+    Args:
+        figure: the figure.
+        origin: written into the file as its subject.
+    """
     out = io.BytesIO()
     for collection in figure.findobj(PathCollection):
         # Points in three dimensions cannot be put in as an image.
@@ -37,5 +43,8 @@ def to_pdf(figure: Figure) -> bytes:
     with mpl.rc_context({**STYLE, **PDF_STYLE}):
         if figure.get_layout_engine() is not None:
             figure.set_layout_engine("none")
-        figure.savefig(out, format="pdf", metadata={"CreationDate": None, "ModDate": None})
+        about: dict[str, str | None] = {"CreationDate": None, "ModDate": None}
+        if origin is not None:
+            about["Subject"] = str(origin)
+        figure.savefig(out, format="pdf", metadata=about)
     return out.getvalue()

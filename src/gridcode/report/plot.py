@@ -42,11 +42,17 @@ def plot(found: Run | Evaluation | str | os.PathLike[str]) -> "RunPlot":
         return RunPlot(lambda: (found.summary, found.maps, found.theory))
     run = Run.open(found)
     return RunPlot(
-        lambda: (*run.read_evaluation(), run.read_theory()),
+        lambda: _read(run),
         metrics=run.metrics,
         loss=run.config.loss,
         name=str(run.folder),
     )
+
+
+def _read(run: Run) -> Found:
+    summary, maps = run.read_evaluation()
+    run.warn_if_out_of_date(summary)
+    return summary, maps, run.read_theory()
 
 
 class RunPlot:

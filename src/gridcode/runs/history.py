@@ -21,6 +21,7 @@ from gridcode.analysis.system import Step, System, roll_rate_maps
 from gridcode.errors import InputError
 from gridcode.runs.files import one_line_errors
 from gridcode.runs.run import Run
+from gridcode.version import __version__
 from gridcode.world.walks import WALKS
 
 # 40 bins of 0.1 m show a lattice of 0.4 m and take a quarter of the time of an evaluation's bins of
@@ -152,7 +153,8 @@ def map_settings(run: Run) -> MapSettings:
 def kept_history(run: Run) -> xr.Dataset | None:
     """The maps that the run keeps; None without any, or if they do not fit its evaluation.
 
-    They fit if they are of the present snapshots, and of the arena and walk of the evaluation.
+    They fit if they are of the present snapshots and configuration, and of the arena and walk of
+    the evaluation.
 
     Raises:
         InputError: the file is damaged.
@@ -160,11 +162,13 @@ def kept_history(run: Run) -> xr.Dataset | None:
     history = run.read_history()
     if history is None:
         return None
-    steps, wanted = [step for step, _ in run.snapshots()], vars(map_settings(run))
+    steps = [step for step, _ in run.snapshots()]
+    wanted = vars(map_settings(run)) | {"training_hash": run.config.training_hash}
     # A run that was mailed without its snapshots is shown with the maps it has.
     same_steps = not steps or history["step"].values.tolist() == steps
+    same_weights = not steps or history.attrs.get("weights") == run.snapshots_digest()
     same_settings = all(history.attrs.get(name) == value for name, value in wanted.items())
-    return history if same_steps and same_settings else None
+    return history if same_steps and same_weights and same_settings else None
 
 
 def _system_at(run: Run, path: Path, transition: Any) -> tuple[Step, np.ndarray]:
@@ -225,6 +229,12 @@ def map_training(
         seed=run.config.evaluation.seed,
         progress=tick,
     )
+    history.attrs |= {
+        "weights": run.snapshots_digest(),
+        "training_hash": run.config.training_hash,
+        "seed": run.config.training.seed,
+        "gridcode": __version__,
+    }
     try:
         with one_line_errors(f"cannot write to '{run.folder}'"):
             run.write_history(history)

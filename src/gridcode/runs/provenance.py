@@ -1,19 +1,52 @@
-"""Names of the parts that replace built-in ones in a training, and their check on resuming."""
+"""Where weights come from: the training that made them, and the parts that it replaced."""
 
 import contextlib
 import functools
 import hashlib
 import inspect
+import os
 import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
+
 from gridcode.errors import InputError
 
 # What is known of each replaced part (objective, transition, batches, optimiser).
 PartNames = Mapping[str, Mapping[str, str]]
+
+
+def read_header(path: str | os.PathLike[str]) -> dict[str, str]:
+    """What a checkpoint or snapshot says of itself, such as `step`, `weights`, `training_hash`.
+
+    Neither PyTorch nor the tensors are needed. Empty where the file cannot be read.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError, ValueError):
+        return {}
+
+
+def check_training(what: str, header: Mapping[str, str], training_hash: str) -> None:
+    """Check that weights are of the training that a configuration describes.
+
+    Args:
+        what: names the file in the message.
+        header: what the file says of itself.
+        training_hash: of the configuration (`Config.training_hash`).
+
+    Raises:
+        InputError: they are of another one.
+    """
+    if header.get("training_hash", training_hash) != training_hash:
+        raise InputError(
+            f"{what} was made with other settings than this configuration; "
+            "train into another folder"
+        )
 
 
 def describe(part: Any) -> dict[str, str]:

@@ -26,6 +26,7 @@ import platform
 import re
 import subprocess
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -34,11 +35,11 @@ import xarray as xr
 
 from gridcode import display
 from gridcode.analysis import text
-from gridcode.analysis.records import Summary
+from gridcode.analysis.records import OriginRecord, Summary
 from gridcode.config import Config
 from gridcode.errors import InputError
 from gridcode.runs.files import one_line_errors, replacing, write_atomically
-from gridcode.runs.provenance import PartNames, check_parts, describe
+from gridcode.runs.provenance import PartNames, check_parts, check_training, describe, read_header
 from gridcode.version import __version__
 
 CHECKPOINTS_KEPT = 2
@@ -94,6 +95,9 @@ class Run:
         state = "trained" if step >= steps else f"step {step} of {steps}"
         if self.summary_path.is_file():
             state = "evaluated"
+            with contextlib.suppress(InputError):
+                if (summary := self.read_summary()) and self.out_of_date(summary):
+                    state = "evaluated, out of date"
         return f"Run('{self.folder}': {self._settings()}, {state})"
 
     def _settings(self) -> str:
@@ -110,6 +114,8 @@ class Run:
         try:
             summary = self.read_summary()
             shown |= {"evaluation": "none yet"} if summary is None else text.rows(summary)
+            if summary and (problem := self.out_of_date(summary)):
+                shown["evaluation"] = problem
         except InputError as error:
             shown["evaluation"] = str(error)
         return display.table(f"Run, {self._settings()}", shown)
@@ -281,14 +287,29 @@ class Run:
     def write_evaluation(
         self, summary: Summary, maps: xr.DataTree, theory: xr.DataTree | None = None
     ) -> None:
-        """Save an evaluation; each file is replaced as a whole, the summary last."""
+        """Save an evaluation, whole or not at all.
+
+        New arrays wait beside the old ones until the new summary is in its place. After a kill they
+        are put in place by the next reader (`_settle`).
+        """
         (self.folder / "evaluation").mkdir(exist_ok=True)
-        _write_tree(self.ratemaps_path, maps)
+        for path, tree in ((self.ratemaps_path, maps), (self.theory_path, theory)):
+            _waiting(path).unlink(missing_ok=True)
+            if tree is not None:
+                _write_tree(_waiting(path), tree)
+        write_atomically(self.summary_path, summary.to_json())
+        self._settle(summary)
         if theory is None:
             self.theory_path.unlink(missing_ok=True)
-        else:
-            _write_tree(self.theory_path, theory)
-        write_atomically(self.summary_path, summary.to_json())
+
+    def _settle(self, summary: Summary) -> None:
+        """Put arrays that wait in their place if they are of this summary's evaluation."""
+        for path in (self.ratemaps_path, self.theory_path):
+            waiting = _waiting(path)
+            # Nothing is lost where this fails: the next reader tries again.
+            if waiting.is_file() and _evaluation_in(waiting) == _evaluation_of(summary):
+                with contextlib.suppress(OSError):
+                    waiting.replace(path)
 
     @property
     def summary_path(self) -> Path:
@@ -304,8 +325,47 @@ class Run:
         if not self.summary_path.is_file():
             return None
         with one_line_errors(f"cannot read {self.summary_path}"):
-            data = self.summary_path.read_bytes()
-        return Summary.from_json(data)
+            summary = _summary_at(self.summary_path, *_changed(self.summary_path))
+        self._settle(summary)
+        return summary
+
+    def snapshots_digest(self) -> str:
+        """First 16 hex digits of the SHA-256 of what the snapshots say of their weights."""
+        told = [read_header(path) for _, path in self.snapshots()]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+    def newest_weights(self) -> dict[str, str]:
+        """`step`, `weights` (a digest) and `training_hash` of the newest checkpoint.
+
+        Empty without a checkpoint that can be read.
+        """
+        return next((found for path in self.checkpoints() if (found := read_header(path))), {})
+
+    def out_of_date(self, summary: Summary) -> str | None:
+        """Why an evaluation is not of the run's newest weights, in one line; None where it is.
+
+        Args:
+            summary: the evaluation.
+
+        Raises:
+            InputError: the evaluation or the newest checkpoint is of another training than the
+                run's configuration describes.
+        """
+        origin, newest = summary.origin, self.newest_weights()
+        check_training("the newest checkpoint", newest, self.config.training_hash)
+        if origin is None:
+            return None
+        check_training(
+            "the evaluation", {"training_hash": origin.training_hash}, self.config.training_hash
+        )
+        if newest.get("weights", origin.weights) == origin.weights:
+            return None
+        step = int(newest["step"])
+        now = f"trained to step {step:,}" if step != origin.step else "of other weights by now"
+        return (
+            f"evaluated at step {origin.step:,} of {origin.steps:,}, but {now}: out of date; "
+            "run `gridcode evaluate` again"
+        )
 
     @property
     def ratemaps_path(self) -> Path:
@@ -321,13 +381,28 @@ class Run:
         """Arrays of state space and mechanism, None where the evaluation left them out.
 
         Raises:
-            InputError: the file is damaged.
+            InputError: the file is damaged, or of another evaluation than the summary.
         """
-        if not self.theory_path.is_file():
+        summary = self.read_summary()
+        if summary is None or not summary.theory or not self.theory_path.is_file():
             return None
         with _reading(self.theory_path), xr.open_datatree(self.theory_path, engine=ENGINE) as tree:
             tree.load()
+        self._check_one_evaluation(self.theory_path, tree.attrs)
         return tree
+
+    def _check_one_evaluation(self, path: Path, attributes: Mapping[Any, Any]) -> None:
+        """Check that arrays are of the evaluation whose summary is in the run.
+
+        Raises:
+            InputError: they are not.
+        """
+        summary = self.read_summary()
+        if summary is not None and _id_in(attributes) != _evaluation_of(summary):
+            raise InputError(
+                f"{path.name} and summary.json are of different evaluations; "
+                f"run `gridcode evaluate {self.folder}` again"
+            )
 
     @property
     def history_path(self) -> Path:
@@ -365,12 +440,14 @@ class Run:
             names: variables to read; None reads all.
 
         Raises:
-            InputError: not evaluated, no such group, or damaged.
+            InputError: not evaluated, no such group, damaged, or of another evaluation than the
+                summary.
         """
         if not self.ratemaps_path.is_file():
             raise self._not_evaluated()
         try:
             with xr.open_dataset(self.ratemaps_path, group=group, engine=ENGINE) as data:
+                self._check_one_evaluation(self.ratemaps_path, data.attrs)
                 return (data if names is None else data[list(names)]).load()
         except (OSError, ValueError, KeyError) as error:
             raise InputError(
@@ -381,7 +458,8 @@ class Run:
         """Summary and maps as `write_evaluation` saved them.
 
         Raises:
-            InputError: the run has not been evaluated, or its files are damaged.
+            InputError: the run has not been evaluated, or its files are damaged or of two
+                evaluations.
         """
         summary = self.read_summary()
         if summary is None or not self.ratemaps_path.is_file():
@@ -391,6 +469,7 @@ class Run:
             xr.open_datatree(self.ratemaps_path, engine=ENGINE) as tree,
         ):
             tree.load()
+        self._check_one_evaluation(self.ratemaps_path, tree.attrs)
         return summary, tree
 
     def _not_evaluated(self) -> InputError:
@@ -407,6 +486,11 @@ class Run:
     def report_path(self) -> Path:
         """The page."""
         return self.folder / "report.html"
+
+    def warn_if_out_of_date(self, summary: Summary) -> None:
+        """Warn of an evaluation that is not of the newest weights; errors as in `out_of_date`."""
+        if problem := self.out_of_date(summary):
+            warnings.warn(f"'{self.folder}': {problem}", stacklevel=3)
 
     def write_report(
         self, page: str, pictures: Mapping[str, bytes], documents: Mapping[str, bytes] | None = None
@@ -474,6 +558,42 @@ def _reading(name: str | Path) -> Iterator[None]:
         yield
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{name} is damaged ({error}); run `gridcode evaluate` again") from None
+
+
+def _waiting(path: Path) -> Path:
+    """Where a file of a new evaluation waits for its summary."""
+    return path.with_name(f".{path.name}.new")
+
+
+def _evaluation_of(summary: Summary) -> str | None:
+    return summary.origin.evaluation if summary.origin else None
+
+
+def _id_in(attributes: Mapping[Any, Any]) -> str | None:
+    """The id of the evaluation in the attributes of its arrays."""
+    origin = OriginRecord.from_attributes(attributes)
+    return origin.evaluation if origin else None
+
+
+def _evaluation_in(path: Path) -> str | None:
+    """The id of the evaluation that a NetCDF file is of."""
+    try:
+        with xr.open_dataset(path, engine=ENGINE) as data:
+            return _id_in(data.attrs)
+    except (OSError, ValueError, KeyError, RuntimeError):
+        return None
+
+
+def _changed(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+# Parsing the summary of a large network takes a tenth of a second, and its arrays are compared with
+# it whenever some are read.
+@functools.lru_cache(16)
+def _summary_at(path: Path, *_changed: int) -> Summary:
+    return Summary.from_json(path.read_bytes())
 
 
 def _as_json(data: Mapping[str, Any]) -> str:

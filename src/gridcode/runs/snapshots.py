@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from gridcode.config import Config
 from gridcode.errors import InputError
-from gridcode.models.packing import pack_weights, unpack
+from gridcode.models.packing import pack_weights, unpack, weights_digest
 from gridcode.models.populations import Network, load_into_network
 from gridcode.runs.files import write_atomically
+from gridcode.runs.provenance import check_training, read_header
 
 
 def steps_kept(steps: int, count: int, *, first_stage: int = 0) -> list[int]:
@@ -36,18 +37,27 @@ def steps_kept(steps: int, count: int, *, first_stage: int = 0) -> list[int]:
     return sorted({round(steps * (k / count) ** 2) for k in range(count + 1)})
 
 
-def save(path: str | os.PathLike[str], weights: Mapping[str, Tensor]) -> None:
+def save(
+    path: str | os.PathLike[str], weights: Mapping[str, Tensor], *, step: int, training_hash: str
+) -> None:
     """Write weights, those of the layers behind W(v) rounded to float16 where it can hold them.
+
+    Args:
+        path: the file.
+        weights: the network's tensors by name.
+        step: of the training, for the header.
+        training_hash: of the configuration (`Config.training_hash`), for the header.
 
     Raises:
         OSError: the file cannot be written.
     """
     Path(path).parent.mkdir(exist_ok=True)
+    header = {"step": str(step), "training_hash": training_hash, "weights": weights_digest(weights)}
     try:
-        data = pack_weights(weights, dtype="float16")
+        data = pack_weights(weights, dtype="float16", metadata=header)
     except InputError:
         try:
-            data = pack_weights(weights)
+            data = pack_weights(weights, metadata=header)
         except InputError:
             return  # Weights that are not finite stop the training with an error anyway.
     write_atomically(path, data)
@@ -67,8 +77,9 @@ def load_network(
         transition: as in `GridNetwork.from_config`.
 
     Raises:
-        InputError: it cannot be read, is damaged, or belongs to another network.
+        InputError: it cannot be read, is damaged, or belongs to another training.
     """
+    check_training(f"snapshot {Path(path).name}", read_header(path), config.training_hash)
     try:
         weights = unpack(Path(path).read_bytes())
         return load_into_network(config.model, weights, transition=transition)

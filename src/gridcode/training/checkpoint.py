@@ -17,9 +17,10 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from gridcode.errors import GridcodeError, InputError
+from gridcode.errors import GridcodeError
+from gridcode.models.packing import weights_digest
 from gridcode.runs.files import write_atomically
-from gridcode.runs.provenance import PartNames, check_parts
+from gridcode.runs.provenance import PartNames, check_parts, check_training
 from gridcode.training.schedule import Plateau
 from gridcode.training.step import Snapshot
 
@@ -61,6 +62,7 @@ def save(
         "zero_states": str(snapshot.zero_states),
         "plateau": json.dumps(dataclasses.asdict(snapshot.plateau)),
         "training_hash": snapshot.training_hash,
+        "weights": weights_digest(snapshot.weights),
         "extra": json.dumps(extra or {}),
     }
     if snapshot.parts:
@@ -116,11 +118,7 @@ def load(
         InputError: the checkpoint was made with other settings or other parts.
     """
     tensors, metadata = read(path)
-    if metadata.get("training_hash") != training_hash:
-        raise InputError(
-            f"checkpoint {Path(path).name} was made with other settings than this configuration; "
-            "train into another folder"
-        )
+    check_training(f"checkpoint {Path(path).name}", metadata, training_hash)
     try:
         snapshot = Snapshot(
             weights=network_weights(tensors),

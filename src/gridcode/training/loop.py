@@ -255,7 +255,12 @@ def _keep_weights(runs: Sequence[Run], trainer: AnyTrainer) -> None:
     """Write the snapshots for films and maps over training."""
     for number, (run, snapshot) in enumerate(zip(runs, trainer.snapshots(), strict=True)):
         if number not in trainer.failures:
-            snapshots.save(run.snapshot_path(snapshot.step), snapshot.weights)
+            snapshots.save(
+                run.snapshot_path(snapshot.step),
+                snapshot.weights,
+                step=snapshot.step,
+                training_hash=snapshot.training_hash,
+            )
 
 
 def _loop(

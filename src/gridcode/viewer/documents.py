@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from gridcode.analysis.records import Summary
-from gridcode.report.collection import check_arrays
+from gridcode.errors import InputError
 from gridcode.runs.history import kept_history, map_step
 from gridcode.runs.run import Run
 from gridcode.viewer import overview, pictures
@@ -164,7 +164,6 @@ def states_document(run: Run, summary: Summary) -> Document | None:
     arrays, theory = run.read_theory(), summary.theory
     if arrays is None or not theory:
         return None
-    check_arrays(theory, arrays)
     return pictures.states_document(theory.state_space, arrays)
 
 
@@ -247,6 +246,14 @@ class ShownRun:
         """Its evaluation; errors as in `Run.read_summary`."""
         return self.run.read_summary()
 
+    @property
+    def readable_summary(self) -> Summary | None:
+        """Its evaluation, None where that is damaged or of another version."""
+        try:
+            return self.summary
+        except InputError:
+            return None
+
 
 def _run(shown: ShownRun, _part: str) -> Document:
     entry, status = shown.entry, shown.status
@@ -256,7 +263,7 @@ def _run(shown: ShownRun, _part: str) -> Document:
         identity=entry.id,
         state=status.state,
         problem=status.problem,
-        summary=None if status.problem else shown.summary,
+        summary=shown.readable_summary,
     )
     return document | {"notes": [*document["notes"], *_next_steps(entry, status)]}
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from gridcode.analysis.records import OriginRecord
 from gridcode.report import collection
 from gridcode.report.pdf import to_pdf
 from gridcode.runs.run import Run
@@ -36,18 +37,23 @@ def figure_file(run: Run, name: str, kind: str, key: Any) -> bytes:
     with _LOCK:
         # The PNG comes first: it lays the figure out, and a PDF leaves the figure changed.
         png = _png(run.folder, key, name)
-        return png if kind == "png" else to_pdf(_figures(run.folder, key)[name])
+        if kind == "png":
+            return png
+        figures, origin = _figures(run.folder, key)
+        return to_pdf(figures[name], origin=origin)
 
 
 @functools.lru_cache(KEPT)
-def _figures(folder: Path, _key: Any) -> dict[str, Figure]:
+def _figures(folder: Path, _key: Any) -> tuple[dict[str, Figure], OriginRecord | None]:
     run = Run(folder)
     summary, maps = run.read_evaluation()
-    return collection.run_figures(
+    figures = collection.run_figures(
         run.metrics(), summary, maps, config=run.config, arrays=run.read_theory()
     )
+    return figures, summary.origin
 
 
 @functools.lru_cache(KEPT * 13)
 def _png(folder: Path, key: Any, name: str) -> bytes:
-    return collection.to_png(_figures(folder, key)[name])
+    figures, origin = _figures(folder, key)
+    return collection.to_png(figures[name], origin=origin)

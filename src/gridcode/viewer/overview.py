@@ -23,6 +23,7 @@ NOT_EVALUATED: Document = {
     "types": {},
     "tables": {},
     "settings": {},
+    "origin": {},
     "groups": [],
     "headline_group": None,
     "space": None,
@@ -91,6 +92,7 @@ def run_overview(
             for arena in summary.arenas
         ],
         "headline_group": group,
+        "origin": _origin(summary),
         "arena_stability": dumped["arena_stability"],
         "space": dumped["space"],
         "theory": text.deep_sentences(theory) if theory else [],
@@ -192,6 +194,15 @@ def _cells(summary: Summary) -> Document:
             "modules": _table(tables.module_table(summary.modules, summary.relations)),
         },
     }
+
+
+def _origin(summary: Summary) -> Document:
+    """What the evaluation was made from, a value a line."""
+    if summary.origin is None:
+        return {}
+    found = summary.origin.model_dump(mode="json", exclude={"settings"})
+    settings = summary.origin.settings
+    return found | {f"evaluation.{name}": str(value) for name, value in settings.items()}
 
 
 def _cards(summary: Summary) -> list[Document]:

@@ -162,7 +162,14 @@ def _run_documents(
     run: Run, identity: str, name: str, summary: Summary, *, most_bins: int | None
 ) -> Documents:
     """What a report and a comparison share: overview, maps of the headline's arena, metrics."""
-    document = run_document(run, name=name, identity=identity, state="evaluated", summary=summary)
+    document = run_document(
+        run,
+        name=name,
+        identity=identity,
+        state="evaluated",
+        problem=run.out_of_date(summary),
+        summary=summary,
+    )
     group = document["headline_group"]
     cells = run.read_maps(group, ["rate", "minmax", "autocorrelogram"])
     document["has"]["correlograms"] = [group]
@@ -184,7 +191,7 @@ def _row(run: Run, identity: str, name: str, summary: Summary) -> dict[str, Any]
         "name": name,
         "folder": name,
         "state": "evaluated",
-        "problem": None,
+        "problem": run.out_of_date(summary),
         "updated": None,
     } | overview.run_row(config=run.config, manifest=run.manifest, last=last, summary=summary)
 

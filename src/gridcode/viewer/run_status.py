@@ -171,6 +171,7 @@ def _status_on_disk(entry: Entry, found: tuple[Signature | None, ...]) -> RunSta
                 config=run.config, manifest=manifest, last=last, summary=summary
             )
             _check_maps(run)
+            problem = run.out_of_date(summary) if summary else None
             state = "evaluated"
         except Exception as error:
             problem = plain(error, entry)

@@ -11,6 +11,7 @@ from gridcode.analysis.records.cells import (
     StabilityRecord,
     UnitRecord,
 )
+from gridcode.analysis.records.origin import OriginRecord
 from gridcode.analysis.records.summary import DeepAnalysisRecord, Summary
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "HeadlineRecord",
     "MatchRecord",
     "ModuleRecord",
+    "OriginRecord",
     "Record",
     "RelationRecord",
     "SettingsRecord",

@@ -18,11 +18,12 @@ from gridcode.analysis.records.cells import (
 from gridcode.analysis.records.coding import CodingRecord
 from gridcode.analysis.records.dynamics import DynamicsRecord, MechanismRecord
 from gridcode.analysis.records.navigation import RobustnessRecord, SpaceRecord
+from gridcode.analysis.records.origin import OriginRecord
 from gridcode.analysis.records.topology import StateSpaceRecord
 from gridcode.errors import InputError
 
-# 3: one summary for networks and recordings.
-FORMAT = 3
+# 4: evaluations say which weights they are of.
+FORMAT = 4
 
 
 class DeepAnalysisRecord(Record):
@@ -39,13 +40,14 @@ class DeepAnalysisRecord(Record):
 class Summary(Record):
     """Everything that was found, ready for JSON: `to_json` and `from_json`.
 
-    `headline`, `arenas`, `arena_stability`, `space` and `theory` are of networks alone.
+    `origin`, `headline`, `arenas`, `arena_stability`, `space` and `theory` are of networks alone.
 
     Attributes:
         format: of this record.
         verdict: what was found, in one sentence.
         n_modules: modules found.
         n_independent_modules: modules that are not sub-lattices of one another.
+        origin: what a run was evaluated from; None for recordings and for systems without a run.
         types: number of units by type.
         settings: what the verdicts rest on.
         modules: the modules.
@@ -62,6 +64,7 @@ class Summary(Record):
     verdict: str = ""
     n_modules: int
     n_independent_modules: int
+    origin: OriginRecord | None = None
     types: dict[str, int]
     settings: SettingsRecord
     modules: tuple[ModuleRecord, ...]

@@ -58,6 +58,8 @@ class RunRow:
     cpu_seconds: Number = None
     config_hash: str = ""
     training_hash: str = ""
+    weights: str = ""
+    gridcode: str = ""
     note: str = ""
 
 

@@ -27,6 +27,7 @@ from gridcode.paper.ablation.training import Trained
 from gridcode.paper.tables import known
 from gridcode.paper.unit_selection import evenly_by_score
 from gridcode.runs.files import write_atomically
+from gridcode.version import __version__
 from gridcode.world.walks import WALKS, training_extent_m
 
 SCORES = "scores"
@@ -100,6 +101,8 @@ def score_run(
         cpu_seconds=manifest.get("cpu_seconds"),
         config_hash=planned.config.content_hash,
         training_hash=planned.config.training_hash,
+        weights=trained.run.newest_weights().get("weights", ""),
+        gridcode=__version__,
         note=trained.failure,
     )
     if trained.failure:

@@ -1,8 +1,8 @@
 """A trained network with its evaluation, and its rate maps on any walk in any arena."""
 
-import contextlib
 import functools
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +18,7 @@ from gridcode.analysis.system import System, roll
 from gridcode.api.verbs import load_network
 from gridcode.config import Config
 from gridcode.errors import InputError
+from gridcode.models.packing import weights_digest
 from gridcode.models.populations import Network
 from gridcode.packaged import pretrained, pretrained_names
 from gridcode.runs.run import Run
@@ -28,9 +29,13 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class NetworkRow:
-    """Counts of one network; `types` holds the number of units by type."""
+    """Counts of one network; `types` holds the number of units by type.
+
+    `weights` is the digest of its weights.
+    """
 
     network: str
+    weights: str
     seed: int
     capacity: float
     arena_m: float
@@ -91,15 +96,32 @@ class EvaluatedNetwork:
 
     @functools.cached_property
     def evaluation(self) -> Evaluation:
-        """The run's own evaluation; without a readable one, a new one of cells and modules."""
-        if self.run is not None and self.run.summary_path.is_file():
-            with contextlib.suppress(InputError):  # damaged, or of another version
-                return Evaluation(*self.run.read_evaluation())
+        """The run's own evaluation, or a new one of cells and modules.
+
+        A new one is made where the run has none that can be read and is of these weights.
+        """
+        if self._kept is not None:
+            return self._kept
         # Other walks and arenas are mapped when a figure asks for them.
         quick = self.config.evaluation.model_copy(
             update={"theory": False, "space": False, "walks": self.config.evaluation.walks[:1]}
         )
         return evaluate_system(self.system, config=quick, progress=self.named_progress())
+
+    @functools.cached_property
+    def _kept(self) -> Evaluation | None:
+        """The run's own evaluation, None where it cannot be read or is not of these weights."""
+        if self.run is None or not self.run.summary_path.is_file():
+            return None
+        try:
+            evaluation = Evaluation(*self.run.read_evaluation())
+            problem = self.run.out_of_date(evaluation.summary)
+        except InputError as error:
+            problem = str(error)
+        if problem:
+            warnings.warn(f"{self.name} is measured again: {problem}", stacklevel=2)
+            return None
+        return evaluation
 
     @property
     def summary(self) -> Summary:
@@ -133,6 +155,7 @@ class EvaluatedNetwork:
         spacing = [module.spacing_m for module in summary.modules]
         return NetworkRow(
             network=self.name,
+            weights=weights_digest(self.network.state_dict()),
             seed=self.config.training.seed,
             capacity=self.config.loss.capacity,
             arena_m=head.arena_m,
@@ -153,9 +176,7 @@ class EvaluatedNetwork:
         name = group_name(walk, arena_m)
         if name not in self._maps:
             # A new evaluation takes too long for the maps of one arena.
-            evaluated = "evaluation" in vars(self) or (
-                self.run is not None and self.run.summary_path.is_file()
-            )
+            evaluated = "evaluation" in vars(self) or self._kept is not None
             if evaluated and name in self.evaluation.maps.children:
                 self._maps[name] = self.evaluation.maps[name].to_dataset()
             else:

@@ -149,10 +149,7 @@ def _kept_states(
         return None
     if found is None or arrays is None or found.name not in arrays.children:
         return None
-    data = arrays[found.name].to_dataset()
-    # Arrays are written before the summary: an evaluation that was interrupted between the two
-    # leaves arrays that do not belong to the summary.
-    return (found, data) if data.sizes["landmark"] == found.topology.landmarks else None
+    return found, arrays[found.name].to_dataset()
 
 
 def _new_states(

@@ -147,6 +147,7 @@ export function fillSource(body, { run }) {
     body.append(block("Configuration", h("pre", { tabindex: 0 }, run.config_toml)));
   }
   if (some(run.settings)) body.append(block("Settings of the tests", pairs(run.settings)));
+  if (some(run.origin)) body.append(block("Evaluation", pairs(run.origin)));
   if (some(run.manifest)) body.append(block("Provenance", pairs(run.manifest), true));
 }
 
