@@ -166,7 +166,9 @@ def runs(tmp_path_factory):
         (0, fresh.state_dict()),
         (run.config.training.steps, network.network.state_dict()),
     ):
-        snapshots.save(run.snapshot_path(step), weights)
+        snapshots.save(
+            run.snapshot_path(step), weights, step=step, training_hash=run.config.training_hash
+        )
     write_metrics(run, 1, 2, 3)
     gridcode.evaluate(run, config=run.config.override(EVALUATED).evaluation)
     gridcode.write_report(run)

@@ -14,6 +14,7 @@ from gridcode.models import packing
 from gridcode.models.network import GridNetwork
 from gridcode.runs import snapshots
 from gridcode.runs.history import kept_history, map_history, map_snapshot, share_above
+from gridcode.runs.provenance import read_header
 from gridcode.runs.run import Run
 from gridcode.training.loop import train_run
 from gridcode.viewer import documents
@@ -72,11 +73,14 @@ def test_how_many_are_kept_does_not_keep_a_run_from_being_resumed(tiny, tmp_path
 
 def test_weights_that_float16_cannot_hold_are_kept_in_float32(tmp_path):
     weights = {"large": torch.full((300, 4), 1e6), "small": torch.ones(3)}
-    snapshots.save(tmp_path / "snapshots" / "a", weights)
+    snapshots.save(tmp_path / "snapshots" / "a", weights, step=5, training_hash="abc")
+    told = read_header(tmp_path / "snapshots" / "a")
+    assert (told["step"], told["training_hash"]) == ("5", "abc")
     assert torch.equal(
         packing.unpack((tmp_path / "snapshots" / "a").read_bytes())["large"], weights["large"]
     )
-    snapshots.save(tmp_path / "b", {"large": torch.full((3, 2), torch.nan)})
+    infinite = {"large": torch.full((3, 2), torch.nan)}
+    snapshots.save(tmp_path / "b", infinite, step=5, training_hash="abc")
     assert not (tmp_path / "b").exists()
 
 

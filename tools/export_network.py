@@ -28,7 +28,7 @@ from gridcode.analysis.records import Summary
 from gridcode.api.verbs import load_network
 from gridcode.config import Config, load_config, locate, preset_names
 from gridcode.errors import GridcodeError, InputError
-from gridcode.models.packing import pack_weights, unpack
+from gridcode.models.packing import pack_weights, unpack, weights_digest
 from gridcode.models.populations import Network
 from gridcode.packaged.networks import FORMAT, PACKAGE
 from gridcode.runs.files import one_line_errors, write_atomically
@@ -96,6 +96,7 @@ def export(
         "seed": run.config.training.seed,
         "exported": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
         "sha256": hashlib.sha256(data).hexdigest(),
+        "weights": weights_digest(stored.state_dict()),
         "bytes": len(data),
         **{key: found[key] for key in ("dtype", "rank", "rank_error")},
         "scores": headline_scores(found["summary"]),

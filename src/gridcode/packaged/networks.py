@@ -92,6 +92,7 @@ class Details(Record):
         seed: of its training.
         exported: date.
         sha256: of the file of weights.
+        weights: their digest, as in the summary of an evaluation of them.
         bytes: its size.
         dtype: of the weights in it.
         rank: of the layer behind W(v), None where it is whole.
@@ -110,6 +111,7 @@ class Details(Record):
     seed: int
     exported: str
     sha256: str
+    weights: str
     bytes: int
     dtype: str
     rank: int | None
