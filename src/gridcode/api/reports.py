@@ -39,10 +39,10 @@ def write_report(
     run.warn_if_out_of_date(summary)
     metrics, arrays = run.metrics(), run.read_theory()
     drawn = collection.run_figures(metrics, summary, maps, config=run.config, arrays=arrays)
-    pictures, documents = {}, {}
+    pictures, documents, source = {}, {}, str(summary.origin or "")
     for number, (name, figure) in enumerate(drawn.items(), start=1):
-        pictures[name] = collection.to_png(figure, origin=summary.origin)
-        documents[name] = to_pdf(figure, origin=summary.origin)
+        pictures[name] = collection.to_png(figure, source=source)
+        documents[name] = to_pdf(figure, source=source)
         if progress:
             progress("figures", number, len(drawn))
     text = run_page(run, summary, pictures)

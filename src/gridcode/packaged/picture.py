@@ -14,6 +14,7 @@ from gridcode.report.figures import best_of_each_module
 from gridcode.report.style import draw_map, frame
 from gridcode.runs.files import one_line_errors, write_atomically
 from gridcode.runs.history import map_snapshot
+from gridcode.version import __version__
 
 COLUMNS, ROWS = 10, 6
 # The arena holds this many spacings of the network's largest module.
@@ -49,6 +50,9 @@ def write_picture(found: Pretrained, out: str | os.PathLike[str]) -> Path:
         f"{arena_m:g} m arena; frames: population",
         fontsize=8,
     )
+    source = (
+        f"gridcode {__version__}, packaged network {found.name}, weights {found.details.weights}"
+    )
     with one_line_errors(f"cannot write '{out}'"):
-        write_atomically(out, to_png(figure))
+        write_atomically(out, to_png(figure, source=source))
     return Path(out)

@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 from gridcode.analysis.cells.spectrum import module_spectrum
 from gridcode.analysis.navigation.neural_distance import predicted_plateau
 from gridcode.analysis.population import Population
-from gridcode.analysis.records import DeepAnalysisRecord, OriginRecord, Summary
+from gridcode.analysis.records import DeepAnalysisRecord, Summary
 from gridcode.analysis.records.topology import StateSpaceRecord
 from gridcode.analysis.topology.state_space import StateSpace
 from gridcode.config import Config, LossConfig
@@ -133,12 +133,12 @@ def states_figures(space: StateSpaceRecord, arrays: xr.DataTree) -> dict[str, Fi
         }
 
 
-def to_png(figure: Figure, *, origin: OriginRecord | None = None) -> bytes:
+def to_png(figure: Figure, *, source: str = "") -> bytes:
     """A figure as PNG bytes, reduced to 256 colours: a third of the size, hardly a difference.
 
     Args:
         figure: the figure.
-        origin: written into the file as text, under `Source`.
+        source: where it comes from; written into the file as text, under `Source`.
     """
     drawn, reduced = io.BytesIO(), io.BytesIO()
     with mpl.rc_context(STYLE):
@@ -148,7 +148,7 @@ def to_png(figure: Figure, *, origin: OriginRecord | None = None) -> bytes:
             256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
         )
     about = PngInfo()
-    if origin is not None:
-        about.add_text("Source", str(origin))
+    if source:
+        about.add_text("Source", source)
     palette.save(reduced, format="png", optimize=True, pnginfo=about)
     return reduced.getvalue()

@@ -9,7 +9,6 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from gridcode.analysis.records import OriginRecord
 from gridcode.report.style import STYLE
 
 # Text can be searched and edited; maps side by side are not merged into one image.
@@ -23,12 +22,12 @@ PDF_STYLE: Any = {
 MOST_POINTS = 600
 
 
-def to_pdf(figure: Figure, *, origin: OriginRecord | None = None) -> bytes:
+def to_pdf(figure: Figure, *, source: str = "") -> bytes:
     """A figure as PDF bytes; draw its PNG first, which lays it out.
 
     Args:
         figure: the figure.
-        origin: written into the file as its subject.
+        source: where it comes from; written into the file as its subject.
     """
     out = io.BytesIO()
     for collection in figure.findobj(PathCollection):
@@ -44,7 +43,7 @@ def to_pdf(figure: Figure, *, origin: OriginRecord | None = None) -> bytes:
         if figure.get_layout_engine() is not None:
             figure.set_layout_engine("none")
         about: dict[str, str | None] = {"CreationDate": None, "ModDate": None}
-        if origin is not None:
-            about["Subject"] = str(origin)
+        if source:
+            about["Subject"] = source
         figure.savefig(out, format="pdf", metadata=about)
     return out.getvalue()

@@ -7,7 +7,6 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from gridcode.analysis.records import OriginRecord
 from gridcode.report import collection
 from gridcode.report.pdf import to_pdf
 from gridcode.runs.run import Run
@@ -39,21 +38,21 @@ def figure_file(run: Run, name: str, kind: str, key: Any) -> bytes:
         png = _png(run.folder, key, name)
         if kind == "png":
             return png
-        figures, origin = _figures(run.folder, key)
-        return to_pdf(figures[name], origin=origin)
+        figures, source = _figures(run.folder, key)
+        return to_pdf(figures[name], source=source)
 
 
 @functools.lru_cache(KEPT)
-def _figures(folder: Path, _key: Any) -> tuple[dict[str, Figure], OriginRecord | None]:
+def _figures(folder: Path, _key: Any) -> tuple[dict[str, Figure], str]:
     run = Run(folder)
     summary, maps = run.read_evaluation()
     figures = collection.run_figures(
         run.metrics(), summary, maps, config=run.config, arrays=run.read_theory()
     )
-    return figures, summary.origin
+    return figures, str(summary.origin or "")
 
 
 @functools.lru_cache(KEPT * 13)
 def _png(folder: Path, key: Any, name: str) -> bytes:
-    figures, origin = _figures(folder, key)
-    return collection.to_png(figures[name], origin=origin)
+    figures, source = _figures(folder, key)
+    return collection.to_png(figures[name], source=source)
