@@ -6,6 +6,7 @@ are rounded or factored; all other tensors stay in float32.
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 
@@ -62,7 +63,7 @@ def pack_weights(
             `NAME:right`, whose product it is.
         dtype: floating-point type of the layers behind W(v), or of their left factors: `float16` or
             `float32`.
-        metadata: written into the file's header.
+        metadata: written into the file's header, as JSON.
 
     Raises:
         InputError: a weight that this dtype cannot hold.
@@ -76,7 +77,9 @@ def pack_weights(
             kind = dtype if name in rounded else "float32"
             raise InputError(f"{name} has weights that are not finite in {kind}")
     tensors = {name: packed[name].contiguous() for name in sorted(packed)}
-    return safetensors.torch.save(tensors, dict(metadata) if metadata else None)
+    # One entry, because safetensors writes several in any order: the same weights, the same bytes.
+    header = {"header": json.dumps(metadata, sort_keys=True)} if metadata else None
+    return safetensors.torch.save(tensors, header)
 
 
 def unpack(data: bytes) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import hashlib
 import inspect
+import json
 import os
 import sys
 import warnings
@@ -26,8 +27,9 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, str]:
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            return dict(file.metadata() or {})
-    except (SafetensorError, OSError, ValueError):
+            found = dict(file.metadata() or {})
+        return dict(json.loads(found["header"])) if "header" in found else found
+    except (SafetensorError, OSError, ValueError, TypeError, RecursionError):
         return {}
 
 
