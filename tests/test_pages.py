@@ -173,7 +173,13 @@ def test_numbers_that_json_has_no_word_for_are_missing(tmp_path):
     )
     run.metrics_path.write_text(run.metrics_path.read_text() + "5\n[]\n{}\nhalf a li")
     run.folder.joinpath("manifest.json").write_text("[]")
-    found = documents_of(run_page(run, evaluation.summary, {}))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        found = documents_of(run_page(run, evaluation.summary, {}))
+    assert {str(w.message).partition(": ")[2] for w in said} == {
+        "3 damaged lines are left out",
+        "manifest.json is damaged (it holds no table of values); it is left out",
+    }
     assert found["runs/a/metrics"]["loss"] == [0.1, None] and found["runs/a/run"]["manifest"] == {}
 
 

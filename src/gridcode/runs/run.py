@@ -17,10 +17,12 @@
 A run can be moved, zipped and mailed: nothing in it is an absolute path.
 """
 
+import bisect
 import contextlib
 import functools
 import hashlib
 import json
+import math
 import os
 import platform
 import re
@@ -29,6 +31,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import NoneType
 from typing import Any, Literal
 
 import xarray as xr
@@ -38,12 +41,23 @@ from gridcode.analysis import text
 from gridcode.analysis.records import OriginRecord, Summary
 from gridcode.config import Config
 from gridcode.errors import InputError
-from gridcode.runs.files import one_line_errors, replacing, write_atomically
+from gridcode.runs.files import one_line_errors, reason, replacing, write_atomically
 from gridcode.runs.provenance import PartNames, check_parts, check_training, describe, read_header
 from gridcode.version import __version__
 
 CHECKPOINTS_KEPT = 2
 ENGINE: Literal["h5netcdf"] = "h5netcdf"
+# What killed trainings leave of the files in the run folder itself.
+TRAININGS_PARTS = tuple(f".{name}.*.part" for name in ("manifest.json", "metrics.jsonl"))
+# Values of the manifest that are used, where they are there; the others are only shown.
+MANIFEST_TYPES: dict[str, type | tuple[type, ...]] = {
+    "step": int,
+    "finished": bool,
+    "wall_seconds": (int, float),
+    "cpu_seconds": (int, float),
+    "git_commit": (str, NoneType),
+    "parts": dict,
+}
 # In figures/: the SHA-256 of the summary that they show.
 STAMP = "evaluation.sha256"
 # Correlations need four digits, not seven: scaled 16-bit integers make the file five times smaller.
@@ -155,10 +169,11 @@ class Run:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """As `read_manifest`; empty where it is damaged, too."""
+        """As `read_manifest`; empty where it is damaged, too, with a warning."""
         try:
             return self.read_manifest()
-        except InputError:
+        except InputError as error:
+            warnings.warn(f"'{self.folder}': {error}; it is left out", stacklevel=1)
             return {}
 
     def read_manifest(self) -> dict[str, Any]:
@@ -172,9 +187,16 @@ class Run:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, RecursionError) as error:
-            raise InputError(f"manifest.json is damaged ({error})") from None
+            why = reason(error) if isinstance(error, OSError) else error
+            raise InputError(f"manifest.json is damaged ({why})") from None
         if not isinstance(data, dict):
             raise InputError("manifest.json is damaged (it holds no table of values)")
+        for name, kinds in MANIFEST_TYPES.items():
+            if name in data and not _is_a(data[name], kinds):
+                raise InputError(f"manifest.json is damaged ({name} = {data[name]!r:.40})")
+        for kind, names in data.get("parts", {}).items():
+            if not isinstance(names, dict) or not isinstance(names.get("name"), str):
+                raise InputError(f"manifest.json is damaged (parts.{kind} has no name)")
         return data
 
     def write_manifest(
@@ -220,7 +242,10 @@ class Run:
         Raises:
             InputError: it is missing, or another one.
         """
-        recorded: PartNames = self.manifest.get("parts", {})
+        manifest = self.manifest
+        if not manifest:  # Missing or damaged: weights that do not fit are refused anyway.
+            return
+        recorded: PartNames = manifest.get("parts", {})
         check_parts(
             {kind: names for kind, names in recorded.items() if kind == "transition"},
             {} if transition is None else {"transition": describe(transition)},
@@ -238,11 +263,21 @@ class Run:
         return self.folder / "checkpoints" / f"step-{step:08d}.safetensors"
 
     def prune_checkpoints(self) -> None:
-        """Delete all but the newest checkpoints, and what killed writers left behind."""
+        """Delete all but the newest checkpoints."""
         for path in self.checkpoints()[CHECKPOINTS_KEPT:]:
             path.unlink(missing_ok=True)
-        for folder in ("checkpoints", "snapshots"):
-            for path in (self.folder / folder).glob(".*.part"):
+
+    def prepare_training(self) -> None:
+        """Make the folder of checkpoints if it is missing, and delete what killed trainings left.
+
+        Only the process that holds the `lock` may call it: it deletes files that are being written.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        (self.folder / "checkpoints").mkdir(exist_ok=True)
+        for pattern in ("checkpoints/.*.part", "snapshots/.*.part", *TRAININGS_PARTS):
+            for path in self.folder.glob(pattern):
                 path.unlink(missing_ok=True)
 
     # -- snapshots ------------------------------
@@ -263,17 +298,31 @@ class Run:
         return self.folder / "metrics.jsonl"
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Logged lines in order; a last line cut short by a kill is left out."""
-        try:
-            lines = self.metrics_path.read_text(encoding="utf-8").splitlines()
-        except OSError:
+        """Logged lines in order of their steps.
+
+        Damaged lines are left out, with a warning that says how many. A last line that was cut
+        short by a kill, or is being written, is left out without one. A value that is not finite
+        is left out of its line.
+        """
+        if not self.metrics_path.is_file():
             return []
-        rows = []
-        for line in lines:
-            with contextlib.suppress(ValueError, RecursionError):
-                row = json.loads(line)
-                if isinstance(row, dict) and "step" in row:
-                    rows.append(row)
+        try:
+            data = self.metrics_path.read_bytes()
+        except OSError as error:
+            warnings.warn(f"cannot read {self.metrics_path}: {reason(error)}", stacklevel=1)
+            return []
+        lines = data.split(b"\n")
+        whole = [line for line in lines[:-1] if line.strip()]
+        rows = [row for row in map(logged_row, whole) if row is not None]
+        rows = _ascending(rows)
+        dropped = len(whole) - len(rows)
+        # A last line without its end is a kill's; with all of its brackets it is whole.
+        last = logged_row(lines[-1])
+        if last is not None and (not rows or last["step"] > rows[-1]["step"]):
+            rows.append(last)
+        if dropped:
+            lines_are = "1 damaged line is" if dropped == 1 else f"{dropped} damaged lines are"
+            warnings.warn(f"{self.metrics_path}: {lines_are} left out", stacklevel=1)
         return rows
 
     def rewind_metrics(self, step: int) -> None:
@@ -594,6 +643,53 @@ def _changed(path: Path) -> tuple[int, int, int]:
 @functools.lru_cache(16)
 def _summary_at(path: Path, *_changed: int) -> Summary:
     return Summary.from_json(path.read_bytes())
+
+
+def logged_row(line: bytes) -> dict[str, Any] | None:
+    """A line of metrics as a step and numbers; None where it is damaged or something else.
+
+    A value that is missing or not finite is left out.
+    """
+    try:
+        row = json.loads(line.decode())
+    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError.
+        return None
+    if not isinstance(row, dict) or not _is_a(row.get("step"), int) or not 0 <= row["step"] < 2**63:
+        return None
+    if not all(value is None or _is_a(value, (int, float)) for value in row.values()):
+        return None
+    return {name: value for name, value in row.items() if _is_finite(value)}
+
+
+def _is_a(value: object, kinds: type | tuple[type, ...]) -> bool:
+    """Whether a value from JSON is of a kind; true and false are no numbers."""
+    return isinstance(value, kinds) and (kinds is bool or not isinstance(value, bool))
+
+
+def _is_finite(value: float | None) -> bool:
+    try:
+        return value is not None and math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
+        return False
+
+
+def _ascending(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The most rows whose steps ascend: a step with a wrong digit costs its own line only."""
+    # Longest increasing subsequence: the last row of the best chain of each length, and before it.
+    ends: list[int] = []
+    steps: list[int] = []
+    before: list[int | None] = []
+    for number, row in enumerate(rows):
+        length = bisect.bisect_left(steps, row["step"])
+        before.append(ends[length - 1] if length else None)
+        ends[length : length + 1] = [number]
+        steps[length : length + 1] = [row["step"]]
+    chain: list[dict[str, Any]] = []
+    at = ends[-1] if ends else None
+    while at is not None:
+        chain.append(rows[at])
+        at = before[at]
+    return chain[::-1]
 
 
 def _as_json(data: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from gridcode.config import TrainingConfig
 from gridcode.errors import InputError, TrainingError
 from gridcode.runs import snapshots
 from gridcode.runs.files import reason
-from gridcode.runs.provenance import check_parts
+from gridcode.runs.provenance import PartNames, check_parts
 from gridcode.runs.run import Run, checkpoint_step
 from gridcode.training import checkpoint
 from gridcode.training.memory import keep_freed_memory, out_of_memory, what_to_lower
@@ -129,15 +129,20 @@ def train_together(
         with contextlib.ExitStack() as stack:
             for run in runs:
                 stack.enter_context(run.lock())
+                run.prepare_training()
             stack.enter_context(_threads(1 if several else threads))
             workers = stack.enter_context(ThreadPoolExecutor(threads)) if several else None
             configs = [run.config for run in runs]
             trainer = choose_trainer(configs, device, parts=parts, workers=workers)
             clock = _Clock(_resume(runs, trainer, parts))
+            for run in runs:
+                if trainer.step and run.manifest.get("step") != trainer.step:
+                    # Missing, damaged, or the process was killed between checkpoint and manifest.
+                    _write_manifest(run, trainer.step, len(runs), parts.names(), clock, device)
             logs = [
                 stack.enter_context(open(run.metrics_path, "a", encoding="utf-8")) for run in runs
             ]
-            _loop(runs, trainer, logs, clock, last, progress)
+            _loop(runs, trainer, logs, clock, last, device, progress)
     except OSError as error:
         raise TrainingError(
             f"cannot write to '{runs[0].folder}'{_at(trainer)}: {reason(error)}; "
@@ -188,7 +193,13 @@ def _newest_intact(run: Run, parts: Parts) -> Iterator[tuple[Snapshot, dict[str,
         intact += 1
         yield loaded
     if not found:
-        check_parts(run.manifest.get("parts", {}), parts.names(), "gridcode.train")
+        try:
+            recorded: PartNames = run.read_manifest().get("parts", {})
+        except InputError as error:
+            raise InputError(
+                f"'{run.folder}': {error}, and there is no checkpoint; train into another folder"
+            ) from None
+        check_parts(recorded, parts.names(), "gridcode.train")
     elif not intact:
         raise TrainingError(
             f"none of the {len(found)} checkpoints in '{run.folder}' is intact; "
@@ -221,8 +232,10 @@ def _resume(runs: Sequence[Run], trainer: AnyTrainer, parts: Parts) -> dict[str,
             if out_of_memory(error):
                 raise
             why = str(error).splitlines()[0]
+            files = ", ".join(str(run.checkpoint_path(step)) for run in runs)
             raise TrainingError(
-                f"the checkpoints of step {step} do not fit their run ({why})"
+                f"a checkpoint does not fit the network of its run: {files} ({why}); "
+                "delete it, or train into another folder"
             ) from None
         times = choices[0][step][1]
     for run in runs:
@@ -230,8 +243,19 @@ def _resume(runs: Sequence[Run], trainer: AnyTrainer, parts: Parts) -> dict[str,
     return times
 
 
+def _write_manifest(
+    run: Run, step: int, together: int, parts: PartNames, clock: _Clock, device: torch.device
+) -> None:
+    name = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
+    run.write_manifest(device=name, step=step, together=together, parts=parts, **clock.read())
+
+
 def _save(
-    runs: Sequence[Run], trainer: AnyTrainer, logs: Sequence[Any], clock: _Clock, device: str
+    runs: Sequence[Run],
+    trainer: AnyTrainer,
+    logs: Sequence[Any],
+    clock: _Clock,
+    device: torch.device,
 ) -> None:
     saved = zip(runs, logs, trainer.snapshots(), strict=True)
     for number, (run, log, snapshot) in enumerate(saved):
@@ -241,13 +265,7 @@ def _save(
         log.flush()
         os.fsync(log.fileno())
         checkpoint.save(snapshot, run.checkpoint_path(snapshot.step), extra=clock.read())
-        run.write_manifest(
-            device=device,
-            step=snapshot.step,
-            together=len(runs),
-            parts=snapshot.parts,
-            **clock.read(),
-        )
+        _write_manifest(run, snapshot.step, len(runs), snapshot.parts, clock, device)
         run.prune_checkpoints()
 
 
@@ -269,12 +287,10 @@ def _loop(
     logs: Sequence[Any],
     clock: _Clock,
     last: int,
+    device: torch.device,
     progress: Callable[[Progress], None] | None,
 ) -> None:
     training = runs[0].config.training
-    device = (
-        torch.cuda.get_device_name() if choose_device(training.device).type == "cuda" else "cpu"
-    )
     row: dict[str, Any] | None = None
     mark = (trainer.step, time.monotonic())
     kept = snapshots.steps_kept(

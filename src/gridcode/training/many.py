@@ -2,8 +2,9 @@
 
 On a CPU every network is an ordinary `gridcode train` process with one thread, as many at a time as
 there are cores: in one program their matrices would push each other out of the cache
-(docs/performance.md). The processes end with the command, by Ctrl-C or SIGTERM; they continue to
-the end if the command itself is killed by SIGKILL.
+(docs/performance.md). The processes end with the command, however that ends: by Ctrl-C, by SIGTERM,
+or by SIGKILL. Each of them waits for the end of a pipe from the command, which the system closes
+when the command is gone. The same command resumes all of them.
 """
 
 import itertools
@@ -12,6 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +31,11 @@ from gridcode.training.trainer_choice import choose_device, kernels_unsupported_
 POLL_S = 0.5
 # Bytes that file systems allow in a file name.
 LONGEST_NAME = 255
+# `python -m gridcode`, but for its end.
+CHILD = (
+    "from gridcode.training.many import end_with_parent; end_with_parent(); "
+    "from gridcode.cli import entry; entry()"
+)
 
 
 @dataclass(frozen=True)
@@ -183,6 +190,7 @@ class _Watch:
         self._steps = {run.folder: int(run.manifest.get("step", 0)) for run in runs}
 
     def note(self, run: Run, step: int) -> None:
+        step = min(step, run.config.training.steps)  # A damaged log may hold any number.
         self._steps[run.folder] = max(step, self._steps[run.folder])
 
     def settle(self, run: Run) -> None:
@@ -210,14 +218,14 @@ def _side_by_side(runs: Sequence[Run], jobs: int, watch: _Watch) -> list[str]:
                 run = waiting.pop(0)
                 # An absolute path is never a preset or an option; -P keeps the user's folder out of
                 # the imports.
-                command = [sys.executable, "-P", "-m", "gridcode", "train", "--quiet"]
+                command = [sys.executable, "-P", "-c", CHILD, "train", "--quiet"]
                 command.append(str(run.folder.absolute()))
                 # A pipe could fill up; the file stays open as long as its process.
                 errors = tempfile.TemporaryFile()  # noqa: SIM115
                 process = subprocess.Popen(
                     command,
                     env=environment,
-                    stdin=subprocess.DEVNULL,
+                    stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,
                     stderr=errors,
                 )
@@ -228,6 +236,7 @@ def _side_by_side(runs: Sequence[Run], jobs: int, watch: _Watch) -> list[str]:
                 if process.poll() is None:
                     continue
                 running.remove((run, process, errors))
+                process.communicate()  # closes the pipe
                 lines = [line.removeprefix("gridcode: ") for line in _all_of(errors)]
                 if process.returncode:
                     why = lines[-1] if lines else f"exit code {process.returncode}"
@@ -242,9 +251,22 @@ def _side_by_side(runs: Sequence[Run], jobs: int, watch: _Watch) -> list[str]:
         for _, process, _ in running:
             process.terminate()
         for _, process, errors in running:
-            process.wait()
+            process.communicate()
             errors.close()
     return failed
+
+
+def end_with_parent() -> None:
+    """End this process as soon as its standard input ends: nothing is ever written to it.
+
+    The parent holds the other end, and the system closes it when the parent is gone.
+    """
+
+    def wait() -> None:
+        os.read(0, 1)
+        os._exit(1)  # As after SIGKILL: the last checkpoint is on disk.
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _all_of(errors: Any) -> list[str]:

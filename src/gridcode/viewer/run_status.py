@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import h5py
 
 from gridcode.config import Config
 from gridcode.errors import InputError
-from gridcode.runs.run import Run
+from gridcode.runs.run import Run, logged_row
 from gridcode.viewer import overview
 from gridcode.viewer.library import MOST_RUNS, Entry, Signature, is_inside, signature
 
@@ -188,12 +187,7 @@ def _last_line(path: Path) -> dict[str, Any] | None:
             lines = file.read().splitlines()
     except OSError:
         return None
-    for line in reversed(lines):
-        with contextlib.suppress(ValueError, RecursionError):
-            row = json.loads(line)
-            if isinstance(row, dict) and "step" in row:
-                return row
-    return None
+    return next(filter(None, map(logged_row, reversed(lines))), None)
 
 
 def _check_maps(run: Run) -> None:
