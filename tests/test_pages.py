@@ -1,6 +1,7 @@
 import functools
 import json
 import re
+import warnings
 
 import numpy as np
 import pytest

@@ -96,7 +96,8 @@ def analyse_theory(
         progress: called with (what, done, total).
 
     Raises:
-        InputError: an unknown walk, or an arena too small for the steps.
+        InputError: an unknown walk, an arena too small for the steps, or states that are not
+            finite.
     """
 
     def report(what: str) -> Callable[[int, int], None] | None:
@@ -112,6 +113,8 @@ def analyse_theory(
         arena_m=arena_m, steps=walk_steps, walkers=WALKERS, max_step_m=max_step_m, generator=rng(0)
     )
     states = roll(system, path)
+    if not np.isfinite(states).all():
+        raise InputError("some states are not finite")
     # Walker by walker: neighbours in the list are neighbours in time.
     flat, places = (
         np.swapaxes(a, 0, 1).reshape(-1, a.shape[-1]).astype(np.float64)
@@ -192,7 +195,7 @@ def analyse_theory(
     for name, part in parts.items():
         try:
             found[name] = part()
-        except InputError as error:
+        except (InputError, np.linalg.LinAlgError) as error:
             reasons[name] = str(error)
     summary = DeepAnalysisRecord(state_space=space.summary, reasons=reasons, **found)
     return Theory(summary, xr.DataTree.from_dict(arrays))

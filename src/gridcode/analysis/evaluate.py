@@ -2,15 +2,16 @@
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import xarray as xr
 
 from gridcode import display
 from gridcode.analysis import text
-from gridcode.analysis.deep_analysis import analyse_theory
+from gridcode.analysis.deep_analysis import Theory, analyse_theory
 from gridcode.analysis.modules.detection import find_modules
 from gridcode.analysis.modules.stability import match_modules
 from gridcode.analysis.navigation.out_of_distribution import WalkCondition, generalise
@@ -26,7 +27,7 @@ from gridcode.analysis.records import (
     quartiles,
 )
 from gridcode.analysis.records.navigation import SpaceRecord
-from gridcode.analysis.system import System, roll_rate_maps
+from gridcode.analysis.system import LARGEST_ACTIVITY, System, bounded, roll_rate_maps
 from gridcode.config import EvaluationConfig
 from gridcode.errors import InputError
 from gridcode.world.walks import WALKS
@@ -35,6 +36,7 @@ from gridcode.world.walks import WALKS
 LARGEST_ARENA_M = 12.0
 # The arena must hold enough periods of this share of the units on lattices.
 WIDEST_SHARE = 0.9
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ def evaluate_system(
     Raises:
         InputError: an arena too small for its bins or steps.
     """
+    system = bounded(system)
     smallest = 4 * system.max_step_m
     for arena in config.arenas_m:
         if arena < smallest:
@@ -204,8 +207,24 @@ def evaluate_system(
         progress=report("null maps"),
     )
     groups[headline] = population.data
-    space = None
-    if config.space and system.extent_m is not None and not population.data["silent"].values.all():
+    reasons = _diverged(groups)
+    # Without states to measure, what goes beyond rate maps has this reason.
+    nothing = reasons.get("states", "")
+    if not nothing and population.data["silent"].values.all():
+        nothing = "no unit is active"
+
+    def measured(name: str, wanted: bool, part: Callable[[], T]) -> T | None:
+        if not wanted:
+            return None
+        try:
+            if nothing:
+                raise InputError(nothing)
+            return part()
+        except (InputError, np.linalg.LinAlgError) as error:
+            reasons[name] = str(error)
+            return None
+
+    def navigation() -> tuple[SpaceRecord, ...]:
         conditions = [
             WalkCondition(first, 1.0, config.space_steps[-1]),
             *(
@@ -216,12 +235,12 @@ def evaluate_system(
         conditions += [
             WalkCondition(walk, 1.0, config.space_steps[0]) for walk in config.space_walks
         ]
-        space = generalise(
+        return generalise(
             system, conditions=conditions, seed=config.seed, progress=report("space")
         )
-    theory = None
-    if config.theory and not population.data["silent"].values.all():
-        theory = analyse_theory(
+
+    def deep() -> Theory:
+        return analyse_theory(
             system,
             arena_m=population.data.attrs["arena_m"],
             modules=population.modules,
@@ -234,6 +253,9 @@ def evaluate_system(
             seed=config.seed,
             progress=progress,
         )
+
+    space = measured("space", config.space and system.extent_m is not None, navigation)
+    theory = measured("theory", config.theory, deep)
     return Evaluation(
         summary=_summary(
             groups,
@@ -243,10 +265,21 @@ def evaluate_system(
             resolved=bool(fits),
             space=space,
             theory=theory.summary if theory else None,
+            reasons=reasons,
         ),
         maps=xr.DataTree.from_dict({f"/{k}": v for k, v in groups.items()}),
         theory=theory.arrays if theory else None,
     )
+
+
+def _diverged(groups: Mapping[str, xr.Dataset]) -> dict[str, str]:
+    """The reason `states` where states in any arena are not finite, or far too large."""
+    shares = {name: float(data.attrs["diverged_share"]) for name, data in groups.items()}
+    worst = max(shares, key=shares.__getitem__)
+    if not shares[worst]:
+        return {}
+    share = f"{100 * shares[worst]:.2g}%" if shares[worst] < 1 else "all"
+    return {"states": f"the system diverges: {share} of its states in {worst} are not finite or above {LARGEST_ACTIVITY:g}"}
 
 
 def _arena_needed(data: xr.Dataset, config: EvaluationConfig) -> float:
@@ -270,6 +303,7 @@ def _summary(
     resolved: bool,
     space: tuple[SpaceRecord, ...] | None,
     theory: DeepAnalysisRecord | None,
+    reasons: dict[str, str],
 ) -> Summary:
     arenas = {
         name: summarise(data, name, threshold=config.score_threshold)
@@ -284,6 +318,7 @@ def _summary(
             "arenas": tuple(arenas.values()),
             "space": space,
             "theory": theory,
+            "reasons": reasons,
         }
     )
     return found.model_copy(update={"verdict": text.verdict(found)})

@@ -1,7 +1,7 @@
 """Any path-integrating system (network, other model, formula) and its states along walks."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -10,6 +10,9 @@ from jaxtyping import Float
 from gridcode.analysis.cells.information import split_half_stability
 from gridcode.analysis.cells.ratemaps import RateMapAccumulator
 from gridcode.world.walks import Walk
+
+# Larger activities overflow where they are squared and added up in single precision.
+LARGEST_ACTIVITY = 1e15
 
 # One step of a system: states (walker, unit) and velocities (walker, 2) in metres to the next
 # states.
@@ -47,6 +50,22 @@ class System:
         return np.broadcast_to(self.start, (walkers, len(self.start)))
 
 
+def bounded(system: System) -> System:
+    """The same system, with NaN for every unit where a state is not finite or far too large.
+
+    So a system that diverges gives maps and errors that are NaN, and no overflow further on.
+    """
+
+    def step(
+        states: Float[np.ndarray, "walker unit"], velocities: Float[np.ndarray, "walker 2"]
+    ) -> Float[np.ndarray, "walker unit"]:
+        after = system.step(states, velocities)
+        good = (np.abs(after) <= LARGEST_ACTIVITY).all(axis=1)  # False for NaN
+        return after if good.all() else np.where(good[:, None], after, np.nan)
+
+    return replace(system, step=step)
+
+
 def roll(system: System, walk: Walk) -> Float[np.ndarray, "time walker unit"]:
     """States along every walk, the start included."""
     states = [system.starts(walk.velocities.shape[1])]
@@ -68,7 +87,8 @@ def roll_rate_maps(
 
     Returns:
         As `rate_maps`, and the `stability` of each unit: the correlation of the maps of the first
-        and of the second half of the walkers.
+        and of the second half of the walkers. The attribute `diverged_share` is the share of states
+        with a value that is not finite; bins that they fall into are NaN.
     """
     walkers = walk.velocities.shape[1]
     first, second = (
@@ -76,8 +96,10 @@ def roll_rate_maps(
         for _ in range(2)
     )
     state = system.starts(walkers)
+    diverged = 0
     for t, v in enumerate(walk.velocities):
         state = system.step(state, v)
+        diverged += walkers - int(np.isfinite(state).all(axis=1).sum())
         for maps, part in ((first, slice(0, walkers // 2)), (second, slice(walkers // 2, None))):
             maps.add(walk.positions[t + 1, part], state[part])
         if progress:
@@ -87,4 +109,5 @@ def roll_rate_maps(
     data = first.dataset()
     data["stability"] = ("unit", split_half_stability(*halves))
     data.attrs["walk"] = walk.kind
+    data.attrs["diverged_share"] = diverged / (len(walk.velocities) * walkers)
     return data

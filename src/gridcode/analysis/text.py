@@ -22,6 +22,8 @@ def verdict(summary: Summary) -> str:
     """The findings in one sentence: active units, grid cells, modules, path integration."""
     types, settings, units = summary.types, summary.settings, len(summary.units)
     active = units - types["silent"]
+    if "states" in summary.reasons:
+        return f"There is nothing to measure: {summary.reasons['states']}."
     if not active:
         silent = f"none of the {units} units is active" if units > 1 else "the unit is silent"
         return _sentence(f"{_unfinished(summary)}{silent}.")
@@ -79,6 +81,8 @@ def details(summary: Summary) -> str:
             f" The modules: {listed}. Pairs: {pairs}."
             f" The largest spacing is {max(spacings) / min(spacings):.2f} times the smallest."
         )
+    texts = [f" Not measured: {name} ({why})." for name, why in summary.reasons.items()]
+    text += "".join(texts)
     head = summary.headline
     if head is None:
         return text

@@ -17,7 +17,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from gridcode.analysis.population import score_dataset
-from gridcode.analysis.system import Step, System, roll_rate_maps
+from gridcode.analysis.system import Step, System, bounded, roll_rate_maps
 from gridcode.errors import InputError
 from gridcode.runs.files import one_line_errors
 from gridcode.runs.run import Run
@@ -64,7 +64,8 @@ def map_snapshot(
         max_step_m=max_step_m,
         generator=np.random.default_rng([seed, round(1000 * arena_m)]),
     )
-    data = roll_rate_maps(System(step, start, max_step_m), path, bin_size_m=arena_m / BINS)
+    system = bounded(System(step, start, max_step_m))
+    data = roll_rate_maps(system, path, bin_size_m=arena_m / BINS)
     return score_dataset(data, smoothing_bins=1.0, silent_below=silent_below)[
         ["rate", "minmax", "silent"]
     ]

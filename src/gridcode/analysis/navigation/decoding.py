@@ -57,8 +57,7 @@ def _states(states: np.ndarray, units: int) -> Float[np.ndarray, "walker unit"]:
         raise InputError(
             f"states must be (walker, {units}) as in the reference map, not {states.shape}"
         )
-    g = unit_length(np.where(np.isfinite(states), states, 0.0))
-    return np.where(np.isfinite(states).all(axis=1, keepdims=True), g, np.float32(0.0))
+    return unit_length(states)
 
 
 def _refined(
@@ -141,10 +140,12 @@ class Tracker:
         here_y, here_x = self._yx[:, walkers]
         inner = self.reference.within(self.reference.arena_m / 2)
         there, match = decode(inner, self.reference.vectors[here_y, here_x])
-        self.lost[walkers] = match < STAND_IN
-        self._jumped_m[walkers] += self.reference.position(here_y, here_x) - there
-        xy = np.rint(there / self.reference.bin_size_m + self._last / 2).astype(np.int64)
-        self._yx[:, walkers] = xy.T[::-1]
+        found = match >= STAND_IN  # NaN, of a bin without a vector, is none.
+        self.lost[walkers[~found]] = True
+        jump = self.reference.position(here_y, here_x) - there
+        self._jumped_m[walkers[found]] += jump[found]
+        xy = np.rint(there[found] / self.reference.bin_size_m + self._last / 2).astype(np.int64)
+        self._yx[:, walkers[found]] = xy.T[::-1]
 
     def read(self, states: Float[np.ndarray, "walker unit"]) -> Float[np.ndarray, "walker 2"]:
         """The readings, refined between bins, metres; NaN for states without activity."""

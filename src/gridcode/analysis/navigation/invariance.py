@@ -97,11 +97,15 @@ def path_invariance(
         by_place[i] = 2 * paths / (paths - 1) * spread
         ends.append(g[:, 0])
         ends_m.append(velocities[:length].sum(axis=0))
+    reason = ""
+    if not (np.isfinite(by_place).all() and np.isfinite(ends).all()):
+        reason = "some paths end in states that are not finite"
     far = pdist(np.concatenate(ends_m)) >= apart_m
     apart = pdist(np.concatenate(ends), "sqeuclidean")[far]
     unrelated = float(apart.mean()) if far.any() else math.nan
-    reason = ""
-    if math.isnan(unrelated):
+    if reason:
+        pass
+    elif math.isnan(unrelated):
         reason = f"no two ends are {apart_m:g} m apart"
     elif unrelated == 0:
         reason = "the states of different places are the same"

@@ -49,9 +49,14 @@ class ReferenceMap:
 
 
 def unit_length(vectors: np.ndarray) -> Float[np.ndarray, "*shape unit"]:
-    """Vectors divided by their length, in single precision; those without length stay zero."""
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.asarray(vectors / np.maximum(length, SMALLEST_LENGTH), dtype=np.float32)
+    """Vectors divided by their length, in single precision.
+
+    Those without length are zero, and so are those with a value that is not finite.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+        scaled = vectors / np.maximum(length, SMALLEST_LENGTH)
+    return np.where(np.isfinite(length), scaled, 0.0).astype(np.float32)
 
 
 def build_reference_map(

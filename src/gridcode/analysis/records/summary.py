@@ -57,6 +57,7 @@ class Summary(Record):
         arenas: scores in every arena and on every walk.
         space: neural distances and path integration; None where they were left out.
         theory: state space, dynamics, mechanism and coding; None where they were left out.
+        reasons: why `space` or `theory` could not be measured; `states`: how a system diverged.
         units: every unit.
     """
 
@@ -74,6 +75,7 @@ class Summary(Record):
     arenas: tuple[ArenaRecord, ...] = ()
     space: tuple[SpaceRecord, ...] | None = None
     theory: DeepAnalysisRecord | None = None
+    reasons: dict[str, str] = Field(default_factory=dict)
     units: tuple[UnitRecord, ...]
 
     def to_json(self) -> str:
