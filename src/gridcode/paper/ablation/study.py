@@ -7,6 +7,7 @@ import functools
 import math
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -143,8 +144,7 @@ def _score_all(
         else concurrent.futures.ProcessPoolExecutor(
             workers,
             mp_context=multiprocessing.get_context("spawn"),
-            initializer=torch.set_num_threads,
-            initargs=(1,),
+            initializer=_begin_worker,
         ) as pool
     ):
         scores = []
@@ -155,6 +155,19 @@ def _score_all(
                 same = [t for t in trained if t.planned.variant.name == name]
                 scoring(name, same.index(one) + 1, len(same))
     return scores
+
+
+def _begin_worker() -> None:
+    """Take one thread, and end with the command, however that ends."""
+    torch.set_num_threads(1)
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _write(
