@@ -166,9 +166,7 @@ def test_without_a_checkpoint_a_damaged_manifest_is_one_line(stopped, capsys):
 
 
 @pytest.mark.parametrize("step", [None, 28])
-def test_a_finished_run_whose_manifest_is_missing_or_behind_gets_it(
-    whole, tmp_path, capsys, step
-):
+def test_a_finished_run_whose_manifest_is_missing_or_behind_gets_it(whole, tmp_path, capsys, step):
     # Behind: killed between the last checkpoint and the manifest.
     run = Run(shutil.copytree(whole.folder, tmp_path / "run"))
     path = run.folder / "manifest.json"

@@ -66,9 +66,7 @@ def room_for(folder, kilobytes):
 
 
 @pytest.mark.parametrize("kilobytes", [4, 12, 24, 40, 48])
-def test_training_on_a_full_disk_goes_on_when_there_is_room(
-    forks, whole, tmp_path, kilobytes
-):
+def test_training_on_a_full_disk_goes_on_when_there_is_room(forks, whole, tmp_path, kilobytes):
     with small_disk(tmp_path / "disk", kilobytes) as disk:
         run = disk / "run"
         found = forks.run("train", "quick", *OPTIONS, "--out", run, "--quiet")

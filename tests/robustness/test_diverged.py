@@ -49,22 +49,14 @@ DIVERGED = {
     "one unit NaN": lambda g, _v: np.concatenate([g[:, :-1], g[:, -1:] * np.nan], axis=1),
     "NaN after 20 steps": lambda g, _v: np.where(g[:, :1] > 20, np.nan, g + 1).astype(g.dtype),
 }
-SILENT = {
-    "silent": lambda g, _v: g * 0,
-    "tiny": constant(START * 1e-40),
-}
+SILENT = {"silent": lambda g, _v: g * 0, "tiny": constant(START * 1e-40)}
 
 
 def evaluated(step, **settings):
     config = gridcode.load_config("quick").override(TINY | EVALUATION | settings).evaluation
     matrices = lambda v: np.broadcast_to(np.eye(UNITS), (len(v), UNITS, UNITS)).copy()  # noqa: E731
     system = System(
-        step,
-        START,
-        0.15,
-        extent_m=1.0,
-        precise=(step, START.astype(np.float64)),
-        matrices=matrices,
+        step, START, 0.15, extent_m=1.0, precise=(step, START.astype(np.float64)), matrices=matrices
     )
     return evaluate_system(system, config=config)  # warnings are errors
 
@@ -163,7 +155,12 @@ def test_commands_on_a_diverged_network(tiny, tmp_path, capsys, value):
 def test_a_network_that_trained_with_too_large_steps(tiny, tmp_path, capsys):
     config = tiny.override(
         EVALUATION
-        | {"model.norm": False, "training.learning_rate": 0.5, "model.units": 6, "training.steps": 2}
+        | {
+            "model.norm": False,
+            "training.learning_rate": 0.5,
+            "model.units": 6,
+            "training.steps": 2,
+        }
     )
     run = gridcode.train(config, out=tmp_path / "run")
     assert main(["evaluate", str(run.folder), "--quiet"]) == 0

@@ -67,7 +67,9 @@ def findings(run):
 
 
 def same_findings(a, b):
-    return a[0] == b[0] and a[1]["rate"].equals(b[1]["rate"]) and a[1]["minmax"].equals(b[1]["minmax"])
+    return (
+        a[0] == b[0] and a[1]["rate"].equals(b[1]["rate"]) and a[1]["minmax"].equals(b[1]["minmax"])
+    )
 
 
 class Commands:

@@ -235,9 +235,7 @@ def evaluate_system(
         conditions += [
             WalkCondition(walk, 1.0, config.space_steps[0]) for walk in config.space_walks
         ]
-        return generalise(
-            system, conditions=conditions, seed=config.seed, progress=report("space")
-        )
+        return generalise(system, conditions=conditions, seed=config.seed, progress=report("space"))
 
     def deep() -> Theory:
         return analyse_theory(
@@ -279,7 +277,9 @@ def _diverged(groups: Mapping[str, xr.Dataset]) -> dict[str, str]:
     if not shares[worst]:
         return {}
     share = f"{100 * shares[worst]:.2g}%" if shares[worst] < 1 else "all"
-    return {"states": f"the system diverges: {share} of its states in {worst} are not finite or above {LARGEST_ACTIVITY:g}"}
+    return {
+        "states": f"the system diverges: {share} of its states in {worst} are not finite or above {LARGEST_ACTIVITY:g}"
+    }
 
 
 def _arena_needed(data: xr.Dataset, config: EvaluationConfig) -> float:

@@ -60,8 +60,8 @@ def bounded(system: System) -> System:
         states: Float[np.ndarray, "walker unit"], velocities: Float[np.ndarray, "walker 2"]
     ) -> Float[np.ndarray, "walker unit"]:
         after = system.step(states, velocities)
-        good = (np.abs(after) <= LARGEST_ACTIVITY).all(axis=1)  # False for NaN
-        return after if good.all() else np.where(good[:, None], after, np.nan)
+        good = (np.abs(after) <= LARGEST_ACTIVITY).all(axis=1, keepdims=True)  # False for NaN
+        return after if good.all() else np.where(good, after, np.nan)
 
     return replace(system, step=step)
 

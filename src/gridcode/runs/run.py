@@ -41,7 +41,7 @@ from gridcode.analysis import text
 from gridcode.analysis.records import OriginRecord, Summary
 from gridcode.config import Config
 from gridcode.errors import InputError
-from gridcode.runs.files import one_line_errors, reason, replacing, write_atomically
+from gridcode.runs.files import one_line_errors, reason, write_atomically
 from gridcode.runs.provenance import PartNames, check_parts, check_training, describe, read_header
 from gridcode.version import __version__
 
@@ -342,11 +342,18 @@ class Run:
         are put in place by the next reader (`_settle`).
         """
         (self.folder / "evaluation").mkdir(exist_ok=True)
-        for path, tree in ((self.ratemaps_path, maps), (self.theory_path, theory)):
+        arrays = {self.ratemaps_path: maps, self.theory_path: theory}
+        for path in arrays:
             _waiting(path).unlink(missing_ok=True)
-            if tree is not None:
-                _write_tree(_waiting(path), tree)
-        write_atomically(self.summary_path, summary.to_json())
+        try:
+            for path, tree in arrays.items():
+                if tree is not None:
+                    _write_tree(_waiting(path), tree)
+            write_atomically(self.summary_path, summary.to_json())
+        except OSError:  # They would take the room of a full disk.
+            for path in arrays:
+                _waiting(path).unlink(missing_ok=True)
+            raise
         self._settle(summary)
         if theory is None:
             self.theory_path.unlink(missing_ok=True)
@@ -702,8 +709,9 @@ def _write_tree(path: Path, tree: xr.DataTree) -> None:
         for group in tree.groups
         if group != "/"
     }
-    with replacing(path) as temporary:
-        tree.to_netcdf(temporary, engine=ENGINE, format="NETCDF4", encoding=encoding)
+    # In memory first: HDF5 ends the process with a segmentation fault where the disk fills up.
+    data = tree.to_netcdf(engine=ENGINE, format="NETCDF4", encoding=encoding)
+    write_atomically(path, bytes(data))
 
 
 def _left_over(path: Path) -> bool:

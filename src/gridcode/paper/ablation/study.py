@@ -142,9 +142,7 @@ def _score_all(
         contextlib.nullcontext()
         if workers == 1
         else concurrent.futures.ProcessPoolExecutor(
-            workers,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_begin_worker,
+            workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker
         ) as pool
     ):
         scores = []
