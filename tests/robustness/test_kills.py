@@ -205,7 +205,7 @@ class Commands:
         assert not trainings_in(folder)
         self.again(*words)
         if "seeds" not in self.seconds:
-            self.time("seeds", *[word for word in words[:-3]], "--out", folder / "alone")
+            self.time("seeds", *words[:-4], "--seed", 0, "--out", folder / "alone")
         same_training(Run(runs[0]), Run(folder / "alone"))
 
     def ablate(self, chance, folder):

@@ -278,7 +278,8 @@ def _diverged(groups: Mapping[str, xr.Dataset]) -> dict[str, str]:
         return {}
     share = f"{100 * shares[worst]:.2g}%" if shares[worst] < 1 else "all"
     return {
-        "states": f"the system diverges: {share} of its states in {worst} are not finite or above {LARGEST_ACTIVITY:g}"
+        "states": f"the system diverges: {share} of its states in {worst} are not finite "
+        f"or above {LARGEST_ACTIVITY:g}"
     }
 
 
