@@ -3,16 +3,11 @@ import errno
 import json
 import math
 import os
-import random
-import signal
-import subprocess
-import sys
-import time
 import warnings
 
 import pytest
 import torch
-from conftest import TINY, untimed
+from conftest import untimed
 
 import gridcode
 from gridcode import InputError, Run, TrainingError
@@ -70,57 +65,6 @@ def test_stopped_and_resumed_equals_never_stopped(tiny, tmp_path, stop, schedule
     gridcode.train(out=tmp_path / "broken")
     assert same(weights(whole), weights(broken))
     assert untimed(whole.metrics()) == untimed(broken.metrics())
-
-
-def kill_and_resume(tmp_path, moments, steps):
-    command = [sys.executable, "-m", "gridcode", "train"]
-    overrides = [
-        f"--{k.replace('_', '-')}={json.dumps(v)}"
-        for k, v in (TINY | {"training.steps": steps}).items()
-        if not k.startswith("evaluation")
-    ]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    subprocess.run(
-        [*command, "quick", "--quiet", "--out", str(whole), *overrides], check=True, env=environment
-    )
-    first = [*command, "quick", "--quiet", "--out", str(broken), *overrides]
-    killed = 0
-    for moment in moments:
-        again = [*command, "--quiet", str(broken)] if (broken / "config.toml").exists() else first
-        process = subprocess.Popen(again, env=environment, stdout=subprocess.DEVNULL)
-        marks = broken / "metrics.jsonl"
-        before = marks.stat().st_size if marks.exists() else 0
-        deadline = time.monotonic() + 60
-        # Imports take most of a second: wait until it trains, then a random moment more.
-        while (
-            process.poll() is None
-            and time.monotonic() < deadline
-            and (marks.stat().st_size if marks.exists() else 0) <= before
-        ):
-            time.sleep(0.002)
-        time.sleep(moment)
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            killed += 1
-        process.wait()
-    subprocess.run(
-        [*command, "--quiet", str(broken)], check=True, env=environment, stdout=subprocess.DEVNULL
-    )
-    assert same(weights(Run(whole)), weights(Run(broken)))
-    assert untimed(Run(whole).metrics()) == untimed(Run(broken).metrics())
-    assert not list((broken / "checkpoints").glob(".*"))
-    return killed
-
-
-def test_killed_and_resumed_equals_never_killed(tmp_path):
-    assert kill_and_resume(tmp_path, [0.0, 0.05], steps=400) >= 1
-
-
-@pytest.mark.slow
-def test_killed_at_twenty_random_moments(tmp_path):
-    chance = random.Random(0)
-    assert kill_and_resume(tmp_path, [chance.uniform(0, 0.25) for _ in range(20)], steps=3000) >= 10
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_used(tiny, tmp_path):
