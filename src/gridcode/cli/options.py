@@ -47,15 +47,24 @@ def positive_int(text: str) -> int:
 
 def output_file(text: str) -> Path:
     """A file to be written, checked before minutes are spent on what goes into it."""
-    path = Path(text)
+    return _output(text, folder=False)
+
+
+def output_folder(text: str) -> Path:
+    """The same for a folder, which may be missing."""
+    if not text:
+        raise argparse.ArgumentTypeError("must be a folder, not ''")
+    return _output(text, folder=True)
+
+
+def _output(text: str, *, folder: bool) -> Path:
+    from gridcode.runs.files import check_writable
+
     try:
-        folder, parent = path.is_dir(), path.absolute().parent.is_dir()
-    except OSError as error:
-        raise argparse.ArgumentTypeError(f"cannot write '{text}': {error.strerror}") from None
-    if folder or not parent:
-        reason = "it is a folder" if folder else f"there is no folder '{path.parent}'"
-        raise argparse.ArgumentTypeError(f"cannot write '{text}': {reason}")
-    return path
+        check_writable(text, folder=folder)
+    except InputError as error:  # argparse would say "invalid value" of any other error
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return Path(text)
 
 
 def seeds(text: str) -> list[int]:
