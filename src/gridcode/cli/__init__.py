@@ -13,6 +13,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 
 from gridcode.cli.messages import print_error
@@ -49,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name = next((word for word in words if not word.startswith("-")), None)
     warnings.showwarning = lambda message, *_, **__: print_error(str(message))
     try:
+        _check_folder()
         if any("\0" in word for word in words):  # no system takes one, in names or numbers
             raise InputError("a NUL character makes no sense on the command line")
         command = _module(name) if name in COMMANDS else None
@@ -75,7 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 1
     except OSError as error:  # such as a folder that this user may not enter
-        print_error(": ".join(str(part) for part in (error.filename, _why(error)) if part))
+        why = error.strerror or type(error).__name__
+        where = "cannot write" if error.errno == errno.ENOSPC else ""
+        print_error(": ".join(str(part) for part in (error.filename or where, why) if part))
         return 2 if error.errno in BAD_PATH else 1
     except KeyboardInterrupt:
         resume = {
@@ -95,6 +99,7 @@ def entry() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+    sys.unraisablehook = _ignored
     # Names from files can hold letters that a terminal's encoding lacks.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -109,16 +114,23 @@ def entry() -> None:
     sys.exit(code)
 
 
+def _ignored(what: "sys.UnraisableHookArgs") -> None:
+    """Stay silent where h5netcdf closes a damaged file that it could not open."""
+    if not str(getattr(what.object, "__module__", "")).startswith("h5netcdf"):
+        sys.__unraisablehook__(what)
+
+
 def _flush() -> None:
     if sys.stdout is not None:  # None where it was closed
         sys.stdout.flush()
 
 
-def _why(error: OSError) -> str:
-    """Why, in a few words."""
-    if error.filename is None and error.errno == errno.ENOENT:  # of os.getcwd
-        return "the working directory was deleted"
-    return error.strerror or str(error) or type(error).__name__
+def _check_folder() -> None:
+    """Refuse a working directory that was deleted: libraries end the process there."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise InputError(f"the working directory cannot be used: {error.strerror}") from None
 
 
 def _module(name: str) -> ModuleType:
