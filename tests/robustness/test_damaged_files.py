@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import warnings
+import zipfile
 
 import numpy as np
 import pytest
@@ -110,6 +111,7 @@ def stubbed(monkeypatch):
     """All is read; nothing is computed or drawn."""
     from gridcode.api import scoring, verbs
     from gridcode.report import animation, collection
+    from gridcode.runs import history
     from gridcode.training import loop
 
     monkeypatch.setattr(verbs, "evaluate_system", accepted)
@@ -119,16 +121,21 @@ def stubbed(monkeypatch):
     monkeypatch.setattr(scoring, "split_half_stability", lambda *_: np.zeros(len(_[0])))
     monkeypatch.setattr(collection, "run_figures", lambda *_args, **_settings: {})
     monkeypatch.setattr(animation, "encode", accepted)
+    monkeypatch.setattr(history, "map_history", accepted)
 
 
+READERS = [["report", "run"], ["film", "run"], ["compare", "run", "other"]]
 COMMANDS = {
-    "config.toml": [["train", "run"], ["evaluate", "run"], ["report", "run"], ["train", "run/config.toml", "--out", "new"]],
+    "config.toml": [
+        *(["train", "run"], ["evaluate", "run"], ["report", "run"]),
+        ["train", "run/config.toml", "--out", "new"],
+    ],
     "checkpoints": [["train", "run"], ["evaluate", "run"]],
     "snapshots": [["film", "run"], ["evaluate", "run"]],
-    "evaluation": [["report", "run"], ["film", "run"], ["compare", "run", "other"]],
-    "ratemaps.nc": [["report", "run"], ["film", "run"], ["compare", "run", "other"], ["score", "run/evaluation/ratemaps.nc"]],
-    "manifest.json": [["train", "run"], ["report", "run"], ["film", "run"], ["compare", "run", "other"]],
-    "metrics.jsonl": [["train", "run"], ["report", "run"], ["film", "run"], ["compare", "run", "other"]],
+    "evaluation": READERS,
+    "ratemaps.nc": [*READERS, ["score", "run/evaluation/ratemaps.nc"]],
+    "manifest.json": [["train", "run"], *READERS],
+    "metrics.jsonl": [["train", "run"], *READERS],
 }
 
 
@@ -143,7 +150,7 @@ def check(words, shown, capsys):
     with warnings.catch_warnings():
         warnings.simplefilter("default")
         try:
-            code = main([*words, "--quiet"])
+            code = main([*words, *(["--quiet"] if words[0] != "presets" else [])])
         except BaseException as error:
             raise AssertionError(f"{type(error).__name__} escaped: {shown}") from error
     said = capsys.readouterr()
@@ -171,15 +178,89 @@ def damage(file, count, seed, originals, tmp_path, capsys, monkeypatch):
 FILES = [*(f"run/{name}" for name in RUN_FILES), *RECORDINGS]
 
 
+@pytest.mark.usefixtures("stubbed")
 @pytest.mark.parametrize("file", FILES)
-def test_damaged(file, originals, stubbed, tmp_path, capsys, monkeypatch):
-    damage(file, 4, 1, originals, tmp_path, capsys, monkeypatch)
+def test_damaged(file, originals, tmp_path, capsys, monkeypatch):
+    damage(file, 2, 1, originals, tmp_path, capsys, monkeypatch)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("stubbed")
 @pytest.mark.parametrize("file", FILES)
-def test_damaged_many_times(file, originals, stubbed, tmp_path, capsys, monkeypatch):
+def test_damaged_many_times(file, originals, tmp_path, capsys, monkeypatch):
     count = max(1, DRAWS // len(FILES))
     codes = damage(file, count, 100, originals, tmp_path, capsys, monkeypatch)
     with capsys.disabled():
         print(file, {code: codes.count(code) for code in sorted(set(codes))})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[training]\nsteps = " + b"9" * 5000,
+        b"[model]\nhidden_widths = " + b"[" * 5000,
+        b"[model]\nhidden_widths = " + b"[" * 200 + b"]" * 200,
+        b"x = {" + b"a = {" * 3000,
+        b"[model]\nunits = 12\0",
+        b"# caf\xe9",
+        b"model = 3",
+        b"[training]\nseed = 1e400",
+        b"[training]\nseed = 1979-05-27",
+    ],
+    ids=lambda text: repr(text[:30]),
+)
+def test_texts_that_are_no_configuration(text, tmp_path, capsys):
+    (tmp_path / "config.toml").write_bytes(text)
+    file = str(tmp_path / "config.toml")
+    for words in (["presets", file], ["train", file, "--out", str(tmp_path / "a")]):
+        assert check(words, file, capsys) == 2
+    assert check(["evaluate", str(tmp_path)], file, capsys) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]
+
+
+def headed(header):
+    """An .npy file of 24 x 24 numbers with a header of one's own."""
+    text = header.encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(8 * 24 * 24)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (True, 24, 24), }",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (-1, 24, 24), }",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999999, 99999999, 9), }",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (1, 24, 24",
+        "{'descr': '|O', 'fortran_order': False, 'shape': (1, 24, 24), }",
+        "{'descr': '<f8', 'fortran_order': 'x', 'shape': 'y', }",
+        "(" * 100,
+        "'" * 7 + "\\",
+    ],
+)
+def test_headers_of_arrays(header, tmp_path, capsys):
+    (tmp_path / "maps.npy").write_bytes(headed(header))
+    with zipfile.ZipFile(tmp_path / "maps.npz", "w") as archive:
+        archive.writestr("rate_maps.npy", headed(header))
+    for name in ("maps.npy", "maps.npz"):
+        words = ["score", str(tmp_path / name), "--bin-size", "0.05"]
+        assert check(words, header, capsys) == 2
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_archives_of_other_methods(method, tmp_path, capsys):
+    with zipfile.ZipFile(tmp_path / "maps.npz", "w", method) as archive:
+        archive.writestr("rate_maps.npy", headed("{}"))
+    assert check(["score", str(tmp_path / "maps.npz")], "another method", capsys) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_pipes_are_not_waited_for(tmp_path, capsys):
+    for name in ("maps.npz", "a.toml", "config.toml"):
+        os.mkfifo(tmp_path / name)
+    for words in (
+        ["score", str(tmp_path / "maps.npz")],
+        ["presets", str(tmp_path / "a.toml")],
+        ["report", str(tmp_path)],
+        ["score", "example", "--report", str(tmp_path / "a.toml")],
+    ):
+        assert check(words, "a pipe", capsys) == 2

@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
 from gridcode.errors import InputError
 
@@ -20,7 +20,7 @@ class Parser(argparse.ArgumentParser):
         text = message.removeprefix("argument ").replace(": must be", " must be", 1)
         raise InputError(f"{text} (see `{self.prog} --help`)")
 
-    def _print_message(self, message: str, file: IO[str] | None = None) -> None:
+    def _print_message(self, message: str, file: Any = None) -> None:
         # argparse's own says nothing where help cannot be written, as on a full disk.
         print(message, end="", file=file)
 
