@@ -20,6 +20,12 @@ class Parser(argparse.ArgumentParser):
         text = message.removeprefix("argument ").replace(": must be", " must be", 1)
         raise InputError(f"{text} (see `{self.prog} --help`)")
 
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        # argparse of Python 3.11 makes an empty list of `--option=--`.
+        if action.option_strings and arg_strings == ["--"]:
+            raise argparse.ArgumentError(action, "expected one argument")
+        return super()._get_values(action, arg_strings)
+
     def _print_message(self, message: str, file: Any = None) -> None:
         # argparse's own says nothing where help cannot be written, as on a full disk.
         print(message, end="", file=file)
