@@ -153,13 +153,13 @@ def test_help_shows_a_few_settings_of_the_preset_and_help_all_each(capsys, monke
         for words in (["train", preset, "--help"], ["train", "--help", preset]):
             text = shown(*words)
             assert f"values of preset {preset}" in text and "--schedule" not in text
-            assert f"optimiser steps [{config.training.steps}; 1 or more]" in text
+            assert f"optimiser steps [{config.training.steps}; 1 or more; at most 1e12]" in text
     everything = shown("train", "dense", "--help-all")
     for key, field in gridcode.config.fields().items():
         name = key.split(".")[1].replace("_", "-")
         assert f"--{name} " in everything or f".{name} " in everything
         assert " ".join(field.description.split())[:40] in " ".join(everything.split())
-    assert "{silu,gelu,relu,tanh}" in everything and "[0.0005; above 0]" in everything
+    assert "{silu,gelu,relu,tanh}" in everything and "[0.0005; above 0; at most 1000]" in everything
     assert "--units" not in shown("evaluate", "--help-all")
     assert "--units" not in shown("demo", "--help")
 

@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import json
 import os
+import reprlib
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
@@ -19,10 +20,22 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from gridcode import display
 from gridcode.errors import InputError
+from gridcode.reading import is_there, reading
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+# Limits lie far beyond any experiment. They keep numbers where arithmetic can bear them: squares
+# and fourth powers of lengths fit into float32, sizes into an array, and a setting that no machine
+# could work with is refused before a folder is made.
+MOST_STEPS = 10**12
+MOST_BINS = 1000  # a side, as for recordings
+MOST_SAMPLES = 3 * 10**8  # of one walk: 10 GB of positions and velocities
+Metres = Annotated[float, Field(ge=1e-6, le=1e6, allow_inf_nan=False)]
+Scale = Annotated[float, Field(ge=1e-6, le=1e6, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+Rate = Annotated[float, Field(gt=0, le=1e3, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=10**6)]
+StepNumber = Annotated[int, Field(ge=0, le=MOST_STEPS)]
+StepCount = Annotated[int, Field(ge=1, le=MOST_STEPS)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 ConfigType = TypeVar("ConfigType", bound="Config")
 
 
@@ -36,27 +49,26 @@ class Section(BaseModel):
     def _true_is_no_number(cls, data: Any) -> Any:
         # pydantic would read `seed = true` as 1.
         for key, value in data.items() if isinstance(data, dict) else ():
-            if (
-                isinstance(value, bool)
-                and key in cls.model_fields
-                and cls.model_fields[key].annotation is not bool
-            ):
-                raise ValueError(f"{key}: a number or text is needed, got {value}")
+            if key not in cls.model_fields or cls.model_fields[key].annotation is bool:
+                continue
+            for one in value if isinstance(value, list | tuple) else [value]:
+                if isinstance(one, bool):
+                    raise ValueError(f"{key}: a number or text is needed, got {one}")
         return data
 
 
 class WorldConfig(Section):
     """The trajectories that the network is trained on."""
 
-    steps: Count = 40
+    steps: Annotated[int, Field(ge=1, le=10**5)] = 40
     """Steps of a training trajectory, T: also the number of velocities drawn for each batch."""
     trajectories: Count = 80
     """Trajectories in a batch, B; a multiple of `steps` for Latin orders."""
-    max_velocity_m: Positive = 0.15
+    max_velocity_m: Metres = 0.15
     """Half-side of the square the velocities are drawn from, metres per step."""
-    joint_steps: Annotated[int, Field(ge=0)] = 0
+    joint_steps: Annotated[int, Field(ge=0, le=10**5)] = 0
     """Steps of a trajectory in the second stage (`training.separate_steps`); 0: as in the first."""
-    joint_trajectories: Annotated[int, Field(ge=0)] = 0
+    joint_trajectories: Annotated[int, Field(ge=0, le=10**6)] = 0
     """Trajectories in a batch of the second stage; 0: as in the first."""
     velocities: Literal["square", "disc"] = "square"
     """Velocities: uniform in the square (published) or in a disc of equal variance (isotropic)."""
@@ -88,15 +100,15 @@ class WorldConfig(Section):
 class ModelConfig(Section):
     """The recurrent network g_t = Norm(ReLU(W(v_t) g_(t-1)))."""
 
-    units: Annotated[int, Field(ge=2)] = 64
+    units: Annotated[int, Field(ge=2, le=10**5)] = 64
     """Number of units, N; with `populations` their sum (then the default)."""
-    populations: tuple[Annotated[int, Field(ge=8)], ...] = ()
+    populations: tuple[Annotated[int, Field(ge=8, le=10**5)], ...] = ()
     """Sizes of unconnected populations (W is block diagonal); empty: one population (published)."""
-    hidden_widths: Annotated[tuple[Count, ...], Field(min_length=1)] = (64, 64)
+    hidden_widths: Annotated[tuple[Count, ...], Field(min_length=1, max_length=100)] = (64, 64)
     """Widths of the hidden layers of the MLP that maps a velocity to W."""
     activation: Literal["silu", "gelu", "relu", "tanh"] = "silu"
     """Activation of that MLP."""
-    velocity_scale_m: Positive = 0.15
+    velocity_scale_m: Metres = 0.15
     """Velocities are divided by this before they enter the MLP."""
     initialisation: Literal["identity", "default"] = "identity"
     """`identity`: W(v) starts near the identity; `default`: PyTorch's initialisation."""
@@ -136,25 +148,25 @@ class ModelConfig(Section):
 class LossConfig(Section):
     """The four loss terms, their weights and scales."""
 
-    sigma_x_m: Positive = 0.05
+    sigma_x_m: Metres = 0.05
     """Places closer than this should share a state; places further apart should not."""
-    sigma_g: Positive = 0.4
+    sigma_g: Scale = 0.4
     """Scale of distances between states in the separation loss."""
-    separation: NotNegative = 1.0
+    separation: Weight = 1.0
     """Weight of the separation loss."""
-    invariance: NotNegative = 0.3
+    invariance: Weight = 0.3
     """Weight of the path-invariance loss."""
-    capacity: NotNegative = 0.5
+    capacity: Weight = 0.5
     """Weight of the capacity loss."""
-    isometry: NotNegative = 0.3
+    isometry: Weight = 0.3
     """Weight of the conformal-isometry loss, after its ramp."""
     isometry_form: Literal["scale_free", "raw"] = "scale_free"
     """`raw`: variance of |dg| / |v|; `scale_free`: over its squared mean (detached)."""
-    isometry_range_m: Positive = 0.05
+    isometry_range_m: Metres = 0.05
     """Steps shorter than this enter the isometry loss; published: sigma_x."""
-    isometry_ramp: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = (800, 1800)
+    isometry_ramp: tuple[StepNumber, StepNumber] = (800, 1800)
     """Steps between which the isometry weight rises from 0 to its value."""
-    isometry_early_raw: NotNegative = 0.01
+    isometry_early_raw: Weight = 0.01
     """Weight of the raw form before the ramp starts."""
     isometry_of: Literal["whole", "populations"] = "whole"
     """Isometry loss of the state of all units (published) or of the state of each population."""
@@ -162,7 +174,7 @@ class LossConfig(Section):
     """Whether pair terms are averaged or summed over their pairs."""
     pairs: Literal["sampled", "all"] = "sampled"
     """Pair terms over a random subset of the batch's states each step, or over all of them."""
-    sampled_states: Annotated[int, Field(ge=2)] = 800
+    sampled_states: Annotated[int, Field(ge=2, le=10**6)] = 800
     """Size of that subset."""
 
     @model_validator(mode="after")
@@ -178,38 +190,38 @@ class LossConfig(Section):
 class TrainingConfig(Section):
     """The optimisation."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    seed: Seed = 0
     """Seed of the initial weights and of every batch."""
-    steps: Count = 4000
+    steps: StepCount = 4000
     """Optimiser steps, both stages together."""
-    separate_steps: Annotated[int, Field(ge=0)] = 0
+    separate_steps: StepNumber = 0
     """Steps of a first stage that trains each population by itself; then all train together."""
-    learning_rate: Positive = 1e-3
+    learning_rate: Rate = 1e-3
     """Peak learning rate of AdamW."""
-    joint_learning_rate: Positive = 5e-4
+    joint_learning_rate: Rate = 5e-4
     """Peak learning rate of the second stage; warm-up and schedule start again there."""
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (
         0.9,
         0.98,
     )
     """Decay rates of AdamW's moments."""
-    weight_decay: NotNegative = 0.0
+    weight_decay: Weight = 0.0
     """Decoupled weight decay."""
     schedule: Literal["cosine", "inverse", "plateau", "constant"] = "cosine"
     """Course of the learning rate after the warm-up."""
-    hold_steps: Count = 400
+    hold_steps: StepCount = 400
     """Inverse schedule: the rate stays at its peak up to this step s, then falls as s / step."""
-    warmup_steps: Annotated[int, Field(ge=0)] = 200
+    warmup_steps: StepNumber = 200
     """Steps over which the learning rate rises linearly from 0."""
     final_fraction: Annotated[float, Field(ge=0, le=1)] = 0.05
     """Learning rate at the end of the cosine, as a fraction of the peak."""
     plateau_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Plateau schedule: factor applied when the loss stops falling."""
-    plateau_patience: Annotated[int, Field(ge=0)] = 10
+    plateau_patience: StepNumber = 10
     """Plateau schedule: intervals without a better loss before that."""
-    plateau_interval: Count = 1000
+    plateau_interval: StepCount = 1000
     """Plateau schedule: steps whose mean loss counts as one observation."""
-    gradient_clip: NotNegative = 0.1
+    gradient_clip: Weight = 0.1
     """Largest gradient norm; 0 does not clip."""
     accumulation: Count = 1
     """Batches whose gradients are averaged for one step."""
@@ -219,43 +231,48 @@ class TrainingConfig(Section):
     """Rounding of operands of matrix products on a GPU; the CPU always computes in `precision`."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; `auto` takes a GPU where there is one."""
-    threads: Annotated[int, Field(ge=0)] = 0
+    threads: Annotated[int, Field(ge=0, le=1024)] = 0
     """CPU threads; 0 chooses: one, or two where all pairs of a large batch are compared."""
-    log_every: Count = 50
+    log_every: StepCount = 50
     """Steps between lines of metrics.jsonl."""
-    checkpoint_every: Count = 500
+    checkpoint_every: StepCount = 500
     """Steps between checkpoints."""
     snapshots: Annotated[int, Field(ge=0, le=1000)] = 24
     """Snapshots of the weights for films and maps over training, denser early on; 0 keeps none."""
 
 
+# Of the trained square: walks in an arena without steps beyond its walls.
+SidesOver = Annotated[float, Field(gt=0, le=1000)]
 WalkName = Literal["smooth", "uniform", "slow", "straight", "rat"]
 
 
 class EvaluationConfig(Section):
     """The evaluation of the trained network."""
 
-    arenas_m: Annotated[tuple[Positive, ...], Field(min_length=1)] = (2.0, 4.0, 6.0)
+    arenas_m: Annotated[tuple[Metres, ...], Field(min_length=1, max_length=100)] = (2.0, 4.0, 6.0)
     """Sides of the square arenas."""
     adapt_arena: bool = True
     """Add an arena of `periods` periods of 90% of lattice cells if the largest is too small."""
-    periods: Positive = 4.0
+    periods: Scale = 4.0
     """Periods that an arena must hold for reliable scores."""
-    walks: Annotated[tuple[WalkName, ...], Field(min_length=1)] = ("smooth", "uniform")
+    walks: Annotated[tuple[WalkName, ...], Field(min_length=1, max_length=100)] = (
+        "smooth",
+        "uniform",
+    )
     """Walks to evaluate on; verdicts rest on the first."""
     walk_steps: Count = 250
     """Steps of each walk from the origin."""
-    samples_per_bin: Positive = 10.0
+    samples_per_bin: Scale = 10.0
     """Mean number of samples in a bin; determines the number of walkers."""
-    bin_size_m: Positive = 0.05
+    bin_size_m: Metres = 0.05
     """Side of a bin of the rate maps."""
-    smoothing_bins: NotNegative = 1.0
+    smoothing_bins: Annotated[float, Field(ge=0, le=MOST_BINS)] = 1.0
     """Gaussian smoothing of rate maps before they are scored, in bins."""
-    silent_below: NotNegative = 1e-3
+    silent_below: Weight = 1e-3
     """Units whose absolute activity never exceeds this are silent (states have length 1)."""
-    score_threshold: Annotated[float, Field(allow_inf_nan=False)] = 0.5
+    score_threshold: Annotated[float, Field(ge=-2, le=2)] = 0.5
     """Score above which a unit counts in the shares of arenas; a convention, not a test."""
-    nulls: Annotated[int, Field(ge=99)] = 500
+    nulls: Annotated[int, Field(ge=99, le=10**6)] = 500
     """Null maps for each unit."""
     null: Literal["random phase", "field shuffle"] = "random phase"
     """What null maps preserve: a unit's spectrum, averaged over directions, or its fields."""
@@ -265,9 +282,13 @@ class EvaluationConfig(Section):
     """Largest expected share of false discoveries among the units that count."""
     space: bool = True
     """Test neural distance, path invariance and path integration, also beyond what was trained."""
-    space_arenas: tuple[Positive, ...] = (1.5, 2.0, 3.0)
+    space_arenas: Annotated[tuple[SidesOver, ...], Field(max_length=100)] = (1.5, 2.0, 3.0)
     """Further arenas of the test of space, in sides of the trained square; steps as in training."""
-    space_walks: tuple[WalkName, ...] = ("uniform", "slow", "straight")
+    space_walks: Annotated[tuple[WalkName, ...], Field(max_length=100)] = (
+        "uniform",
+        "slow",
+        "straight",
+    )
     """Further walks of the test of space; `rat` needs RatInABox."""
     space_steps: tuple[Count, Count] = (1000, 10000)
     """Steps of path integration in the test of space: in each condition, and for the first walk."""
@@ -275,10 +296,26 @@ class EvaluationConfig(Section):
     """Also map the snapshots of the training, for the explorer and films."""
     theory: bool = True
     """Also measure state space, topology, dynamics, mechanism and coding properties."""
-    shuffles: Annotated[int, Field(ge=19)] = 99
+    shuffles: Annotated[int, Field(ge=19, le=10**6)] = 99
     """Shuffles for the topology of each population."""
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    seed: Seed = 0
     """Seed of the walks."""
+
+    @model_validator(mode="after")
+    def _maps_can_be_held(self) -> "EvaluationConfig":
+        for arena in self.arenas_m:
+            bins = arena / self.bin_size_m
+            if bins > MOST_BINS:
+                raise ValueError(
+                    f"an arena of {arena:g} m has {bins:.4g} bins of {self.bin_size_m:g} m a side: "
+                    f"up to {MOST_BINS} are mapped"
+                )
+            if self.samples_per_bin * bins**2 > MOST_SAMPLES:
+                raise ValueError(
+                    f"{self.samples_per_bin:g} samples in each of {bins:.4g} x {bins:.4g} bins are "
+                    f"more than can be held: lower evaluation.samples_per_bin"
+                )
+        return self
 
 
 class Config(Section):
@@ -356,10 +393,8 @@ class Config(Section):
             InputError: not TOML, an unknown key, a wrong type, a value out of range; one line that
                 names it.
         """
-        try:
+        with reading(f"{source} is not valid TOML"):
             data = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise InputError(f"{source} is not valid TOML: {error}") from None
         return _validated(cls, data, source)
 
     def override(self, changes: Mapping[str, Any]) -> "Config":
@@ -447,7 +482,7 @@ def _parse(value: Any) -> Any:
     if isinstance(value, str):
         try:
             return tomllib.loads(f"x = {value}")["x"]
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):  # no TOML; thousands of digits; lists in lists in ...
             return value
     return value
 
@@ -462,8 +497,18 @@ def _validated(model: type[ConfigType], data: Mapping[str, Any], source: str) ->
             raise InputError(f"{source}: {_unknown(key)}") from None
         message = first["msg"].removeprefix("Value error, ")
         at = f"{key}: " if key and first["type"] != "value_error" else ""
-        got = f", got {first['input']!r}" if first["type"] not in ("value_error", "missing") else ""
+        got = (
+            "" if first["type"] in ("value_error", "missing") else f", got {_short(first['input'])}"
+        )
         raise InputError(f"{source}: {at}{message}{got}") from None
+
+
+def _short(value: Any) -> str:
+    """A value in a few words, however long or deep it is."""
+    try:
+        return reprlib.repr(value)
+    except (ValueError, RecursionError):  # Python does not write numbers of thousands of digits
+        return f"a {type(value).__name__} too long to show"
 
 
 def preset_names() -> list[str]:
@@ -477,9 +522,13 @@ def preset_names() -> list[str]:
 
 def preset_summary(name: str) -> str:
     """The purpose of a preset: the comment at the top of its file, on one line."""
-    lines = resources.files("gridcode.presets").joinpath(f"{name}.toml").read_text().splitlines()
+    lines = _preset_text(name).splitlines()
     head = list(itertools.takewhile(lambda line: line.startswith("#"), lines))
     return " ".join(line.lstrip("# ") for line in head)
+
+
+def _preset_text(name: str) -> str:
+    return resources.files("gridcode.presets").joinpath(f"{name}.toml").read_text(encoding="utf-8")
 
 
 def load_config(name: str | os.PathLike[str]) -> Config:
@@ -490,16 +539,11 @@ def load_config(name: str | os.PathLike[str]) -> Config:
     """
     presets = preset_names()
     if str(name) in presets:
-        return Config.from_toml(
-            resources.files("gridcode.presets").joinpath(f"{name}.toml").read_text(),
-            source=f"preset {name}",
-        )
+        return Config.from_toml(_preset_text(str(name)), source=f"preset {name}")
     path = Path(name)
-    if path.is_file():
-        try:
+    if is_there(path) and path.is_file():
+        with reading(f"cannot read {path}"):
             text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"cannot read {path}: {error}") from None
         return Config.from_toml(text, source=str(path))
     near = difflib.get_close_matches(str(name), presets, n=1)
     hint = f"; did you mean '{near[0]}'?" if near else f"; presets are {', '.join(presets)}"

@@ -21,7 +21,12 @@ from gridcode.analysis.cells.fields import find_fields
 from gridcode.analysis.cells.gridness import score_correlograms, unscorable
 from gridcode.analysis.cells.information import spatial_coherence, spatial_information, spatial_test
 from gridcode.analysis.cells.phases import phase_coverage, phase_uniformity, spatial_phases
-from gridcode.analysis.cells.significance import ShiftSignificance, plane_wave_share, significance
+from gridcode.analysis.cells.significance import (
+    NULLS,
+    ShiftSignificance,
+    plane_wave_share,
+    significance,
+)
 from gridcode.analysis.modules.commensurability import Relations, relate_modules
 from gridcode.analysis.modules.detection import Modules, find_modules
 from gridcode.analysis.records import (
@@ -37,8 +42,34 @@ SCORES = ("minmax", "mean60", "square", "corrected", "spacing_m", "orientation_d
 LATTICE = ("ellipse_deg", "spacing_error_m", "orientation_error_deg", "peaks_used")
 SMALLEST_P = 1e-12
 # Three scores are looked at for each unit, so that p has to reach a third of its level.
-FEWEST_NULLS = 99
+FEWEST_NULLS, MOST_NULLS = 99, 10**6
 LEAST_LEVEL = 0.001
+
+
+def check_tests(
+    *, nulls: int, null: str = NULLS[0], level: float, false_discovery_rate: float
+) -> None:
+    """Refuse, before any work, settings of the tests that make no sense.
+
+    Arguments as of `analyse_population`.
+
+    Raises:
+        InputError: too few or too many null maps, an unknown null, or levels out of range.
+    """
+    check_levels(level, false_discovery_rate)
+    if level < LEAST_LEVEL:
+        raise InputError(
+            f"significance must be {LEAST_LEVEL} or more, not {level}: "
+            "modules are compared with 999 null populations"
+        )
+    if nulls < FEWEST_NULLS:
+        raise InputError(
+            f"with {nulls} null maps no unit could be told from chance: take {FEWEST_NULLS} or more"
+        )
+    if nulls > MOST_NULLS:
+        raise InputError(f"{nulls} null maps would take for ever: take {MOST_NULLS} at most")
+    if null not in NULLS:
+        raise InputError(f"null must be one of {', '.join(NULLS)}, not '{null}'")
 
 
 def score_dataset(data: xr.Dataset, *, smoothing_bins: float, silent_below: float) -> xr.Dataset:
@@ -139,16 +170,7 @@ def analyse_population(
     Raises:
         InputError: wrong shapes, infinities, or levels that make no sense.
     """
-    check_levels(level, false_discovery_rate)
-    if level < LEAST_LEVEL:
-        raise InputError(
-            f"significance must be {LEAST_LEVEL} or more, not {level}: "
-            "modules are compared with 999 null populations"
-        )
-    if nulls < FEWEST_NULLS:
-        raise InputError(
-            f"with {nulls} null maps no unit could be told from chance: take {FEWEST_NULLS} or more"
-        )
+    check_tests(nulls=nulls, null=null, level=level, false_discovery_rate=false_discovery_rate)
     if unsmoothed is not None and np.shape(unsmoothed) != data["rate"].shape:
         raise InputError(
             f"the unsmoothed maps must be {data['rate'].shape} like the maps, "

@@ -9,7 +9,7 @@ from typing import Any
 from gridcode.analysis.records import Summary
 from gridcode.config import Config
 from gridcode.errors import InputError
-from gridcode.runs.files import one_line_errors, write_atomically
+from gridcode.runs.files import check_writable, one_line_errors, write_atomically
 from gridcode.runs.run import Run
 
 MOST_RUNS = 12
@@ -113,6 +113,7 @@ def write_comparison(comparison: Comparison, out: str | os.PathLike[str]) -> Pat
     """
     from gridcode.viewer.page import comparison_page
 
+    check_writable(out)
     text = comparison_page(
         [
             (name, run, summary)

@@ -10,7 +10,7 @@ from gridcode.config import load_config, preset_names
 from gridcode.display import printable
 from gridcode.errors import InputError
 from gridcode.recordings.recording import Recording
-from gridcode.runs.files import one_line_errors, write_atomically
+from gridcode.runs.files import check_writable, one_line_errors, write_atomically
 from gridcode.runs.history import map_training
 from gridcode.runs.run import Run
 from gridcode.version import __version__
@@ -35,6 +35,8 @@ def write_report(
     from gridcode.viewer.page import run_page
 
     run = Run.open(run)
+    check_writable(run.report_path)
+    check_writable(run.folder / "figures", folder=True)
     summary, maps = run.read_evaluation()
     run.warn_if_out_of_date(summary)
     metrics, arrays = run.metrics(), run.read_theory()
@@ -67,6 +69,7 @@ def write_score_report(
     from gridcode.report import collection  # matplotlib is slow to import
     from gridcode.viewer.page import PICTURES, population_page
 
+    check_writable(out)
     pictures = {}
     if states is not None:
         drawn = collection.states_figures(states.summary, states.arrays)
@@ -109,6 +112,7 @@ def write_score_figures(
     from gridcode.report import collection  # matplotlib is slow to import
     from gridcode.report.pdf import to_pdf
 
+    check_writable(folder, folder=True)
     written = []
     with one_line_errors(f"cannot write figures to '{folder}'"):
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -158,10 +162,7 @@ def film(
         raise InputError(f"seconds must be above 1 and at most {LONGEST_FILM_S:g}, not {seconds:g}")
     if not SMALLEST <= size <= LARGEST:
         raise InputError(f"size must be {SMALLEST} to {LARGEST} pixels, not {size}")
-    if path.is_dir():
-        raise InputError(f"cannot write '{path}': it is a folder")
-    if not path.absolute().parent.is_dir():
-        raise InputError(f"cannot write '{path}': there is no folder '{path.parent}'")
+    check_writable(path)
     summary = run.read_summary()
     if summary is None or summary.headline is None:
         raise InputError(

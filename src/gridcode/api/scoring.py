@@ -9,7 +9,7 @@ import numpy as np
 from gridcode.analysis.cells.binning import split_halves
 from gridcode.analysis.cells.information import split_half_stability
 from gridcode.analysis.cells.significance import shift_significance
-from gridcode.analysis.population import Population, analyse_population
+from gridcode.analysis.population import Population, analyse_population, check_tests
 from gridcode.analysis.topology.state_space import (
     StateSpace,
     analyse_state_space,
@@ -55,6 +55,9 @@ def score(
     Raises:
         InputError: no such file, nothing in it that can be scored, or settings that make no sense.
     """
+    check_tests(
+        nulls=nulls, null=null, level=significance, false_discovery_rate=false_discovery_rate
+    )
     recording = (
         source
         if isinstance(source, Recording)

@@ -21,7 +21,7 @@ from gridcode.config import Config, EvaluationConfig
 from gridcode.errors import InputError
 from gridcode.models.packing import weights_digest
 from gridcode.models.populations import Network, load_into_network
-from gridcode.runs.files import one_line_errors
+from gridcode.runs.files import check_writable, one_line_errors
 from gridcode.runs.history import map_training
 from gridcode.runs.provenance import check_training, read_header
 from gridcode.runs.run import Run
@@ -29,6 +29,7 @@ from gridcode.training import checkpoint, many
 from gridcode.training.loop import Progress, train_run
 from gridcode.training.many import ManyProgress, open_runs
 from gridcode.training.parts import Batches, Objective, Optimiser, Parts, Transition
+from gridcode.training.trainer_choice import check_machine
 from gridcode.version import __version__
 from gridcode.world.walks import training_extent_m
 
@@ -66,7 +67,11 @@ def train(
         TrainingError: a loss is not finite, or the disk is full; the newest checkpoint is intact.
     """
     parts = Parts(objective, transition, batches, optimiser)
-    run = Run(out) if config is None else Run.create(out, config, parts=parts.names())
+    if config is None:
+        run = Run(out)
+    else:
+        check_machine(config, parts=parts)
+        run = Run.create(out, config, parts=parts.names())
     train_run(run, parts=parts, progress=progress)
     return run
 
@@ -159,6 +164,7 @@ def evaluate(
     """
     run = Run.open(run)
     run.check_transition(transition, "gridcode.evaluate")
+    check_writable(run.folder / "evaluation", folder=True)  # not after minutes of work
     network, at_step, digest = _newest_network(run, transition)
     step, start = network.as_system()
     precise = copy.deepcopy(network).double()

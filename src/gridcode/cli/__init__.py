@@ -8,16 +8,24 @@ import argparse
 import errno
 import importlib
 import io
+import os
 import signal
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 
 from gridcode.cli.messages import print_error
 from gridcode.cli.options import Parser
 from gridcode.errors import GridcodeError, InputError
 from gridcode.version import __version__
+
+# Errors of a path that was given, not of the work.
+BAD_PATH = {
+    *(errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP),
+    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR),
+}
 
 COMMANDS = {
     "demo": "grow grid cells now: train, evaluate, report",
@@ -42,11 +50,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name = next((word for word in words if not word.startswith("-")), None)
     warnings.showwarning = lambda message, *_, **__: print_error(str(message))
     try:
+        _check_folder()
+        if any("\0" in word for word in words):  # no system takes one, in names or numbers
+            raise InputError("a NUL character makes no sense on the command line")
         command = _module(name) if name in COMMANDS else None
         parser = _parser(command, words)
         try:
             parsed, unknown = parser.parse_known_args(words)
         except SystemExit as stop:  # --help and --version
+            _flush()
             return int(stop.code or 0)
         if unknown:
             raise InputError(_unknown_option(unknown[0]))
@@ -54,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.print_help()
         else:
             command.run(parsed)
+        _flush()  # while its errors can be told
         return 0
     except GridcodeError as error:
         print_error(str(error))
@@ -63,9 +76,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except BrokenPipeError:
         return 1
-    except OSError as error:  # such as a name longer than the file system takes
-        print_error(": ".join(str(part) for part in (error.filename, error.strerror) if part))
-        return 2 if error.errno == errno.ENAMETOOLONG else 1
+    except OSError as error:  # such as a folder that this user may not enter
+        why = error.strerror or type(error).__name__
+        where = "cannot write" if error.errno == errno.ENOSPC else ""
+        print_error(": ".join(str(part) for part in (error.filename or where, why) if part))
+        return 2 if error.errno in BAD_PATH else 1
     except KeyboardInterrupt:
         resume = {
             "train": "; `gridcode train RUN` resumes from the last checkpoint",
@@ -78,13 +93,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def entry() -> None:
     """Console-script entry point."""
+    # A file that is opened must not become standard output or error where those were closed.
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+    sys.unraisablehook = _ignored
     # Names from files can hold letters that a terminal's encoding lacks.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     # Exit as after Ctrl-C, so that trainings in other processes end too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    sys.exit(main())
+    code = main()
+    try:
+        _flush()
+    except OSError:  # told by main; Python would try again on its way out, and complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def _ignored(what: "sys.UnraisableHookArgs") -> None:
+    """Stay silent where h5netcdf closes a damaged file that it could not open."""
+    if not str(getattr(what.object, "__module__", "")).startswith("h5netcdf"):
+        sys.__unraisablehook__(what)
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # None where it was closed
+        sys.stdout.flush()
+
+
+def _check_folder() -> None:
+    """Refuse a working directory that was deleted: libraries end the process there."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise InputError(f"the working directory cannot be used: {error.strerror}") from None
 
 
 def _module(name: str) -> ModuleType:

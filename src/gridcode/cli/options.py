@@ -20,6 +20,16 @@ class Parser(argparse.ArgumentParser):
         text = message.removeprefix("argument ").replace(": must be", " must be", 1)
         raise InputError(f"{text} (see `{self.prog} --help`)")
 
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        # argparse of Python 3.11 makes an empty list of `--option=--`.
+        if action.option_strings and arg_strings == ["--"]:
+            raise argparse.ArgumentError(action, "expected one argument")
+        return super()._get_values(action, arg_strings)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # argparse's own says nothing where help cannot be written, as on a full disk.
+        print(message, end="", file=file)
+
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add --json."""
@@ -47,15 +57,24 @@ def positive_int(text: str) -> int:
 
 def output_file(text: str) -> Path:
     """A file to be written, checked before minutes are spent on what goes into it."""
-    path = Path(text)
+    return _output(text, folder=False)
+
+
+def output_folder(text: str) -> Path:
+    """The same for a folder, which may be missing."""
+    if not text:
+        raise argparse.ArgumentTypeError("must be a folder, not ''")
+    return _output(text, folder=True)
+
+
+def _output(text: str, *, folder: bool) -> Path:
+    from gridcode.runs.files import check_writable
+
     try:
-        folder, parent = path.is_dir(), path.absolute().parent.is_dir()
-    except OSError as error:
-        raise argparse.ArgumentTypeError(f"cannot write '{text}': {error.strerror}") from None
-    if folder or not parent:
-        reason = "it is a folder" if folder else f"there is no folder '{path.parent}'"
-        raise argparse.ArgumentTypeError(f"cannot write '{text}': {reason}")
-    return path
+        check_writable(text, folder=folder)
+    except InputError as error:  # argparse would say "invalid value" of any other error
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return Path(text)
 
 
 def seeds(text: str) -> list[int]:

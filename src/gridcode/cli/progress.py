@@ -230,4 +230,5 @@ class _Lines:
     def _print(self, name: str, *texts: str) -> None:
         self._last_line = time.monotonic()
         line = f"{name}: {', '.join(text for text in texts if text)}"
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        with contextlib.suppress(OSError):  # a full log must not end the work
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -2,11 +2,11 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from gridcode.config import Config, fields, load_config, preset_names
 
-LIMITS = {"ge": "{:g} or more", "gt": "above {:g}", "le": "at most {:g}", "lt": "below {:g}"}
+LIMITS = {"ge": "{} or more", "gt": "above {}", "le": "at most {}", "lt": "below {}"}
 PREFIX = "setting:"
 
 
@@ -74,12 +74,27 @@ def _metavar(annotation: Any) -> str:
 
 
 def _limits(field: Any) -> list[str]:
-    bounds = (
-        (text, getattr(part, name, None))
-        for part in field.metadata
-        for name, text in LIMITS.items()
-    )
-    return [text.format(bound) for text, bound in bounds if bound is not None and bound < 1e9]
+    # Of a list: the limits of its values, not those of its length.
+    kinds = [field, *get_args(field.annotation)]
+    parts = [part for kind in kinds for part in _metadata(kind)]
+    bounds = ((text, getattr(part, name, None)) for part in parts for name, text in LIMITS.items())
+    found = [text.format(_as_number(bound)) for text, bound in bounds if bound is not None]
+    return list(dict.fromkeys(found))
+
+
+def _as_number(bound: float) -> str:
+    """Such as 0.05, 100000 or 1e12."""
+    if 1e-3 <= bound < 1e6:
+        return f"{bound:g}"
+    return f"{bound:.3g}".replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
+
+
+def _metadata(kind: Any) -> list[Any]:
+    """What an annotation says of values: pydantic nests it."""
+    found: list[Any] = []
+    for part in getattr(kind, "metadata", getattr(kind, "__metadata__", ())):
+        found += getattr(part, "metadata", None) or [part]
+    return found
 
 
 def _as_text(value: Any) -> str:

@@ -1,9 +1,9 @@
 """Arrays from untrusted files: sizes before data, no pickled objects, errors of one line."""
 
+import io
 import json
 import math
 import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from gridcode.errors import InputError
+from gridcode.reading import UNREADABLE, reading
 
 # As float64 in memory; scoring takes a few times that.
 LARGEST_GB = 4.0
@@ -19,7 +20,8 @@ ACCEPTED = (
     "rate_maps and bin_size_m; or positions_m, time_s and activity; "
     "or positions_m, time_s, spike_times_s and spike_units"
 )
-BAD_FILE = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+# Far more than the header of an array of numbers takes: a longer one is not unpacked.
+LONGEST_HEADER = 65_536
 
 
 def check_size(shape: Sequence[int], name: str) -> None:
@@ -38,13 +40,11 @@ def read_npy(path: Path) -> np.ndarray:
     Raises:
         InputError: no readable array of numbers.
     """
-    try:
+    with reading(f"{path.name} is not a readable .npy array of numbers"):
         # np.load would also open an archive with this name.
-        return np.lib.format.open_memmap(path, mode="r")
-    except BAD_FILE as error:
-        raise InputError(
-            f"{path.name} is not a readable .npy array of numbers: {_line(error)}"
-        ) from error
+        array = np.lib.format.open_memmap(path, mode="r")
+        _check_shape(array.shape)
+        return array
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
@@ -54,12 +54,9 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         InputError: not a readable archive, no complete set of arrays, pickled objects, or too
             large.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if name.endswith(".npy")]
-            headers = {name[:-4]: _header(archive, name) for name in names}
-    except BAD_FILE as error:
-        raise InputError(f"{path.name} is not a readable .npz archive: {_line(error)}") from error
+    with reading(f"{path.name} is not a readable .npz archive"), zipfile.ZipFile(path) as archive:
+        files = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+        headers = {info.filename[:-4]: _header(archive, info) for info in files}
     wanted = _wanted(path.name, headers)
     for key in wanted:
         shape, dtype = headers[key]
@@ -68,19 +65,29 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
                 f"{key} in {path.name} holds pickled Python objects: save plain numbers instead"
             )
         check_size(shape, f"{key} in {path.name}")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in wanted}
-    except BAD_FILE as error:
-        raise InputError(f"{path.name} is damaged: {_line(error)}") from error
+    with reading(f"{path.name} is damaged"), np.load(path, allow_pickle=False) as archive:
+        return {key: archive[key] for key in wanted}
 
 
-def _header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    with archive.open(name) as file:
-        first = np.lib.format.read_magic(file) == (1, 0)
-        read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read(file)
+def _header(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo
+) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    # NumPy writes no others; their decompressors raise errors of their own.
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{info.filename} is compressed in a way that NumPy does not use")
+    with archive.open(info) as file:
+        start = io.BytesIO(file.read(LONGEST_HEADER))
+    first = np.lib.format.read_magic(start) == (1, 0)
+    read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(start)
+    _check_shape(shape)
     return shape, dtype
+
+
+def _check_shape(shape: tuple[Any, ...]) -> None:
+    # NumPy takes True for 1, and negative sizes, from a header.
+    if not all(type(n) is int and n >= 0 for n in shape):
+        raise ValueError(f"its shape is {shape}")
 
 
 def _wanted(name: str, keys: dict[str, Any]) -> list[str]:
@@ -117,35 +124,33 @@ def read_netcdf(path: Path, group: str | None) -> tuple[str, dict[str, Any]]:
     Raises:
         InputError: not a readable file, no such group, no rate maps in it, or too large.
     """
-    try:
-        with xr.open_datatree(path, engine="h5netcdf") as tree:
-            groups = {
-                node.path.strip("/"): node.to_dataset()
-                for node in tree.subtree
-                if "rate" in node.data_vars
-            }
-            name = _group(path, groups, group)
-            data = groups[name]
-            dims = data["rate"].dims
-            if set(dims) != {"unit", "y", "x"}:
-                raise InputError(
-                    f"rate in {path.name} has dimensions {', '.join(map(str, dims))}; "
-                    "needed are unit, y, x"
-                )
-            check_size(data["rate"].shape, f"rate in {path.name}")
-            found = {"rate": data["rate"].transpose("unit", "y", "x").values}
-            found |= {axis: data[axis].values for axis in ("x", "y", "unit") if axis in data.coords}
-            if "occupancy" in data and set(data["occupancy"].dims) == {"y", "x"}:
-                found["occupancy"] = data["occupancy"].transpose("y", "x").values
-            if "silent" in data and data["silent"].dims == ("unit",):
-                found["silent"] = data["silent"].values.astype(bool)
-            if "bin_size_m" in data.attrs:
-                found["bin_size_m"] = np.asarray(data.attrs["bin_size_m"])
-            return name, found
-    except InputError:
-        raise
-    except BAD_FILE as error:
-        raise InputError(f"{path.name} is not a readable NetCDF 4 file: {_line(error)}") from error
+    with (
+        reading(f"{path.name} is not a readable NetCDF 4 file"),
+        xr.open_datatree(path, engine="h5netcdf") as tree,
+    ):
+        groups = {
+            node.path.strip("/"): node.to_dataset()
+            for node in tree.subtree
+            if "rate" in node.data_vars
+        }
+        name = _group(path, groups, group)
+        data = groups[name]
+        dims = data["rate"].dims
+        if set(dims) != {"unit", "y", "x"}:
+            raise InputError(
+                f"rate in {path.name} has dimensions {', '.join(map(str, dims))}; "
+                "needed are unit, y, x"
+            )
+        check_size(data["rate"].shape, f"rate in {path.name}")
+        found = {"rate": data["rate"].transpose("unit", "y", "x").values}
+        found |= {axis: data[axis].values for axis in ("x", "y", "unit") if axis in data.coords}
+        if "occupancy" in data and set(data["occupancy"].dims) == {"y", "x"}:
+            found["occupancy"] = data["occupancy"].transpose("y", "x").values
+        if "silent" in data and data["silent"].dims == ("unit",):
+            found["silent"] = data["silent"].values.astype(bool)
+        if "bin_size_m" in data.attrs:
+            found["bin_size_m"] = np.asarray(data.attrs["bin_size_m"])
+        return name, found
 
 
 def _group(path: Path, groups: dict[str, xr.Dataset], group: str | None) -> str:
@@ -162,7 +167,7 @@ def _group(path: Path, groups: dict[str, xr.Dataset], group: str | None) -> str:
         headline = summary["headline"]["group"]
         if headline in groups:
             return str(headline)
-    except (OSError, ValueError, KeyError, TypeError):
+    except UNREADABLE:
         pass
 
     def rank(name: str) -> tuple[bool, float]:
@@ -170,8 +175,3 @@ def _group(path: Path, groups: dict[str, xr.Dataset], group: str | None) -> str:
         return name.startswith("smooth"), float(data.attrs.get("arena_m", data["rate"].shape[-1]))
 
     return max(groups, key=rank)
-
-
-def _line(error: BaseException) -> str:
-    """First line of an error, for a message of one line."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -29,6 +29,7 @@ from gridcode.analysis.cells.binning import (
     without_extremes,
 )
 from gridcode.errors import InputError
+from gridcode.reading import is_there
 from gridcode.recordings.readers import check_size, read_netcdf, read_npy, read_npz
 
 Unit = int | str
@@ -126,16 +127,15 @@ def load_recording(
         InputError: the file cannot be read, or its content cannot be scored.
     """
     path = Path(file)
-    try:
-        folder, exists = path.is_dir(), path.exists()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    if folder:
+    exists = is_there(path)
+    if path.is_dir():
         inner = path / "evaluation" / "ratemaps.nc"
         hint = f", such as {inner}" if inner.is_file() else ""
         raise InputError(f"{path} is a folder; give a file{hint}")
     if not exists:
         raise InputError(f"there is no file {path}")
+    if not path.is_file():  # a pipe would be waited for, and a device has no end
+        raise InputError(f"{path} is no ordinary file")
     ending = path.suffix.lower()
     if group is not None and ending != ".nc":
         raise InputError(f"{path.name} has no groups; a group belongs to an .nc file")

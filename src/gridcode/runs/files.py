@@ -28,7 +28,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > LEFT_OVER_S:
                 left.unlink()
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    temporary = _beside(path)
     try:
         yield temporary
         with open(temporary, "r+b") as file:
@@ -49,7 +49,43 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 def write_atomically(path: str | os.PathLike[str], data: bytes | str) -> None:
     """Write a file as a whole; errors as in `replacing`."""
     with replacing(path) as temporary:
-        temporary.write_bytes(data.encode() if isinstance(data, str) else data)
+        # Names of files need not be UTF-8: what cannot be written of them becomes a question mark.
+        temporary.write_bytes(data.encode(errors="replace") if isinstance(data, str) else data)
+
+
+def check_writable(path: str | os.PathLike[str], *, folder: bool = False) -> None:
+    """Refuse, before minutes are spent on it, a file or folder that cannot be written.
+
+    A file is made beside its place, as `replacing` will do, and removed again: the system's answer
+    covers permissions, read-only disks, full disks and names that are too long.
+
+    Args:
+        path: a file, whose folder must exist; or a folder, which may be missing with its parents.
+        folder: whether it is a folder.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    what, target = f"cannot write '{path}'", Path(path)
+    if "\0" in str(path):
+        raise InputError(f"{what}: a name cannot hold a NUL character")
+    with one_line_errors(what):
+        # A device or pipe would be replaced by a file of its name.
+        if target.exists() and not folder and not target.is_file():
+            kind = "it is a folder" if target.is_dir() else "it is no ordinary file"
+            raise InputError(f"{what}: {kind}")
+        place = target if folder else target.parent
+        while folder and not place.exists() and place != place.parent:
+            place = place.parent
+        if not place.is_dir():
+            why = f"'{place}' is a file" if place.exists() else f"there is no folder '{place}'"
+            raise InputError(f"{what}: {why}")
+        temporary = _beside(place / ".new" if folder else target)
+        try:
+            open(temporary, "xb").close()
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -63,6 +99,11 @@ def one_line_errors(what: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(f"{what}: {reason(error)}") from None
+
+
+def _beside(path: Path) -> Path:
+    """A temporary file in the same folder."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
 
 
 def reason(error: OSError) -> str:

@@ -41,6 +41,7 @@ from gridcode.analysis import text
 from gridcode.analysis.records import OriginRecord, Summary
 from gridcode.config import Config
 from gridcode.errors import InputError
+from gridcode.reading import UNREADABLE, is_there, reading
 from gridcode.runs.files import one_line_errors, reason, write_atomically
 from gridcode.runs.provenance import PartNames, check_parts, check_training, describe, read_header
 from gridcode.version import __version__
@@ -86,15 +87,13 @@ class Run:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
-        if not self.folder.exists():
+        if not is_there(self.folder):
             raise InputError(f"there is no run folder '{self.folder}'")
         path = self.folder / "config.toml"
-        if not path.is_file():
+        if not is_there(path) or not path.is_file():
             raise InputError(f"'{self.folder}' is no run folder: it has no config.toml")
-        try:
+        with reading(f"cannot read {path}"):
             toml = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"cannot read {path}: {error}") from None
         self.config = Config.from_toml(toml, source=str(path))
 
     @classmethod
@@ -501,14 +500,12 @@ class Run:
         """
         if not self.ratemaps_path.is_file():
             raise self._not_evaluated()
-        try:
-            with xr.open_dataset(self.ratemaps_path, group=group, engine=ENGINE) as data:
-                self._check_one_evaluation(self.ratemaps_path, data.attrs)
-                return (data if names is None else data[list(names)]).load()
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(
-                f"no maps '{group}' in {self.ratemaps_path} ({str(error).splitlines()[0]})"
-            ) from None
+        with (
+            reading(f"no maps '{group}' in {self.ratemaps_path}"),
+            xr.open_dataset(self.ratemaps_path, group=group, engine=ENGINE) as data,
+        ):
+            self._check_one_evaluation(self.ratemaps_path, data.attrs)
+            return (data if names is None else data[list(names)]).load()
 
     def read_evaluation(self) -> tuple[Summary, xr.DataTree]:
         """Summary and maps as `write_evaluation` saved them.
@@ -607,13 +604,10 @@ class Run:
             yield
 
 
-@contextlib.contextmanager
-def _reading(name: str | Path) -> Iterator[None]:
-    """Turn the errors of a damaged file into one line."""
-    try:
-        yield
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{name} is damaged ({error}); run `gridcode evaluate` again") from None
+def _reading(name: str | Path) -> contextlib.AbstractContextManager[None]:
+    """For files that an evaluation wrote."""
+    what = f"cannot read {name}, which may be damaged"
+    return reading(what, remedy="run `gridcode evaluate` again")
 
 
 def _waiting(path: Path) -> Path:
@@ -636,7 +630,7 @@ def _evaluation_in(path: Path) -> str | None:
     try:
         with xr.open_dataset(path, engine=ENGINE) as data:
             return _id_in(data.attrs)
-    except (OSError, ValueError, KeyError, RuntimeError):
+    except UNREADABLE:
         return None
 
 

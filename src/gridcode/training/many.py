@@ -8,6 +8,7 @@ when the command is gone. The same command resumes all of them.
 """
 
 import itertools
+import math
 import os
 import re
 import subprocess
@@ -26,7 +27,11 @@ from gridcode.errors import InputError, TrainingError
 from gridcode.runs.run import Run, checkpoint_step
 from gridcode.training.batched import shape_of
 from gridcode.training.loop import Progress, train_run, train_together
-from gridcode.training.trainer_choice import choose_device, kernels_unsupported_reason
+from gridcode.training.trainer_choice import (
+    check_machine,
+    choose_device,
+    kernels_unsupported_reason,
+)
 
 POLL_S = 0.5
 # Bytes that file systems allow in a file name.
@@ -36,6 +41,7 @@ CHILD = (
     "from gridcode.training.many import end_with_parent; end_with_parent(); "
     "from gridcode.cli import entry; entry()"
 )
+MOST_NETWORKS = 10_000
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,9 @@ def variants(
             "no networks to train: give at least one seed, and at least one value of every varied "
             "setting"
         )
+    count = len(seeds) * math.prod(len(values) for values in values_of.values())
+    if count > MOST_NETWORKS:
+        raise InputError(f"{count} networks are more than {MOST_NETWORKS}: vary fewer values")
     found: dict[str, Config] = {}
     for combination in itertools.product(*values_of.values()):
         changes = dict(zip(values_of, combination, strict=True))
@@ -116,7 +125,7 @@ def open_runs(configs: Mapping[str, Config], out: str | os.PathLike[str]) -> lis
     """
     out = Path(out)
     for name, config in configs.items():
-        choose_device(config.training.device)
+        check_machine(config)
         if len(os.fsencode(name)) > LONGEST_NAME:
             raise InputError(
                 f"the name of the run '{name[:40]}...' is too long for a folder; "

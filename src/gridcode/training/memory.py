@@ -1,11 +1,14 @@
 """Memory: keeping it between steps, and advice when there is too little."""
 
 import ctypes
+import itertools
+import os
 import platform
 
 import torch
 
 from gridcode.config import Config
+from gridcode.errors import InputError
 
 # Numbers of mallopt's parameters in glibc's malloc.h, and the largest values it takes.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -43,7 +46,7 @@ def out_of_memory(error: BaseException | None) -> bool:
 def step_bytes(config: Config) -> dict[str, int]:
     """Approximate memory of a training step of one network, by the setting that determines it.
 
-    The MLP's last layer (weights, gradient, two moments), the matrices with their gradient, and the
+    The MLP's layers (weights, gradient, two moments), the matrices with their gradient, and the
     states with their copies for the backward pass; measured peaks are in docs/performance.md.
     """
     size = 8 if config.training.precision == "float64" else 4
@@ -52,10 +55,36 @@ def step_bytes(config: Config) -> dict[str, int]:
         max(both)
         for both in zip(*(config.world.stage(joint=joint) for joint in (False, True)), strict=True)
     )
-    return {
-        "model.units": size * square * (4 * (config.model.hidden_widths[-1] + 1) + 3 * steps),
+    widths = (2, *config.model.hidden_widths)
+    hidden = sum((first + 1) * second for first, second in itertools.pairwise(widths))
+    needs = {
+        "model.units": 3 * size * steps * square,
+        "model.hidden_widths": 4 * size * hidden * len(config.model.sizes),
         "world.trajectories": size * (steps + 1) * trajectories * config.model.units * 6,
     }
+    # The last layer has units^2 outputs of `width` inputs: the larger of the two is to blame.
+    last, wide = 4 * size * square * (widths[-1] + 1), widths[-1] > max(config.model.sizes)
+    needs["model.hidden_widths" if wide else "model.units"] += last
+    return needs
+
+
+def check_memory(config: Config) -> None:
+    """Refuse a network whose training step cannot fit into this machine's memory.
+
+    Linux would promise the memory, and end the process without a word when it is used.
+
+    Raises:
+        InputError: it needs more than all that there is.
+    """
+    try:
+        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return
+    if sum(step_bytes(config).values()) > there > 0:
+        raise InputError(
+            f"this training does not fit into the {there / 2**30:.1f} GiB of this machine: "
+            f"{what_to_lower(config, 1)}"
+        )
 
 
 def what_to_lower(config: Config, networks: int) -> str:
@@ -64,6 +93,7 @@ def what_to_lower(config: Config, networks: int) -> str:
     setting = max(needs, key=lambda name: needs[name])
     section, field = setting.split(".")
     value = getattr(getattr(config, section), field)
+    value = list(value) if isinstance(value, tuple) else value
     size, whole = networks * needs[setting] / 2**30, networks * sum(needs.values()) / 2**30
     fewer = f", or train fewer than {networks} networks at once (--at-once)" if networks > 1 else ""
     return f"lower {setting} (now {value}: about {size:.1f} GiB of {whole:.1f}){fewer}"

@@ -12,6 +12,7 @@ from gridcode.config import Config
 from gridcode.errors import InputError, TrainingError
 from gridcode.gpu import unsupported_reason
 from gridcode.training.batched import BatchedTrainer
+from gridcode.training.memory import check_memory
 from gridcode.training.parts import BUILT_IN, Parts, as_floats
 from gridcode.training.step import Snapshot, StepResult, Trainer
 
@@ -29,6 +30,17 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
+
+
+def check_machine(config: Config, *, parts: Parts = BUILT_IN) -> None:
+    """Refuse, before a run folder is made, a training that this machine cannot do.
+
+    Raises:
+        InputError: CUDA is configured and not available, or it cannot fit into memory.
+    """
+    # The size of a transition of the user's own is not known.
+    if choose_device(config.training.device).type == "cpu" and parts.transition is None:
+        check_memory(config)
 
 
 class OneNetwork:

@@ -29,6 +29,7 @@ FEWEST_UNITS = 10
 # Components in the record, bars and samples in figures.
 SHOWN_COMPONENTS, SHOWN_BARS, SHOWN_SAMPLES = 10, 60, 1500
 CONTROL_NULLS = 39
+MOST_NULLS = 10**6
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,16 @@ class StateSpace:
         return display.wide_table(
             "State space", ("population", "units", "Betti numbers", "torus"), rows
         )
+
+
+def check_shuffles(count: int) -> None:
+    """Refuse fewer shuffles than can tell a topology from chance, or too many to wait for.
+
+    Raises:
+        InputError: fewer than 19, or more than a million.
+    """
+    if not FEWEST_NULLS <= count <= MOST_NULLS:
+        raise InputError(f"{count} shuffles: {FEWEST_NULLS} to {MOST_NULLS} are needed")
 
 
 def analyse_state_space(
@@ -105,8 +116,7 @@ def analyse_state_space(
             f"states {given.shape} and positions {places.shape} "
             "must be (sample, unit) and (sample, 2), all finite"
         )
-    if nulls < FEWEST_NULLS:
-        raise InputError(f"{nulls} shuffles are too few: {FEWEST_NULLS} are needed")
+    check_shuffles(nulls)
     units = np.concatenate([module.units for module in modules]) if modules else np.empty(0)
     if len(units) and not 0 <= units.min() <= units.max() < given.shape[1]:
         raise InputError(f"the modules have other units than the {given.shape[1]} of the states")

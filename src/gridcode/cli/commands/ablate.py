@@ -7,7 +7,7 @@ from pathlib import Path
 import gridcode
 from gridcode.cli.commands import train
 from gridcode.cli.messages import print_json
-from gridcode.cli.options import add_quiet_and_json, positive_int, seeds
+from gridcode.cli.options import add_quiet_and_json, output_folder, positive_int, seeds
 from gridcode.cli.settings import add_settings, settings_of
 from gridcode.config import load_config
 from gridcode.errors import InputError
@@ -41,7 +41,12 @@ def add_options(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
         help="such as 0-7; fewer than 3 decide nothing [%(default)s]",
     )
     option("--variants", metavar="NAMES", help="such as no-capacity,sigma_g [all]")
-    option("--out", metavar="DIR", help="folder of runs and results [ablations/NAME]")
+    option(
+        "--out",
+        type=output_folder,
+        metavar="DIR",
+        help="folder of runs and results [ablations/NAME]",
+    )
     option("--jobs", type=positive_int, metavar="N", help="networks at a time on a CPU [its cores]")
     option("--arena", type=float, metavar="METRES", help="side of the arena to measure in [4]")
     option("--nulls", type=positive_int, metavar="N", help="null maps of each unit [200]")

@@ -29,7 +29,9 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from gridcode.cli.progress import working
     from gridcode.cli.terminal import print_comparison
+    from gridcode.runs.files import check_writable
 
+    check_writable(arguments.out)  # the default as well
     with working("compare", "runs", quiet=arguments.quiet):
         comparison = gridcode.compare(arguments.runs)
         page = gridcode.write_comparison(comparison, arguments.out)

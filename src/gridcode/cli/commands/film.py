@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import gridcode
 from gridcode.cli.messages import print_json
-from gridcode.cli.options import add_quiet_and_json, positive_int
+from gridcode.cli.options import add_quiet_and_json, output_file, positive_int
 
 
 def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
@@ -17,7 +17,7 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
     )
     option = parser.add_argument
     option("run", metavar="RUN", help="run folder")
-    option("--out", metavar="FILE", help="film to write [RUN/film.gif]")
+    option("--out", type=output_file, metavar="FILE", help="film to write [RUN/film.gif]")
     units = "how many units, the best of each module [%(default)s]"
     option("--units", type=positive_int, default=24, metavar="N", help=units)
     length = "length, with a second on the last frame [%(default)g]"

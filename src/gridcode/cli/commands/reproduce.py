@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from gridcode.cli.messages import print_json
-from gridcode.cli.options import add_quiet_and_json
+from gridcode.cli.options import add_quiet_and_json, output_folder
 
 
 def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
@@ -26,7 +26,8 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
         help="run folders: numbers over all, maps of the first; for fig7 the folder of "
         "`gridcode ablate` [the networks in the package]",
     )
-    parser.add_argument("--out", metavar="DIR", help="folder to write into [reproduced/FIGURE]")
+    where = "folder to write into [reproduced/FIGURE]"
+    parser.add_argument("--out", type=output_folder, metavar="DIR", help=where)
     add_quiet_and_json(parser)
 
 

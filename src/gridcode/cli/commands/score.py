@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import gridcode
 from gridcode.cli.messages import print_error, print_json, warn_of_few_nulls
-from gridcode.cli.options import add_quiet_and_json, output_file, positive_int, whole_number
+from gridcode.cli.options import (
+    add_quiet_and_json,
+    output_file,
+    output_folder,
+    positive_int,
+    whole_number,
+)
 from gridcode.display import printable
 from gridcode.errors import InputError
 
@@ -54,7 +60,12 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
     option("--state-space", action="store_true", help=torus)
     option("--shuffles", type=positive_int, metavar="N", help="with --state-space: shuffles [99]")
     option("--report", type=output_file, metavar="OUT.html", help="write everything as one page")
-    option("--figures", metavar="DIR", help="write the figures as PNG and PDF into this folder")
+    option(
+        "--figures",
+        type=output_folder,
+        metavar="DIR",
+        help="write the figures as PNG and PDF into this folder",
+    )
     add_quiet_and_json(parser)
 
 
@@ -110,17 +121,18 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _load(arguments: argparse.Namespace) -> "Recording":
     """The recording, after a check of the options that go with it."""
+    from gridcode.analysis.topology.state_space import check_shuffles
     from gridcode.recordings.examples import EXAMPLE
     from gridcode.recordings.recording import load_recording
 
-    figures, report = arguments.figures, arguments.report
+    report = arguments.report
     file = EXAMPLE if arguments.file == "example" else Path(arguments.file)
-    if figures is not None and (not figures or Path(figures).is_file()):
-        raise InputError(f"--figures must be a folder, not '{figures}'")
     if report is not None and report.exists() and file.exists() and report.samefile(file):
         raise InputError(f"--report {report} would overwrite the file to be scored")
     if arguments.shuffles is not None and not arguments.state_space:
         raise InputError("--shuffles applies to --state-space")
+    if arguments.shuffles is not None:
+        check_shuffles(arguments.shuffles)  # not after the null maps
     recording = load_recording(
         file,
         bin_size_m=arguments.bin_size,

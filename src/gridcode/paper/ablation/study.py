@@ -26,6 +26,7 @@ from gridcode.paper.ablation.variants import choose
 from gridcode.paper.ablation.verdicts import judge_expectations
 from gridcode.paper.ablation.words import paragraph
 from gridcode.paper.tables import table_text
+from gridcode.runs.files import check_writable
 from gridcode.training.many import ManyProgress
 
 TABLE, VERDICTS, TEXT, FIGURE = "ablation.csv", "verdicts.csv", "ablation.md", "ablation"
@@ -75,6 +76,7 @@ def check(config: Config, *, arena_m: float, nulls: int) -> None:
         raise InputError(
             f"{nulls} null maps are too few for small p-values: take {FEWEST_NULLS} or more"
         )
+    config.override({"evaluation.arenas_m": [arena_m], "evaluation.nulls": nulls})  # the limits
 
 
 def ablate(
@@ -116,6 +118,7 @@ def ablate(
     planned = plan_runs(config, variants=choose(variants, config), seeds=seeds)
     check(config, arena_m=arena_m, nulls=nulls)
     folder = Path(out)
+    check_writable(folder, folder=True)
     trained = train_ablation(planned, folder, jobs=jobs, progress=progress)
     measure = functools.partial(score_run, folder=folder, arena_m=arena_m, nulls=nulls)
     scores = _score_all(trained, measure, jobs, scoring)

@@ -12,6 +12,7 @@ from gridcode.paper.claims import FigureDraft, Reproduction, write
 from gridcode.paper.reproduce import fig4, fig5, fig6, fig7, fig9
 from gridcode.paper.reproduce.evaluated_network import EvaluatedNetwork, Progress, open_networks
 from gridcode.report.style import STYLE
+from gridcode.runs.files import check_writable, one_line_errors
 from gridcode.runs.run import Run
 
 FROM_NETWORKS: dict[str, Callable[[Sequence[EvaluatedNetwork]], FigureDraft]] = {
@@ -59,10 +60,9 @@ def reproduce(
         raise InputError(f"there is no '{figure}' to reproduce: choose {', '.join(FIGURES)}")
     folder = Path(out) if out is not None else Path("reproduced") / figure
     # Made first: the evaluation takes minutes, and would be lost.
-    try:
+    with one_line_errors(f"cannot make the folder '{folder}'"):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder '{folder}': {error.strerror or error}") from None
+    check_writable(folder, folder=True)
     with mpl.rc_context(STYLE | {"figure.dpi": 150, "pdf.fonttype": 42}):
         if figure == "fig7":
             return write(figure, fig7.make(_ablation(runs), progress), folder)
