@@ -15,6 +15,7 @@ from scipy.spatial.distance import cdist
 from gridcode.analysis.cells.phases import DIRECTIONS, wave_columns
 from gridcode.analysis.coding.codes import Code
 from gridcode.analysis.system import Step
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 Positions = Float[np.ndarray, "*points 2"]
@@ -27,6 +28,7 @@ def bin_centres(arena_m: float, bin_size_m: float) -> Float[np.ndarray, "y x 2"]
     return np.stack(np.meshgrid(line, line), axis=-1)
 
 
+@takes_arrays
 def lattice_cell(
     positions: Positions,
     *,
@@ -61,6 +63,7 @@ def lattice_cell(
     return rate
 
 
+@takes_arrays
 def band_cell(
     positions: Positions, *, spacing_m: float, orientation_deg: float = 0.0, phase_m: float = 0.0
 ) -> Float[np.ndarray, "*points"]:
@@ -70,6 +73,7 @@ def band_cell(
     return 0.5 + 0.5 * np.cos(2 * np.pi * along / spacing_m)
 
 
+@takes_arrays
 def place_cell(
     positions: Positions, *, centre_m: tuple[float, float] = (0.0, 0.0), width_m: float = 0.1
 ) -> Float[np.ndarray, "*points"]:
@@ -134,12 +138,14 @@ class IdealGridCode:
     width: float | None
     scale: Float[np.ndarray, " module"]
 
+    @takes_arrays
     def __call__(
         self, positions_m: Float[np.ndarray, "place 2"]
     ) -> Float[np.ndarray, "place unit"]:
         """States of (place, 2) positions in metres."""
         return self._rates(self.module_phases(positions_m))
 
+    @takes_arrays
     def module_phases(
         self, positions_m: Float[np.ndarray, "place 2"]
     ) -> Float[np.ndarray, "place module 2"]:

@@ -5,6 +5,7 @@ import xarray as xr
 from jaxtyping import Float, Int
 from scipy import sparse
 
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 
@@ -22,6 +23,7 @@ class RateMapAccumulator:
         self.total = np.zeros((bins * bins, units))
         self.count = np.zeros(bins * bins, dtype=np.int64)
 
+    @takes_arrays
     def add(
         self,
         positions: Float[np.ndarray, "sample 2"],
@@ -73,6 +75,7 @@ class RateMapAccumulator:
         )
 
 
+@takes_arrays
 def rate_maps(
     positions: Float[np.ndarray, "sample 2"],
     activity: Float[np.ndarray, "observation unit"],

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from scipy.interpolate import RegularGridInterpolator
 
 from gridcode.analysis.navigation.reference import ReferenceMap
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 # Positions (place, 2) in metres to states (place, unit); NaN where a place has no state.
@@ -46,6 +47,7 @@ def code_from_reference(reference: ReferenceMap) -> Code:
     return code
 
 
+@takes_arrays
 def states_at(
     code: Code, positions_m: Float[np.ndarray, "place 2"]
 ) -> Float[np.ndarray, "place unit"]:
@@ -105,6 +107,7 @@ def random_places(
     return generator.uniform(-side_m / 2, side_m / 2, (places, 2))
 
 
+@takes_arrays
 def slopes(
     code: Code, positions_m: Float[np.ndarray, "place 2"], *, step_m: float
 ) -> Float[np.ndarray, "place unit 2"]:

@@ -18,6 +18,7 @@ from gridcode.analysis.dynamics.manifold import (
     to_metres,
 )
 from gridcode.analysis.system import Step
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 # A state is at rest where its remaining path (a geometric series from its last two moves) is below
@@ -166,6 +167,7 @@ def return_map(
     )
 
 
+@takes_arrays
 def period_error(
     step: Step, sample: ManifoldSample, vectors_m: Float[np.ndarray, "2 2"], *, max_step_m: float
 ) -> float:

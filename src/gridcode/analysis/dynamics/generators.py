@@ -9,6 +9,7 @@ from scipy.linalg import expm
 
 from gridcode.analysis.dynamics.manifold import VELOCITY_STEP_M
 from gridcode.analysis.system import Matrices
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 DIRECTIONS = 8
@@ -62,6 +63,7 @@ def probe_velocities(max_step_m: float) -> Float[np.ndarray, "velocity 2"]:
     return np.concatenate([np.zeros((1, 2)), *(share * max_step_m * ring for share in SPEEDS)])
 
 
+@takes_arrays
 def evaluate_matrices(
     matrices: Matrices, velocities: Float[np.ndarray, "velocity 2"]
 ) -> Float[np.ndarray, "velocity unit unit"]:
@@ -86,6 +88,7 @@ def evaluate_matrices(
     return weights
 
 
+@takes_arrays
 def move_generators(
     matrices: Matrices,
     *,

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.spatial.distance import pdist
 
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 # Bins with fewer pairs are left out.
@@ -66,6 +67,7 @@ class DistanceCurve:
     reason: str = ""
 
 
+@takes_arrays
 def bin_distances(
     physical_m: Float[np.ndarray, " pair"],
     neural: Float[np.ndarray, " pair"],
@@ -94,6 +96,7 @@ def bin_distances(
     return DistanceBins(values[0], values[1], values[2], values[3:], np.diff(ends))
 
 
+@takes_arrays
 def distance_curve(
     positions_m: Float[np.ndarray, "sample 2"],
     activity: Float[np.ndarray, "observation unit"],
@@ -201,6 +204,7 @@ def _decorrelation(bins: DistanceBins, *, plateau: float, floor: float) -> tuple
     return float(distance[i - 1] + share * (distance[i] - distance[i - 1])), ""
 
 
+@takes_arrays
 def distance_from_origin(
     positions_m: Float[np.ndarray, "sample 2"],
     activity: Float[np.ndarray, "observation unit"],

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from scipy.spatial import KDTree
 from scipy.spatial.distance import pdist, squareform
 
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 DIMENSIONS = 2
@@ -56,6 +57,7 @@ class Diagram:
         return length[1:] if dimension == 0 else length
 
 
+@takes_arrays
 def principal_components(
     states: Float[np.ndarray, "sample unit"], *, components: int = 6
 ) -> Float[np.ndarray, "sample component"]:
@@ -71,6 +73,7 @@ def principal_components(
     return np.asarray(centred @ direction[:, ::-1][:, kept])
 
 
+@takes_arrays
 def choose_landmarks(
     points: Float[np.ndarray, "sample component"],
     *,
@@ -137,6 +140,7 @@ def _max_min(
     return np.array(chosen)
 
 
+@takes_arrays
 def persistence(
     points: Float[np.ndarray, "point component"],
     *,
