@@ -16,7 +16,8 @@ import numpy as np
 
 from gridcode.errors import InputError
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 # (what a caller gave, its name, sizes of the axes so far) to the array
 Gate = Callable[[Any, str, dict[str, tuple[int, str]]], Any]
 
@@ -33,8 +34,8 @@ def takes_arrays(function: Callable[P, R]) -> Callable[P, R]:
     Annotations are `np.ndarray` (real numbers of any shape) and jaxtyping's `Float`, `Int` and
     `Bool` with a shape, alone, in a `Sequence` or with alternatives such as None. Lists, tensors,
     labelled arrays and any real dtype are taken: `Float` becomes float32 if it was, else float64,
-    `Int` becomes int64. Where a numpy mask hides a value, it is NaN. An array that fits is passed on
-    itself, so the function must not change it.
+    `Int` becomes int64. Where a numpy mask hides a value, it is NaN. An array that fits is passed
+    on itself, so the function must not change it.
 
     Raises:
         InputError: (from the function) no numbers, complex ones, infinite ones or values beyond
@@ -191,8 +192,8 @@ def _gate_of(annotation: Any) -> Gate | None:
         return None
     if annotation.array_type is not np.ndarray:
         return None
-    taken = {jaxtyping.Float: floats, jaxtyping.Int: whole_numbers, jaxtyping.Bool: truths}
-    take, axes = taken.get(annotation.dtype), tuple(annotation.dim_str.split())
+    taken = {"Float": floats, "Int": whole_numbers, "Bool": truths}
+    take, axes = taken.get(annotation.dtype.__name__), tuple(annotation.dim_str.split())
     if take is None:
         return None
 
@@ -230,20 +231,16 @@ def _check_shape(
     shape: tuple[int, ...], axes: tuple[str, ...], name: str, sizes: dict[str, tuple[int, str]]
 ) -> None:
     """Compare a shape with jaxtyping's words for it, and with the axes of the other arguments."""
-    variadic = [i for i, axis in enumerate(axes) if axis == "..." or axis.startswith("*")]
-    if variadic:
-        # Axes of any number: what stands before and after them is checked.
-        i = variadic[0]
-        fits, middle = len(shape) >= len(axes) - 1, len(shape) - len(axes) + 1
-        pairs = [*zip(axes[:i], shape), *zip(axes[i + 1 :], shape[i + max(middle, 0) :])]
-    else:
-        fits, pairs = len(shape) == len(axes), list(zip(axes, shape))
-    if not fits or any(axis.isdigit() and int(axis) != size for axis, size in pairs):
+    full = axes
+    several = next((i for i, axis in enumerate(axes) if axis == "..." or axis[0] == "*"), None)
+    if several is not None:
+        full = (*axes[:several], *["_"] * (len(shape) - len(axes) + 1), *axes[several + 1 :])
+    if not _fits(shape, full):
         wanted = ", ".join(axes) + ("," if len(axes) == 1 else "")
-        hint = "; transpose it" if len(shape) == 2 and _fits(shape[::-1], axes) else ""
+        hint = "; transpose it" if len(shape) == 2 and _fits(shape[::-1], full) else ""
         raise InputError(f"{name} must be ({wanted}), not {shape}{hint}")
-    for axis, size in pairs:
-        if axis.isidentifier() and not axis.startswith("_"):
+    for axis, size in zip(full, shape, strict=True):
+        if axis.isidentifier() and axis[0] != "_":
             known, other = sizes.setdefault(axis, (size, name))
             if known != size:
                 raise InputError(f"{name} has {size} along {axis}, but {other} has {known}")

@@ -27,8 +27,8 @@ def as_maps(rate_maps: np.ndarray) -> Maps:
             unvisited bins. Not changed.
 
     Raises:
-        InputError: the array has another number of axes, fewer than 3 bins a side, or no real numbers
-            within 1e100.
+        InputError: the array has another number of axes, fewer than 3 bins a side, or values that
+            are no real numbers within 1e100.
     """
     maps = np.array(rate_maps, dtype=np.float64)
     if maps.ndim == 2:
