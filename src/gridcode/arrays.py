@@ -93,6 +93,11 @@ def floats(values: Any, name: str) -> np.ndarray:
     return array
 
 
+def doubles(values: Any, name: str) -> np.ndarray:
+    """As `floats`, always in double precision."""
+    return floats(values, name).astype(np.float64, copy=False)
+
+
 def real_numbers(values: Any, name: str) -> np.ndarray:
     """As `floats`, of any size and infinite too."""
     array = _plain(values, name)

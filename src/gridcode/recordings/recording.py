@@ -28,7 +28,7 @@ from gridcode.analysis.cells.binning import (
     rebin,
     without_extremes,
 )
-from gridcode.arrays import floats, real_numbers, whole_numbers
+from gridcode.arrays import doubles, real_numbers, whole_numbers
 from gridcode.errors import InputError
 from gridcode.recordings.readers import check_size, read_netcdf, read_npy, read_npz
 
@@ -192,7 +192,7 @@ def recording_from_maps(
     Raises:
         InputError: wrong shape, infinities, nothing but NaN, uneven or oblong bins, or no bin size.
     """
-    array = floats(rate_maps, "rate_maps")
+    array = doubles(rate_maps, "rate_maps")
     check_size(array.shape, "rate_maps")
     maps = as_maps(array)
     if not len(maps):
@@ -353,7 +353,7 @@ def _names(units: np.ndarray | Sequence[Unit] | None, count: int) -> tuple[Unit,
 
 
 def _occupancy(values: np.ndarray, shape: tuple[int, ...]) -> Float[np.ndarray, "y x"]:
-    time = floats(values, "occupancy").astype(np.float64, copy=False)
+    time = doubles(values, "occupancy")
     if time.shape != shape:
         raise InputError(f"occupancy must be (y, x) {shape}, not {time.shape}")
     return time
@@ -368,7 +368,7 @@ def _wide(bin_size_m: float, shape: Sequence[int], what: str) -> list[str]:
 
 
 def _scalar(value: np.ndarray, name: str) -> float:
-    array = floats(value, name)
+    array = doubles(value, name)
     if array.size != 1:
         raise InputError(f"{name} must be one number, not an array {array.shape}")
     return float(array.reshape(-1)[0])
@@ -383,7 +383,7 @@ def _agreed(own: float | None, given: float | None, what: str) -> float | None:
 
 def _step(values: np.ndarray, bins: int, name: str) -> tuple[float, float]:
     """Distance between bins along one axis (negative where it falls), and its middle."""
-    line = floats(values, name).astype(np.float64, copy=False)
+    line = doubles(values, name)
     if line.ndim != 1 or len(line) not in (bins, bins + 1):
         raise InputError(
             f"{name} must hold {bins} centres or {bins + 1} edges of bins, not {line.shape}"

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import sparse
 
-from gridcode.arrays import floats, takes_arrays
+from gridcode.arrays import doubles, takes_arrays
 from gridcode.errors import InputError
 
 Positions = Float[np.ndarray, "time 2"]
@@ -429,7 +429,7 @@ def _arena(
     low, high = positions[near].min(axis=0), positions[near].max(axis=0)
     centre, side = (low + high) / 2, high - low
     if arena_m is not None:
-        given = floats(arena_m, "arena_m").reshape(-1)
+        given = doubles(arena_m, "arena_m").reshape(-1)
         if len(given) not in (1, 2, 4) or not np.isfinite(given).all():
             raise InputError(
                 "arena_m must be a side, (width, height) or (x_min, x_max, y_min, y_max)"

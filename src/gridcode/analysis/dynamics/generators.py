@@ -9,7 +9,7 @@ from scipy.linalg import expm
 
 from gridcode.analysis.dynamics.manifold import VELOCITY_STEP_M
 from gridcode.analysis.system import Matrices
-from gridcode.arrays import takes_arrays
+from gridcode.arrays import doubles, takes_arrays
 from gridcode.errors import InputError
 
 DIRECTIONS = 8
@@ -72,7 +72,7 @@ def evaluate_matrices(
     Raises:
         InputError: matrices of another shape, or with values that are not finite.
     """
-    weights = np.asarray(matrices(velocities), dtype=np.float64)
+    weights = doubles(matrices(velocities), "matrices")
     if (
         weights.ndim != 3
         or len(weights) != len(velocities)
