@@ -81,7 +81,7 @@ def floats(values: Any, name: str) -> np.ndarray:
     """
     array = real_numbers(values, name)
     top = np.fmax.reduce(array, axis=None, initial=0.0)
-    peak = max(top, -np.fmin.reduce(array, axis=None, initial=0.0))
+    peak = float(max(top, -np.fmin.reduce(array, axis=None, initial=0.0)))
     if peak > LARGEST_SINGLE:
         if peak > LARGEST_VALUE:
             raise InputError(
@@ -128,7 +128,7 @@ def whole_numbers(values: Any, name: str) -> np.ndarray:
     if array.dtype.kind == "f" and not (array == np.rint(array)).all():
         raise InputError(f"{name} must be whole numbers, not fractions or NaN")
     largest = LARGEST_WHOLE if array.dtype.kind == "f" else np.iinfo(np.int64).max
-    if array.dtype.kind != "i" and array.size and max(-array.min(), array.max()) > largest:
+    if array.dtype.kind != "i" and array.size and np.abs(array).max() > largest:
         raise InputError(f"{name} holds numbers beyond {largest}")
     return array.astype(np.int64)
 
@@ -244,6 +244,8 @@ def _check_shape(
         wanted = ", ".join(axes) + ("," if len(axes) == 1 else "")
         hint = "; transpose it" if len(shape) == 2 and _fits(shape[::-1], full) else ""
         raise InputError(f"{name} must be ({wanted}), not {shape}{hint}")
+    if 0 in shape[1:]:
+        raise InputError(f"{name} {shape} is empty")
     for axis, size in zip(full, shape, strict=True):
         if axis.isidentifier() and axis[0] != "_":
             known, other = sizes.setdefault(axis, (size, name))

@@ -292,7 +292,10 @@ def split_halves(
 @takes_arrays
 def speeds(positions_m: Positions, time_s: Times, *, window_s: float = 0.4) -> Times:
     """Speed at each sample over a window, m/s, so that jitter of the tracking is not running."""
-    reach = max(1, round(window_s / 2 / float(np.median(np.diff(time_s)))))
+    interval = float(np.median(np.diff(time_s))) if len(time_s) > 1 else np.nan
+    if not interval > 0:
+        raise InputError("time_s must hold two times or more, all known, and increase")
+    reach = max(1, round(window_s / 2 / interval))
     at = np.arange(len(time_s))
     before, after = np.maximum(at - reach, 0), np.minimum(at + reach, len(at) - 1)
     distance = np.hypot(*(positions_m[after] - positions_m[before]).T)

@@ -82,8 +82,8 @@ def spectra_of(maps: Maps) -> Spectra:
 
 @takes_arrays
 def draw_random_phases(
-    power: np.ndarray,
-    values: np.ndarray,
+    power: Float[np.ndarray, " ring"],
+    values: Float[np.ndarray, " bin"],
     visited: Bool[np.ndarray, "y x"],
     count: int,
     generator: np.random.Generator,

@@ -124,7 +124,12 @@ def fit_waves(
     Returns:
         The reader of waves, and the smallest over the largest singular value of the regression:
         near 0 where the places cannot separate the waves.
+
+    Raises:
+        InputError: values that are not finite, or nothing to fit.
     """
+    if not (angle.size and states.size and np.isfinite(angle).all() and np.isfinite(states).all()):
+        raise InputError("states and angles must be finite, and there must be some")
     design = wave_columns(angle)
     solved, _, _, singular = np.linalg.lstsq(design, states, rcond=None)
     waves = angle.shape[1]

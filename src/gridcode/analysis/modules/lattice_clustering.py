@@ -9,6 +9,7 @@ from scipy import cluster
 
 from gridcode.analysis.modules.strain import mean_lattice, strain, strains
 from gridcode.arrays import takes_arrays
+from gridcode.errors import InputError
 
 # Lattices nearer than FINEST (3 % in spacing, 1.7 degrees) always fall together, groups further
 # apart on average than COARSEST (20 %, 11 degrees) never; joins beyond FURTHEST_JOIN count as none.
@@ -61,7 +62,12 @@ def cluster_lattices(
         significance: largest p-value of a group, for the whole population.
         nulls: null populations.
         generator: source of randomness.
+
+    Raises:
+        InputError: vectors that are not finite.
     """
+    if not np.isfinite(vectors).all():
+        raise InputError("lattice vectors must be finite: leave out units without a lattice")
     branches = _prominent_branches(vectors, min_units) if len(vectors) >= max(min_units, 2) else []
     branches = [_without_outliers(vectors, branch) for branch in branches]
     branches = [branch for branch in branches if len(branch) >= min_units]

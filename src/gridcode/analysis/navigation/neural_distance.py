@@ -83,7 +83,8 @@ def bin_distances(
     if not (0 < bin_size_m <= longest_m and math.isfinite(longest_m)):
         raise InputError(f"bins of {bin_size_m} m do not fit between 0 and {longest_m} m")
     count = max(1, round(longest_m / bin_size_m))
-    index = np.floor(physical_m * (count / longest_m)).astype(np.int64)
+    # As floats: an unknown distance is in no bin.
+    index = np.floor(physical_m * (count / longest_m))
     order = np.argsort(index, kind="stable")
     ends = np.searchsorted(index[order], np.arange(count + 1))
     values = np.full((6, count), np.nan)

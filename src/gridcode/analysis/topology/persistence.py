@@ -66,7 +66,12 @@ def principal_components(
     There are fewer where the states vary in fewer directions.
 
     Distances stay those of the population itself: components are not scaled.
+
+    Raises:
+        InputError: states that are not finite, or none.
     """
+    if not (states.size and np.isfinite(states).all()):
+        raise InputError("states must be finite, and there must be some")
     centred = states - states.mean(axis=0)
     variance, direction = np.linalg.eigh(centred.T @ centred / len(centred))
     kept = np.flatnonzero(variance[::-1] > LEAST_VARIANCE * max(variance[-1], 0.0))[:components]
