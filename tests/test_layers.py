@@ -26,7 +26,7 @@ FLOORS = [
     ["world"],
     ["config"],
     ["presets"],
-    ["display", "reading"],
+    ["display", "arrays", "reading"],
     ["errors", "version"],
 ]
 FLOOR = {name: floor for floor, names in enumerate(reversed(FLOORS)) for name in names}

@@ -28,6 +28,7 @@ from gridcode.analysis.records.navigation import RobustnessRecord
 from gridcode.analysis.synthetic import ideal_grid_code, place_code, random_code
 from gridcode.analysis.system import System, roll
 from gridcode.analysis.topology.state_space import analyse_state_space, lattice_of_the_whole
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 from gridcode.world.walks import WALKS
 
@@ -62,6 +63,7 @@ class Theory:
         return f"Theory({', '.join(parts)}; not measured: {missing})"
 
 
+@takes_arrays
 def analyse_theory(
     system: System,
     *,

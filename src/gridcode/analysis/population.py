@@ -36,6 +36,7 @@ from gridcode.analysis.records import (
     Summary,
     UnitRecord,
 )
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 SCORES = ("minmax", "mean60", "square", "corrected", "spacing_m", "orientation_deg", "axis_ratio")
@@ -129,6 +130,7 @@ class Population:
         return display.table("Population", text.rows(self.summary))
 
 
+@takes_arrays
 def analyse_population(
     data: xr.Dataset,
     *,

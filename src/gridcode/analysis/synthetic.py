@@ -15,6 +15,7 @@ from scipy.spatial.distance import cdist
 from gridcode.analysis.cells.phases import DIRECTIONS, wave_columns
 from gridcode.analysis.coding.codes import Code
 from gridcode.analysis.system import Step
+from gridcode.arrays import doubles, takes_arrays
 from gridcode.errors import InputError
 
 Positions = Float[np.ndarray, "*points 2"]
@@ -27,6 +28,7 @@ def bin_centres(arena_m: float, bin_size_m: float) -> Float[np.ndarray, "y x 2"]
     return np.stack(np.meshgrid(line, line), axis=-1)
 
 
+@takes_arrays
 def lattice_cell(
     positions: Positions,
     *,
@@ -51,7 +53,7 @@ def lattice_cell(
     angles = np.radians([orientation_deg, orientation_deg + angle_deg])
     directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     basis = spacing_m * directions * np.array([[1.0], [ratio]])
-    offset = (np.asarray(positions) - np.asarray(phase_m)) @ np.linalg.inv(basis)
+    offset = (positions - doubles(phase_m, "phase_m")) @ np.linalg.inv(basis)
     offset -= np.rint(offset)
     rate = np.zeros(offset.shape[:-1])
     for i in (-1, 0, 1):
@@ -61,20 +63,22 @@ def lattice_cell(
     return rate
 
 
+@takes_arrays
 def band_cell(
     positions: Positions, *, spacing_m: float, orientation_deg: float = 0.0, phase_m: float = 0.0
 ) -> Float[np.ndarray, "*points"]:
     """A cell that fires in parallel bands across the direction `orientation_deg`, 0 to 1."""
     angle = np.radians(orientation_deg)
-    along = np.asarray(positions) @ np.array([np.cos(angle), np.sin(angle)]) - phase_m
+    along = positions @ np.array([np.cos(angle), np.sin(angle)]) - phase_m
     return 0.5 + 0.5 * np.cos(2 * np.pi * along / spacing_m)
 
 
+@takes_arrays
 def place_cell(
     positions: Positions, *, centre_m: tuple[float, float] = (0.0, 0.0), width_m: float = 0.1
 ) -> Float[np.ndarray, "*points"]:
     """A cell with one Gaussian field, 1 at its centre."""
-    return np.exp(-((np.asarray(positions) - np.asarray(centre_m)) ** 2).sum(-1) / (2 * width_m**2))
+    return np.exp(-((positions - doubles(centre_m, "centre_m")) ** 2).sum(-1) / (2 * width_m**2))
 
 
 def noise_maps(
@@ -134,12 +138,14 @@ class IdealGridCode:
     width: float | None
     scale: Float[np.ndarray, " module"]
 
+    @takes_arrays
     def __call__(
         self, positions_m: Float[np.ndarray, "place 2"]
     ) -> Float[np.ndarray, "place unit"]:
         """States of (place, 2) positions in metres."""
         return self._rates(self.module_phases(positions_m))
 
+    @takes_arrays
     def module_phases(
         self, positions_m: Float[np.ndarray, "place 2"]
     ) -> Float[np.ndarray, "place module 2"]:
@@ -242,7 +248,7 @@ def ideal_grid_code(
 
     Source: Schaeffer et al. 2023, appendix C.
     """
-    spacing = np.asarray(spacings_m, dtype=np.float64)
+    spacing = doubles(spacings_m, "spacings_m")
     if spacing.ndim != 1 or len(spacing) == 0 or not ((spacing > 0) & np.isfinite(spacing)).all():
         raise InputError(
             f"spacings_m must be one positive length for each module, not {spacings_m}"
@@ -263,7 +269,7 @@ def ideal_grid_code(
     orientation = (
         generator.uniform(0, 360, len(spacing))
         if orientations_deg is None
-        else np.asarray(orientations_deg, dtype=np.float64)
+        else doubles(orientations_deg, "orientations_deg")
     )
     if orientation.shape != spacing.shape or not np.isfinite(orientation).all():
         raise InputError(f"orientations_deg must be {len(spacing)} angles, not {orientations_deg}")
@@ -350,7 +356,8 @@ def place_code(*, arena_m: float, units: int, width_m: float) -> Code:
     centres = (tiled - 0.5) * arena_m
     height = arena_m / (width_m * np.sqrt(np.pi * units))
 
-    def code(positions_m: np.ndarray) -> np.ndarray:
+    @takes_arrays
+    def code(positions_m: Float[np.ndarray, "place 2"]) -> np.ndarray:
         squared = cdist(np.asarray(positions_m, dtype=np.float64), centres, "sqeuclidean")
         return height * np.exp(-squared / (2 * width_m**2))
 
@@ -385,7 +392,8 @@ def random_code(*, units: int, correlation_m: float, generator: np.random.Genera
     weights = generator.standard_normal((2 * RANDOM_WAVES, units))
     weights *= np.sqrt(2 / (units * RANDOM_WAVES))
 
-    def code(positions_m: np.ndarray) -> np.ndarray:
+    @takes_arrays
+    def code(positions_m: Float[np.ndarray, "place 2"]) -> np.ndarray:
         angle = np.asarray(positions_m, dtype=np.float64) @ waves
         fields = np.concatenate([np.cos(angle), np.sin(angle)], axis=1) @ weights
         return np.maximum(fields, 0.0)

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from gridcode.config import LossConfig
-from gridcode.losses.pairwise import pair_terms
+from gridcode.losses.pairwise import flat_pair_terms
 from gridcode.losses.terms import SHORTEST_STEP, SMALLEST_SQUARE, IsometryForm, Reduction
 from gridcode.world.permutations import Batch
 
@@ -78,15 +78,7 @@ def pair_terms_in_turn(
         *(s.tolist() for s in (sigma_x, sigma_g, separation_weight, invariance_weight)), strict=True
     )
     terms = [
-        pair_terms(
-            one,
-            places,
-            sigma_x=a,
-            sigma_g=b,
-            separation_weight=c,
-            invariance_weight=d,
-            reduction=reduction,
-        )
+        flat_pair_terms(one, places, sigma_x=a, sigma_g=b, weights=(c, d), reduction=reduction)
         for one, places, (a, b, c, d) in zip(g, x, settings, strict=True)
     ]
     return (

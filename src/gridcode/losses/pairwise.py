@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from gridcode.errors import InputError
-from gridcode.losses.terms import Reduction, flatten
+from gridcode.losses.terms import Reduction, check_places, check_settings, flatten
 from gridcode.world.streams import UniformSource, as_source
 
 # 400 x 400 float32 are 0.6 MB: block and operands stay in a second-level cache of 1 MB.
@@ -57,6 +57,7 @@ def _block_pairs(
     A tree of positions finds the near pairs: a mask over all pairs would cost more than everything
     else in the blocks of a sampled step.
     """
+    check_places(x)
     # The tree includes pairs at exactly this distance, the loss does not.
     pairs = cKDTree(x.numpy()).query_pairs(np.nextafter(sigma_x, 0), output_type="ndarray")
     count = len(x)
@@ -218,17 +219,32 @@ def pair_terms(
         block: states compared at once; the result does not depend on it.
 
     Raises:
-        InputError: shapes that do not match, an unknown reduction, a block below 1, or a scale that
-            is not positive.
+        InputError: shapes that do not match, positions that are not finite, an unknown reduction, a
+            block below 1, or scales and weights that a configuration refuses.
     """
     g, x = flatten(g, x)
     if reduction not in ("mean", "sum"):
         raise InputError(f"unknown reduction '{reduction}': choose mean or sum")
     if block < 1:
         raise InputError(f"block must be at least 1, not {block}")
-    if not (sigma_x > 0 and sigma_g > 0):
-        raise InputError(f"sigma_x and sigma_g must be greater than 0, not {sigma_x} and {sigma_g}")
     weights = (separation_weight, invariance_weight)
+    check_settings(sigma_x=sigma_x, sigma_g=sigma_g, separation=weights[0], invariance=weights[1])
+    return flat_pair_terms(
+        g, x, sigma_x=sigma_x, sigma_g=sigma_g, weights=weights, reduction=reduction, block=block
+    )
+
+
+def flat_pair_terms(
+    g: Float[Tensor, "state units"],
+    x: Float[Tensor, "state 2"],
+    *,
+    sigma_x: float,
+    sigma_g: float,
+    weights: tuple[float, float],
+    reduction: Reduction,
+    block: int = BLOCK,
+) -> PairTerms:
+    """`pair_terms` with settings that are known to be good."""
     return PairTerms(*_PairTerms.apply(g, x, sigma_x, sigma_g, weights, reduction, block))
 
 

@@ -8,8 +8,10 @@ from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
+from pydantic import ValidationError
 from torch import Tensor
 
+from gridcode.config import LossConfig
 from gridcode.errors import InputError
 
 Reduction = Literal["mean", "sum"]
@@ -22,14 +24,49 @@ SHORTEST_STEP = 0.02
 SMALLEST_SQUARE = 1e-12
 
 
+def check_settings(**settings: float) -> None:
+    """Refuse scales and weights that a configuration refuses, in its words.
+
+    Args:
+        settings: by their names in the losses: those of `LossConfig`, `sigma_x` for `sigma_x_m`.
+
+    Raises:
+        InputError: a number outside of the limits of `LossConfig`.
+    """
+    for name, value in settings.items():
+        try:
+            LossConfig.model_validate({"sigma_x_m" if name == "sigma_x" else name: value})
+        except ValidationError as error:
+            raise InputError(f"{name}: {error.errors()[0]['msg']}, got {value!r}") from None
+
+
+def check_places(x: Float[Tensor, "state 2"], what: str = "positions") -> None:
+    """Refuse positions or velocities that are not finite: they are neither near nor far.
+
+    Raises:
+        InputError: NaN or infinite values.
+    """
+    if not bool(torch.isfinite(x).all()):
+        raise InputError(f"{what} hold NaN or infinite values")
+
+
+def _check_dtypes(**tensors: Tensor) -> None:
+    for name, tensor in tensors.items():
+        if not (isinstance(tensor, Tensor) and tensor.is_floating_point()):
+            kind = tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__
+            raise InputError(f"{name} must be a tensor of real floating-point numbers, not {kind}")
+
+
 def flatten(
     g: Float[Tensor, "*states units"], x: Float[Tensor, "*places 2"]
 ) -> tuple[Float[Tensor, "state units"], Float[Tensor, "state 2"]]:
     """States and positions with all leading axes merged.
 
     Raises:
-        InputError: their leading shapes differ, or positions are not pairs.
+        InputError: their leading shapes differ, positions are not pairs, or either is no tensor of
+            real floating-point numbers.
     """
+    _check_dtypes(states=g, positions=x)
     if g.shape[:-1] != x.shape[:-1] or x.shape[-1] != 2:
         raise InputError(
             f"states {tuple(g.shape)} and positions {tuple(x.shape)} must be (..., units) and "
@@ -81,9 +118,12 @@ def separation(
         reduction: over the ordered pairs: `mean`, or `sum`. With no such pair the term is 0.
 
     Raises:
-        InputError: shapes that do not match, or an unknown reduction.
+        InputError: shapes that do not match, positions that are not finite, scales that a
+            configuration refuses, or an unknown reduction.
     """
+    check_settings(sigma_x=sigma_x, sigma_g=sigma_g)
     g, x = flatten(g, x)
+    check_places(x)
     far = ~near_pairs(x, x, sigma_x)
     return _reduce(
         torch.exp(-_square_distances(g)[far.fill_diagonal_(False)] / (2 * sigma_g**2)), reduction
@@ -103,7 +143,9 @@ def invariance(
 
     Arguments and errors as in `separation`.
     """
+    check_settings(sigma_x=sigma_x)
     g, x = flatten(g, x)
+    check_places(x)
     near = near_pairs(x, x, sigma_x).fill_diagonal_(False)
     return _reduce(_square_distances(g)[near], reduction)
 
@@ -115,7 +157,11 @@ def capacity(g: Float[Tensor, "*states units"]) -> Float[Tensor, ""]:
 
     Args:
         g: states, any leading shape.
+
+    Raises:
+        InputError: no tensor of real floating-point numbers.
     """
+    _check_dtypes(states=g)
     return -(g.reshape(-1, g.shape[-1]).mean(dim=0) ** 2).sum()
 
 
@@ -141,17 +187,21 @@ def conformal_isometry(
             silence units.
 
     Raises:
-        InputError: shapes that do not match, or an unknown form.
+        InputError: shapes that do not match, velocities that are not finite, a sigma_x that a
+            configuration refuses, or an unknown form.
 
     Returns:
         The term; 0 with fewer than two short steps.
     """
+    check_settings(sigma_x=sigma_x)
+    _check_dtypes(before=g_before, after=g_after)
     if g_before.shape != g_after.shape:
         raise InputError(
             f"states before {tuple(g_before.shape)} and after {tuple(g_after.shape)} differ in "
             "shape"
         )
     moved, v = flatten(g_after - g_before, v)
+    check_places(v, "velocities")
     speed = torch.linalg.vector_norm(v, dim=1)
     short = (speed > 0) & (speed < sigma_x)
     ratio = ((moved[short] ** 2).sum(dim=1) + SMALLEST_SQUARE).sqrt() / speed[short].clamp_min(

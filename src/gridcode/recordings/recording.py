@@ -20,7 +20,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from gridcode import display
-from gridcode.analysis.cells.autocorrelogram import as_floats, as_maps
+from gridcode.analysis.cells.autocorrelogram import as_maps
 from gridcode.analysis.cells.binning import (
     BinnedPath,
     bin_path,
@@ -28,6 +28,7 @@ from gridcode.analysis.cells.binning import (
     rebin,
     without_extremes,
 )
+from gridcode.arrays import doubles, real_numbers, whole_numbers
 from gridcode.errors import InputError
 from gridcode.reading import is_there
 from gridcode.recordings.readers import check_size, read_netcdf, read_npy, read_npz
@@ -191,16 +192,14 @@ def recording_from_maps(
     Raises:
         InputError: wrong shape, infinities, nothing but NaN, uneven or oblong bins, or no bin size.
     """
-    array = np.asanyarray(rate_maps)
-    if array.dtype.kind not in "fiub":
-        raise InputError(f"rate maps must be real numbers, not {array.dtype}")
+    array = doubles(rate_maps, "rate_maps")
     check_size(array.shape, "rate_maps")
     maps = as_maps(array)
     if not len(maps):
         raise InputError("rate maps hold no units")
     if not np.isfinite(maps).any():
         raise InputError("every bin of every rate map is NaN")
-    time = None if occupancy is None else _occupancy(np.asanyarray(occupancy), maps.shape[1:])
+    time = None if occupancy is None else _occupancy(occupancy, maps.shape[1:])
     notes: list[str] = []
     maps = without_extremes(maps, "rate maps", notes, axis=(1, 2))
     steps, centre = [], [0.0, 0.0]
@@ -310,13 +309,10 @@ def _by_unit(
     notes: list[str],
 ) -> tuple[list[np.ndarray], tuple[Unit, ...]]:
     """The spike times of each unit, and the units' names."""
-    times = np.asarray(spike_times_s)
-    if times.dtype.kind not in "fiu":
-        raise InputError(f"spike_times_s must be real numbers, not {times.dtype}")
-    times = times.reshape(-1)
+    times = real_numbers(spike_times_s, "spike_times_s").reshape(-1)
     of = np.zeros(len(times), dtype=np.int64)
     if spike_units is not None:
-        of = _labels(np.asarray(spike_units).reshape(-1), "spike_units")
+        of = _labels(spike_units, "spike_units")
     if len(of) != len(times):
         raise InputError(f"spike_times_s has {len(times)} spikes but spike_units has {len(of)}")
     finite = np.isfinite(times)
@@ -324,7 +320,7 @@ def _by_unit(
         notes.append(f"{int((~finite).sum())} of {len(times)} spikes left out: no finite time")
         times, of = times[finite], of[finite]
     found = np.unique(of)
-    names = found if units is None else _labels(np.asarray(units).reshape(-1), "units")
+    names = found if units is None else _labels(units, "units")
     if not len(names):
         raise InputError("there are no spikes")
     unknown = np.setdiff1d(found, names)
@@ -337,19 +333,18 @@ def _by_unit(
     return [times[order[a:b]] for a, b in zip(first, last, strict=True)], tuple(names.tolist())
 
 
-def _labels(values: np.ndarray, name: str) -> np.ndarray:
+def _labels(values: np.ndarray | Sequence[Unit], name: str) -> np.ndarray:
     """Names of units: strings, or whole numbers of any dtype."""
-    if values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.rint(values)).all():
-        return values.astype(np.int64)
-    if values.dtype.kind not in "iuU":
-        raise InputError(f"{name} must be whole numbers or strings, not {values.dtype}")
-    return values
+    array = np.asanyarray(values)
+    if array.dtype.kind == "U" and not np.ma.is_masked(array):
+        return np.asarray(array).reshape(-1)
+    return whole_numbers(values, name).reshape(-1)
 
 
 def _names(units: np.ndarray | Sequence[Unit] | None, count: int) -> tuple[Unit, ...]:
     if units is None:
         return tuple(range(count))
-    names = _labels(np.asarray(units).reshape(-1), "units").tolist()
+    names = _labels(units, "units").tolist()
     if len(names) != count:
         raise InputError(f"units names {len(names)} units, but there are {count}")
     if len(set(names)) < count:
@@ -358,11 +353,10 @@ def _names(units: np.ndarray | Sequence[Unit] | None, count: int) -> tuple[Unit,
 
 
 def _occupancy(values: np.ndarray, shape: tuple[int, ...]) -> Float[np.ndarray, "y x"]:
-    if values.dtype.kind not in "fiub":
-        raise InputError(f"occupancy must be real numbers, not {values.dtype}")
-    if values.shape != shape:
-        raise InputError(f"occupancy must be (y, x) {shape}, not {values.shape}")
-    return as_floats(values)
+    time = doubles(values, "occupancy")
+    if time.shape != shape:
+        raise InputError(f"occupancy must be (y, x) {shape}, not {time.shape}")
+    return time
 
 
 def _wide(bin_size_m: float, shape: Sequence[int], what: str) -> list[str]:
@@ -374,9 +368,9 @@ def _wide(bin_size_m: float, shape: Sequence[int], what: str) -> list[str]:
 
 
 def _scalar(value: np.ndarray, name: str) -> float:
-    array = np.asarray(value)
-    if array.size != 1 or array.dtype.kind not in "fiu":
-        raise InputError(f"{name} must be one number, not an array {array.shape} of {array.dtype}")
+    array = doubles(value, name)
+    if array.size != 1:
+        raise InputError(f"{name} must be one number, not an array {array.shape}")
     return float(array.reshape(-1)[0])
 
 
@@ -389,13 +383,12 @@ def _agreed(own: float | None, given: float | None, what: str) -> float | None:
 
 def _step(values: np.ndarray, bins: int, name: str) -> tuple[float, float]:
     """Distance between bins along one axis (negative where it falls), and its middle."""
-    line = np.asarray(values)
-    if line.dtype.kind not in "fiu" or line.ndim != 1 or len(line) not in (bins, bins + 1):
+    line = doubles(values, name)
+    if line.ndim != 1 or len(line) not in (bins, bins + 1):
         raise InputError(
-            f"{name} must hold {bins} centres or {bins + 1} edges of bins, "
-            f"not {line.dtype} {line.shape}"
+            f"{name} must hold {bins} centres or {bins + 1} edges of bins, not {line.shape}"
         )
-    steps = np.diff(line.astype(np.float64))
+    steps = np.diff(line)
     step = float(steps.mean())
     even = np.isfinite(steps).all() and np.abs(steps - step).max() <= 0.01 * abs(step)
     if step == 0 or not even:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import fft, ndimage
 
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 Maps = Float[np.ndarray, "unit y x"]
@@ -17,11 +18,7 @@ Visited = Bool[np.ndarray, "unit y x"]
 CACHED_FLOATS = 2**16
 
 
-def as_floats(values: np.ndarray) -> Float[np.ndarray, "..."]:
-    """Values as float64, NaN where a numpy mask hides them; the given array itself if it fits."""
-    return np.ma.filled(np.asanyarray(values).astype(np.float64, copy=False), np.nan)
-
-
+@takes_arrays
 def as_maps(rate_maps: np.ndarray) -> Maps:
     """Rate maps as a float64 copy of shape (unit, y, x); NaN marks unvisited bins.
 
@@ -30,17 +27,16 @@ def as_maps(rate_maps: np.ndarray) -> Maps:
             unvisited bins. Not changed.
 
     Raises:
-        InputError: the array has another number of axes, fewer than 3 bins a side, or infinities.
+        InputError: the array has another number of axes, fewer than 3 bins a side, or values that
+            are no real numbers within 1e100.
     """
-    maps = np.array(as_floats(rate_maps))
+    maps = np.array(rate_maps, dtype=np.float64)
     if maps.ndim == 2:
         maps = maps[None]
     if maps.ndim != 3 or min(maps.shape[1:]) < 3:
         raise InputError(
             f"rate maps must be (unit, y, x) with at least 3 bins a side, not {np.shape(rate_maps)}"
         )
-    if np.isinf(maps).any():
-        raise InputError("rate maps hold infinite values; mark unvisited bins with NaN")
     return maps
 
 
@@ -50,11 +46,13 @@ def blocks(units: int, floats_per_unit: int) -> Iterator[slice]:
     return (slice(i, i + size) for i in range(0, max(units, 1), size))
 
 
+@takes_arrays
 def shared_mask(visited: Visited) -> Bool[np.ndarray, "#unit y x"]:
     """One mask (1, y, x) where all units have the same; otherwise all masks."""
     return visited[:1] if (visited == visited[:1]).all() else visited
 
 
+@takes_arrays
 def smooth(rate_maps: np.ndarray, sigma_bins: float) -> Maps:
     """Gaussian smoothing over visited bins; unvisited (NaN) bins stay NaN and do not dilute others.
 
@@ -74,6 +72,7 @@ def smooth(rate_maps: np.ndarray, sigma_bins: float) -> Maps:
     return np.where(visited, total / np.maximum(weight, 1e-12), np.nan)
 
 
+@takes_arrays
 def autocorrelograms(rate_maps: np.ndarray, *, min_overlap_bins: int = 20) -> Correlograms:
     r"""Pearson correlation of each map with itself at every lag, over bins visited in both copies.
 
@@ -133,6 +132,7 @@ def _half_correlograms(
     return np.where(usable & varies, np.clip(r, -1.0, 1.0), np.nan)
 
 
+@takes_arrays
 def centred(maps: Maps, visited: Visited) -> Maps:
     """Maps minus their mean over visited bins, 0 elsewhere."""
     filled = np.where(visited, maps, 0.0)

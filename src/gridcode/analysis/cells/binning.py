@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import sparse
 
-from gridcode.analysis.cells.autocorrelogram import as_floats
+from gridcode.arrays import doubles, takes_arrays
 from gridcode.errors import InputError
 
 Positions = Float[np.ndarray, "time 2"]
@@ -78,6 +78,7 @@ class BinnedPath:
         return np.argsort(self.bin_index, kind="stable"), np.append(0, np.cumsum(count))
 
 
+@takes_arrays
 def bin_path(
     positions_m: np.ndarray,
     time_s: np.ndarray,
@@ -191,6 +192,7 @@ def check_bin_size(bin_size_m: float) -> None:
         )
 
 
+@takes_arrays
 def without_extremes(
     values: np.ndarray, name: str, notes: list[str], *, axis: int | tuple[int, ...]
 ) -> np.ndarray:
@@ -217,11 +219,12 @@ def without_extremes(
     return np.where(faint, 0.0 * values, values)
 
 
+@takes_arrays
 def rebin(
     path: BinnedPath,
-    shift_samples: int | np.integer | np.ndarray = 0,
+    shift_samples: int | np.integer | Int[np.ndarray, "..."] = 0,
     *,
-    units: Sequence[int] | np.ndarray | None = None,
+    units: Sequence[int] | Int[np.ndarray, " unit"] | None = None,
     smoothing_bins: float | None = None,
 ) -> RateMaps:
     r"""Rate maps of a path, with the activity shifted circularly along it.
@@ -286,9 +289,13 @@ def split_halves(
     return halves[0], halves[1]
 
 
+@takes_arrays
 def speeds(positions_m: Positions, time_s: Times, *, window_s: float = 0.4) -> Times:
     """Speed at each sample over a window, m/s, so that jitter of the tracking is not running."""
-    reach = max(1, round(window_s / 2 / float(np.median(np.diff(time_s)))))
+    interval = float(np.median(np.diff(time_s))) if len(time_s) > 1 else np.nan
+    if not interval > 0:
+        raise InputError("time_s must hold two times or more, all known, and increase")
+    reach = max(1, round(window_s / 2 / interval))
     at = np.arange(len(time_s))
     before, after = np.maximum(at - reach, 0), np.minimum(at + reach, len(at) - 1)
     distance = np.hypot(*(positions_m[after] - positions_m[before]).T)
@@ -359,7 +366,7 @@ def _count(notes: list[str], out: Bool[np.ndarray, " time"], what: str) -> None:
 
 
 def _checked(positions_m: np.ndarray, time_s: np.ndarray) -> tuple[Positions, Times]:
-    positions, time = _numbers(positions_m, "positions_m"), _numbers(time_s, "time_s")
+    positions, time = (a.astype(np.float64, copy=False) for a in (positions_m, time_s))
     if time.ndim == 2 and 1 in time.shape:
         time = time.reshape(-1)
     if time.ndim != 1:
@@ -380,23 +387,13 @@ def _checked(positions_m: np.ndarray, time_s: np.ndarray) -> tuple[Positions, Ti
             f"time_s must increase, but sample {i} ({time[i]:g} s) does not come after "
             f"sample {i - 1} ({time[i - 1]:g} s)"
         )
-    if np.isinf(positions).any():
-        raise InputError("positions_m holds infinite values; mark lost positions with NaN")
     # A position with one coordinate is not known.
     lost = np.isnan(positions).any(axis=1, keepdims=True)
     return np.where(lost, np.nan, positions), time
 
 
-def _numbers(values: np.ndarray, name: str) -> np.ndarray:
-    """Real numbers as float64, NaN where masked."""
-    array = np.asanyarray(values)
-    if array.dtype.kind not in "fiub":
-        raise InputError(f"{name} must hold real numbers, not {array.dtype}")
-    return as_floats(array)
-
-
 def _checked_activity(activity: np.ndarray, samples: int) -> Float[np.ndarray, "time unit"]:
-    values = _numbers(activity, "activity")
+    values = activity.astype(np.float64, copy=False)
     if values.ndim == 1:
         values = values[:, None]
     if values.ndim != 2:
@@ -406,8 +403,6 @@ def _checked_activity(activity: np.ndarray, samples: int) -> Float[np.ndarray, "
         raise InputError(f"activity has {len(values)} samples but time_s has {samples}{hint}")
     if values.shape[1] == 0:
         raise InputError("activity has no units")
-    if np.isinf(values).any():
-        raise InputError("activity holds infinite values")
     empty = np.flatnonzero(np.isnan(values).all(axis=0))
     if len(empty):
         raise InputError(f"activity of unit {int(empty[0])} is NaN throughout: leave the unit out")
@@ -437,7 +432,7 @@ def _arena(
     low, high = positions[near].min(axis=0), positions[near].max(axis=0)
     centre, side = (low + high) / 2, high - low
     if arena_m is not None:
-        given = np.asarray(arena_m, dtype=np.float64).reshape(-1)
+        given = doubles(arena_m, "arena_m").reshape(-1)
         if len(given) not in (1, 2, 4) or not np.isfinite(given).all():
             raise InputError(
                 "arena_m must be a side, (width, height) or (x_min, x_max, y_min, y_max)"
@@ -474,7 +469,7 @@ def _spike_samples(
     """Among the samples kept, the nearest in time to every spike, and where each unit begins."""
     if not len(spikes_s):
         raise InputError("there are no units")
-    each = [_numbers(spikes, "spike_times_s").reshape(-1) for spikes in spikes_s]
+    each = [spikes.astype(np.float64, copy=False).reshape(-1) for spikes in spikes_s]
     counts, spikes = np.array([len(unit) for unit in each]), np.concatenate(each)
     unit = np.repeat(np.arange(len(each)), counts)
     outside = ~((spikes >= left[0]) & (spikes < right[-1]))

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 
 from gridcode.analysis.cells.lattice import SQUARE_ANGLE_DEG
 from gridcode.analysis.cells.significance import benjamini_hochberg
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 # Types whose rate maps repeat in two directions.
@@ -69,6 +70,7 @@ class CellTypes:
     q_value: Float[np.ndarray, " unit"]
 
 
+@takes_arrays
 def any_lattice_p_value(*p_values: Float[np.ndarray, " unit"]) -> Float[np.ndarray, " unit"]:
     """Smallest of several p-values of each unit, times their number (Bonferroni), at most 1."""
     stacked = np.stack(p_values)

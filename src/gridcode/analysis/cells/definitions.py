@@ -34,6 +34,7 @@ from gridcode.analysis.cells.autocorrelogram import (
     blocks,
 )
 from gridcode.analysis.cells.gridness import unscorable
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 DEFINITIONS = ("deepmind", "deepmind_minmax", "square", "opexebo", "minmax", "spatial_maps")
@@ -44,6 +45,7 @@ Correlations = dict[int, Float[np.ndarray, "unit annulus"]]
 OPEXEBO_CROP = 1.8  # of the side of the map: further lags rest on few bins
 
 
+@takes_arrays
 def grid_score(rate_maps: np.ndarray, *, definition: str) -> Scores:
     """Score every rate map by a definition listed at the top of this file.
 

@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from gridcode.analysis.cells.autocorrelogram import Maps, as_maps, blocks, shared_mask, smooth
 from gridcode.analysis.cells.gridness import unscorable
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 # A bump is a field only where it rises this many standard deviations of the map's own noise.
@@ -51,6 +52,7 @@ class Fields:
     labels: Int[np.ndarray, "unit y x"]
 
 
+@takes_arrays
 def find_fields(
     rate_maps: np.ndarray,
     *,

@@ -21,6 +21,7 @@ from gridcode.analysis.cells.autocorrelogram import (
     smooth,
 )
 from gridcode.analysis.cells.lattice import fit_lattices
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 ANGLE_STEP_DEG = 3  # divides every rotation in use
@@ -184,6 +185,7 @@ def _scores(
     return {name: _best_annulus(score, radii, inner, limit) for name, score in combined.items()}
 
 
+@takes_arrays
 def score_maps(
     rate_maps: np.ndarray, *, bin_size_m: float, smoothing_bins: float = 1.0
 ) -> GridScores:
@@ -206,6 +208,7 @@ def score_maps(
     return score_correlograms(correlograms, bin_size_m=bin_size_m, reasons=unscorable(maps))
 
 
+@takes_arrays
 def unscorable(maps: Maps) -> tuple[str, ...]:
     """Why each map has no score: silent, constant or never visited; "" where it can have one."""
     known = np.isfinite(maps)
@@ -220,6 +223,7 @@ def unscorable(maps: Maps) -> tuple[str, ...]:
     return tuple(reasons.tolist())
 
 
+@takes_arrays
 def score_correlograms(
     correlograms: Correlograms, *, bin_size_m: float, reasons: tuple[str, ...] | None = None
 ) -> GridScores:

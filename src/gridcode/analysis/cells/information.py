@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import special
 
-from gridcode.analysis.cells.autocorrelogram import Maps, as_floats, as_maps
+from gridcode.analysis.cells.autocorrelogram import Maps, as_maps
 from gridcode.analysis.cells.gridness import unscorable
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 MIN_COMMON_BINS = 10
@@ -56,6 +57,7 @@ class SpatialTest:
     reason: tuple[str, ...]
 
 
+@takes_arrays
 def spatial_information(
     rate_maps: np.ndarray, *, occupancy: np.ndarray | None = None
 ) -> Information:
@@ -110,7 +112,7 @@ def _weights(maps: Maps, occupancy: np.ndarray | None) -> Float[np.ndarray, "uni
     visited = np.isfinite(maps)
     if occupancy is None:
         return visited.astype(np.float64)
-    time = as_floats(occupancy)
+    time = occupancy.astype(np.float64, copy=False)
     if time.shape not in (maps.shape, maps.shape[1:]):
         raise InputError(f"occupancy must be {maps.shape[1:]} or {maps.shape}, not {time.shape}")
     # Unvisited bins may be NaN here, too.
@@ -144,6 +146,7 @@ def _correlations(
     return np.where(varies, np.clip(r, -1.0, 1.0), np.nan)
 
 
+@takes_arrays
 def spatial_coherence(
     rate_maps: np.ndarray, *, fisher_z: bool = False
 ) -> Float[np.ndarray, " unit"]:
@@ -170,6 +173,7 @@ def spatial_coherence(
     return coherence
 
 
+@takes_arrays
 def split_half_stability(maps_a: np.ndarray, maps_b: np.ndarray) -> Float[np.ndarray, " unit"]:
     """Pearson correlation of the maps of two halves of a recording, over the bins visited in both.
 
@@ -193,6 +197,7 @@ def split_half_stability(maps_a: np.ndarray, maps_b: np.ndarray) -> Float[np.nda
     return _correlations(a, b, np.isfinite(a) & np.isfinite(b))
 
 
+@takes_arrays
 def spatial_test(rate_maps: np.ndarray) -> SpatialTest:
     r"""Test from the map alone whether neighbouring bins agree more than bins in random order.
 

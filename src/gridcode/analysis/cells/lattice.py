@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int
 from scipy import ndimage
 
 from gridcode.analysis.cells.autocorrelogram import Correlograms, blocks
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 Pairs = Float[np.ndarray, "unit 2 2"]
@@ -111,6 +112,7 @@ def _by_unit(
     return positions, heights
 
 
+@takes_arrays
 def shortest(basis: Pairs) -> Pairs:
     """Lagrange's reduction: two shortest independent vectors of each lattice, the shorter first.
 
@@ -197,6 +199,7 @@ def _fit(
     return fitted, peaks_used, vector_error
 
 
+@takes_arrays
 def turns(angle: Float[np.ndarray, " unit"]) -> Pairs:
     """Matrices that turn vectors given as rows by these angles, radians anticlockwise."""
     cos, sin = np.cos(angle), np.sin(angle)
@@ -212,6 +215,7 @@ def _to_hexagon(vectors: Pairs) -> Pairs:
     return (np.linalg.inv(vectors) @ (size[:, None, None] * hexagon @ turn)).transpose(0, 2, 1)
 
 
+@takes_arrays
 def fit_lattices(correlograms: Correlograms) -> Lattices:
     """Fit the lattice of each autocorrelogram.
 
@@ -241,6 +245,7 @@ def _right_handed(vectors: Pairs) -> tuple[Pairs, Bool[np.ndarray, " unit"]]:
     return np.where(left_handed[:, None, None], vectors[:, ::-1], vectors), left_handed
 
 
+@takes_arrays
 def reduced(vectors: Pairs) -> Pairs:
     """The reduced right-handed basis of each lattice, as in `Lattices.vectors`.
 
@@ -250,6 +255,7 @@ def reduced(vectors: Pairs) -> Pairs:
     return _right_handed(_acute(np.asarray(vectors, dtype=np.float64)))[0]
 
 
+@takes_arrays
 def as_basis(vectors_m: np.ndarray) -> Float[np.ndarray, "2 2"]:
     """Two lattice vectors (x, y) as rows, float64.
 
@@ -264,6 +270,7 @@ def as_basis(vectors_m: np.ndarray) -> Float[np.ndarray, "2 2"]:
     return vectors
 
 
+@takes_arrays
 def shape_of(vectors: Pairs) -> Shapes:
     """Spacing, orientation and shear of lattices given by reduced right-handed bases."""
     n = len(vectors)

@@ -20,6 +20,7 @@ from scipy import fft, spatial, special, stats
 
 from gridcode.analysis.cells.autocorrelogram import Maps, as_maps, centred
 from gridcode.analysis.cells.fields import find_fields
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 PLACEMENTS = 64  # tries to find a place for a field that no other field covers
@@ -51,6 +52,7 @@ def _rings(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
     return distance, weight
 
 
+@takes_arrays
 def spectra_of(maps: Maps) -> Spectra:
     """Spectra of maps with the same visited bins, ranks made Gaussian (Theiler et al. 1992)."""
     visited = np.isfinite(maps[0])
@@ -78,10 +80,11 @@ def spectra_of(maps: Maps) -> Spectra:
     )
 
 
+@takes_arrays
 def draw_random_phases(
-    power: np.ndarray,
-    values: np.ndarray,
-    visited: np.ndarray,
+    power: Float[np.ndarray, " ring"],
+    values: Float[np.ndarray, " bin"],
+    visited: Bool[np.ndarray, "y x"],
     count: int,
     generator: np.random.Generator,
 ) -> Maps:
@@ -99,6 +102,7 @@ def draw_random_phases(
     return maps
 
 
+@takes_arrays
 def random_phase_maps(rate_map: np.ndarray, count: int, *, generator: np.random.Generator) -> Maps:
     """Maps with the radially averaged power spectrum and the values of a map, and otherwise random.
 
@@ -128,6 +132,7 @@ def random_phase_maps(rate_map: np.ndarray, count: int, *, generator: np.random.
     return draw_random_phases(spectra.power[0], np.sort(known), spectra.visited, count, generator)
 
 
+@takes_arrays
 def field_shuffled_maps(
     rate_map: np.ndarray, count: int, *, generator: np.random.Generator, smoothing_bins: float = 1.0
 ) -> Maps:

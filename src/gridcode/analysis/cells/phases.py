@@ -9,6 +9,7 @@ from scipy import spatial
 from gridcode.analysis.cells.autocorrelogram import as_maps
 from gridcode.analysis.cells.gridness import unscorable
 from gridcode.analysis.cells.lattice import as_basis, reduced
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 # The three longest waves: the reciprocal vectors of a reduced basis (60 to 90 degrees) are 90 to
@@ -23,6 +24,7 @@ EMPTY_DISC_POINTS = np.array([1, 2, 3, 5, 8, 12, 20, 50, 200])
 EMPTY_DISC_RADIUS = np.array([0.620, 0.791, 0.898, 1.001, 1.084, 1.157, 1.242, 1.374, 1.554])
 
 
+@takes_arrays
 def wave_vectors(vectors_m: Float[np.ndarray, "2 2"]) -> Float[np.ndarray, "3 2"]:
     r"""The three longest waves of a lattice, cycles per metre.
 
@@ -37,6 +39,7 @@ def wave_vectors(vectors_m: Float[np.ndarray, "2 2"]) -> Float[np.ndarray, "3 2"
     return DIRECTIONS @ np.linalg.inv(as_basis(vectors_m)).T
 
 
+@takes_arrays
 def wave_components(
     rate_maps: np.ndarray, *, bin_size_m: float, waves: Float[np.ndarray, "wave 2"]
 ) -> tuple[Complex[np.ndarray, "unit wave"], Float[np.ndarray, "unit wave"]]:
@@ -94,6 +97,7 @@ class WaveReader:
     cosine: Float[np.ndarray, "wave unit"]
     sine: Float[np.ndarray, "wave unit"]
 
+    @takes_arrays
     def __call__(
         self, states: Float[np.ndarray, "sample unit"]
     ) -> Complex[np.ndarray, "sample wave"]:
@@ -107,6 +111,7 @@ class WaveReader:
         return along[:, : len(self.cosine)] + 1j * along[:, len(self.cosine) :]
 
 
+@takes_arrays
 def fit_waves(
     states: Float[np.ndarray, "sample unit"], angle: Float[np.ndarray, "sample wave"]
 ) -> tuple[WaveReader, float]:
@@ -119,7 +124,12 @@ def fit_waves(
     Returns:
         The reader of waves, and the smallest over the largest singular value of the regression:
         near 0 where the places cannot separate the waves.
+
+    Raises:
+        InputError: values that are not finite, or nothing to fit.
     """
+    if not (angle.size and states.size and np.isfinite(angle).all() and np.isfinite(states).all()):
+        raise InputError("states and angles must be finite, and there must be some")
     design = wave_columns(angle)
     solved, _, _, singular = np.linalg.lstsq(design, states, rcond=None)
     waves = angle.shape[1]
@@ -127,6 +137,7 @@ def fit_waves(
     return reader, float(singular[-1] / singular[0])
 
 
+@takes_arrays
 def wave_columns(angle: Float[np.ndarray, "sample wave"]) -> Float[np.ndarray, "sample column"]:
     """Columns 1, cos and sin of every wave, for regression."""
     return np.concatenate([np.ones((len(angle), 1)), np.cos(angle), np.sin(angle)], axis=1)
@@ -152,6 +163,7 @@ def _design(
     return wave_columns(2 * np.pi * place @ waves.T)
 
 
+@takes_arrays
 def spatial_phases(
     rate_maps: np.ndarray, *, bin_size_m: float, vectors_m: Float[np.ndarray, "2 2"]
 ) -> Float[np.ndarray, "unit 2"]:
@@ -207,6 +219,7 @@ def _peaks(amplitude: Complex[np.ndarray, "unit 3"]) -> Float[np.ndarray, "unit 
     return phase
 
 
+@takes_arrays
 def phase_uniformity(
     phases: Float[np.ndarray, "unit 2"], *, generator: np.random.Generator, nulls: int = 999
 ) -> float:
@@ -255,6 +268,7 @@ def _unevenness(phases: Float[np.ndarray, "draw unit 2"]) -> Float[np.ndarray, "
     return phases.shape[1] * (np.abs(resultants) ** 2).sum(axis=0)
 
 
+@takes_arrays
 def phase_coverage(
     phases: Float[np.ndarray, "unit 2"], *, vectors_m: Float[np.ndarray, "2 2"]
 ) -> float:
@@ -310,6 +324,7 @@ def _largest_empty_disc(
     return float(np.max(spatial.KDTree(points).query(inside)[0]))
 
 
+@takes_arrays
 def wrapped(phase: Float[np.ndarray, "*point 2"]) -> Float[np.ndarray, "*point 2"]:
     """Phases in [0, 1): the remainder of a number just below 0 would round to 1."""
     phase = phase - np.floor(phase)

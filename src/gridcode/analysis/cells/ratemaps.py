@@ -5,6 +5,7 @@ import xarray as xr
 from jaxtyping import Float, Int
 from scipy import sparse
 
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 
@@ -22,6 +23,7 @@ class RateMapAccumulator:
         self.total = np.zeros((bins * bins, units))
         self.count = np.zeros(bins * bins, dtype=np.int64)
 
+    @takes_arrays
     def add(
         self,
         positions: Float[np.ndarray, "sample 2"],
@@ -30,11 +32,13 @@ class RateMapAccumulator:
         """Add samples at (x, y) metres from the arena's centre; those outside are left out."""
         if len(positions) != len(activity):
             raise InputError(f"{len(positions)} positions but {len(activity)} samples of activity")
-        index = np.floor((np.asarray(positions) / self.arena_m + 0.5) * self.bins).astype(np.int64)
+        place = np.floor((positions / self.arena_m + 0.5) * self.bins)
         # The far walls belong to the last bins.
-        index = np.where(np.asarray(positions) == self.arena_m / 2, self.bins - 1, index)
-        inside = ((index >= 0) & (index < self.bins)).all(axis=1)
-        flat = index[inside, 1] * self.bins + index[inside, 0]
+        place = np.where(positions == self.arena_m / 2, self.bins - 1, place)
+        # Unknown positions are nowhere.
+        inside = ((place >= 0) & (place < self.bins)).all(axis=1)
+        x, y = place[inside].astype(np.int64).T
+        flat = y * self.bins + x
         # One sparse product with a row for each visited bin, whatever the arena's size.
         order = np.argsort(flat, kind="stable")
         visited, first = np.unique(flat[order], return_index=True)
@@ -43,7 +47,7 @@ class RateMapAccumulator:
             (np.ones(len(flat)), sample, np.append(first, len(flat))),
             shape=(len(visited), len(positions)),
         )
-        self.total[visited] += where @ np.asarray(activity, dtype=np.float64)
+        self.total[visited] += where @ activity.astype(np.float64, copy=False)
         self.count += np.bincount(flat, minlength=self.bins**2)
 
     def merge(self, other: "RateMapAccumulator") -> None:
@@ -73,6 +77,7 @@ class RateMapAccumulator:
         )
 
 
+@takes_arrays
 def rate_maps(
     positions: Float[np.ndarray, "sample 2"],
     activity: Float[np.ndarray, "observation unit"],

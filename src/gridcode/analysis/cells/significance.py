@@ -20,6 +20,7 @@ from gridcode.analysis.cells.nulls import (
     shifts,
     spectra_of,
 )
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 NULLS = ("random phase", "field shuffle")
@@ -66,6 +67,7 @@ class Significance:
     group: Int[np.ndarray, " unit"]
 
 
+@takes_arrays
 def benjamini_hochberg(p_values: Float[np.ndarray, " unit"]) -> Float[np.ndarray, " unit"]:
     r"""p-values adjusted for the number of units tested; NaN stays NaN and does not count.
 
@@ -83,6 +85,7 @@ def benjamini_hochberg(p_values: Float[np.ndarray, " unit"]) -> Float[np.ndarray
     return out
 
 
+@takes_arrays
 def plane_wave_share(rate_maps: np.ndarray) -> Float[np.ndarray, " unit"]:
     r"""Share of each map's variance that its best plane wave explains.
 
@@ -107,6 +110,7 @@ def plane_wave_share(rate_maps: np.ndarray) -> Float[np.ndarray, " unit"]:
         return np.where(total > 0, np.minimum(2 * power.max(axis=(1, 2)) / total, 1.0), np.nan)
 
 
+@takes_arrays
 def significance(
     rate_maps: np.ndarray,
     *,

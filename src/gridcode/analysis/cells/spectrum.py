@@ -10,6 +10,7 @@ from gridcode.analysis.cells.autocorrelogram import Maps, as_maps
 from gridcode.analysis.cells.gridness import unscorable
 from gridcode.analysis.cells.lattice import MIN_ANGLE_DEG, as_basis, reduced
 from gridcode.analysis.cells.phases import wave_components, wave_vectors
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 # A peak belongs to a predicted wave within this share of the lattice's smallest wave number.
@@ -51,6 +52,7 @@ class ModuleSpectrum:
     tiling_p_value: Float[np.ndarray, " 3"]
 
 
+@takes_arrays
 def power_at(
     rate_maps: np.ndarray, *, bin_size_m: float, wave_numbers_per_m: Float[np.ndarray, " k"]
 ) -> Float[np.ndarray, "unit k_y k_x"]:
@@ -118,6 +120,7 @@ def _hann(n: int) -> Float[np.ndarray, " n"]:
     return signal.windows.hann(n + 2)[1:-1]
 
 
+@takes_arrays
 def module_spectrum(
     rate_maps: np.ndarray, *, bin_size_m: float, vectors_m: Float[np.ndarray, "2 2"] | None = None
 ) -> ModuleSpectrum:

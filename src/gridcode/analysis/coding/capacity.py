@@ -10,6 +10,7 @@ from scipy import stats
 from scipy.spatial.distance import pdist
 
 from gridcode.analysis.coding.codes import Code, sample_states
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 # How often the best observer confuses two places whose states are delta apart.
@@ -76,6 +77,7 @@ def collision_distance(sigma: float, *, error_rate: float = ERROR_RATE) -> float
     return float(-2 * stats.norm.ppf(error_rate) * sigma)
 
 
+@takes_arrays
 def capacity(
     states: Float[np.ndarray, "place unit"], *, delta: float, side_m: float = math.nan
 ) -> Capacity:
@@ -194,6 +196,7 @@ def capacity_against_area(
     )
 
 
+@takes_arrays
 def capacity_against_units(
     states: Float[np.ndarray, "place unit"],
     *,
@@ -242,6 +245,7 @@ def area_exponent(larger: Capacity, smaller: Capacity) -> tuple[float, float]:
     return math.log(larger.capacity / smaller.capacity) / run, error
 
 
+@takes_arrays
 def expected_capacity(
     metric: Float[np.ndarray, "module 2 2"],
     cell_area_m2: Float[np.ndarray, " module"],
@@ -310,6 +314,7 @@ class IndependentModules:
     reason: str = ""
 
 
+@takes_arrays
 def independent_modules(
     positions_m: Float[np.ndarray, "place 2"],
     states: Float[np.ndarray, "place unit"],

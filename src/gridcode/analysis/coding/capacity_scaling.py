@@ -9,6 +9,7 @@ from jaxtyping import Float
 from scipy import stats
 
 from gridcode.analysis.coding.capacity import CONFIDENCE, Capacity
+from gridcode.arrays import doubles
 from gridcode.errors import InputError
 
 FEWEST_SIZES = 4
@@ -67,7 +68,7 @@ def capacity_scaling(
     Raises:
         InputError: sizes that are not positive, or not one for each capacity.
     """
-    given = np.array([c.units for c in found] if sizes is None else sizes, dtype=np.float64)
+    given = doubles([c.units for c in found] if sizes is None else sizes, "sizes")
     if given.shape != (len(found),) or not ((given > 0) & np.isfinite(given)).all():
         raise InputError(f"growth needs one positive size for each of {len(found)} capacities")
     known = np.array([not c.reason for c in found], dtype=bool)

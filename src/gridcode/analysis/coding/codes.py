@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from scipy.interpolate import RegularGridInterpolator
 
 from gridcode.analysis.navigation.reference import ReferenceMap
+from gridcode.arrays import doubles, takes_arrays
 from gridcode.errors import InputError
 
 # Positions (place, 2) in metres to states (place, unit); NaN where a place has no state.
@@ -34,7 +35,8 @@ def code_from_reference(reference: ReferenceMap) -> Code:
     side = len(vectors)
     interpolated = RegularGridInterpolator((np.arange(side), np.arange(side)), vectors)
 
-    def code(positions_m: np.ndarray) -> np.ndarray:
+    @takes_arrays
+    def code(positions_m: Float[np.ndarray, "place 2"]) -> np.ndarray:
         place = np.asarray(positions_m, dtype=np.float64) / reference.bin_size_m + (side - 1) / 2
         # Rounding may leave a place on the wall just outside of it.
         inside: Bool[np.ndarray, " place"] = np.asarray(
@@ -46,6 +48,7 @@ def code_from_reference(reference: ReferenceMap) -> Code:
     return code
 
 
+@takes_arrays
 def states_at(
     code: Code, positions_m: Float[np.ndarray, "place 2"]
 ) -> Float[np.ndarray, "place unit"]:
@@ -54,13 +57,11 @@ def states_at(
     Raises:
         InputError: states that are not (place, unit), or infinite.
     """
-    states = np.array(code(positions_m), dtype=np.float64)
+    states = np.array(doubles(code(positions_m), "states of the code"))
     if states.ndim != 2 or len(states) != len(positions_m) or states.shape[1] == 0:
         raise InputError(
             f"a code must give (place, unit) for {len(positions_m)} places, not {states.shape}"
         )
-    if np.isinf(states).any():
-        raise InputError("the code gives infinite states")
     states[np.isnan(states).any(axis=1)] = np.nan
     return states
 
@@ -105,6 +106,7 @@ def random_places(
     return generator.uniform(-side_m / 2, side_m / 2, (places, 2))
 
 
+@takes_arrays
 def slopes(
     code: Code, positions_m: Float[np.ndarray, "place 2"], *, step_m: float
 ) -> Float[np.ndarray, "place unit 2"]:

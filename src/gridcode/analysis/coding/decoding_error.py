@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from gridcode.analysis.coding.codes import Code, random_places, sample_states, slopes, states_at
+from gridcode.arrays import doubles
 from gridcode.errors import InputError
 
 # Steps of least squares from the best bin to the best place.
@@ -90,7 +91,7 @@ def error_correction(
     Source: Fiete, Burak & Brookings 2008; Sreenivasan & Fiete 2011; local error: Cramer-Rao, Seung
         & Sompolinsky 1993.
     """
-    levels = np.asarray(sigmas, dtype=np.float64)
+    levels = doubles(sigmas, "sigmas")
     if (
         levels.ndim != 1
         or len(levels) == 0

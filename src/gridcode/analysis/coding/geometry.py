@@ -9,6 +9,7 @@ from scipy.spatial.distance import pdist
 
 from gridcode.analysis.coding.codes import FEWEST_PLACES
 from gridcode.analysis.navigation.neural_distance import DistanceCurve
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 NULL_DRAWS = 5
@@ -43,6 +44,7 @@ class Separation:
     reason: str = ""
 
 
+@takes_arrays
 def separation(
     positions_m: Float[np.ndarray, "place 2"],
     states: Float[np.ndarray, "place unit"],
@@ -113,6 +115,7 @@ class Correlation:
     reason: str = ""
 
 
+@takes_arrays
 def correlation_curve(curve: DistanceCurve, states: Float[np.ndarray, "place unit"]) -> Correlation:
     r"""The correlation that a curve of neural distances holds: one is the other, turned over.
 
@@ -177,6 +180,7 @@ class EqualNorm:
     reason: str = ""
 
 
+@takes_arrays
 def equal_norm(
     states: Float[np.ndarray, "place unit"], *, generator: np.random.Generator
 ) -> EqualNorm:
@@ -223,6 +227,7 @@ class Dimensions:
     reason: str = ""
 
 
+@takes_arrays
 def dimensions(
     states: Float[np.ndarray, "place unit"], *, generator: np.random.Generator
 ) -> Dimensions:

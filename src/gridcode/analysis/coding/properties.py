@@ -48,6 +48,7 @@ from gridcode.analysis.records.coding import (
     UpdateProperty,
     WhitenedProperty,
 )
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 PLACES = 3000
@@ -65,6 +66,7 @@ UNKNOWN = "the activity is the same everywhere"
 PROPERTIES = tuple(PropertiesRecord.model_fields)
 
 
+@takes_arrays
 def coding_properties(
     code: Code,
     *,

@@ -15,6 +15,7 @@ from gridcode.analysis.coding.codes import (
     sample_states,
     states_at,
 )
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 # Directions of displacements: a hexagonal lattice's own symmetries do not hold for all of them.
@@ -204,6 +205,7 @@ class PhaseAlgebra:
         return float(resultant) / total, float(null) / total
 
 
+@takes_arrays
 def phase_algebra(
     code: Code,
     *,
@@ -281,6 +283,7 @@ def _direction(z: np.ndarray) -> np.ndarray:
     return z / np.where(length > 0, length, 1.0)
 
 
+@takes_arrays
 def code_waves(
     code: Code, *, side_m: float, vectors_m: Float[np.ndarray, "2 2"] | None = None
 ) -> Float[np.ndarray, "3 2"]:
@@ -328,6 +331,7 @@ class ModuleUpdates:
     reason: str = ""
 
 
+@takes_arrays
 def module_updates(
     code: Code,
     *,

@@ -33,6 +33,7 @@ from gridcode.analysis.records.dynamics import (
     ReturnMapRecord,
 )
 from gridcode.analysis.system import Step, System
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 HORIZONS = (1, 2, 5, 10, 20, 50, 100)
@@ -41,6 +42,7 @@ FEWEST_STATES = 8
 LARGEST_STATE = 1e100
 
 
+@takes_arrays
 def describe_dynamics(
     system: System,
     *,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Complex, Float, Int
 
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 MOST_HARMONICS = 24
@@ -59,6 +60,7 @@ class PhaseProfile:
     reason: str = ""
 
 
+@takes_arrays
 def phase_profile(
     weights: Float[np.ndarray, "velocity unit unit"],
     velocities: Float[np.ndarray, "move 2"],

@@ -18,6 +18,7 @@ from gridcode.analysis.dynamics.manifold import (
     to_metres,
 )
 from gridcode.analysis.system import Step
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 # A state is at rest where its remaining path (a geometric series from its last two moves) is below
@@ -25,6 +26,8 @@ from gridcode.errors import InputError
 AT_REST = 1e-6
 # Moves this small, as a share of a state's length, are rounding.
 ROUNDING = 1e-13
+# More steps along a lattice vector would take hours.
+MOST_STEPS = 10**6
 # After how many steps, and again at the end, states that still move are checked for cycles, and the
 # longest cycle.
 CYCLES_FROM = 2_000
@@ -166,6 +169,7 @@ def return_map(
     )
 
 
+@takes_arrays
 def period_error(
     step: Step, sample: ManifoldSample, vectors_m: Float[np.ndarray, "2 2"], *, max_step_m: float
 ) -> float:
@@ -179,7 +183,12 @@ def period_error(
         sample: states to start from.
         vectors_m: lattice vectors (x, y) as rows, metres.
         max_step_m: longest step.
+
+    Raises:
+        InputError: vectors that are not known, or longer than a million steps.
     """
+    if not np.hypot(*vectors_m.T).max() <= MOST_STEPS * max_step_m:
+        raise InputError(f"lattice vectors of {vectors_m.tolist()} m cannot be walked along")
     found, unrelated = [], sample.unrelated
     for vector in vectors_m:
         steps = math.ceil(float(np.hypot(*vector)) / (0.7 * max_step_m))

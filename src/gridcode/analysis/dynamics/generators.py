@@ -9,6 +9,7 @@ from scipy.linalg import expm
 
 from gridcode.analysis.dynamics.manifold import VELOCITY_STEP_M
 from gridcode.analysis.system import Matrices
+from gridcode.arrays import doubles, takes_arrays
 from gridcode.errors import InputError
 
 DIRECTIONS = 8
@@ -62,6 +63,7 @@ def probe_velocities(max_step_m: float) -> Float[np.ndarray, "velocity 2"]:
     return np.concatenate([np.zeros((1, 2)), *(share * max_step_m * ring for share in SPEEDS)])
 
 
+@takes_arrays
 def evaluate_matrices(
     matrices: Matrices, velocities: Float[np.ndarray, "velocity 2"]
 ) -> Float[np.ndarray, "velocity unit unit"]:
@@ -70,7 +72,7 @@ def evaluate_matrices(
     Raises:
         InputError: matrices of another shape, or with values that are not finite.
     """
-    weights = np.asarray(matrices(velocities), dtype=np.float64)
+    weights = doubles(matrices(velocities), "matrices")
     if (
         weights.ndim != 3
         or len(weights) != len(velocities)
@@ -86,6 +88,7 @@ def evaluate_matrices(
     return weights
 
 
+@takes_arrays
 def move_generators(
     matrices: Matrices,
     *,

@@ -14,6 +14,7 @@ from gridcode.analysis.dynamics.manifold import (
     tangent_plane,
 )
 from gridcode.analysis.system import Step
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 
@@ -45,6 +46,7 @@ class LyapunovSpectrum:
         return int(((self.interval[0] <= 0) & (self.interval[1] >= 0)).sum())
 
 
+@takes_arrays
 def lyapunov_exponents(
     step: Step,
     states: Float[np.ndarray, "walker unit"],

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.spatial.distance import pdist
 
 from gridcode.analysis.system import Step, System
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 # Central differences, as a share of a state's length and in metres: truncation and rounding are
@@ -48,6 +49,7 @@ class ManifoldSample:
             raise InputError("one state has no distance to unrelated states: take two or more")
         return float(np.median(pdist(self.states)))
 
+    @takes_arrays
     def select(self, index: Int[np.ndarray, " some"]) -> "ManifoldSample":
         """The sample at some of its walkers."""
         return ManifoldSample(self.states[index], self.tangent[index], self.positions_m[index])
@@ -156,6 +158,7 @@ def sample_manifold(
     )
 
 
+@takes_arrays
 def tangent_plane(
     step: Step, states: Float[np.ndarray, "walker unit"], velocities: Float[np.ndarray, "walker 2"]
 ) -> Float[np.ndarray, "walker unit 2"]:
@@ -180,6 +183,7 @@ def tangent_plane(
     return np.moveaxis((ahead - behind).reshape(2, *states.shape), 0, -1) / (2 * VELOCITY_STEP_M)
 
 
+@takes_arrays
 def directional_derivative(
     step: Step,
     states: Float[np.ndarray, "walker unit"],
@@ -202,6 +206,7 @@ def directional_derivative(
     return np.moveaxis((ahead - behind).reshape(walkers, count, units), 1, -1) / (2 * size)
 
 
+@takes_arrays
 def jacobian(
     step: Step, states: Float[np.ndarray, "walker unit"], velocities: Float[np.ndarray, "walker 2"]
 ) -> Float[np.ndarray, "walker unit unit"]:
@@ -220,6 +225,7 @@ def jacobian(
     return directional_derivative(step, states, velocities, every)
 
 
+@takes_arrays
 def step_gains(
     step: Step, sample: ManifoldSample, velocities: Float[np.ndarray, "walker 2"]
 ) -> Gains:
@@ -260,6 +266,7 @@ def step_gains(
     return Gains(np.linalg.svd(derivative, compute_uv=False), found[:2].T, *found[2:])
 
 
+@takes_arrays
 def commutator(
     step: Step,
     sample: ManifoldSample,
@@ -307,6 +314,7 @@ def off_directions(step: Step, sample: ManifoldSample) -> list[Float[np.ndarray,
     return found
 
 
+@takes_arrays
 def spans_plane(tangent: Float[np.ndarray, "walker unit 2"]) -> Bool[np.ndarray, " walker"]:
     """Where the two directions are finite and not on one line."""
     finite = np.isfinite(tangent).all(axis=(1, 2))
@@ -314,6 +322,7 @@ def spans_plane(tangent: Float[np.ndarray, "walker unit 2"]) -> Bool[np.ndarray,
     return (size.shape[1] == 2) & (size[:, -1] > LEAST_FLATNESS * np.maximum(size[:, 0], 1e-9))
 
 
+@takes_arrays
 def to_metres(tangent: Float[np.ndarray, "walker unit 2"]) -> Float[np.ndarray, "walker 2 unit"]:
     r"""Deviations to displacements, $(T^\top T)^{-1} T^\top$; NaN where T spans no plane."""
     plane = spans_plane(tangent)
@@ -322,6 +331,7 @@ def to_metres(tangent: Float[np.ndarray, "walker unit 2"]) -> Float[np.ndarray, 
     return inverse
 
 
+@takes_arrays
 def plane_overlap(one: Float[np.ndarray, "unit 2"], other: Float[np.ndarray, "unit 2"]) -> float:
     """Mean squared cosine of the principal angles of two planes: 1 the same, 2/units by chance."""
     return float(np.linalg.norm(np.linalg.qr(one)[0].T @ np.linalg.qr(other)[0]) ** 2) / 2

@@ -23,6 +23,7 @@ from gridcode.analysis.records.dynamics import (
     SpectrumRecord,
 )
 from gridcode.analysis.system import Matrices
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 
@@ -86,6 +87,7 @@ class Mechanism:
     generators: MoveGenerators
 
 
+@takes_arrays
 def spectra(matrices: Matrices, velocities: Float[np.ndarray, "velocity 2"]) -> Spectra:
     """Eigenvalues and singular values of W(v).
 
@@ -104,6 +106,7 @@ def spectra(matrices: Matrices, velocities: Float[np.ndarray, "velocity 2"]) -> 
     )
 
 
+@takes_arrays
 def block_structure(
     weights: Float[np.ndarray, "*velocity unit unit"],
     labels: Int[np.ndarray, " cell"],
@@ -163,6 +166,7 @@ def block_structure(
     return BlockStructure(groups, coupling, found, float(whole), float(null.mean()), p)
 
 
+@takes_arrays
 def describe_mechanism(
     matrices: Matrices,
     labels: Int[np.ndarray, " cell"],

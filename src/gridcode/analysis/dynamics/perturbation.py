@@ -13,6 +13,7 @@ from gridcode.analysis.dynamics.manifold import (
     to_metres,
 )
 from gridcode.analysis.system import Step
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 
@@ -45,6 +46,7 @@ class Perturbation:
     reason: str = ""
 
 
+@takes_arrays
 def perturb(
     step: Step,
     sample: ManifoldSample,

@@ -9,6 +9,7 @@ from gridcode import display
 from gridcode.analysis.cells.lattice import reduced, shape_of
 from gridcode.analysis.modules.lattice_clustering import cluster_lattices
 from gridcode.analysis.modules.strain import mean_lattice, strain
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 # Of the arena's side. Longer lattice vectors rest on lags with few common bins, where peaks lie
@@ -93,6 +94,7 @@ class Modules:
         return display.wide_table(f"{len(self)} modules in {len(self.label)} units", head, rows)
 
 
+@takes_arrays
 def find_modules(
     vectors_m: Float[np.ndarray, "unit 2 2"],
     *,

@@ -8,6 +8,8 @@ from jaxtyping import Bool, Float, Int
 from scipy import cluster
 
 from gridcode.analysis.modules.strain import mean_lattice, strain, strains
+from gridcode.arrays import takes_arrays
+from gridcode.errors import InputError
 
 # Lattices nearer than FINEST (3 % in spacing, 1.7 degrees) always fall together, groups further
 # apart on average than COARSEST (20 %, 11 degrees) never; joins beyond FURTHEST_JOIN count as none.
@@ -43,6 +45,7 @@ class LatticeClusters:
     continuum: list[Members]
 
 
+@takes_arrays
 def cluster_lattices(
     vectors: Vectors,
     *,
@@ -59,7 +62,12 @@ def cluster_lattices(
         significance: largest p-value of a group, for the whole population.
         nulls: null populations.
         generator: source of randomness.
+
+    Raises:
+        InputError: vectors that are not finite.
     """
+    if not np.isfinite(vectors).all():
+        raise InputError("lattice vectors must be finite: leave out units without a lattice")
     branches = _prominent_branches(vectors, min_units) if len(vectors) >= max(min_units, 2) else []
     branches = [_without_outliers(vectors, branch) for branch in branches]
     branches = [branch for branch in branches if len(branch) >= min_units]
@@ -108,6 +116,7 @@ def _prominent_branches(vectors: Vectors, min_units: int) -> list[Members]:
     return [np.sort(members[node]) for node in best[-1][1]]
 
 
+@takes_arrays
 def gap_between(first: Vectors, second: Float[np.ndarray, "other 2 2"]) -> float:
     r"""Distance of two groups' means over their pooled deviation, along the line between them.
 
@@ -176,6 +185,7 @@ class OrientationScan:
     null: Float[np.ndarray, " null"]
 
     @classmethod
+    @takes_arrays
     def of(cls, vectors: Vectors, nulls: int, generator: np.random.Generator) -> "OrientationScan":
         """Draw the null populations of reduced right-handed lattice vectors (unit, 2, 2)."""
         centre, other, squared_difference, turn = _similar_pairs(vectors)
@@ -204,6 +214,7 @@ class OrientationScan:
         n, expected = n[crowded], self.expected[crowded]
         return float((n * np.log(n / expected) - (n - expected)).max(initial=0.0))
 
+    @takes_arrays
     def p_value(self, group: Members) -> float:
         """How often a null population is as crowded anywhere as this group."""
         member = np.isin(np.arange(len(self.expected)), group)

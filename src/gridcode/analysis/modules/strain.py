@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Complex, Float
 
+from gridcode.arrays import takes_arrays
+
 # Changes of basis between (nearly) reduced bases: integer matrices of determinant 1 with entries
 # -1, 0, 1, one of each pair of opposite sign.
 _ALL = [
@@ -45,6 +47,7 @@ def _complex(vectors: Float[np.ndarray, "... 2 2"]) -> Complex[np.ndarray, "... 
     return vectors[..., 0] + 1j * vectors[..., 1]
 
 
+@takes_arrays
 def strain(first: Float[np.ndarray, "... 2 2"], second: Float[np.ndarray, "... 2 2"]) -> Strain:
     r"""The least linear map from one lattice to another, over all bases of the first.
 
@@ -76,6 +79,7 @@ def strain(first: Float[np.ndarray, "... 2 2"], second: Float[np.ndarray, "... 2
     )
 
 
+@takes_arrays
 def strains(
     first: Float[np.ndarray, "... 2 2"], second: Float[np.ndarray, "... 2 2"]
 ) -> tuple[
@@ -110,6 +114,7 @@ def _parts(alpha: np.ndarray, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray,
     )
 
 
+@takes_arrays
 def mean_lattice(vectors: Float[np.ndarray, "unit 2 2"]) -> Float[np.ndarray, "2 2"]:
     """Mean of several near lattices, each in the basis nearest to that of their middle one.
 

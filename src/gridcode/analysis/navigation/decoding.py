@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Int
 
 from gridcode.analysis.navigation.reference import ReferenceMap, unit_length
 from gridcode.analysis.system import Progress, System
+from gridcode.arrays import real_numbers, takes_arrays
 from gridcode.errors import InputError
 from gridcode.world.walks import Walk
 
@@ -28,6 +29,7 @@ WIDEST_WINDOW_M = 0.5
 STAND_IN = 0.98
 
 
+@takes_arrays
 def decode(
     reference: ReferenceMap, states: Float[np.ndarray, "walker unit"]
 ) -> tuple[Float[np.ndarray, "walker 2"], Float[np.ndarray, " walker"]]:
@@ -124,6 +126,7 @@ class Tracker:
         self._jumped_m = np.zeros((walkers, 2))
         self.lost = np.zeros(walkers, dtype=bool)
 
+    @takes_arrays
     def follow(self, states: Float[np.ndarray, "walker unit"]) -> None:
         """Move every reading to the best match near it."""
         g = _states(states, self._units)
@@ -147,6 +150,7 @@ class Tracker:
         xy = np.rint(there[found] / self.reference.bin_size_m + self._last / 2).astype(np.int64)
         self._yx[:, walkers[found]] = xy.T[::-1]
 
+    @takes_arrays
     def read(self, states: Float[np.ndarray, "walker unit"]) -> Float[np.ndarray, "walker 2"]:
         """The readings, refined between bins, metres; NaN for states without activity."""
         return _refined(self.reference, _states(states, self._units), *self._yx)[0] + self._jumped_m
@@ -326,7 +330,8 @@ def quartiles(errors_m: Float[np.ndarray, " walker"]) -> list[float]:
 
     NaN where the quartile is that of a lost walker.
     """
-    known = np.where(np.isnan(errors_m), np.inf, errors_m)
+    errors = real_numbers(errors_m, "errors_m")
+    known = np.where(np.isnan(errors), np.inf, errors)
     found = np.quantile(known, [0.25, 0.5, 0.75], method="higher")
     return [float(q) if math.isfinite(q) else math.nan for q in found]
 

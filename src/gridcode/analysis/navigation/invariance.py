@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from scipy.spatial.distance import pdist
 
 from gridcode.analysis.system import Progress, System
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 LENGTHS = (5, 10, 20, 40, 80, 160)
@@ -36,6 +37,7 @@ class PathInvariance:
     reason: str = ""
 
 
+@takes_arrays
 def path_invariance(
     system: System,
     velocities: Float[np.ndarray, "step place 2"],

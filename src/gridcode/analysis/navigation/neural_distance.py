@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.spatial.distance import pdist
 
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 # Bins with fewer pairs are left out.
@@ -66,6 +67,7 @@ class DistanceCurve:
     reason: str = ""
 
 
+@takes_arrays
 def bin_distances(
     physical_m: Float[np.ndarray, " pair"],
     neural: Float[np.ndarray, " pair"],
@@ -81,7 +83,8 @@ def bin_distances(
     if not (0 < bin_size_m <= longest_m and math.isfinite(longest_m)):
         raise InputError(f"bins of {bin_size_m} m do not fit between 0 and {longest_m} m")
     count = max(1, round(longest_m / bin_size_m))
-    index = np.floor(physical_m * (count / longest_m)).astype(np.int64)
+    # As floats: an unknown distance is in no bin.
+    index = np.floor(physical_m * (count / longest_m))
     order = np.argsort(index, kind="stable")
     ends = np.searchsorted(index[order], np.arange(count + 1))
     values = np.full((6, count), np.nan)
@@ -94,6 +97,7 @@ def bin_distances(
     return DistanceBins(values[0], values[1], values[2], values[3:], np.diff(ends))
 
 
+@takes_arrays
 def distance_curve(
     positions_m: Float[np.ndarray, "sample 2"],
     activity: Float[np.ndarray, "observation unit"],
@@ -201,6 +205,7 @@ def _decorrelation(bins: DistanceBins, *, plateau: float, floor: float) -> tuple
     return float(distance[i - 1] + share * (distance[i] - distance[i - 1])), ""
 
 
+@takes_arrays
 def distance_from_origin(
     positions_m: Float[np.ndarray, "sample 2"],
     activity: Float[np.ndarray, "observation unit"],

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from scipy import ndimage
 
 from gridcode.analysis.system import Progress, System
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 # Population vectors that differ by less than this in every unit count as the same.
@@ -43,11 +44,13 @@ class ReferenceMap:
         out = math.floor((len(self.vectors) - arena_m / self.bin_size_m) / 2 + 1e-9)
         return ReferenceMap(self.vectors[out:-out, out:-out], self.bin_size_m) if out > 0 else self
 
+    @takes_arrays
     def position(self, y: np.ndarray, x: np.ndarray) -> Float[np.ndarray, "walker 2"]:
         """Metres from fractional bin numbers; 0 is the centre of the first bin."""
         return (np.stack([x, y], axis=-1) - (len(self.vectors) - 1) / 2) * self.bin_size_m
 
 
+@takes_arrays
 def unit_length(vectors: np.ndarray) -> Float[np.ndarray, "*shape unit"]:
     """Vectors divided by their length, in single precision.
 

@@ -12,6 +12,7 @@ from gridcode.analysis.navigation.decoding import integrate_paths, quartiles
 from gridcode.analysis.navigation.reference import ReferenceMap, unit_length
 from gridcode.analysis.records.navigation import RobustnessErrorRecord, RobustnessRecord
 from gridcode.analysis.system import Step, System
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 from gridcode.world.walks import Walk
 
@@ -58,6 +59,7 @@ def with_state_noise(step: Step, *, level: float, generator: np.random.Generator
     return noisy
 
 
+@takes_arrays
 def add_noise(
     states: Float[np.ndarray, "walker unit"], *, level: float, generator: np.random.Generator
 ) -> Float[np.ndarray, "walker unit"]:
@@ -68,6 +70,7 @@ def add_noise(
     return states + size * generator.standard_normal(states.shape)
 
 
+@takes_arrays
 def with_lesion(step: Step, alive: Bool[np.ndarray, " unit"]) -> Step:
     """The system with the other units lesioned: zero after every step."""
 

@@ -26,6 +26,7 @@ from gridcode.analysis.topology.persistence import (
     persistence,
     principal_components,
 )
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 TORUS = (1, 2, 1)
@@ -85,6 +86,7 @@ class Topology:
     samples: Int[np.ndarray, " landmark"]
 
 
+@takes_arrays
 def count_by_gap(lifetimes: Float[np.ndarray, " bar"]) -> tuple[int, float, float]:
     """Bars before the largest gap between successive lifetimes, that gap, and the shortest bar."""
     longest = np.append(np.sort(lifetimes)[::-1][:MOST_BARS], 0.0)
@@ -96,6 +98,7 @@ def count_by_gap(lifetimes: Float[np.ndarray, " bar"]) -> tuple[int, float, floa
     return count, float(gaps[count - 1]), float(longest[count - 1])
 
 
+@takes_arrays
 def gap_p_value(lifetimes: Float[np.ndarray, " bar"], count: int) -> float:
     r"""p-value of a gap if all bars were noise, from the shorter bars of the same diagram.
 
@@ -134,6 +137,7 @@ def gap_p_value(lifetimes: Float[np.ndarray, " bar"], count: int) -> float:
     return float(-math.expm1(MOST_BARS * math.log1p(-of_one_gap)))
 
 
+@takes_arrays
 def shuffled(
     states: Float[np.ndarray, "sample unit"], generator: np.random.Generator
 ) -> Float[np.ndarray, "sample unit"]:
@@ -143,6 +147,7 @@ def shuffled(
     return np.take_along_axis(states, rows, axis=0)
 
 
+@takes_arrays
 def measure_topology(
     states: Float[np.ndarray, "sample unit"],
     *,

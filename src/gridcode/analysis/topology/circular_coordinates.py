@@ -23,6 +23,7 @@ from gridcode.analysis.cells.phases import wrapped
 from gridcode.analysis.topology.betti import Topology
 from gridcode.analysis.topology.cocycles import find_loops
 from gridcode.analysis.topology.persistence import loop_scale
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 # Coefficients of coordinates that are tried for each lattice phase; reduced coordinates need no
@@ -47,6 +48,7 @@ class PhaseMatch:
     unimodular: bool
 
 
+@takes_arrays
 def toroidal_coordinates(
     points: Float[np.ndarray, "point component"], *, scale: float
 ) -> Float[np.ndarray, "point 2"]:
@@ -96,6 +98,7 @@ def coordinates_of(topology: Topology) -> Float[np.ndarray, "landmark 2"]:
     )
 
 
+@takes_arrays
 def extend_coordinates(
     points: Float[np.ndarray, "point component"],
     coordinates: Float[np.ndarray, "point 2"],
@@ -134,6 +137,7 @@ def extend_coordinates(
     return wrapped(np.angle(mean) / (2 * np.pi))
 
 
+@takes_arrays
 def circular_correlation(
     first: Float[np.ndarray, " sample"], second: Float[np.ndarray, " sample"]
 ) -> float:
@@ -166,6 +170,7 @@ def circular_correlation(
     return product / math.sqrt(squares[0] * squares[1]) if min(squares) > smallest else math.nan
 
 
+@takes_arrays
 def match_phases(
     coordinates: Float[np.ndarray, "sample 2"], phases: Float[np.ndarray, "sample 2"]
 ) -> PhaseMatch:

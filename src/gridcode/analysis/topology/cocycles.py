@@ -12,6 +12,7 @@ from scipy.sparse import coo_matrix, csgraph, csr_matrix
 from scipy.sparse.linalg import lsmr, spsolve
 from scipy.spatial.distance import pdist, squareform
 
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 MOST_GENERATORS = 60
@@ -40,6 +41,7 @@ class Loops:
     change: Float[np.ndarray, "loop edge"]
 
 
+@takes_arrays
 def find_loops(points: Float[np.ndarray, "point component"], *, scale: float) -> Loops:
     r"""The independent loops of points that are joined up to a distance, with all triangles filled.
 
@@ -142,6 +144,7 @@ def _weights(
     return np.asarray(kernel / (density[first] * density[second]))
 
 
+@takes_arrays
 def integer_cocycles(edges: Int[np.ndarray, "edge 2"], points: int) -> Int[np.ndarray, "loop edge"]:
     """A basis of the integer cocycles of a connected graph, modulo coboundaries.
 
@@ -234,6 +237,7 @@ def _edge_numbers(
     return np.asarray(number[first, second]).ravel().astype(np.int64) - 1
 
 
+@takes_arrays
 def triangles_of(edges: Int[np.ndarray, "edge 2"], points: int) -> Int[np.ndarray, "triangle 3"]:
     """Numbers of the edges ij, jk, ik of all triangles i < j < k of a graph."""
     number = _numbered(edges, points)

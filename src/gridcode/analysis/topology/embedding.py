@@ -16,6 +16,7 @@ from sklearn.manifold import Isomap, SpectralEmbedding
 from gridcode.analysis.cells.phases import fit_waves
 from gridcode.analysis.topology.betti import FEWEST_UNITS
 from gridcode.analysis.topology.persistence import principal_components
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 METHODS = ("spectral", "isomap")
@@ -83,6 +84,7 @@ class Rings:
     chance: Float[np.ndarray, " wave"]
 
 
+@takes_arrays
 def explained_variance(states: Float[np.ndarray, "sample unit"]) -> Variance:
     """Variance along principal components, and how many directions carry it.
 
@@ -102,6 +104,7 @@ def explained_variance(states: Float[np.ndarray, "sample unit"]) -> Variance:
     )
 
 
+@takes_arrays
 def embed(
     states: Float[np.ndarray, "sample unit"],
     *,
@@ -153,6 +156,7 @@ def embed(
     return Embedding(points / largest, chosen, method)
 
 
+@takes_arrays
 def lattice_rings(
     states: Float[np.ndarray, "sample unit"],
     positions_m: Float[np.ndarray, "sample 2"],
@@ -245,6 +249,7 @@ def _agreement(
     return np.asarray(np.exp(1j * (np.angle(points) - angle)).mean(axis=0))
 
 
+@takes_arrays
 def checked_states(states: np.ndarray) -> Float[np.ndarray, "sample unit"]:
     """States as float64, if there is a space that they span.
 

@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from gridcode.analysis.synthetic import FEWEST_UNITS, band_cell, ideal_grid_code, place_code
 from gridcode.analysis.topology.betti import Topology, measure_topology, shuffled
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 # The second module's spacing ratio and turn: no small whole numbers relate it to the first.
@@ -43,6 +44,7 @@ class KnownShape:
         return self.topology.torus == self.expected
 
 
+@takes_arrays
 def known_shape_states(
     name: str,
     positions_m: Float[np.ndarray, "sample 2"],
@@ -122,6 +124,7 @@ def known_shape_states(
     )
 
 
+@takes_arrays
 def measure_known_shapes(
     states: Float[np.ndarray, "sample unit"],
     positions_m: Float[np.ndarray, "sample 2"],

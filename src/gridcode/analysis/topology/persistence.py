@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from scipy.spatial import KDTree
 from scipy.spatial.distance import pdist, squareform
 
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 DIMENSIONS = 2
@@ -56,6 +57,7 @@ class Diagram:
         return length[1:] if dimension == 0 else length
 
 
+@takes_arrays
 def principal_components(
     states: Float[np.ndarray, "sample unit"], *, components: int = 6
 ) -> Float[np.ndarray, "sample component"]:
@@ -64,13 +66,19 @@ def principal_components(
     There are fewer where the states vary in fewer directions.
 
     Distances stay those of the population itself: components are not scaled.
+
+    Raises:
+        InputError: states that are not finite, or none.
     """
+    if not (states.size and np.isfinite(states).all()):
+        raise InputError("states must be finite, and there must be some")
     centred = states - states.mean(axis=0)
     variance, direction = np.linalg.eigh(centred.T @ centred / len(centred))
     kept = np.flatnonzero(variance[::-1] > LEAST_VARIANCE * max(variance[-1], 0.0))[:components]
     return np.asarray(centred @ direction[:, ::-1][:, kept])
 
 
+@takes_arrays
 def choose_landmarks(
     points: Float[np.ndarray, "sample component"],
     *,
@@ -137,6 +145,7 @@ def _max_min(
     return np.array(chosen)
 
 
+@takes_arrays
 def persistence(
     points: Float[np.ndarray, "point component"],
     *,

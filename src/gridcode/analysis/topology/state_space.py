@@ -23,6 +23,7 @@ from gridcode.analysis.topology.betti import FEWEST_NULLS, Topology, measure_top
 from gridcode.analysis.topology.circular_coordinates import coordinates_of, match_phases
 from gridcode.analysis.topology.embedding import METHODS, embed, explained_variance, lattice_rings
 from gridcode.analysis.topology.known_shapes import measure_known_shapes
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 FEWEST_UNITS = 10
@@ -69,6 +70,7 @@ def check_shuffles(count: int) -> None:
         raise InputError(f"{count} shuffles: {FEWEST_NULLS} to {MOST_NULLS} are needed")
 
 
+@takes_arrays
 def analyse_state_space(
     states: Float[np.ndarray, "sample unit"],
     positions_m: Float[np.ndarray, "sample 2"],
@@ -326,6 +328,7 @@ def lattice_of_the_whole(
     return max(modules, key=lambda m: m.spacing_m).vectors_m if independent == 1 else None
 
 
+@takes_arrays
 def map_states(
     rate: Float[np.ndarray, "unit y x"],
     *,
