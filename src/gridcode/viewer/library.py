@@ -26,7 +26,7 @@ MOST_RUNS = 5000
 # A run's config.toml has a kilobyte or two; those of other programs need not be read.
 LONGEST_CONFIG = 1_000_000
 
-Signature = tuple[int, int, int]
+Signature = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -163,9 +163,10 @@ def is_inside(root: Path, path: Path) -> bool:
 
 
 def signature(path: Path) -> Signature | None:
-    """Time of change, size and place on the disk of a file; None where there is no file."""
+    """What changes with a file: times, size, place on the disk; None where there is no file."""
     try:
         found = path.stat()
     except (OSError, ValueError):
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    # The last is new where a permission is, too.
+    return found.st_mtime_ns, found.st_size, found.st_ino, found.st_ctime_ns
