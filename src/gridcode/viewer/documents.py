@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 import h5py
+import xarray as xr
 
 from gridcode.analysis.records import Summary
 from gridcode.errors import InputError
@@ -22,6 +23,7 @@ from gridcode.viewer.figure_cache import KINDS, figure_file
 from gridcode.viewer.library import Entry
 from gridcode.viewer.run_status import (
     FILES,
+    HISTORY,
     RATEMAPS,
     SUMMARY,
     THEORY,
@@ -182,16 +184,14 @@ def metrics_document(run: Run, *, after: int = -1) -> Document:
     return pictures.metrics_document(run.metrics(), after=after)
 
 
-def history_document(run: Run) -> Document | None:
+def history_document(run: Run, history: xr.Dataset | None) -> Document | None:
     """Maps over training: `runs/ID/history`; None where the run has no snapshots.
 
-    Where the maps were not kept, only their steps are known.
-
-    Raises:
-        InputError: the maps are damaged.
+    Args:
+        run: the run.
+        history: the maps that it keeps; None where it keeps none: only their steps are known.
     """
     steps = [step for step, _ in run.snapshots()]
-    history = kept_history(run)
     complete = bool(run.manifest.get("finished"))
     if history is not None:
         return pictures.history_document(history, complete=complete)
@@ -271,6 +271,16 @@ class ShownRun:
             return [name for name, found in file.items() if isinstance(found, h5py.Group)]
 
     @cached_property
+    def history(self) -> xr.Dataset | None:
+        """The maps over training that it keeps, None where there are none or they are damaged."""
+        return None if HISTORY in self.status.damaged else kept_history(self.run)
+
+    def need(self, file: str) -> None:
+        """Raise an InputError where a file is damaged."""
+        if file in self.status.damaged:
+            raise InputError(self.status.problem or f"{file} is damaged")
+
+    @cached_property
     def figures(self) -> list[str]:
         """The figures it has: none where one of the files that they are drawn from is damaged."""
         if self.status.damaged & {SUMMARY, RATEMAPS, THEORY}:
@@ -316,18 +326,22 @@ def _next_steps(entry: Entry, status: RunStatus) -> list[str]:
 
 
 def _maps(shown: ShownRun, group: str) -> Document | None:
+    shown.need(RATEMAPS)
     return maps_document(shown.run, group) if group in shown.groups else None
 
 
 def _correlograms(shown: ShownRun, group: str) -> Document | None:
+    shown.need(RATEMAPS)
     return correlograms_document(shown.run, group) if group in shown.groups else None
 
 
 def _spectra(shown: ShownRun, _part: str) -> Document | None:
+    shown.need(RATEMAPS)
     return spectra_document(shown.run, shown.summary) if shown.summary else None
 
 
 def _states(shown: ShownRun, _part: str) -> Document | None:
+    shown.need(THEORY)
     return states_document(shown.run, shown.summary) if shown.summary else None
 
 
@@ -336,14 +350,14 @@ def _metrics(shown: ShownRun, after: str) -> Document:
 
 
 def _history(shown: ShownRun, _part: str) -> Document | None:
-    return history_document(shown.run)
+    return history_document(shown.run, shown.history)
 
 
 def _snapshot(shown: ShownRun, step: str) -> Document | None:
     """Maps at one step of the training, None where no weights of that step were kept."""
     run = shown.run
     with _ONE_SNAPSHOT:
-        if (history := kept_history(run)) is not None:
+        if (history := shown.history) is not None:
             for number, kept in enumerate(history["step"].values.tolist()):
                 if str(kept) == step:
                     return pictures.snapshot_document(history.isel(step=number), kept)

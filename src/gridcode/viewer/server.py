@@ -85,7 +85,10 @@ def create_app(folders: Sequence[str | os.PathLike[str]], *, host: str = "127.0.
         from gridcode.viewer.run_status import run_row
 
         rows = [run_row(entry) for entry in library.entries()]
-        return _sent(request, as_json({"runs": rows, "folders": library.folders}).encode())
+        return _sent(
+            request,
+            as_json({"runs": rows, "folders": library.folders, "whole": library.whole}).encode(),
+        )
 
     @_answering
     def document(request: Request) -> Response:
