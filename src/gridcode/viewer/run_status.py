@@ -186,7 +186,7 @@ def _status_on_disk(entry: Entry, found: tuple[Signature | None, ...]) -> RunSta
     for name in (THEORY, HISTORY):
         if (run.folder / name).is_file():
             part(name, partial(_check_arrays, run.folder / name), None)
-    out_of_date = summary and part("checkpoints", lambda: run.out_of_date(summary), None)
+    out_of_date = part("checkpoints", lambda: run.out_of_date(summary) if summary else None, None)
     finished = bool(manifest.get("finished")) or (manifest.get("step") or 0) >= shown["steps"]
     state = "trained" if finished else "stopped"
     if summary is not None:
