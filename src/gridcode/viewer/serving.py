@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gridcode.errors import InputError
@@ -50,9 +51,22 @@ def serve(
         InputError: a folder is not there, the port is taken, or the address cannot be listened on.
     """
     app = create_app(folders, host=host)
+    # Ctrl-C is how this ends; uvicorn raises it again once all is closed.
+    with listen(host, port) as listener, _settled(), contextlib.suppress(KeyboardInterrupt):
+        # Requests wait at the socket until the server runs.
+        url = address(host, listener)
+        if ready:
+            ready(url)
+        if open_browser:
+            _open(url)
+        uvicorn.Server(settings(app)).run(sockets=[listener])
+
+
+def settings(app: ASGIApp) -> uvicorn.Config:
+    """How an application is served."""
     # "critical": answers that the end cuts off are no errors, and the application logs its own.
     # h11 refuses requests with two hosts. Nothing here speaks over websockets.
-    settings = uvicorn.Config(
+    return uvicorn.Config(
         app,
         http=Connection,
         ws="none",
@@ -62,15 +76,6 @@ def serve(
         backlog=128,
         timeout_graceful_shutdown=GRACE_S,
     )
-    # Ctrl-C is how this ends; uvicorn raises it again once all is closed.
-    with listen(host, port) as listener, _settled(), contextlib.suppress(KeyboardInterrupt):
-        # Requests wait at the socket until the server runs.
-        url = address(host, listener)
-        if ready:
-            ready(url)
-        if open_browser:
-            _open(url)
-        uvicorn.Server(settings).run(sockets=[listener])
 
 
 class Connection(H11Protocol):
@@ -183,6 +188,11 @@ def address(host: str, listener: socket.socket) -> str:
     if host in EVERYWHERE:
         host = "::1" if ":" in host else "127.0.0.1"
     return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
+
+
+def reached_at(host: str) -> str:
+    """What other machines call the place that is served, in words."""
+    return "this machine" if host in EVERYWHERE else host
 
 
 def is_loopback(host: str) -> bool:
