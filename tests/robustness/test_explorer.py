@@ -98,7 +98,12 @@ COSTS = {
 }
 
 
-@pytest.mark.parametrize("name", COSTS)
+FEW = ("manifest of words", "a line of the log", "scores cut", "maps empty", "history cut")
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in FEW else pytest.param(name, marks=pytest.mark.slow) for name in COSTS]
+)
 def test_damage_costs_what_the_file_holds(runs, name):
     file, damage, lost = COSTS[name]
     client = Client(runs)
@@ -349,7 +354,7 @@ def damage_randomly(runs, example, draws, parts, monkeypatch, caplog):
 
 def test_random_damage(runs, example, monkeypatch, caplog):
     parts = ("run", "maps/smooth_1m", "metrics")
-    damage_randomly(runs, example, 12, parts, monkeypatch, caplog)
+    damage_randomly(runs, example, 6, parts, monkeypatch, caplog)
 
 
 @pytest.mark.slow
@@ -509,7 +514,7 @@ def ask_hostilely(port, runs, run_id, draws):
 def test_hostile_requests(runs):
     run_id = Client(runs).rows()["good"]["id"]
     with served(runs) as port:
-        ask_hostilely(port, runs, run_id, 250)
+        ask_hostilely(port, runs, run_id, 150)
         assert httpx.get(f"http://127.0.0.1:{port}/api/runs", trust_env=False).status_code == 200
 
 
@@ -539,12 +544,19 @@ def half_a_request(port):
     return connection
 
 
+def has_ended(connection):
+    try:
+        return connection.recv(1) == b""
+    except ConnectionError:
+        return True
+
+
 def test_the_oldest_that_ask_for_nothing_make_room(runs, monkeypatch):
     monkeypatch.setattr(serving.Connection, "most", 10)
     with served(runs) as port, contextlib.ExitStack() as stack:
         slow = [stack.enter_context(half_a_request(port)) for _ in range(30)]
         assert listed(port) == 200
-        assert slow[0].recv(1) == b""  # has made room
+        assert has_ended(slow[0])  # has made room
         slow[-1].sendall(b": 127.0.0.1\r\nConnection: close\r\n\r\n")
         assert slow[-1].recv(99).startswith(b"HTTP/1.1 200")
 
@@ -560,7 +572,7 @@ def test_clients_that_do_nothing_are_not_waited_for(runs, monkeypatch):
         greedy.connect(("127.0.0.1", port))
         greedy.sendall(b"GET /static/plotly.min.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         begin = time.monotonic()
-        assert silent.recv(1) == b"" and time.monotonic() - begin < 5
+        assert has_ended(silent) and time.monotonic() - begin < 5
         with contextlib.suppress(ConnectionError):
             while again.recv(65536):
                 pass
