@@ -371,6 +371,7 @@ DAMAGE = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.*left out")
 def test_damaged_runs_beside_a_good_one(runs, example, tmp_path):
     for name, damage in DAMAGE.items():
         shutil.copytree(example, runs / name)

@@ -452,7 +452,10 @@ class Run:
         Raises:
             InputError: they are not.
         """
-        summary = self.read_summary()
+        try:
+            summary = self.read_summary()
+        except InputError:
+            return  # Arrays are not lost where their summary is damaged.
         if summary is not None and _id_in(attributes) != _evaluation_of(summary):
             raise InputError(
                 f"{path.name} and summary.json are of different evaluations; "

@@ -3,12 +3,16 @@
 Each is ready for JSON. Nothing here writes.
 """
 
+import re
 import shlex
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+import h5py
+import xarray as xr
 
 from gridcode.analysis.records import Summary
 from gridcode.errors import InputError
@@ -17,7 +21,15 @@ from gridcode.runs.run import Run
 from gridcode.viewer import overview, pictures
 from gridcode.viewer.figure_cache import KINDS, figure_file
 from gridcode.viewer.library import Entry
-from gridcode.viewer.run_status import FILES, RunStatus, signatures
+from gridcode.viewer.run_status import (
+    FILES,
+    HISTORY,
+    RATEMAPS,
+    SUMMARY,
+    THEORY,
+    RunStatus,
+    signatures,
+)
 
 Document = dict[str, Any]
 # Title and text alternative of each figure, in the order they are shown.
@@ -172,16 +184,14 @@ def metrics_document(run: Run, *, after: int = -1) -> Document:
     return pictures.metrics_document(run.metrics(), after=after)
 
 
-def history_document(run: Run) -> Document | None:
+def history_document(run: Run, history: xr.Dataset | None) -> Document | None:
     """Maps over training: `runs/ID/history`; None where the run has no snapshots.
 
-    Where the maps were not kept, only their steps are known.
-
-    Raises:
-        InputError: the maps are damaged.
+    Args:
+        run: the run.
+        history: the maps that it keeps; None where it keeps none: only their steps are known.
     """
     steps = [step for step, _ in run.snapshots()]
-    history = kept_history(run)
     complete = bool(run.manifest.get("finished"))
     if history is not None:
         return pictures.history_document(history, complete=complete)
@@ -243,28 +253,62 @@ class ShownRun:
 
     @cached_property
     def summary(self) -> Summary | None:
-        """Its evaluation; errors as in `Run.read_summary`."""
-        return self.run.read_summary()
+        """Its evaluation, None where there is none or it is damaged.
 
-    @property
-    def readable_summary(self) -> Summary | None:
-        """Its evaluation, None where that is damaged or of another version."""
-        try:
-            return self.summary
-        except InputError:
-            return None
+        Raises:
+            InputError: it is of another version.
+        """
+        return None if SUMMARY in self.status.damaged else self.run.read_summary()
+
+    @cached_property
+    def groups(self) -> list[str]:
+        """Walks and arenas that there are maps of; their file tells where the summary cannot."""
+        if RATEMAPS in self.status.damaged:
+            return []
+        if SUMMARY not in self.status.damaged:
+            return _groups(self.summary)
+        with h5py.File(self.run.ratemaps_path, "r") as file:
+            return [name for name, found in file.items() if isinstance(found, h5py.Group)]
+
+    @cached_property
+    def history(self) -> xr.Dataset | None:
+        """The maps over training that it keeps, None where there are none or they are damaged."""
+        return None if HISTORY in self.status.damaged else kept_history(self.run)
+
+    def need(self, file: str) -> None:
+        """Raise an InputError where a file is damaged."""
+        if file in self.status.damaged:
+            raise InputError(self.status.problem or f"{file} is damaged")
+
+    @cached_property
+    def figures(self) -> list[str]:
+        """The figures it has: none where one of the files that they are drawn from is damaged."""
+        if self.status.damaged & {SUMMARY, RATEMAPS, THEORY}:
+            return []
+        return figure_names(self.run, self.summary)
 
 
 def _run(shown: ShownRun, _part: str) -> Document:
     entry, status = shown.entry, shown.status
+    try:
+        summary, groups, figures = shown.summary, shown.groups, shown.figures
+    except InputError:  # another version's, as the problem says
+        summary, groups, figures = None, [], []
     document = run_document(
         shown.run,
         name=entry.name,
         identity=entry.id,
         state=status.state,
         problem=status.problem,
-        summary=shown.readable_summary,
+        summary=summary,
     )
+    has = document["has"]
+    has |= {"maps": groups, "correlograms": groups, "figures": figures}
+    if summary is None:
+        unknown = {"walk": None, "arena_m": None, "headline": False}
+        document["groups"] = [{"group": group, **unknown} for group in groups]
+    for part, file in (("states", THEORY), ("spectra", RATEMAPS)):
+        has[part] = has[part] and summary is not None and file not in status.damaged
     return document | {"notes": [*document["notes"], *_next_steps(entry, status)]}
 
 
@@ -282,18 +326,22 @@ def _next_steps(entry: Entry, status: RunStatus) -> list[str]:
 
 
 def _maps(shown: ShownRun, group: str) -> Document | None:
-    return maps_document(shown.run, group) if group in _groups(shown.summary) else None
+    shown.need(RATEMAPS)
+    return maps_document(shown.run, group) if group in shown.groups else None
 
 
 def _correlograms(shown: ShownRun, group: str) -> Document | None:
-    return correlograms_document(shown.run, group) if group in _groups(shown.summary) else None
+    shown.need(RATEMAPS)
+    return correlograms_document(shown.run, group) if group in shown.groups else None
 
 
 def _spectra(shown: ShownRun, _part: str) -> Document | None:
+    shown.need(RATEMAPS)
     return spectra_document(shown.run, shown.summary) if shown.summary else None
 
 
 def _states(shown: ShownRun, _part: str) -> Document | None:
+    shown.need(THEORY)
     return states_document(shown.run, shown.summary) if shown.summary else None
 
 
@@ -302,14 +350,14 @@ def _metrics(shown: ShownRun, after: str) -> Document:
 
 
 def _history(shown: ShownRun, _part: str) -> Document | None:
-    return history_document(shown.run)
+    return history_document(shown.run, shown.history)
 
 
 def _snapshot(shown: ShownRun, step: str) -> Document | None:
     """Maps at one step of the training, None where no weights of that step were kept."""
     run = shown.run
     with _ONE_SNAPSHOT:
-        if (history := kept_history(run)) is not None:
+        if (history := shown.history) is not None:
             for number, kept in enumerate(history["step"].values.tolist()):
                 if str(kept) == step:
                     return pictures.snapshot_document(history.isel(step=number), kept)
@@ -321,13 +369,12 @@ def _snapshot(shown: ShownRun, step: str) -> Document | None:
 
 def _figures(shown: ShownRun, _part: str) -> list[Document]:
     folder = f"api/runs/{shown.entry.id}/figures"
-    names = figure_names(shown.run, shown.summary)
-    return figures_document({name: f"{folder}/{name}.png" for name in names})
+    return figures_document({name: f"{folder}/{name}.png" for name in shown.figures})
 
 
 def _figure(shown: ShownRun, file: str) -> bytes | None:
     name, _, kind = file.partition(".")
-    if kind not in KINDS or name not in figure_names(shown.run, shown.summary):
+    if kind not in KINDS or name not in shown.figures:
         return None
     return figure_file(shown.run, name, kind, signatures(shown.entry, _FIGURES))
 
@@ -336,9 +383,19 @@ _SCORES = ("config.toml", "evaluation/summary.json")
 _MAPS = (*_SCORES, "evaluation/ratemaps.nc")
 _FIGURES = (*_MAPS, "evaluation/theory.nc", "metrics.jsonl")
 _HISTORY = (*_SCORES, "evaluation/history.nc", "manifest.json", "snapshots")
+
+
+def _snapshot_files(step: str) -> tuple[str, ...]:
+    """Not all snapshots, nor what a training rewrites: one that is there does not change."""
+    number = int(step) if re.fullmatch("[0-9]{1,15}", step) else 0
+    return (*_SCORES, "evaluation/history.nc", f"snapshots/step-{number:08d}.safetensors")
+
+
 # The documents of a run by their address below `runs/ID/`: the function that makes one of the run
-# and the PART of its address (None where there is none), and the files that it is made of.
-DOCUMENTS: dict[str, tuple[Callable[[ShownRun, str], Any], tuple[str, ...]]] = {
+# and the PART of its address (None where there is none), and the files that it is made of, of which
+# a PART may choose.
+Files = tuple[str, ...]
+DOCUMENTS: dict[str, tuple[Callable[[ShownRun, str], Any], Files | Callable[[str], Files]]] = {
     "run": (_run, (*FILES, "snapshots")),
     "maps/PART": (_maps, _MAPS),
     "correlograms/PART": (_correlograms, _MAPS),
@@ -346,7 +403,7 @@ DOCUMENTS: dict[str, tuple[Callable[[ShownRun, str], Any], tuple[str, ...]]] = {
     "states": (_states, (*_SCORES, "evaluation/theory.nc")),
     "metrics": (_metrics, ("config.toml", "metrics.jsonl")),
     "history": (_history, _HISTORY),
-    "history/PART": (_snapshot, _HISTORY),
+    "history/PART": (_snapshot, _snapshot_files),
     "figures": (_figures, _FIGURES),
     "figures/PART": (_figure, _FIGURES),
 }

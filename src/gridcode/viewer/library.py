@@ -22,11 +22,11 @@ PARTS = frozenset({"checkpoints", "snapshots", "evaluation", "figures"})
 # A folder with one of these beside its config.toml is a run, whatever state it is in.
 MARKS = frozenset({"manifest.json", "metrics.jsonl", "checkpoints", "snapshots", "evaluation"})
 LONGEST_SLUG = 48
-MOST_RUNS = 5000
+MOST_RUNS = 20_000
 # A run's config.toml has a kilobyte or two; those of other programs need not be read.
 LONGEST_CONFIG = 1_000_000
 
-Signature = tuple[int, int, int]
+Signature = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ class Library:
         self._roots = list(dict.fromkeys(roots))
         self._lock = threading.Lock()
         self._entries: dict[str, Entry] = {}
+        self.whole = True  # False where there are more runs than are shown
         self._next_scan = float("-inf")
 
     @property
@@ -97,13 +98,15 @@ class Library:
     def _scan(self) -> Iterator[Entry]:
         seen: set[Path] = set()
         taken: dict[str, int] = {}
+        self.whole = True
         for root in self._roots:
             for path in _run_folders(root):
                 if path in seen:
                     continue
-                seen.add(path)
-                if len(seen) > MOST_RUNS:
+                if len(seen) == MOST_RUNS:
+                    self.whole = False
                     return
+                seen.add(path)
                 # A folder that is itself a run is known by its own name, so that it can be moved.
                 relative = path.relative_to(root).as_posix() if path != root else root.name
                 identity = run_id(relative)
@@ -163,9 +166,10 @@ def is_inside(root: Path, path: Path) -> bool:
 
 
 def signature(path: Path) -> Signature | None:
-    """Time of change, size and place on the disk of a file; None where there is no file."""
+    """What changes with a file: times, size, place on the disk; None where there is no file."""
     try:
         found = path.stat()
     except (OSError, ValueError):
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    # The last is new where a permission is, too.
+    return found.st_mtime_ns, found.st_size, found.st_ino, found.st_ctime_ns

@@ -4,35 +4,32 @@ import contextlib
 import functools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 
 from gridcode.config import Config
 from gridcode.errors import InputError
-from gridcode.runs.run import Run, logged_row
+from gridcode.runs.run import Run, checkpoint_step, logged_row
 from gridcode.viewer import overview
 from gridcode.viewer.library import MOST_RUNS, Entry, Signature, is_inside, signature
 
 # A training that writes nothing for longer is shown as stopped, until it writes again.
 RECENT_S = 60.0
-# The end of metrics.jsonl that surely holds a whole line.
-TAIL_BYTES = 16_384
+# The end of metrics.jsonl that is read for the list of runs: some thousand lines.
+TAIL_BYTES = 1_000_000
 # A row of the list of runs in which nothing is known.
 UNKNOWN = dict.fromkeys(overview.run_row(config=Config(), manifest={}, last=None, summary=None))
-FILES = (
-    "config.toml",
-    "manifest.json",
-    "metrics.jsonl",
-    "evaluation/summary.json",
-    "evaluation/ratemaps.nc",
-    "evaluation/theory.nc",
-    "evaluation/history.nc",
-)
+CONFIG, MANIFEST, METRICS = "config.toml", "manifest.json", "metrics.jsonl"
+SUMMARY, RATEMAPS = "evaluation/summary.json", "evaluation/ratemaps.nc"
+THEORY, HISTORY = "evaluation/theory.nc", "evaluation/history.nc"
+FILES = (CONFIG, MANIFEST, METRICS, SUMMARY, RATEMAPS, THEORY, HISTORY)
 FOLDERS = ("checkpoints", "snapshots", "figures")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,6 +43,7 @@ class RunStatus:
         readable: whether its configuration is, so that there is something to show.
         finished: whether the training has reached its last step.
         updated: when it changed last, seconds since 1970.
+        damaged: its files that cannot be used; what the others hold is shown.
     """
 
     state: str
@@ -54,19 +52,26 @@ class RunStatus:
     readable: bool = True
     finished: bool = False
     updated: float | None = None
+    damaged: frozenset[str] = frozenset()
 
 
 def run_status(entry: Entry) -> RunStatus:
-    """The state of a run now."""
+    """The state of a run now; that of a run that cannot be looked at is `damaged`."""
     try:
         why = refused(entry)
-    except OSError as error:  # a link to where one may not look
-        why = plain(error, entry)
-    if why is not None:
-        return RunStatus("damaged", why, UNKNOWN, readable=False)
+        return _status_now(entry) if why is None else _unreadable(why)
+    except Exception as error:  # whatever it is, the other runs are shown
+        return _unreadable(plain(error, entry))
+
+
+def _unreadable(why: str) -> RunStatus:
+    return RunStatus("damaged", why, UNKNOWN, readable=False)
+
+
+def _status_now(entry: Entry) -> RunStatus:
     found = signatures(entry, (*FILES, "checkpoints", "snapshots"))
     status = _status_on_disk(entry, found)
-    if status.state in ("stopped", "evaluated") and not status.finished:
+    if status.readable and not status.finished:
         written = [key[0] for key in (found[2], found[-2]) if key]
         recent = bool(written) and time.time() - max(written) / 1e9 < RECENT_S
         if recent or is_locked(entry):
@@ -88,7 +93,10 @@ def signatures(entry: Entry, names: tuple[str, ...]) -> tuple[Signature | None, 
 
 def plain(error: Exception, entry: Entry) -> str:
     """An error in one line, without where on the disk the run lies."""
-    text = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename or 'a file'} cannot be read ({error.strerror})"
+    else:
+        text = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
     text = text.replace(f"{entry.path}{os.sep}", "").replace(str(entry.path), entry.name)
     if len(entry.root.parts) > 1:
         text = text.replace(str(entry.root), entry.root.name)
@@ -147,57 +155,93 @@ def _names_in_folders(run: Path) -> Iterator[str]:
 @functools.lru_cache(MOST_RUNS)
 def _status_on_disk(entry: Entry, found: tuple[Signature | None, ...]) -> RunStatus:
     """The state of a run whose files have these signatures, if nothing is training it."""
-    row: dict[str, Any] = dict(UNKNOWN)
     times = [key[0] for key in found if key]
     updated = max(times) / 1e9 if times else None
-    # Any file may be damaged in any way; that must not take the list of runs down.
     try:
         run = Run(entry.path)
-        manifest, last = run.read_manifest(), _last_line(run.metrics_path)
-        row |= overview.run_row(config=run.config, manifest=manifest, last=last, summary=None)
-        finished = bool(manifest.get("finished")) or (manifest.get("step") or 0) >= row["steps"]
     except Exception as error:
-        why = plain(error, entry)
-        if not isinstance(error, InputError):
-            why = f"config.toml, manifest.json or metrics.jsonl is damaged ({why})"
-        return RunStatus("damaged", why, row, readable=False, updated=updated)
-    state = "trained" if finished else "stopped"
-    problem: str | None = None
-    if run.summary_path.is_file():
+        return replace(_unreadable(plain(error, entry)), updated=updated)
+    damage: dict[str, str] = {}
+
+    def part(name: str, read: Callable[[], T], otherwise: T) -> T:
+        """What is read of a file, or what to use in its place where it is damaged."""
         try:
-            summary = run.read_summary()
-            row |= overview.run_row(
-                config=run.config, manifest=manifest, last=last, summary=summary
-            )
-            _check_maps(run)
-            problem = run.out_of_date(summary) if summary else None
-            state = "evaluated"
+            return read()
         except Exception as error:
-            problem = plain(error, entry)
-            if not problem.startswith("evaluated by"):  # another version
-                state = "damaged"
-    return RunStatus(state, problem, row, finished=finished, updated=updated)
+            why = plain(error, entry)
+            if not isinstance(error, InputError):
+                why = f"{name} is damaged ({why})"
+            damage.setdefault(name, why)
+            return otherwise
+
+    unknown: tuple[dict[str, Any] | None, str | None] = (None, None)
+    last, note = part(METRICS, lambda: _log(run.metrics_path), unknown)
+    manifest = part(MANIFEST, lambda: _manifest(run), dict[str, Any]())
+    if MANIFEST in damage:  # A name tells the step, too.
+        manifest = {"step": next(map(checkpoint_step, run.checkpoints()), 0)}
+    row = partial(overview.run_row, config=run.config, manifest=manifest, last=last)
+    summary = part(SUMMARY, run.read_summary, None)
+    shown = part(SUMMARY, lambda: row(summary=summary), None) or row(summary=None)
+    if run.summary_path.is_file():
+        part(RATEMAPS, lambda: _check_arrays(run.ratemaps_path), None)
+    for name in (THEORY, HISTORY):
+        if (run.folder / name).is_file():
+            part(name, partial(_check_arrays, run.folder / name), None)
+    out_of_date = part("checkpoints", lambda: run.out_of_date(summary) if summary else None, None)
+    finished = bool(manifest.get("finished")) or (manifest.get("step") or 0) >= shown["steps"]
+    state = "trained" if finished else "stopped"
+    if summary is not None:
+        state = "evaluated"
+    # An evaluation of another version is not shown, but it is not damaged.
+    damaged = frozenset(n for n, why in damage.items() if not why.startswith("evaluated by"))
+    problems = [*damage.values(), *filter(None, (note, out_of_date))]
+    return RunStatus(
+        "damaged" if damaged else state,
+        "; ".join(problems) or None,
+        shown,
+        finished=finished,
+        updated=updated,
+        damaged=damaged,
+    )
 
 
-def _last_line(path: Path) -> dict[str, Any] | None:
-    """The last whole line of the metrics; one that is just being written is left out."""
+def _manifest(run: Run) -> dict[str, Any]:
+    manifest = run.read_manifest()
+    step = manifest.get("step") or 0
+    if not isinstance(step, int):
+        raise InputError(f"manifest.json is damaged (its step is {step!r:.40})")
+    overview.run_row(config=run.config, manifest=manifest, last=None, summary=None)
+    return manifest
+
+
+def _log(path: Path) -> tuple[dict[str, Any] | None, str | None]:
+    """The last line of the metrics, and word of damaged lines near their end.
+
+    One without its end is just being written, or was cut short by a kill: it is left out.
+    """
+    if not path.exists():
+        return None, None
+    with open(path, "rb") as file:
+        start = max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES)
+        file.seek(start)
+        *lines, rest = file.read().split(b"\n")
+    lines = [line for line in lines[bool(start) :] if line.strip()]
+    rows = [row for row in map(logged_row, lines) if row]
+    last = logged_row(rest) or next(reversed(rows), None)
+    lost = len(lines) - len(rows)
+    return (
+        last,
+        f"metrics.jsonl: {lost} of its last {len(lines)} lines are damaged" if lost else None,
+    )
+
+
+def _check_arrays(path: Path) -> None:
+    """Raise where a file of arrays is missing or cut short; its arrays are not read."""
+    name = f"evaluation/{path.name}"
+    if not path.is_file():
+        raise InputError(f"{name} is missing; run `gridcode evaluate` again")
     try:
-        with open(path, "rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
-            lines = file.read().splitlines()
-    except OSError:
-        return None
-    return next(filter(None, map(logged_row, reversed(lines))), None)
-
-
-def _check_maps(run: Run) -> None:
-    """Raise where the file of the rate maps is missing or cut short; its arrays are not read."""
-    if not run.ratemaps_path.is_file():
-        raise InputError("evaluation/ratemaps.nc is missing; run `gridcode evaluate` again")
-    try:
-        h5py.File(run.ratemaps_path, "r").close()
+        h5py.File(path, "r").close()
     except (OSError, RuntimeError) as error:
         why = str(error).splitlines()[0]
-        raise InputError(
-            f"evaluation/ratemaps.nc is damaged ({why}); run `gridcode evaluate` again"
-        ) from None
+        raise InputError(f"{name} is damaged ({why}); run `gridcode evaluate` again") from None

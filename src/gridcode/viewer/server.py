@@ -12,8 +12,9 @@ import mimetypes
 import os
 import re
 import socket
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -52,6 +53,8 @@ TRIES, PAUSE_S = 3, 0.1
 # What reading a file raises when it is damaged or half written.
 UNREADABLE = (OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError, EOFError)
 BUSY = "this cannot be read just now: the run is being written, or a file of it is damaged"
+# What is asked for by several at once is made once: those who ask for the same wait for each other.
+_MAKING = [threading.Lock() for _ in range(64)]
 UNEXPECTED = "something unexpected went wrong; the terminal of `gridcode explore` says what"
 LOG = logging.getLogger("gridcode.viewer")
 # What some systems have on record for scripts is not what browsers run.
@@ -70,35 +73,31 @@ def create_app(folders: Sequence[str | os.PathLike[str]], *, host: str = "127.0.
     """
     library = Library(folders)
 
+    @_answering
     def page(request: Request) -> Response:
         text, policy = _page()
         response = _sent(request, text, "text/html")
         response.headers["content-security-policy"] = policy
         return response
 
+    @_answering
     def runs(request: Request) -> Response:
         from gridcode.viewer.run_status import run_row
 
-        try:
-            rows = [run_row(entry) for entry in library.entries()]
-        except Exception:
-            LOG.exception("the list of runs could not be made")
-            raise HTTPException(500, UNEXPECTED) from None
-        return _sent(request, as_json({"runs": rows, "folders": library.folders}).encode())
+        rows = [run_row(entry) for entry in library.entries()]
+        return _sent(
+            request,
+            as_json({"runs": rows, "folders": library.folders, "whole": library.whole}).encode(),
+        )
 
+    @_answering
     def document(request: Request) -> Response:
         run_id, name, *parts = request.path_params.values()
         try:
             part = parts[0] if parts else str(int(request.query_params.get("after", -1)))
         except ValueError:
             raise HTTPException(400, "after must be a whole number") from None
-        try:
-            body = read_document(library, run_id, f"{name}/PART" if parts else name, part)
-        except HTTPException:
-            raise
-        except Exception:
-            LOG.exception("a document could not be made")
-            raise HTTPException(500, UNEXPECTED) from None
+        body = read_document(library, run_id, f"{name}/PART" if parts else name, part)
         is_figure = name == "figures" and parts
         return _sent(request, body, mimetypes.guess_type(part)[0] if is_figure else None)
 
@@ -116,6 +115,22 @@ def create_app(folders: Sequence[str | os.PathLike[str]], *, host: str = "127.0.
     )
     app.router.redirect_slashes = False
     return app
+
+
+def _answering(make: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    """A route that answers whatever happens; what should not happen is said in the terminal."""
+
+    @functools.wraps(make)
+    def answer(request: Request) -> Response:
+        try:
+            return make(request)
+        except HTTPException:
+            raise
+        except Exception:
+            LOG.exception("%s could not be made", make.__name__)
+            raise HTTPException(500, UNEXPECTED) from None
+
+    return answer
 
 
 class TrustedHosts(TrustedHostMiddleware):
@@ -183,7 +198,8 @@ def read_document(library: Library, run_id: str, name: str, part: str) -> bytes:
     from gridcode.viewer.documents import DOCUMENTS
     from gridcode.viewer.run_status import plain, run_status, signatures
 
-    problem, (_, files) = BUSY, DOCUMENTS.get(name, (None, ()))
+    problem, (_, found) = BUSY, DOCUMENTS.get(name, (None, ()))
+    files = found if isinstance(found, tuple) else found(part)
     for attempt in range(TRIES):
         time.sleep(PAUSE_S if attempt else 0)
         entry = library.find(run_id)
@@ -195,7 +211,8 @@ def read_document(library: Library, run_id: str, name: str, part: str) -> bytes:
                 raise InputError(status.problem or BUSY)
             # Every question for new metrics is another one, and would push the rest out.
             make = _body.__wrapped__ if name == "metrics" else _body
-            body = make(entry, name, part, key, status.state)
+            with _MAKING[hash((entry, name, part)) % len(_MAKING)]:
+                body = make(entry, name, part, key, status.state)
         except InputError as error:
             problem = plain(error, entry)
         except UNREADABLE:

@@ -57,8 +57,9 @@ def run(arguments: argparse.Namespace) -> None:
             print(f"explorer: {url} (Ctrl-C stops it)", flush=True)
 
     if not serving.is_loopback(arguments.host):
+        where = serving.reached_at(arguments.host)
         print_error(
-            f"anyone who can reach {arguments.host} can look at these runs: there is no password"
+            f"anyone on the network who reaches {where} can read these runs: there is no password"
         )
     serving.serve(
         arguments.runs,

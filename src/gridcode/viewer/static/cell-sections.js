@@ -47,7 +47,7 @@ export async function fillGallery(body, page) {
   if (!history || signal.aborted) return;
   const label = "Training of all units";
   const onFrame = page.gallery.showFrame;
-  moments = historySlider(history, { label, onFrame, final: evaluated, step, signal });
+  moments = historySlider(history, { label, onFrame, final: run.has.maps.length > 0, step, signal });
   slider.append(moments.element);
   page.newMoments = async () => moments.grow(await openHistory(id, { fresh: true }));
 }

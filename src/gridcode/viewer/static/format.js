@@ -73,7 +73,7 @@ export const STATES = {
   stopped: "stopped before its last step; `gridcode train` continues it",
   trained: "trained, not evaluated yet",
   evaluated: "trained and evaluated",
-  damaged: "cannot be read",
+  damaged: "damaged; what is intact is shown",
 };
 
 /** The file that the maps of an evaluation, or of a recording, come from. */

@@ -93,10 +93,10 @@ function sectionsOf(page) {
   const { evaluated, has, units } = run;
   const figures = ["dynamics", "mechanism", "coding"];
   const theory = run.theory.length || figures.some((name) => has.figures.includes(name));
-  const first = evaluated ? `All ${units.length} units` : "Maps in training";
+  const first = evaluated || has.maps.length ? `All ${units.length} units` : "Maps in training";
   const list = [
     // whether it is there, id, title, short title, what fills it
-    [evaluated || has.history, "units", first, "Units", cells.fillGallery],
+    [evaluated || has.maps.length || has.history, "units", first, "Units", cells.fillGallery],
     [evaluated, "modules", "Modules", "Modules", cells.fillModules],
     [has.states, "states", "Shape of the states", "Torus", network.fillStates],
     [evaluated, "scores", "Types, scores and p-values", "Scores", cells.fillScores],
@@ -150,7 +150,7 @@ async function addBestMaps(element, { id, run, openUnit }) {
   const ofModule = (module) => bestOf(all.filter((row) => row.module === module), each);
   const rows = inModules.length ? inModules.flatMap(ofModule) : bestOf(all, 8);
   const group = run.headline_group ?? run.has.maps[0];
-  if (!rows.length || !group) return;
+  if (!rows.length || !run.has.maps.includes(group)) return;
   const maps = await load(`runs/${id}/maps/${group}`);
   const mapOf = maps && (await mapsOf(maps));
   for (const { unit, index } of mapOf ? rows : []) {

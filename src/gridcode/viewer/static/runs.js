@@ -95,7 +95,7 @@ export async function runsPage(element, signal) {
   const corner = h("th", h("span.hidden", "Compare"));
   replace(
     element,
-    h("header.run-head", h("h1", { tabindex: -1 }, "Runs"), h("p.faint", place(found.folders))),
+    h("header.run-head", h("h1", { tabindex: -1 }, "Runs"), h("p.faint", place(found))),
     away,
     h(
       "div.controls",
@@ -129,7 +129,10 @@ export async function runsPage(element, signal) {
   }
 }
 
-const place = (folders) => (folders.length ? `in ${folders.join(", ")}` : "");
+function place({ folders, whole: all = true, runs }) {
+  const where = folders.length ? `in ${folders.join(", ")}` : "";
+  return all ? where : `${where}; only the first ${whole(runs.length)} are listed`;
+}
 
 /** A line of the table; `several` names the folder, `onPick` is called after a choice. */
 function line(row, several, onPick) {
