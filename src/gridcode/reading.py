@@ -51,7 +51,10 @@ def reading(what: str, *, remedy: str = "") -> Iterator[None]:
 
 def first_line(error: BaseException) -> str:
     """The first line of what an error says, short; its kind where it says nothing."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    text = str(error)
+    if isinstance(error, OSError) and error.args:
+        # xarray puts words and another error where the system has a number and words.
+        text = error.strerror if isinstance(error.strerror, str) else str(error.args[0])
     line = (text.strip().splitlines() or [type(error).__name__])[0]
     return line if len(line) <= 200 else f"{line[:200]} ..."
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gridcode.errors import InputError
+from gridcode.reading import first_line
 
 # A temporary file older than this was left behind by a process that was killed.
 LEFT_OVER_S = 3600.0
@@ -111,4 +112,4 @@ def reason(error: OSError) -> str:
     # HDF5 reports a full disk in the middle of a long text.
     if error.errno in (errno.ENOSPC, errno.EDQUOT) or f"errno = {errno.ENOSPC}" in str(error):
         return "the disk is full"
-    return error.strerror or (str(error).splitlines() or [type(error).__name__])[0]
+    return first_line(error)
