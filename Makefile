@@ -15,7 +15,7 @@ explore: $(VENV)/.explore  ## look at all runs in the browser
 test: $(VENV)/.dev  ## the default suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
-test-slow: $(VENV)/.dev  ## the long tests, such as killing a training at twenty moments
+test-slow: $(VENV)/.dev  ## the long tests, such as two hundred kills of all commands
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/.dev
