@@ -13,7 +13,8 @@ from gridcode.analysis.records import OriginRecord
 from gridcode.cli import main
 from gridcode.errors import InputError
 from gridcode.report import collection, figures
-from gridcode.runs import run as run_module
+from gridcode.runs import evaluation_files
+from gridcode.runs.files import write_atomically
 from gridcode.runs.run import Run
 from gridcode.training.loop import train_run
 from gridcode.viewer.library import Library
@@ -210,11 +211,14 @@ def test_an_interrupted_evaluation_leaves_the_old_one_or_the_new_one(runs, monke
     def stop(*_arguments):
         raise KeyboardInterrupt
 
+    def arrays_only(path, data):
+        return stop() if path == run.summary_path else write_atomically(path, data)
+
     with monkeypatch.context() as patch:
         if moment == "before the summary":
-            patch.setattr(run_module, "write_atomically", stop)
+            patch.setattr(evaluation_files, "write_atomically", arrays_only)
         else:
-            patch.setattr(Run, "_settle", stop)
+            patch.setattr(evaluation_files, "settle", stop)
         with pytest.raises(KeyboardInterrupt):
             gridcode.evaluate(run)
     found, maps = Run(run.folder).read_evaluation()

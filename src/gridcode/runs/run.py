@@ -17,62 +17,37 @@
 A run can be moved, zipped and mailed: nothing in it is an absolute path.
 """
 
-import bisect
 import contextlib
-import functools
 import hashlib
 import json
-import math
 import os
 import platform
 import re
-import subprocess
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import NoneType
-from typing import Any, Literal
+from typing import Any
 
 import xarray as xr
 
 from gridcode import display
 from gridcode.analysis import text
-from gridcode.analysis.records import OriginRecord, Summary
+from gridcode.analysis.records import Summary
 from gridcode.config import Config
 from gridcode.errors import InputError
-from gridcode.reading import UNREADABLE, is_there, reading
+from gridcode.reading import is_there, reading
+from gridcode.runs import evaluation_files
 from gridcode.runs.files import one_line_errors, reason, write_atomically
 from gridcode.runs.provenance import PartNames, check_parts, check_training, describe, read_header
+from gridcode.runs.training_log import git_commit, read_log, read_manifest
 from gridcode.version import __version__
 
 CHECKPOINTS_KEPT = 2
-ENGINE: Literal["h5netcdf"] = "h5netcdf"
 # What killed trainings leave of the files in the run folder itself.
 TRAININGS_PARTS = tuple(f".{name}.*.part" for name in ("manifest.json", "metrics.jsonl"))
-# Values of the manifest that are used, where they are there; the others are only shown.
-MANIFEST_TYPES: dict[str, type | tuple[type, ...]] = {
-    "step": int,
-    "finished": bool,
-    "wall_seconds": (int, float),
-    "cpu_seconds": (int, float),
-    "git_commit": (str, NoneType),
-    "parts": dict,
-}
 # In figures/: the SHA-256 of the summary that they show.
 STAMP = "evaluation.sha256"
-# Correlations need four digits, not seven: scaled 16-bit integers make the file five times smaller.
-ENCODING: dict[str, dict[str, Any]] = {
-    "rate": {"zlib": True, "complevel": 4, "shuffle": True},
-    "autocorrelogram": {
-        "dtype": "int16",
-        "scale_factor": 1 / 32000,
-        "_FillValue": -32768,
-        "zlib": True,
-        "complevel": 4,
-        "shuffle": True,
-    },
-}
 
 
 class Run:
@@ -181,22 +156,7 @@ class Run:
         Raises:
             InputError: the file is damaged.
         """
-        try:
-            data = json.loads((self.folder / "manifest.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, RecursionError) as error:
-            why = reason(error) if isinstance(error, OSError) else error
-            raise InputError(f"manifest.json is damaged ({why})") from None
-        if not isinstance(data, dict):
-            raise InputError("manifest.json is damaged (it holds no table of values)")
-        for name, kinds in MANIFEST_TYPES.items():
-            if name in data and not _is_a(data[name], kinds):
-                raise InputError(f"manifest.json is damaged ({name} = {data[name]!r:.40})")
-        for kind, names in data.get("parts", {}).items():
-            if not isinstance(names, dict) or not isinstance(names.get("name"), str):
-                raise InputError(f"manifest.json is damaged (parts.{kind} has no name)")
-        return data
+        return read_manifest(self.folder / "manifest.json")
 
     def write_manifest(
         self,
@@ -220,7 +180,7 @@ class Run:
             "device": device,
             "threads": torch.get_num_threads(),
             "networks_together": together,
-            "git_commit": _git_commit(),
+            "git_commit": git_commit(),
             "step": step,
             "steps": self.config.training.steps,
             "finished": step >= self.config.training.steps,
@@ -306,21 +266,12 @@ class Run:
         if not self.metrics_path.is_file():
             return []
         try:
-            data = self.metrics_path.read_bytes()
+            rows, damaged = read_log(self.metrics_path)
         except OSError as error:
             warnings.warn(f"cannot read {self.metrics_path}: {reason(error)}", stacklevel=1)
             return []
-        lines = data.split(b"\n")
-        whole = [line for line in lines[:-1] if line.strip()]
-        rows = [row for row in map(logged_row, whole) if row is not None]
-        rows = _ascending(rows)
-        dropped = len(whole) - len(rows)
-        # A last line without its end is a kill's; with all of its brackets it is whole.
-        last = logged_row(lines[-1])
-        if last is not None and (not rows or last["step"] > rows[-1]["step"]):
-            rows.append(last)
-        if dropped:
-            lines_are = "1 damaged line is" if dropped == 1 else f"{dropped} damaged lines are"
+        if damaged:
+            lines_are = "1 damaged line is" if damaged == 1 else f"{damaged} damaged lines are"
             warnings.warn(f"{self.metrics_path}: {lines_are} left out", stacklevel=1)
         return rows
 
@@ -335,36 +286,9 @@ class Run:
     def write_evaluation(
         self, summary: Summary, maps: xr.DataTree, theory: xr.DataTree | None = None
     ) -> None:
-        """Save an evaluation, whole or not at all.
-
-        New arrays wait beside the old ones until the new summary is in its place. After a kill they
-        are put in place by the next reader (`_settle`).
-        """
-        (self.folder / "evaluation").mkdir(exist_ok=True)
+        """Save an evaluation, whole or not at all."""
         arrays = {self.ratemaps_path: maps, self.theory_path: theory}
-        for path in arrays:
-            _waiting(path).unlink(missing_ok=True)
-        try:
-            for path, tree in arrays.items():
-                if tree is not None:
-                    _write_tree(_waiting(path), tree)
-            write_atomically(self.summary_path, summary.to_json())
-        except OSError:  # They would take the room of a full disk.
-            for path in arrays:
-                _waiting(path).unlink(missing_ok=True)
-            raise
-        self._settle(summary)
-        if theory is None:
-            self.theory_path.unlink(missing_ok=True)
-
-    def _settle(self, summary: Summary) -> None:
-        """Put arrays that wait in their place if they are of this summary's evaluation."""
-        for path in (self.ratemaps_path, self.theory_path):
-            waiting = _waiting(path)
-            # Nothing is lost where this fails: the next reader tries again.
-            if waiting.is_file() and _evaluation_in(waiting) == _evaluation_of(summary):
-                with contextlib.suppress(OSError):
-                    waiting.replace(path)
+        evaluation_files.write_evaluation(self.summary_path, summary, arrays)
 
     @property
     def summary_path(self) -> Path:
@@ -379,10 +303,16 @@ class Run:
         """
         if not self.summary_path.is_file():
             return None
-        with one_line_errors(f"cannot read {self.summary_path}"):
-            summary = _summary_at(self.summary_path, *_changed(self.summary_path))
-        self._settle(summary)
+        summary = evaluation_files.read_summary(self.summary_path)
+        evaluation_files.settle(summary, (self.ratemaps_path, self.theory_path))
         return summary
+
+    def _summary_if_intact(self) -> Summary | None:
+        """The summary, None where it is damaged: arrays are shown without it, too."""
+        try:
+            return self.read_summary()
+        except InputError:
+            return None
 
     def snapshots_digest(self) -> str:
         """First 16 hex digits of the SHA-256 of what the snapshots say of their weights."""
@@ -441,26 +371,7 @@ class Run:
         summary = self.read_summary()
         if summary is None or not summary.theory or not self.theory_path.is_file():
             return None
-        with _reading(self.theory_path), xr.open_datatree(self.theory_path, engine=ENGINE) as tree:
-            tree.load()
-        self._check_one_evaluation(self.theory_path, tree.attrs)
-        return tree
-
-    def _check_one_evaluation(self, path: Path, attributes: Mapping[Any, Any]) -> None:
-        """Check that arrays are of the evaluation whose summary is in the run.
-
-        Raises:
-            InputError: they are not.
-        """
-        try:
-            summary = self.read_summary()
-        except InputError:
-            return  # Arrays are not lost where their summary is damaged.
-        if summary is not None and _id_in(attributes) != _evaluation_of(summary):
-            raise InputError(
-                f"{path.name} and summary.json are of different evaluations; "
-                f"run `gridcode evaluate {self.folder}` again"
-            )
+        return evaluation_files.read_tree(self.theory_path, summary)
 
     @property
     def history_path(self) -> Path:
@@ -469,8 +380,7 @@ class Run:
 
     def write_history(self, history: xr.Dataset) -> None:
         """Save the maps of the snapshots, replaced as a whole."""
-        self.history_path.parent.mkdir(exist_ok=True)
-        _write_tree(self.history_path, xr.DataTree.from_dict({"/history": history}))
+        evaluation_files.write_history(self.history_path, history)
 
     def read_history(self) -> xr.Dataset | None:
         """Maps of the snapshots as `write_history` saved them, None where there are none.
@@ -480,15 +390,7 @@ class Run:
         """
         if not self.history_path.is_file():
             return None
-        with (
-            _reading(self.history_path),
-            xr.open_dataset(self.history_path, group="history", engine=ENGINE) as data,
-        ):
-            needed = {"step", "rate", "minmax", "silent"}
-            if "arena_m" not in data.attrs or not needed <= set(data.variables):
-                raise ValueError("it lacks parts")
-            data.load()
-        return data
+        return evaluation_files.read_history(self.history_path)
 
     def read_maps(self, group: str, names: Sequence[str] | None = None) -> xr.Dataset:
         """One group of rate maps, without reading the others.
@@ -503,12 +405,8 @@ class Run:
         """
         if not self.ratemaps_path.is_file():
             raise self._not_evaluated()
-        with (
-            reading(f"no maps '{group}' in {self.ratemaps_path}"),
-            xr.open_dataset(self.ratemaps_path, group=group, engine=ENGINE) as data,
-        ):
-            self._check_one_evaluation(self.ratemaps_path, data.attrs)
-            return (data if names is None else data[list(names)]).load()
+        summary = self._summary_if_intact()
+        return evaluation_files.read_group(self.ratemaps_path, group, names, summary)
 
     def read_evaluation(self) -> tuple[Summary, xr.DataTree]:
         """Summary and maps as `write_evaluation` saved them.
@@ -520,13 +418,7 @@ class Run:
         summary = self.read_summary()
         if summary is None or not self.ratemaps_path.is_file():
             raise self._not_evaluated()
-        with (
-            _reading(self.ratemaps_path),
-            xr.open_datatree(self.ratemaps_path, engine=ENGINE) as tree,
-        ):
-            tree.load()
-        self._check_one_evaluation(self.ratemaps_path, tree.attrs)
-        return summary, tree
+        return summary, evaluation_files.read_tree(self.ratemaps_path, summary)
 
     def _not_evaluated(self) -> InputError:
         return InputError(
@@ -607,108 +499,8 @@ class Run:
             yield
 
 
-def _reading(name: str | Path) -> contextlib.AbstractContextManager[None]:
-    """For files that an evaluation wrote."""
-    what = f"cannot read {name}, which may be damaged"
-    return reading(what, remedy="run `gridcode evaluate` again")
-
-
-def _waiting(path: Path) -> Path:
-    """Where a file of a new evaluation waits for its summary."""
-    return path.with_name(f".{path.name}.new")
-
-
-def _evaluation_of(summary: Summary) -> str | None:
-    return summary.origin.evaluation if summary.origin else None
-
-
-def _id_in(attributes: Mapping[Any, Any]) -> str | None:
-    """The id of the evaluation in the attributes of its arrays."""
-    origin = OriginRecord.from_attributes(attributes)
-    return origin.evaluation if origin else None
-
-
-def _evaluation_in(path: Path) -> str | None:
-    """The id of the evaluation that a NetCDF file is of."""
-    try:
-        with xr.open_dataset(path, engine=ENGINE) as data:
-            return _id_in(data.attrs)
-    except UNREADABLE:
-        return None
-
-
-def _changed(path: Path) -> tuple[int, int, int]:
-    found = path.stat()
-    return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-# Parsing the summary of a large network takes a tenth of a second, and its arrays are compared with
-# it whenever some are read.
-@functools.lru_cache(16)
-def _summary_at(path: Path, *_changed: int) -> Summary:
-    return Summary.from_json(path.read_bytes())
-
-
-def logged_row(line: bytes) -> dict[str, Any] | None:
-    """A line of metrics as a step and numbers; None where it is damaged or something else.
-
-    A value that is missing or not finite is left out.
-    """
-    try:
-        row = json.loads(line.decode())
-    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError.
-        return None
-    if not isinstance(row, dict) or not _is_a(row.get("step"), int) or not 0 <= row["step"] < 2**63:
-        return None
-    if not all(value is None or _is_a(value, (int, float)) for value in row.values()):
-        return None
-    return {name: value for name, value in row.items() if _is_finite(value)}
-
-
-def _is_a(value: object, kinds: type | tuple[type, ...]) -> bool:
-    """Whether a value from JSON is of a kind; true and false are no numbers."""
-    return isinstance(value, kinds) and (kinds is bool or not isinstance(value, bool))
-
-
-def _is_finite(value: float | None) -> bool:
-    try:
-        return value is not None and math.isfinite(value)
-    except OverflowError:  # a whole number beyond all floats
-        return False
-
-
-def _ascending(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The most rows whose steps ascend: a step with a wrong digit costs its own line only."""
-    # Longest increasing subsequence: the last row of the best chain of each length, and before it.
-    ends: list[int] = []
-    steps: list[int] = []
-    before: list[int | None] = []
-    for number, row in enumerate(rows):
-        length = bisect.bisect_left(steps, row["step"])
-        before.append(ends[length - 1] if length else None)
-        ends[length : length + 1] = [number]
-        steps[length : length + 1] = [row["step"]]
-    chain: list[dict[str, Any]] = []
-    at = ends[-1] if ends else None
-    while at is not None:
-        chain.append(rows[at])
-        at = before[at]
-    return chain[::-1]
-
-
 def _as_json(data: Mapping[str, Any]) -> str:
     return json.dumps(data, indent=2) + "\n"
-
-
-def _write_tree(path: Path, tree: xr.DataTree) -> None:
-    encoding = {
-        group: {name: ENCODING[name] for name in ENCODING if name in tree[group]}
-        for group in tree.groups
-        if group != "/"
-    }
-    # In memory first: HDF5 ends the process with a segmentation fault where the disk fills up.
-    data = tree.to_netcdf(engine=ENGINE, format="NETCDF4", encoding=encoding)
-    write_atomically(path, bytes(data))
 
 
 def _left_over(path: Path) -> bool:
@@ -727,26 +519,3 @@ def _files_by_step(folder: Path) -> list[tuple[int, Path]]:
 def checkpoint_step(path: Path) -> int:
     """The step in a checkpoint's file name."""
     return int(path.stem.removeprefix("step-"))
-
-
-@functools.cache
-def _git_commit() -> str | None:
-    """Commit of the source tree that the package runs from, None for an installed one."""
-    source = Path(__file__).parent
-    try:
-        done = subprocess.run(
-            ["git", "-C", source, "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=True,
-        )
-        tracked = subprocess.run(
-            ["git", "-C", source, "ls-files", "--error-unmatch", Path(__file__).name],
-            capture_output=True,
-            timeout=5,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip() if tracked.returncode == 0 else None

@@ -14,7 +14,8 @@ import h5py
 
 from gridcode.config import Config
 from gridcode.errors import InputError
-from gridcode.runs.run import Run, checkpoint_step, logged_row
+from gridcode.runs.run import Run, checkpoint_step
+from gridcode.runs.training_log import logged_row
 from gridcode.viewer import overview
 from gridcode.viewer.library import MOST_RUNS, Entry, Signature, is_inside, signature
 
