@@ -141,12 +141,12 @@ def truths(values: Any, name: str) -> np.ndarray:
         name: what to call it in errors.
 
     Raises:
-        InputError: other values, or masked ones.
+        InputError: other values, fractional dtypes, or masked values.
     """
     array = _unmasked(values, name)
     if array.dtype == np.bool_:
         return array
-    _expect(array, "fiu", name, "True or False")
+    _expect(array, "iu", name, "True or False")
     if not np.isin(array, (0, 1)).all():
         raise InputError(f"{name} must be True or False, not other numbers")
     return array.astype(np.bool_)
