@@ -18,6 +18,8 @@ from gridcode.errors import InputError
 
 P = ParamSpec("P")
 R = TypeVar("R")
+# (what a caller gave, its name) to the array
+Take = Callable[[Any, str], np.ndarray]
 # (what a caller gave, its name, sizes of the axes so far) to the array
 Gate = Callable[[Any, str, dict[str, tuple[int, str]]], Any]
 
@@ -42,10 +44,19 @@ def takes_arrays(function: Callable[P, R]) -> Callable[P, R]:
             1e100; fractions where whole numbers are due; masks over whole numbers; a shape that is
             not the annotated one, or axes of one name that differ in size.
     """
+    return _guarded(function, floats)
+
+
+def takes_infinite_arrays(function: Callable[P, R]) -> Callable[P, R]:
+    """As `takes_arrays`, where infinite values have a meaning."""
+    return _guarded(function, real_numbers)
+
+
+def _guarded(function: Callable[P, R], take_floats: Take) -> Callable[P, R]:
     signature = inspect.signature(function)
     gates = []
     for place, parameter in enumerate(signature.parameters.values()):
-        gate = _gate_of(parameter.annotation)
+        gate = _gate_of(parameter.annotation, take_floats)
         if gate is not None:
             several = parameter.kind is inspect.Parameter.VAR_POSITIONAL
             gates.append((place, parameter.name, gate, several))
@@ -141,12 +152,12 @@ def truths(values: Any, name: str) -> np.ndarray:
         name: what to call it in errors.
 
     Raises:
-        InputError: other values, or masked ones.
+        InputError: other values, fractional dtypes, or masked values.
     """
     array = _unmasked(values, name)
     if array.dtype == np.bool_:
         return array
-    _expect(array, "fiu", name, "True or False")
+    _expect(array, "iu", name, "True or False")
     if not np.isin(array, (0, 1)).all():
         raise InputError(f"{name} must be True or False, not other numbers")
     return array.astype(np.bool_)
@@ -183,21 +194,21 @@ def _expect(array: np.ndarray, kinds: str, name: str, what: str) -> None:
         raise InputError(f"{name} must be {what}, not {array.dtype}")
 
 
-def _gate_of(annotation: Any) -> Gate | None:
+def _gate_of(annotation: Any, take_floats: Take) -> Gate | None:
     """What checks an argument of this annotation; None where it is no array."""
     if annotation is np.ndarray:
-        return lambda values, name, _: floats(values, name)
+        return lambda values, name, _: take_floats(values, name)
     origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (typing.Union, types.UnionType):
-        return _gate_of_alternatives(parts)
+        return _gate_of_alternatives(parts, take_floats)
     if origin in (Sequence, list):
-        inner = _gate_of(parts[0])
+        inner = _gate_of(parts[0], take_floats)
         return None if inner is None else _gate_of_each(inner)
     if not (isinstance(annotation, type) and issubclass(annotation, jaxtyping.AbstractArray)):
         return None
     if annotation.array_type is not np.ndarray:
         return None
-    taken = {"Float": floats, "Int": whole_numbers, "Bool": truths}
+    taken = {"Float": take_floats, "Int": whole_numbers, "Bool": truths}
     take, axes = taken.get(annotation.dtype.__name__), tuple(annotation.dim_str.split())
     if take is None:
         return None
@@ -210,9 +221,14 @@ def _gate_of(annotation: Any) -> Gate | None:
     return gate
 
 
-def _gate_of_alternatives(parts: tuple[Any, ...]) -> Gate | None:
-    inner = next((gate for part in parts if (gate := _gate_of(part)) is not None), None)
-    others = tuple(part for part in parts if isinstance(part, type) and _gate_of(part) is None)
+def _gate_of_alternatives(parts: tuple[Any, ...], take_floats: Take) -> Gate | None:
+    gates = [_gate_of(part, take_floats) for part in parts]
+    inner = next((gate for gate in gates if gate is not None), None)
+    others = tuple(
+        part
+        for part, gate in zip(parts, gates, strict=True)
+        if gate is None and isinstance(part, type)
+    )
     if inner is None:
         return None
     return lambda values, name, sizes: (

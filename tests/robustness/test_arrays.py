@@ -605,7 +605,7 @@ def unsigned(array):
 
 def numbers(array):
     """True as 1, whole numbers as floats."""
-    return array.astype(np.float64)
+    return array.astype(np.int64 if array.dtype == bool else np.float64)
 
 
 FORMS = {

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 
 from gridcode.analysis.navigation.reference import ReferenceMap, unit_length
 from gridcode.analysis.system import Progress, System
-from gridcode.arrays import real_numbers, takes_arrays
+from gridcode.arrays import takes_arrays, takes_infinite_arrays
 from gridcode.errors import InputError
 from gridcode.world.walks import Walk
 
@@ -129,7 +129,7 @@ class Tracker:
     @takes_arrays
     def follow(self, states: Float[np.ndarray, "walker unit"]) -> None:
         """Move every reading to the best match near it."""
-        g = _states(states, self._units)
+        g = self._vectors(states)
         for offsets in (self._coarse, self._fine):
             at = np.clip(self._yx[:, :, None] + offsets[:, None, :], 0, self._last)
             match = np.matmul(self._flat[at[0] * (self._last + 1) + at[1]], g[:, :, None])[..., 0]
@@ -153,7 +153,14 @@ class Tracker:
     @takes_arrays
     def read(self, states: Float[np.ndarray, "walker unit"]) -> Float[np.ndarray, "walker 2"]:
         """The readings, refined between bins, metres; NaN for states without activity."""
-        return _refined(self.reference, _states(states, self._units), *self._yx)[0] + self._jumped_m
+        return _refined(self.reference, self._vectors(states), *self._yx)[0] + self._jumped_m
+
+    def _vectors(self, states: np.ndarray) -> Float[np.ndarray, "walker unit"]:
+        if len(states) != len(self.lost):
+            raise InputError(
+                f"{len(states)} states do not fit the {len(self.lost)} walkers followed"
+            )
+        return _states(states, self._units)
 
 
 @dataclass(frozen=True)
@@ -325,17 +332,18 @@ def matched_dead_reckoning(errors: PathIntegration) -> DeadReckoning:
     return DeadReckoning(math.sqrt((second**2 - first**2) / (2 * steps * math.log(2))), first)
 
 
+@takes_infinite_arrays
 def quartiles(errors_m: Float[np.ndarray, " walker"]) -> list[float]:
     """Quartiles over walkers; the error of a lost walker is larger than any other.
 
     NaN where the quartile is that of a lost walker.
     """
-    errors = real_numbers(errors_m, "errors_m")
-    known = np.where(np.isnan(errors), np.inf, errors)
+    known = np.where(np.isnan(errors_m), np.inf, errors_m)
     found = np.quantile(known, [0.25, 0.5, 0.75], method="higher")
     return [float(q) if math.isfinite(q) else math.nan for q in found]
 
 
+@takes_infinite_arrays
 def median(errors_m: Float[np.ndarray, " walker"]) -> float:
     """Median over walkers, as in `quartiles`."""
     return quartiles(errors_m)[1]
