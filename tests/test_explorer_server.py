@@ -82,9 +82,9 @@ class Client:
         """A document of a run that is known by its name."""
         return self.ask(f"/api/runs/{self.rows()[run]['id']}/{document}", **options)
 
-    def every(self, run_id):
+    def every(self, run_id, names=DOCUMENTS):
         """All documents of a run, some of them not there."""
-        return {name: self.ask(f"/api/runs/{run_id}/{name}") for name in DOCUMENTS}
+        return {name: self.ask(f"/api/runs/{run_id}/{name}") for name in names}
 
 
 @contextlib.contextmanager
@@ -381,11 +381,12 @@ def test_damaged_runs_beside_a_good_one(runs, example, tmp_path):
     rows = client.rows()
     assert set(rows) == {"good", *DAMAGE}
     assert rows["good"]["state"] == "evaluated"
+    quick = [name for name in DOCUMENTS if not name.startswith(("figures/", "history/2"))]
     for name in DAMAGE:
         row = rows[name]
         assert row["state"] == "damaged" and row["problem"], name
         assert "\n" not in row["problem"] and str(tmp_path) not in row["problem"], name
-        for document, answer in client.every(row["id"]).items():
+        for document, answer in client.every(row["id"], quick).items():
             assert answer.status_code in (200, 404, 409), (name, document)
             if answer.status_code != 200:
                 assert set(answer.json()) == {"detail"} and "\n" not in answer.json()["detail"]

@@ -429,10 +429,12 @@ def process(*arguments, cwd=None):
     command = [sys.executable, "-m", "gridcode", "explore", *map(str, arguments)]
     command += ["--port", "0", "--no-browser", "--json"]
     errors = []
+    # The package that is tested, wherever the process starts.
+    environment = os.environ | {"PYTHONPATH": str(Path(gridcode.__file__).parents[1])}
     with (
         tempfile.TemporaryFile("w+") as stderr,
         subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=stderr, text=True, cwd=cwd
+            command, stdout=subprocess.PIPE, stderr=stderr, text=True, cwd=cwd, env=environment
         ) as running,
     ):
         try:

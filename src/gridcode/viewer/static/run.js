@@ -21,8 +21,8 @@ export async function runPage(element, { id, step }, signal, again) {
   const found = await load(`runs/${id}/run`);
   if (!found) throw new Error(id ? `there is no run ${id} here` : "this page holds no run");
   const run = withUnits(found);
-  const { evaluation, weights, step } = run.origin ?? {};
-  const of = evaluation && `evaluation ${evaluation}; weights ${weights} of step ${step}`;
+  const { evaluation, weights, step: trained } = run.origin ?? {};
+  const of = evaluation && `evaluation ${evaluation}; weights ${weights} of step ${trained}`;
   savedFrom(id, [run.name, of].filter(Boolean).join("; "));
   let opener = null;
   let at = {};
