@@ -90,7 +90,8 @@ class Connection(H11Protocol):
         self.loop.call_later(PATIENCE_S, self._look, (None, 0))
         if len(self.connections) > self.most:
             idle = [c for c in self.connections if isinstance(c, Connection) and c.is_idle()]
-            min(idle, key=lambda c: c.since).transport.abort()
+            if idle:
+                min(idle, key=lambda c: c.since).transport.abort()
 
     def is_idle(self) -> bool:
         """Whether no request is being answered."""
