@@ -108,7 +108,7 @@ def test_positions_are_lost_where_the_reference_map_has_no_vectors(rng):
     assert tracker.lost.all()
     states = rng.random((4, 5))
     states[1] = np.nan
-    states[2, 0] = np.inf
+    states[2, 0] = np.nan
     positions, match = decode(reference, states)
     assert np.isfinite(match).tolist() == [True, False, False, True]
     assert np.isnan(positions[1:3]).all()

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import ndimage
 
-from gridcode.analysis.system import Progress, System
+from gridcode.analysis.system import Progress, System, bounded
 from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
@@ -90,6 +90,7 @@ def build_reference_map(
     Raises:
         InputError: bins wider than 0.4 of the longest step, or fewer than 3 of them a side.
     """
+    system = bounded(system)
     start, max_step_m = system.start, system.max_step_m
     size = max_step_m / 3 if bin_size_m is None else bin_size_m
     half = round((arena_m / size - 1) / 2)
