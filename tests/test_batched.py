@@ -234,7 +234,9 @@ def test_runs_a_kill_left_at_different_steps_resume_from_the_step_they_share(tin
 
 @pytest.mark.usefixtures("batched_trainer")
 def test_a_failed_run_is_named_and_the_others_are_finished(tiny, tmp_path):
-    good, bad = configs(tiny)[0], configs(tiny)[1].override({"learning_rate": 1e300})
+    # Decay multiplies the weights by -999 a step.
+    good, bad = configs(tiny.override({"weight_decay": 1.0}))[:2]
+    bad = bad.override({"learning_rate": 1000.0})
     runs = [Run.create(tmp_path / name, c) for name, c in (("good", good), ("bad", bad))]
     with pytest.raises(TrainingError, match=r"bad: the .* is not finite at step \d+"):
         train_together(runs)

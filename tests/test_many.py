@@ -97,7 +97,8 @@ def test_values_are_varied_and_a_failed_network_is_named(tmp_path, capsys):
                 "train",
                 "quick",
                 "--vary",
-                "learning_rate=1e-3,1e300",
+                "learning_rate=1e-3,1000",
+                "--weight-decay=1",
                 "--out",
                 str(out),
                 "--quiet",
@@ -108,7 +109,7 @@ def test_values_are_varied_and_a_failed_network_is_named(tmp_path, capsys):
     )
     error = capsys.readouterr().err
     assert (
-        "1 of 2 networks failed: quick-learning_rate1e300-seed0: the" in error
+        "1 of 2 networks failed: quick-learning_rate1000-seed0: the" in error
         and "not finite at step" in error
     )
     assert Run(out / "quick-learning_rate1e-3-seed0").manifest["finished"]
@@ -238,7 +239,10 @@ def test_on_a_gpu_networks_of_one_shape_train_as_one_program(tiny, tmp_path, gpu
 
 def test_on_a_gpu_a_failed_network_does_not_stop_the_others(tiny, tmp_path, gpu_without_one):
     configs = gridcode.variants(
-        tiny, name="t", seeds=[0], vary={"learning_rate": [1e-3, 1e300], "units": [12, 10]}
+        tiny.override({"weight_decay": 1.0}),
+        name="t",
+        seeds=[0],
+        vary={"learning_rate": [1e-3, 1000.0], "units": [12, 10]},
     )
     seen = []
     with pytest.raises(TrainingError, match=r"2 of 4 networks failed"):
