@@ -205,8 +205,8 @@ class Commands:
         assert not trainings_in(folder)
         self.again(*words)
         if "seeds" not in self.seconds:
-            self.time("seeds", *words[:-4], "--seed", 0, "--out", folder / "alone")
-        same_training(Run(runs[0]), Run(folder / "alone"))
+            self.time("seeds", *words[:-4], "--seed", 0, "--out", self.folder / "alone")
+        same_training(Run(runs[0]), Run(self.folder / "alone"))
 
     def ablate(self, chance, folder):
         words = ("ablate", "quick", *TRAINING, "--seeds", 0, "--variants", "no-norm", "--arena", 1)
