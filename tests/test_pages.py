@@ -16,6 +16,7 @@ from gridcode.analysis.text import verdict
 from gridcode.api.comparison import config_differences
 from gridcode.config import Config
 from gridcode.errors import InputError
+from gridcode.runs.history import kept_history
 from gridcode.runs.run import Run
 from gridcode.viewer import documents, pictures
 from gridcode.viewer.encode import decode_array, encode_array, numbers
@@ -265,11 +266,11 @@ def test_a_run_that_is_not_evaluated_has_an_overview(tiny, tmp_path):
     )
     assert (
         document["has"]["history"] == [step for step, _ in run.snapshots()]
-        and documents.history_document(run)["rate"] is None
+        and documents.history_document(run, None)["rate"] is None
     )
     assert documents.metrics_document(run, after=20)["step"][0] > 20
     gridcode.map_training(run)
-    history = documents.history_document(run)
+    history = documents.history_document(run, kept_history(run))
     assert (
         decode_array(history["rate"]).shape[:2] == (len(run.snapshots()), tiny.model.units)
         and history["complete"]

@@ -153,7 +153,7 @@ def test_maps_over_training_of_another_evaluation_are_not_shown(tiny, tmp_path):
     gridcode.evaluate(run)
     assert (
         kept_history(run).attrs["arena_m"] == 1.0
-        and documents.history_document(run)["rate"] is not None
+        and documents.history_document(run, kept_history(run))["rate"] is not None
     )
     gridcode.evaluate(
         run,
@@ -161,10 +161,16 @@ def test_maps_over_training_of_another_evaluation_are_not_shown(tiny, tmp_path):
             {"evaluation.arenas_m": [1.2], "evaluation.history": False}
         ).evaluation,
     )
-    assert run.read_history() is None and documents.history_document(run)["rate"] is None
+    assert (
+        run.read_history() is None
+        and documents.history_document(run, kept_history(run))["rate"] is None
+    )
     assert gridcode.map_training(run).attrs["arena_m"] == 1.2
     run.snapshots()[1][1].unlink()  # as a training that went on would leave it: other steps
-    assert kept_history(run) is None and documents.history_document(run)["rate"] is None
+    assert (
+        kept_history(run) is None
+        and documents.history_document(run, kept_history(run))["rate"] is None
+    )
     uniform = run.config.override(
         {"evaluation.walks": ["uniform"], "evaluation.silent_below": 1e3}
     ).evaluation
