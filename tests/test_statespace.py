@@ -191,12 +191,12 @@ def replaced(value, array=GOOD):
     ("states", "message"),
     [
         (replaced(np.nan), "NaN"),
-        (replaced(-np.inf), "infinities"),
+        (replaced(-np.inf), "infinit"),
         (GOOD[:39], "39 samples"),
         (GOOD[:, :2], "2 units"),
         (np.ones((60, 5)), "too much alike"),
         (np.zeros((0, 5)), "0 samples"),
-        (np.zeros((60, 0)), "0 units"),
+        (np.zeros((60, 0)), "is empty"),
     ],
 )
 def test_states_without_a_space_are_refused(states, message):
