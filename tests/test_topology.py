@@ -519,7 +519,7 @@ def replaced(value):
     ("states", "settings", "message"),
     [
         (replaced(np.nan), {}, "NaN"),
-        (replaced(np.inf), {}, "infinities"),
+        (replaced(np.inf), {}, "infinit"),
         (np.zeros((0, 5)), {}, "are needed"),
         (GOOD[:39], {}, "39 samples"),
         (GOOD[:, :2], {}, "2 units"),
