@@ -13,7 +13,7 @@ explore: $(VENV)/.explore  ## look at all runs in the browser
 	$(BIN)/gridcode explore runs
 
 test: $(VENV)/.dev  ## the default suite
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(VENV)/.dev  ## the long tests, such as two hundred kills of all commands
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
