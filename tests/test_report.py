@@ -187,12 +187,13 @@ def test_the_gallery_and_the_film_draw_the_same_map():
 def test_isolated_unvisited_bins_are_filled_and_larger_areas_stay_empty(rng):
     rate = rng.random((2, 9, 12))
     rate[:, 4, 5] = rate[:, 0, 0] = np.nan
-    rate[:, 6:8, 2] = np.nan
+    rate[:, 6:9, 2] = np.nan
+    rate[:, 2, 9:11] = np.nan
     found = fill_isolated_bins(rate)
     around = np.delete(rate[1, 3:6, 4:7].ravel(), 4)
     assert found[1, 4, 5] == pytest.approx(around.mean())
     assert found[0, 0, 0] == pytest.approx(rate[0][[0, 1, 1], [1, 0, 1]].mean())
-    assert np.isnan(found[:, 6:8, 2]).all() and np.isnan(found).sum() == 4
+    assert np.isnan(found[:, 6:9, 2]).all() and np.isnan(found).sum() == 6
     known = np.isfinite(rate)
     assert np.array_equal(found[known], rate[known])
     assert np.isnan(fill_isolated_bins(np.full((3, 3), np.nan))).all()

@@ -70,9 +70,9 @@ def extent_m(data: xr.DataArray, x: str, y: str) -> tuple[float, float, float, f
 
 
 def fill_isolated_bins(rate: np.ndarray) -> np.ndarray:
-    """Maps for display: an isolated unvisited bin gets the mean of its neighbours.
+    """Maps for display: unvisited bins get the mean of their visited neighbours.
 
-    A bin is isolated if all bins around it were visited. Larger unvisited areas stay NaN.
+    Only bins that lie alone or in pairs are filled. Larger unvisited areas stay NaN.
 
     Args:
         rate: (..., y, x), NaN where never visited.
@@ -86,7 +86,8 @@ def fill_isolated_bins(rate: np.ndarray) -> np.ndarray:
         found: np.ndarray = convolve(values.astype(np.float64), around, mode="constant")
         return found
 
-    isolated = unvisited & (add(unvisited) == 1)
+    in_large_areas = unvisited & (add(unvisited) > 2)
+    isolated = unvisited & (add(in_large_areas) == 0)
     mean = add(np.where(unvisited, 0.0, rate)) / np.maximum(add(~unvisited), 1)
     return np.where(isolated, mean, rate).astype(rate.dtype)
 
