@@ -466,7 +466,9 @@ EXAMPLES = {
 # Seconds to minutes each: what arrays they take is tried with -m slow. Refusals come before the
 # work, and are tried for all. The first needs modules, and only its refusals are tried.
 
-REFUSALS_ONLY = {"deep_analysis.analyse_theory"}
+# The second chooses landmarks of random states: in another order of memory, products of matrices
+# differ in their last digit, and with them which of two samples is the farther one.
+REFUSALS_ONLY = {"deep_analysis.analyse_theory", "topology.known_shapes.measure_known_shapes"}
 LONG = {
     "coding.properties.coding_properties",
     "dynamics.attractor.describe_dynamics",
@@ -474,7 +476,6 @@ LONG = {
     "population.analyse_population",
     "topology.betti.measure_topology",
     "topology.embedding.embed",
-    "topology.known_shapes.measure_known_shapes",
     "topology.state_space.analyse_state_space",
 }
 # An error that was lost is infinite.
