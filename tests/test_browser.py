@@ -507,9 +507,8 @@ def test_two_runs_side_by_side(site, watched):
     for name in ("grown", "young"):
         page.get_by_label(f"Compare {name}").check()
     page.get_by_role("button", name="Compare 2 runs").click()
-    until(page, "document.title.includes('grown')")
-    text = page.locator("main").inner_text()
-    assert "model.units" in text and "The same otherwise" in text
+    until(page, "document.querySelector('main').innerText.includes('The same otherwise')")
+    assert "grown" in page.title() and "model.units" in page.locator("main").inner_text()
 
 
 def test_a_run_that_is_deleted_while_it_is_looked_at_is_said_in_words(runs, site, watched):
