@@ -133,6 +133,11 @@ def test_too_few_cells_have_no_profile(units):
     assert np.isnan(found.explained).all() and math.isnan(found.slope)
 
 
+def test_weights_of_no_cells_are_refused():
+    with pytest.raises(InputError, match="is empty"):
+        profile(Bump(units=0))
+
+
 def test_constant_weights_have_no_profile():
     found = phase_profile(
         np.ones((25, 20, 20)),

@@ -266,7 +266,7 @@ def test_a_run_that_is_not_evaluated_has_an_overview(tiny, tmp_path):
     )
     assert (
         document["has"]["history"] == [step for step, _ in run.snapshots()]
-        and documents.history_document(run, None)["rate"] is None
+        and documents.history_document(run, kept_history(run))["rate"] is None
     )
     assert documents.metrics_document(run, after=20)["step"][0] > 20
     gridcode.map_training(run)

@@ -124,6 +124,10 @@ def test_few_or_missing_samples(rng):
     assert np.isfinite(found.plateau)
     np.testing.assert_array_equal(x, copies[0])
     np.testing.assert_array_equal(g, copies[1])
+    g[7, 3] = np.inf
+    with pytest.raises(InputError, match="infinite"):
+        curve_of(g, x)
+    g[7, 3] = np.nan
     assert "too few pairs" in curve_of(g[:4], x[:4]).reason
     assert np.isnan(curve_of(g[:4], x[:4]).bins.mean).all()
     assert "near" in curve_of(g[8:80], np.arange(144).reshape(72, 2) * 1.0).reason

@@ -242,7 +242,7 @@ def _gate_of_each(inner: Gate) -> Gate:
             each = list(values)
         except TypeError:
             raise InputError(f"{name} must be a list of arrays, not {type(values)}") from None
-        # Each has axes of its own.
+        # Sizes of axes are compared within each array, not between them.
         return [inner(value, name, {}) for value in each]
 
     return gate

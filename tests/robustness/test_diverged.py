@@ -13,6 +13,7 @@ from gridcode.analysis.navigation.decoding import Tracker, decode
 from gridcode.analysis.navigation.reference import ReferenceMap, build_reference_map
 from gridcode.analysis.system import System
 from gridcode.cli import main
+from gridcode.errors import InputError
 from gridcode.training import checkpoint
 from gridcode.training.schedule import Plateau
 from gridcode.training.step import Snapshot
@@ -112,6 +113,9 @@ def test_positions_are_lost_where_the_reference_map_has_no_vectors(rng):
     positions, match = decode(reference, states)
     assert np.isfinite(match).tolist() == [True, False, False, True]
     assert np.isnan(positions[1:3]).all()
+    states[2, 0] = np.inf
+    with pytest.raises(InputError, match="infinite"):
+        decode(reference, states)
 
 
 def test_a_reference_map_of_states_that_are_not_finite_is_empty(rng):

@@ -23,7 +23,7 @@ from gridcode.models.packing import weights_digest
 from gridcode.models.populations import Network, load_into_network
 from gridcode.runs.files import check_writable, one_line_errors
 from gridcode.runs.history import map_training
-from gridcode.runs.provenance import check_training, read_header
+from gridcode.runs.provenance import check_training
 from gridcode.runs.run import Run
 from gridcode.training import checkpoint, many
 from gridcode.training.loop import Progress, train_run
@@ -127,17 +127,21 @@ def _newest_network(run: Run, transition: Transition | None) -> tuple[Network, i
     """The network of the newest intact checkpoint, its step and the digest of its weights."""
     dtype = getattr(torch, run.config.training.precision)
     for path in run.checkpoints():
-        check_training(f"checkpoint {path.name}", read_header(path), run.config.training_hash)
         try:
             tensors, header = checkpoint.read(path)
+            check_training(f"checkpoint {path.name}", header, run.config.training_hash)
             weights = checkpoint.network_weights(tensors)
             network = load_into_network(
                 run.config.model, weights, dtype=dtype, transition=transition
             )
             return network, int(header["step"]), weights_digest(weights)
-        except (checkpoint.DamagedCheckpointError, RuntimeError, KeyError, ValueError) as error:
+        except checkpoint.DamagedCheckpointError as error:
+            warnings.warn(f"{error}; trying the one before", stacklevel=3)
+        except RuntimeError as error:  # PyTorch's, of weights of another shape
             why = str(error).splitlines()[0]
-            warnings.warn(f"{why} ({path.name}); trying the one before", stacklevel=3)
+            warnings.warn(
+                f"checkpoint {path.name} does not fit ({why}); trying the one before", stacklevel=3
+            )
     raise InputError(
         f"'{run.folder}' has no intact checkpoint yet; train it with `gridcode train {run.folder}`"
     )

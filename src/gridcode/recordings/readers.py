@@ -72,7 +72,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
 def _header(
     archive: zipfile.ZipFile, info: zipfile.ZipInfo
 ) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    # NumPy writes no others; their decompressors raise errors of their own.
+    # NumPy writes these two only, and other decompressors raise errors that nothing here catches.
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"{info.filename} is compressed in a way that NumPy does not use")
     with archive.open(info) as file:

@@ -3,8 +3,6 @@
 import json
 from typing import Any
 
-from pydantic import ValidationError
-
 from gridcode.analysis.records.base import Record
 
 
@@ -38,7 +36,7 @@ class OriginRecord(Record):
         return (
             f"gridcode {self.gridcode}, evaluation {self.evaluation}, weights {self.weights}, "
             f"step {self.step} of {self.steps}, seed {self.seed}, "
-            f"configuration {self.config_hash}, seed of the evaluation {self.settings['seed']}"
+            f"configuration {self.config_hash}, seed of the evaluation {self.settings.get('seed')}"
         )
 
     def attributes(self) -> dict[str, str]:
@@ -50,5 +48,5 @@ class OriginRecord(Record):
         """The record that `attributes` wrote, None where there is none that can be read."""
         try:
             return cls.model_validate(json.loads(attributes["origin"]))
-        except (KeyError, TypeError, ValueError, RecursionError, ValidationError):
+        except (KeyError, TypeError, ValueError, RecursionError):
             return None
