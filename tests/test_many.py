@@ -130,7 +130,7 @@ def test_values_are_varied_and_a_failed_network_is_named(tmp_path, capsys):
         (["--vary", "device=cpu,cuda"], "sees no CUDA device"),
         (["--vary", "sigma_g"], "--vary must be"),
         (["--vary", "sigma_g="], "at least one value"),
-        (["--vary", "sigma_g=-1"], "greater than or equal to 1e-06"),
+        (["--vary", "sigma_g=-1"], "greater than or equal to 0.000001"),
         (["--seeds", "0-1", "--jobs", "0"], "--jobs must be"),
         (["--jobs", "2"], "--jobs applies to many networks"),
     ],
