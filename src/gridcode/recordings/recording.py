@@ -237,6 +237,7 @@ def recording_from_path(
     spike_times_s: np.ndarray | None = None,
     spike_units: np.ndarray | None = None,
     units: np.ndarray | Sequence[Unit] | None = None,
+    head_direction_deg: np.ndarray | None = None,
     bin_size_m: float = DEFAULT_BIN_SIZE_M,
     arena_m: float | Sequence[float] | None = None,
     smoothing_bins: float = 1.5,
@@ -253,6 +254,7 @@ def recording_from_path(
         spike_units: (spike,) unit of each spike: whole numbers or names. Default: one unit.
         units: names of the units; for spikes all that may occur, silent ones included (default:
             those that have spikes, in order).
+        head_direction_deg: (time,) anticlockwise from the x axis, NaN where unknown.
         bin_size_m: side of a bin, metres.
         arena_m: side of a square arena, (width, height) or (x_min, x_max, y_min, y_max); default,
             the box that the path fills.
@@ -275,6 +277,11 @@ def recording_from_path(
         time_s,
         activity=activity,
         spikes_s=spikes,
+        head_direction_deg=(
+            None
+            if head_direction_deg is None
+            else real_numbers(head_direction_deg, "head_direction_deg")
+        ),
         bin_size_m=bin_size_m,
         arena_m=arena_m,
         smoothing_bins=smoothing_bins,

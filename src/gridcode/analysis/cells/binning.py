@@ -31,6 +31,11 @@ class BinnedPath:
     Attributes:
         bin_index: (time,) bin of each sample, y * columns + x.
         seconds: (time,) duration of each sample.
+        positions_m: (time, 2) x and y of each sample, in the recording's coordinates.
+        time_s: (time,) time of each sample.
+        speed_m_s: (time,) running speed, over 0.4 s.
+        head_direction_deg: (time,) anticlockwise from the x axis, NaN where unknown; None where the
+            recording does not have it.
         shape: (rows, columns).
         bin_size_m: side of a bin, metres.
         centre_m: (x, y) of the arena's centre in the coordinates of the positions.
@@ -45,6 +50,10 @@ class BinnedPath:
 
     bin_index: Int[np.ndarray, " time"]
     seconds: Float[np.ndarray, " time"]
+    positions_m: Positions
+    time_s: Times
+    speed_m_s: Times
+    head_direction_deg: Times | None
     shape: tuple[int, int]
     bin_size_m: float
     centre_m: tuple[float, float]
@@ -85,6 +94,7 @@ def bin_path(
     *,
     activity: np.ndarray | None = None,
     spikes_s: Sequence[np.ndarray] | None = None,
+    head_direction_deg: np.ndarray | None = None,
     bin_size_m: float = 0.025,
     arena_m: float | Sequence[float] | None = None,
     smoothing_bins: float = 1.5,
@@ -102,6 +112,7 @@ def bin_path(
         time_s: (time,) seconds, increasing.
         activity: (time, unit), any unit; samples where a unit is NaN are left out.
         spikes_s: for each unit its spike times in seconds, in any order. Give this or `activity`.
+        head_direction_deg: (time,) anticlockwise from the x axis, NaN where unknown.
         bin_size_m: side of a bin.
         arena_m: side of a square arena, (width, height), or its edges (x_min, x_max, y_min, y_max).
             Without edges it is centred on the origin if the path fits there, else on the middle of
@@ -142,9 +153,17 @@ def bin_path(
         known = np.isfinite(values).all(axis=1)
         _count(notes, kept & ~known, "with NaN activity")
         kept &= known
+    direction = None
+    if head_direction_deg is not None:
+        direction = head_direction_deg.astype(np.float64, copy=False).reshape(-1)
+        if len(direction) != len(time):
+            raise InputError(
+                f"head_direction_deg has {len(direction)} samples but time_s has {len(time)}"
+            )
+    with np.errstate(invalid="ignore"):
+        speed = speeds(positions, time)
     if min_speed_m_s > 0:
-        with np.errstate(invalid="ignore"):
-            fast = speeds(positions, time) >= min_speed_m_s
+        fast = speed >= min_speed_m_s
         _count(notes, kept & ~fast, f"slower than {min_speed_m_s:g} m/s")
         kept &= fast
     if not kept.any():
@@ -170,6 +189,10 @@ def bin_path(
     return BinnedPath(
         bin_index=index,
         seconds=seconds,
+        positions_m=positions[kept],
+        time_s=time[kept],
+        speed_m_s=speed[kept],
+        head_direction_deg=None if direction is None else direction[kept] % 360.0,
         shape=shape,
         bin_size_m=bin_size_m,
         centre_m=(float(centre[0]), float(centre[1])),
