@@ -32,7 +32,7 @@ COLUMNS = (
         "square_share",
     ),
     *(
-        "minmax_median",
+        "grid_score_median",
         "corrected_median",
         "axis_ratio_median",
         "spacing_m_median",
@@ -66,7 +66,7 @@ def train_and_score(job: tuple[str, str, int, dict[str, str], str, float]) -> di
     row |= {k: round(scores[k], 3) for k in ("hexagonal_share", "lattice_share", "square_share")}
     row |= {
         f"{k}_median": round(scores[f"{k}_quartiles"][1], 3) if scores[f"{k}_quartiles"] else ""
-        for k in ("minmax", "corrected", "axis_ratio", "spacing_m")
+        for k in ("grid_score", "corrected", "axis_ratio", "spacing_m")
     }
     row |= {
         f"{k}_last10": round(statistics.mean(r[k] for r in last), 4) for k in ("loss", "invariance")

@@ -157,7 +157,7 @@ def test_every_document_of_a_run_and_nothing_is_written(runs):
     assert np.nanmax(abs(shown - truth)) <= np.nanmax(truth) / 500
     for step in (0, 20):
         snapshot = json_of[f"history/{step}"]
-        assert snapshot["step"] == step and len(snapshot["minmax"]) == 16
+        assert snapshot["step"] == step and len(snapshot["grid_score"]) == 16
         assert snapshot["rate"]["shape"][0] == 16
     assert answers["history/0"].content != answers["history/20"].content
     later = json_of["metrics?after=9"]["step"]

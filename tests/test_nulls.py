@@ -14,7 +14,7 @@ CELL = lattice_cell(ARENA, spacing_m=0.5, orientation_deg=10, phase_m=(0.1, 0.05
 
 
 def scores(maps):
-    return score_correlograms(autocorrelograms(maps), bin_size_m=1.0).minmax
+    return score_correlograms(autocorrelograms(maps), bin_size_m=1.0).grid_score
 
 
 def radial_power(maps):

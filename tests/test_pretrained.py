@@ -232,7 +232,7 @@ def _summary(module=(), error=0.2, others=0, **counts):
     )
     space = SpaceRecord.model_construct(walk="smooth", arena_m=2.0, decoding=(decoding,))
     head = HeadlineRecord.model_construct(
-        walk="smooth", arena_m=4.0, units=10, active_units=10, minmax_quartiles=(1.0, 1.1, 1.2)
+        walk="smooth", arena_m=4.0, units=10, active_units=10, grid_score_quartiles=(1.0, 1.1, 1.2)
     )
     kinds = ["band" if unit < others else "hexagonal" for unit in range(10)]
     return Summary.model_construct(

@@ -53,7 +53,7 @@ def rate_map(positions, spikes, smoothing_bins=1.5):
 def test_recorded_grid_cell_is_one(recording):
     rate = rate_map(*recording)
     scores = score_maps(rate, bin_size_m=BIN_M, smoothing_bins=0)
-    assert 1.2 < scores.minmax[0] < 1.5
+    assert 1.2 < scores.grid_score[0] < 1.5
     assert 1.2 < scores.corrected[0] < 1.6
     assert scores.spacing_m[0] == pytest.approx(0.47, abs=0.015)
     for definition in ("deepmind", "deepmind_minmax", "opexebo", "spatial_maps"):
@@ -74,7 +74,7 @@ def test_recorded_grid_cell_beats_its_shifted_spikes(recording):
     maps = np.stack([rate_map(positions, np.roll(spikes, m)) for m in (0, *moved)])
     for scores in (
         grid_score(maps, definition="opexebo"),
-        score_maps(maps, bin_size_m=BIN_M, smoothing_bins=0).minmax,
+        score_maps(maps, bin_size_m=BIN_M, smoothing_bins=0).grid_score,
     ):
         # A shifted map without a score is no better than the cell.
         assert (1 + np.sum(scores[1:] >= scores[0])) / 201 < 0.01
@@ -118,7 +118,7 @@ def test_own_scores_rank_as_the_published(mouse):
     maps, _, _, later = mouse
     # The maps are smoothed already. They hold one or two fields across: those too wide for an
     # annulus have no score.
-    own = score_maps(maps, bin_size_m=0.05, smoothing_bins=0).minmax
+    own = score_maps(maps, bin_size_m=0.05, smoothing_bins=0).grid_score
     scored = np.isfinite(own)
     assert scored.sum() >= 4
     assert rank_correlation(own, later) >= 0.6

@@ -157,7 +157,7 @@ def test_a_planted_grid_cell_survives_its_spikes(rng):
     recording = recording_from_path(path, times, spike_times_s=spikes, spike_units=of)
     assert recording.units == (3, 7) and recording.kind == "spikes"
     scores = score_maps(recording.maps, bin_size_m=recording.bin_size_m)
-    assert scores.minmax[1] > 1 and scores.spacing_m[1] == pytest.approx(0.4, rel=0.03)
+    assert scores.grid_score[1] > 1 and scores.spacing_m[1] == pytest.approx(0.4, rel=0.03)
     assert scores.orientation_deg[1] == pytest.approx(12, abs=2)
     stability = split_half_stability(*split_halves(recording.path))
     assert stability[1] > 0.7 > 0.4 > stability[0]
@@ -559,7 +559,7 @@ def test_a_real_grid_cell(tmp_path):
     assert recording.maps.shape == (1, 40, 40) and recording.notes == ()
     assert recording.path.spikes.tolist() == [2326]
     scores = score_maps(recording.maps, bin_size_m=recording.bin_size_m)
-    assert scores.minmax[0] > 1.2 and scores.spacing_m[0] == pytest.approx(0.47, abs=0.01)
+    assert scores.grid_score[0] > 1.2 and scores.spacing_m[0] == pytest.approx(0.47, abs=0.01)
     assert spatial_test(recording.unsmoothed()).z[0] > 10
     assert split_half_stability(*split_halves(recording.path))[0] > 0.6
     assert 7 <= find_fields(recording.maps, bin_size_m=recording.bin_size_m).count[0] <= 9

@@ -203,7 +203,7 @@ def test_units_are_shared_out_among_modules_best_first():
     score = np.array([0.9, 1.2, 1.1, 0.3, 0.8, 1.4, 0.7, np.nan])
     data = xr.Dataset(
         {
-            "minmax": ("unit", score),
+            "grid_score": ("unit", score),
             "silent": ("unit", np.arange(8) == 7),
             "module": ("unit", np.array([0, 0, 0, 0, 1, 1, -1, -1])),
         }

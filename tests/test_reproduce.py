@@ -114,7 +114,7 @@ def test_numbers_in_words_and_in_tables():
 def test_units_are_drawn_by_a_rule():
     data = xr.Dataset(
         {
-            "minmax": ("unit", [0.1, np.nan, 0.9, 0.5, 0.7]),
+            "grid_score": ("unit", [0.1, np.nan, 0.9, 0.5, 0.7]),
             "module": ("unit", [0, -1, 1, 0, -1]),
             "silent": ("unit", [False, True, False, False, False]),
         }

@@ -121,7 +121,7 @@ def test_maps_over_training_show_a_lattice_when_it_is_there():
         "step"
     ].values.tolist() == [0, 10]
     cells = history.isel(unit=slice(0, 6))
-    assert cells["silent"].values[0].all() and (cells["minmax"].values[1] > 1.0).all()
+    assert cells["silent"].values[0].all() and (cells["grid_score"].values[1] > 1.0).all()
     assert share_above(cells).tolist() == [0.0, 1.0]
     one = map_snapshot(*planted(1.0), arena_m=4.0, max_step_m=0.15)
     np.testing.assert_array_equal(one["rate"].values, history["rate"].values[1])

@@ -216,7 +216,7 @@ def test_scores_do_not_depend_on_the_units_beside_them(rng, monkeypatch):
 
 def test_no_maps_have_no_scores():
     s = score_maps(np.zeros((0, 9, 9)), bin_size_m=BIN)
-    assert s.minmax.shape == (0,) and s.vectors_m.shape == (0, 2, 2) and s.reason == ()
+    assert s.grid_score.shape == (0,) and s.vectors_m.shape == (0, 2, 2) and s.reason == ()
 
 
 @pytest.mark.parametrize("spacing", [0.4, 0.7, 1.0])
@@ -225,7 +225,7 @@ def test_hexagonal_cell(spacing, orientation, rng):
     shape = {"spacing_m": spacing, "orientation_deg": orientation}
     clean = lattice_cell(ARENA, phase_m=(0.13, 0.29), **shape)
     s = score(clean, clean + 0.3 * rng.standard_normal(clean.shape))
-    assert (s.minmax > 1.2).all() and (s.mean60 > 1.2).all() and (s.corrected > 1.2).all()
+    assert (s.grid_score > 1.2).all() and (s.mean60 > 1.2).all() and (s.corrected > 1.2).all()
     assert (s.square < 0.5).all()
     np.testing.assert_allclose(s.spacing_m, spacing, rtol=0.02)
     np.testing.assert_allclose(s.orientation_deg, orientation, atol=1.0)
@@ -234,14 +234,14 @@ def test_hexagonal_cell(spacing, orientation, rng):
 
 def test_square_cell_is_no_hexagon_until_its_shear_is_undone():
     s = score(lattice_cell(ARENA, spacing_m=0.8, angle_deg=90, orientation_deg=12))
-    assert s.minmax[0] < -0.5 and s.square[0] > 1.0 and s.corrected[0] > 1.0
+    assert s.grid_score[0] < -0.5 and s.square[0] > 1.0 and s.corrected[0] > 1.0
     assert s.axis_ratio[0] == pytest.approx(1 / np.sqrt(3), abs=0.02)
     np.testing.assert_allclose(np.hypot(*s.vectors_m[0].T), 0.8, rtol=0.02)
 
 
 def test_sheared_cell_recovers_its_lattice_vectors():
     s = score(lattice_cell(ARENA, spacing_m=0.9, angle_deg=75, ratio=1.1, orientation_deg=-20))
-    assert s.corrected[0] > 1.0 and s.corrected[0] > s.minmax[0] + 0.5
+    assert s.corrected[0] > 1.0 and s.corrected[0] > s.grid_score[0] + 0.5
     length = np.sort(np.hypot(*s.vectors_m[0].T))
     np.testing.assert_allclose(length, [0.9, 0.99], rtol=0.02)
     cosine = s.vectors_m[0, 0] @ s.vectors_m[0, 1] / np.prod(length)
@@ -255,36 +255,36 @@ def test_band_and_place_cells_are_no_lattices(rng):
         band_cell(ARENA, spacing_m=0.7, orientation_deg=20) + noise[0],
         place_cell(ARENA, centre_m=(0.4, -0.3), width_m=0.25) + noise[1],
     )
-    assert s.minmax[0] < 0.5 and s.corrected[0] < 0.5
-    assert not s.minmax[1] > 0.5
+    assert s.grid_score[0] < 0.5 and s.corrected[0] < 0.5
+    assert not s.grid_score[1] > 0.5
 
 
 @pytest.mark.parametrize("correlation", [2.0, 4.0])
 def test_noise_rarely_passes_the_conventional_threshold(correlation, rng):
     s = score_maps(noise_maps(200, 80, correlation_bins=correlation, generator=rng), bin_size_m=BIN)
-    assert np.mean(s.minmax > 0.5) < 0.12
-    assert np.nanmedian(s.minmax) < 0.2
+    assert np.mean(s.grid_score > 0.5) < 0.12
+    assert np.nanmedian(s.grid_score) < 0.2
 
 
 def test_scores_do_not_depend_on_phase_scale_or_offset():
     phases = ((0, 0), (0.3, 0.1), (-0.2, 0.35))
     maps = [lattice_cell(ARENA, spacing_m=0.8, phase_m=p) for p in phases]
     s = score(*maps, 40 * maps[0] + 7)
-    np.testing.assert_allclose(s.minmax, s.minmax[0], atol=0.08)
-    assert s.minmax[3] == pytest.approx(s.minmax[0])
+    np.testing.assert_allclose(s.grid_score, s.grid_score[0], atol=0.08)
+    assert s.grid_score[3] == pytest.approx(s.grid_score[0])
 
 
 def test_mirrored_and_turned_maps_keep_their_score():
     cell = lattice_cell(ARENA, spacing_m=0.8, orientation_deg=8, angle_deg=66, phase_m=(0.1, 0.2))
     s = score(cell, np.rot90(cell), cell[::-1], cell.T)
-    np.testing.assert_allclose(s.minmax, s.minmax[0], atol=0.03)
+    np.testing.assert_allclose(s.grid_score, s.grid_score[0], atol=0.03)
     np.testing.assert_allclose(s.spacing_m, s.spacing_m[0], rtol=0.01)
 
 
 def test_missing_scores_are_nan_with_a_reason():
     holes = np.full((80, 80), np.nan)
     s = score(np.zeros((80, 80)), np.ones((80, 80)), holes)
-    assert np.isnan(s.minmax).all() and np.isnan(s.spacing_m).all()
+    assert np.isnan(s.grid_score).all() and np.isnan(s.spacing_m).all()
     assert s.reason == ("silent", "constant map", "no visited bin")
 
 
@@ -294,7 +294,7 @@ def test_unvisited_bins_and_integers_are_fine():
     holed[10:14, 30:60] = np.nan
     counts = np.rint(20 * cell).astype(np.int64)
     s = score(cell, holed, counts)
-    np.testing.assert_allclose(s.minmax, s.minmax[0], atol=0.1)
+    np.testing.assert_allclose(s.grid_score, s.grid_score[0], atol=0.1)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64])
@@ -306,12 +306,12 @@ def test_masked_bins_are_unvisited(dtype, rng):
     np.testing.assert_array_equal(as_maps(masked), expected)
     assert type(as_maps(masked)) is np.ndarray and masked.data[mask].min() == 999
     one, other = (score_maps(m, bin_size_m=BIN) for m in (masked, expected))
-    np.testing.assert_array_equal(one.minmax, other.minmax)
+    np.testing.assert_array_equal(one.grid_score, other.grid_score)
 
 
 def test_non_square_arena():
     s = score_maps(lattice_cell(bin_centres(4.0, BIN)[:60], spacing_m=0.6)[None], bin_size_m=BIN)
-    assert s.minmax[0] > 1.0
+    assert s.grid_score[0] > 1.0
 
 
 @pytest.mark.parametrize(

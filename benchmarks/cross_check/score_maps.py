@@ -113,7 +113,7 @@ def gridcode_tools() -> dict[str, Tool]:
     def own(maps: np.ndarray, bin_m: float) -> dict[str, Any]:
         scores = score_maps(maps, bin_size_m=bin_m, smoothing_bins=0)
         names = {
-            "own_minmax": "minmax",
+            "own_minmax": "grid_score",
             "own_mean60": "mean60",
             "own_square": "square",
             "own_corrected": "corrected",

@@ -23,7 +23,7 @@ for correlation in (2.0, 4.0, 6.0):
     scores = score_maps(
         noise_maps(500, 80, correlation_bins=correlation, generator=generator), bin_size_m=0.05
     )
-    for name in ("minmax", "mean60", "square", "corrected"):
+    for name in ("grid_score", "mean60", "square", "corrected"):
         values = getattr(scores, name)
         passed = np.mean(np.nan_to_num(values, nan=-np.inf) > 0.5)
         table.writerow(

@@ -96,7 +96,7 @@ def measure(network, config, *, arena_m=ARENA_M, nulls=NULLS, paths=True, seed=0
 def quick_look(data):
     """Medians over units of one population with an ellipse-corrected score above 0.5."""
     on = data["corrected"].values > 0.5
-    hexagonal = float((data["minmax"].values[on] > 0.5).mean()) if on.any() else 0.0
+    hexagonal = float((data["grid_score"].values[on] > 0.5).mean()) if on.any() else 0.0
     square = float((data["square"].values[on] > 0.5).mean()) if on.any() else 0.0
     ratio, spacing = (
         round(float(np.median(data[name].values[on])), 3) if on.any() else ""

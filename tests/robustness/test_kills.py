@@ -68,7 +68,7 @@ def findings(run):
 
 def same_findings(a, b):
     return (
-        a[0] == b[0] and a[1]["rate"].equals(b[1]["rate"]) and a[1]["minmax"].equals(b[1]["minmax"])
+        a[0] == b[0] and a[1]["rate"].equals(b[1]["rate"]) and a[1]["grid_score"].equals(b[1]["grid_score"])
     )
 
 

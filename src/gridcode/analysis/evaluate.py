@@ -366,7 +366,7 @@ def summarise(data: xr.Dataset, group: str, *, threshold: float) -> ArenaRecord:
         units=len(active),
         active_units=int(active.sum()),
         silent_units=int((~active).sum()),
-        hexagonal_share=share("minmax"),
+        hexagonal_share=share("grid_score"),
         lattice_share=share("corrected"),
         square_share=share("square"),
         **{

@@ -15,18 +15,21 @@ from jaxtyping import Float
 from gridcode import display
 from gridcode.analysis import text
 from gridcode.analysis.cells.autocorrelogram import as_maps, autocorrelograms, smooth
-from gridcode.analysis.cells.celltypes import TYPES, Evidence, check_levels, classify
+from gridcode.analysis.cells.celltypes import (
+    TYPES,
+    Evidence,
+    check_levels,
+    classify,
+    possibly_spatial,
+    undecided,
+)
 from gridcode.analysis.cells.definitions import ON_SQUARE_MAPS, grid_score
 from gridcode.analysis.cells.fields import find_fields
 from gridcode.analysis.cells.gridness import score_correlograms, unscorable
 from gridcode.analysis.cells.information import spatial_coherence, spatial_information, spatial_test
 from gridcode.analysis.cells.phases import phase_coverage, phase_uniformity, spatial_phases
-from gridcode.analysis.cells.significance import (
-    NULLS,
-    ShiftSignificance,
-    plane_wave_share,
-    significance,
-)
+from gridcode.analysis.cells.shift_significance import ShiftSignificance
+from gridcode.analysis.cells.significance import NULLS, plane_wave_share, significance
 from gridcode.analysis.modules.commensurability import Relations, relate_modules
 from gridcode.analysis.modules.detection import Modules, find_modules
 from gridcode.analysis.records import (
@@ -39,10 +42,9 @@ from gridcode.analysis.records import (
 from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
-SCORES = ("minmax", "mean60", "square", "corrected", "spacing_m", "orientation_deg", "axis_ratio")
+SCORES = ("grid_score", "mean60", "square", "corrected", "spacing_m", "orientation_deg", "axis_ratio")
 LATTICE = ("ellipse_deg", "spacing_error_m", "orientation_error_deg", "peaks_used")
 SMALLEST_P = 1e-12
-# Three scores are looked at for each unit, so that p has to reach a third of its level.
 FEWEST_NULLS, MOST_NULLS = 99, 10**6
 LEAST_LEVEL = 0.001
 
@@ -178,7 +180,7 @@ def analyse_population(
             f"the unsmoothed maps must be {data['rate'].shape} like the maps, "
             f"not {np.shape(unsmoothed)}"
         )
-    if "minmax" not in data:
+    if "grid_score" not in data:
         data = score_dataset(data, smoothing_bins=smoothing_bins, silent_below=silent_below)
     data = data.copy()
     size = float(data.attrs["bin_size_m"])
@@ -192,16 +194,6 @@ def analyse_population(
         else np.where(silent[:, None, None], 0.0 * unsmoothed, unsmoothed).astype(np.float64)
     )
 
-    smoothed = smooth(rate, smoothing_bins)
-    tested = significance(
-        rate,
-        seed=seed,
-        nulls=nulls,
-        smoothing_bins=smoothing_bins,
-        null=null,
-        workers=workers,
-        progress=progress,
-    )
     fields = find_fields(rate, bin_size_m=size, smoothing_bins=smoothing_bins)
     occupancy = data["occupancy"].values.astype(np.float64) if "occupancy" in data else None
     information = spatial_information(raw, occupancy=occupancy)
@@ -210,14 +202,31 @@ def analyse_population(
     by_shift = shifted.information_p_value if shifted else missing
     # No test is as sure as the far tail of its distribution says.
     spatial = np.maximum(np.where(np.isfinite(by_shift), by_shift, spatial), SMALLEST_P)
+    possible = possibly_spatial(silent, spatial, significance=level)
+    smoothed = smooth(rate, smoothing_bins)
+    share = plane_wave_share(smoothed)
+    tested = significance(
+        rate,
+        seed=seed,
+        nulls=nulls,
+        smoothing_bins=smoothing_bins,
+        null=null,
+        undecided=lambda low, high: undecided(
+            low,
+            high,
+            among=possible,
+            band_share=share,
+            false_discovery_rate=false_discovery_rate,
+        ),
+        workers=workers,
+        progress=progress,
+    )
     found = classify(
         Evidence(
             silent=silent,
-            p_value=tested.p_value,
             lattice_p_value=tested.lattice_p_value,
-            square_p_value=tested.square_p_value,
             band_p_value=tested.band_p_value,
-            band_share=plane_wave_share(smoothed),
+            band_share=share,
             spatial_p_value=spatial,
             vectors_m=data["vectors_m"].values,
             axis_ratio=data["axis_ratio"].values,
@@ -230,13 +239,13 @@ def analyse_population(
         "type": np.array(found.type, dtype=object),
         "evidence": np.array(found.evidence, dtype=object),
         "periodic": found.periodic,
-        "p_value": tested.p_value,
+        "lattice_z": tested.lattice_z,
         "lattice_p_value": tested.lattice_p_value,
-        "square_p_value": tested.square_p_value,
-        "band_p_value": tested.band_p_value,
-        "any_lattice_p_value": found.any_p_value,
         "q_value": found.q_value,
-        "null_95": tested.null_95,
+        "band_p_value": tested.band_p_value,
+        "grid_score_p_value": tested.grid_score_p_value,
+        "grid_score_null_95": tested.grid_score_null_95,
+        "null_maps": tested.nulls,
         "spatial_p_value": spatial,
         "shift_p_value": shifted.grid_p_value if shifted else missing,
         "field_count": fields.count,
@@ -328,7 +337,6 @@ def unit_records(data: xr.Dataset) -> list[UnitRecord]:
                 type=kind,
                 module=module if module >= 0 else None,
                 silent=kind == "silent",
-                grid_score=columns["minmax"][u],
                 vectors_m=vectors if np.isfinite(vectors).all() else None,
                 phase=phase if np.isfinite(phase).all() else None,
                 scores={key.removeprefix("score_"): columns[key][u] for key in scores},

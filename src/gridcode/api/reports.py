@@ -171,7 +171,7 @@ def film(
     if len(run.snapshots()) == 1:
         raise InputError(f"'{run.folder}' has one snapshot only: there is no training to film")
     run.warn_if_out_of_date(summary)
-    data = run.read_maps(summary.headline.group, ["minmax", "silent", "module"])
+    data = run.read_maps(summary.headline.group, ["grid_score", "silent", "module"])
     history = map_training(run, progress=progress)
     if history.sizes["unit"] != data.sizes["unit"]:
         raise InputError(

@@ -8,7 +8,7 @@ import numpy as np
 
 from gridcode.analysis.cells.binning import split_halves
 from gridcode.analysis.cells.information import split_half_stability
-from gridcode.analysis.cells.significance import shift_significance
+from gridcode.analysis.cells.shift_significance import shift_significance
 from gridcode.analysis.population import Population, analyse_population, check_tests
 from gridcode.analysis.topology.state_space import (
     StateSpace,

@@ -46,7 +46,7 @@ def print_summary(summary: Summary) -> None:
             (
                 f"{arena.walk}, {arena.arena_m:g} m",
                 f"{arena.active_units}/{arena.units}",
-                _median(arena.minmax_quartiles),
+                _median(arena.grid_score_quartiles),
                 _median(arena.spacing_m_quartiles),
                 _median(arena.stability_quartiles),
                 text.percent(arena.visited_share),
@@ -64,7 +64,7 @@ def print_summary(summary: Summary) -> None:
 def print_units(console: Console, summary: Summary) -> None:
     """Print a row for every unit of a scored population."""
     columns = (
-        *("unit", "type", "module", "grid score", "p", "any lattice p", "spacing (m)"),
+        *("unit", "type", "module", "grid score", "lattice p", "q", "spacing (m)"),
         *("orientation (deg)", "axis ratio", "fields", "bits", "stability"),
     )
     rows = [
@@ -73,8 +73,8 @@ def print_units(console: Console, summary: Summary) -> None:
             unit.type,
             "-" if unit.module is None else str(unit.module),
             _fixed(unit.grid_score),
-            text.p_text(unit.p_value),
-            text.p_text(unit.any_lattice_p_value),
+            text.p_text(unit.lattice_p_value),
+            text.p_text(unit.q_value),
             _fixed(unit.spacing_m, 3),
             _fixed(unit.orientation_deg),
             _fixed(unit.axis_ratio),

@@ -9,7 +9,7 @@ def evenly_by_score(data: xr.Dataset, units: np.ndarray, count: int) -> Int[np.n
     """Units evenly spaced in the order of their hexagonal score: best, worst and some between.
 
     Args:
-        data: units with `minmax`; one without a score comes last.
+        data: units with `grid_score`; one without a score comes last.
         units: indices to choose from.
         count: how many; all where there are fewer.
     """
@@ -29,5 +29,5 @@ def by_module(data: xr.Dataset) -> Int[np.ndarray, " unit"]:
 
 
 def _score(data: xr.Dataset) -> np.ndarray:
-    score = data["minmax"].values
+    score = data["grid_score"].values
     return np.where(np.isfinite(score), score, -np.inf)

@@ -43,7 +43,7 @@ METRIC_LABELS = {
 
 def by_score(data: xr.Dataset) -> np.ndarray:
     """Positions of the units in the dataset, best hexagonal score first, silent units last."""
-    score = np.where(np.isfinite(data["minmax"].values), data["minmax"].values, -9.0)
+    score = np.where(np.isfinite(data["grid_score"].values), data["grid_score"].values, -9.0)
     return np.argsort(-(score - 100.0 * data["silent"].values), kind="stable")
 
 
@@ -51,7 +51,7 @@ def best_of_each_module(data: xr.Dataset, count: int) -> np.ndarray:
     """Positions of the best units, module after module, in proportion to the modules' units.
 
     Args:
-        data: an evaluation's headline: `minmax`, `silent` and `module` of every unit.
+        data: an evaluation's headline: `grid_score`, `silent` and `module` of every unit.
         count: how many; all where there are fewer.
     """
     order = by_score(data)
@@ -102,9 +102,9 @@ def _caption(unit: xr.Dataset) -> str:
     name = f"{plain(unit['unit'].item())}: {short_type(unit['type'].item())}"
     if unit["silent"]:
         return name
-    score, p = number(float(unit["minmax"])), p_text(float(unit["p_value"]))
+    score, p = number(float(unit["grid_score"])), p_text(float(unit["lattice_p_value"]))
     spacing, peak = number(float(unit["spacing_m"])), float(unit["peak_rate"])
-    return f"{name}\nscore {score}, p {p}\nspacing {spacing} m, peak {peak:.2g}"
+    return f"{name}\nscore {score}, lattice p {p}\nspacing {spacing} m, peak {peak:.2g}"
 
 
 def gallery(data: xr.Dataset) -> Figure:
@@ -127,10 +127,10 @@ def best_units(data: xr.Dataset) -> Figure:
         frame(top, int(here["module"]))
         top.set_title(
             f"unit {plain(here['unit'].item())}: {here['type'].item()}\n"
-            f"score {number(float(here['minmax']))} (p {p_text(float(here['p_value']))}), "
+            f"score {number(float(here['grid_score']))} (p {p_text(float(here['grid_score_p_value']))}), "
             f"corrected {number(float(here['corrected']))}\n"
             f"spacing {number(float(here['spacing_m']))} m, "
-            f"lattice p {p_text(float(here['any_lattice_p_value']))}",
+            f"lattice p {p_text(float(here['lattice_p_value']))}",
             fontsize=7,
         )
         below = figure.add_subplot(2, len(units), len(units) + k + 1)
@@ -153,7 +153,7 @@ def draw_score_histogram(ax: Axes, data: xr.Dataset) -> None:
     """Histograms of hexagonal, corrected and square scores; the last bins hold what lies beyond."""
     active = data.isel(unit=~data["silent"].values)
     bins = np.linspace(-1.5, 2.0, 36).tolist()
-    labels = {"minmax": "hexagonal", "corrected": "corrected", "square": "square"}
+    labels = {"grid_score": "hexagonal", "corrected": "corrected", "square": "square"}
     for (name, label), ink in zip(labels.items(), INK, strict=False):
         _histogram(ax, np.clip(active[name].values, -1.5, 2.0), bins, label, ink)
     ax.set(xlabel="grid score", ylabel="units", title="scores")
@@ -163,7 +163,7 @@ def draw_score_histogram(ax: Axes, data: xr.Dataset) -> None:
 def draw_scores_against_null(ax: Axes, data: xr.Dataset) -> None:
     """Hexagonal scores of active units against the 95th percentile of their own null maps."""
     active = data.isel(unit=~data["silent"].values)
-    score, null = active["minmax"].values, active["null_95"].values
+    score, null = active["grid_score"].values, active["grid_score_null_95"].values
     known = np.isfinite(score) & np.isfinite(null)
     colours = [module_colour(int(m)) for m in active["module"].values[known]]
     ax.scatter(null[known], score[known], s=10, c=colours, alpha=0.7, linewidths=0)
@@ -180,8 +180,8 @@ def _draw_p_values(ax: Axes, data: xr.Dataset, level: float) -> None:
     active = data.isel(unit=~data["silent"].values)
     # Bars of a twentieth, so that the first holds what a test at 0.05 would let pass.
     edges = np.linspace(0, 1, 21).tolist()
-    _histogram(ax, active["p_value"].values, edges, "hexagonal", INK[0])
-    _histogram(ax, active["any_lattice_p_value"].values, edges, "a lattice of any shape", INK[1])
+    _histogram(ax, active["grid_score_p_value"].values, edges, "grid score", INK[0])
+    _histogram(ax, active["lattice_p_value"].values, edges, "a lattice of any shape", INK[1])
     flat = active.sizes["unit"] / 20
     ax.axhline(flat, color=GREY, linewidth=0.8, linestyle="--", label="expected by chance")
     ax.axvline(level, color=GREY, linewidth=0.8)
@@ -249,7 +249,7 @@ def across_arenas(maps: xr.DataTree, units: Sequence[int]) -> Figure:
         for unit, ax in zip(units, row, strict=True):
             here = data.isel(unit=unit)
             draw_map(ax, here["rate"], scale_bar=ax is row[0])
-            ax.set_title(f"score {number(float(here['minmax']))}", fontsize=7, pad=2)
+            ax.set_title(f"score {number(float(here['grid_score']))}", fontsize=7, pad=2)
         label, at = group.replace("_", "\n"), row[0].transAxes
         row[0].text(-0.08, 0.5, label, transform=at, ha="right", va="center", fontsize=8)
     for unit, ax in zip(units, axes[0], strict=True):

@@ -45,7 +45,7 @@ class Film:
     """A film, ready to be drawn frame by frame.
 
     Attributes:
-        history: `rate` (step, unit, y, x), `minmax` (step, unit), `silent` (step, unit); as
+        history: `rate` (step, unit, y, x), `grid_score` (step, unit), `silent` (step, unit); as
             `gridcode.runs.history` gives them.
         units: positions of the units to show, in order.
         module: (unit,) module of each of these, -1 for none.
@@ -71,7 +71,7 @@ class Film:
     @cached_property
     def counts(self) -> np.ndarray:
         """How many active units have a hexagonal score above 0.5, by snapshot."""
-        above = np.nan_to_num(self.history["minmax"].values, nan=-np.inf) > THRESHOLD
+        above = np.nan_to_num(self.history["grid_score"].values, nan=-np.inf) > THRESHOLD
         return (above & ~self.history["silent"].values.astype(bool)).sum(axis=1)
 
     def frames(self, progress: Callable[[int, int], None] | None = None) -> Iterator[Image.Image]:

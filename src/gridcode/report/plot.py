@@ -107,7 +107,7 @@ class RunPlot:
             kind = f": {here['type'].item()}" if "type" in here else ""
             ax.set_title(
                 f"unit {plain(here['unit'].item())}{kind}\n"
-                f"score {number(float(here['minmax']))}, "
+                f"score {number(float(here['grid_score']))}, "
                 f"spacing {number(float(here['spacing_m']))} m"
             )
             return ax
@@ -127,7 +127,7 @@ class RunPlot:
                 here["vectors_m"].values,
                 scale_bar=True,
             )
-            p = p_text(float(here["any_lattice_p_value"]))
+            p = p_text(float(here["lattice_p_value"]))
             ax.set_title(
                 f"unit {plain(here['unit'].item())}: autocorrelogram\n"
                 f"axis ratio {number(float(here['axis_ratio']))}, lattice p {p}"

@@ -21,7 +21,7 @@ ENGINE: Literal["h5netcdf"] = "h5netcdf"
 AGAIN = "run `gridcode evaluate` again"
 HISTORY_GROUP = "history"
 # Variables without which maps over training cannot be shown.
-HISTORY_NEEDS = {"step", "rate", "minmax", "silent"}
+HISTORY_NEEDS = {"step", "rate", "grid_score", "silent"}
 # Correlations need four digits, not seven: scaled 16-bit integers make the file five times smaller.
 ENCODING: dict[str, dict[str, Any]] = {
     "rate": {"zlib": True, "complevel": 4, "shuffle": True},

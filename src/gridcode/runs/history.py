@@ -55,7 +55,7 @@ def map_snapshot(
         seed: of the walk; the same walk for every snapshot.
 
     Returns:
-        `rate` (unit, y, x), `minmax` (unit,) the hexagonal score, `silent` (unit,).
+        `rate` (unit, y, x), `grid_score` (unit,) the hexagonal score, `silent` (unit,).
     """
     path = WALKS[walk](
         arena_m=arena_m,
@@ -67,7 +67,7 @@ def map_snapshot(
     system = bounded(System(step, start, max_step_m))
     data = roll_rate_maps(system, path, bin_size_m=arena_m / BINS)
     return score_dataset(data, smoothing_bins=1.0, silent_below=silent_below)[
-        ["rate", "minmax", "silent"]
+        ["rate", "grid_score", "silent"]
     ]
 
 
@@ -94,7 +94,7 @@ def map_history(
         progress: called after each snapshot.
 
     Returns:
-        `rate` (step, unit, y, x), `minmax` and `silent` (step, unit), with the training step as
+        `rate` (step, unit, y, x), `grid_score` and `silent` (step, unit), with the training step as
         coordinate `step`.
     """
     steps, maps = [], []
@@ -122,7 +122,7 @@ def share_above(data: xr.Dataset, threshold: float = THRESHOLD) -> Float[np.ndar
     0 where no unit is active.
     """
     active = ~data["silent"].values
-    above = (data["minmax"].values > threshold) & active  # NaN is not above.
+    above = (data["grid_score"].values > threshold) & active  # NaN is not above.
     return above.sum(axis=-1) / np.maximum(active.sum(axis=-1), 1)
 
 
@@ -196,7 +196,7 @@ def map_training(
         progress: called with (what, done, total).
 
     Returns:
-        `rate` (step, unit, y, x), `minmax` (step, unit) the hexagonal score, `silent` (step, unit);
+        `rate` (step, unit, y, x), `grid_score` (step, unit) the hexagonal score, `silent` (step, unit);
         see `map_history`. Arena and walk are those of `map_settings`.
 
     Raises:

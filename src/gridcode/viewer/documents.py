@@ -142,7 +142,7 @@ def maps_document(run: Run, group: str, *, most_bins: int | None = None) -> Docu
     Raises:
         InputError: not evaluated, no such group, or damaged.
     """
-    maps = run.read_maps(group, ["rate", "minmax"])
+    maps = run.read_maps(group, ["rate", "grid_score"])
     return pictures.maps_document(maps, group, most_bins=most_bins)
 
 
@@ -197,7 +197,7 @@ def history_document(run: Run, history: xr.Dataset | None) -> Document | None:
         return pictures.history_document(history, complete=complete)
     if not steps:
         return None
-    unknown = ("arena_m", "bin_size_m", "rate", "minmax", "hexagonal_share")
+    unknown = ("arena_m", "bin_size_m", "rate", "grid_score", "hexagonal_share")
     return {"steps": steps, **dict.fromkeys(unknown), "complete": complete}
 
 

@@ -171,7 +171,7 @@ def _run_documents(
         summary=summary,
     )
     group = document["headline_group"]
-    cells = run.read_maps(group, ["rate", "minmax", "autocorrelogram"])
+    cells = run.read_maps(group, ["rate", "grid_score", "autocorrelogram"])
     document["has"]["correlograms"] = [group]
     return {
         "palettes": pictures.palettes(),

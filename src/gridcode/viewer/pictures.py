@@ -38,7 +38,7 @@ def maps_document(data: xr.Dataset, group: str, *, most_bins: int | None = None)
     """Rate maps of one arena, with isolated unvisited bins filled as in all pictures.
 
     Args:
-        data: `rate` (unit, y, x) and the attribute `bin_size_m`; `minmax` (unit,), the hexagonal
+        data: `rate` (unit, y, x) and the attribute `bin_size_m`; `grid_score` (unit,), the hexagonal
             scores there, where they are known.
         group: name of the walk and arena.
         most_bins: maps with more bins a side are averaged over squares of bins, for pages that have
@@ -58,7 +58,7 @@ def maps_document(data: xr.Dataset, group: str, *, most_bins: int | None = None)
         "bin_size_m": size,
         "rate": _encoded(rate, lead=1),
         "peak": numbers(peak, 6),
-        "minmax": numbers(data["minmax"].values, 4) if "minmax" in data else None,
+        "grid_score": numbers(data["grid_score"].values, 4) if "grid_score" in data else None,
     }
 
 
@@ -188,7 +188,7 @@ def history_document(data: xr.Dataset, *, complete: bool) -> Document:
         "arena_m": float(data.attrs["arena_m"]),
         "bin_size_m": float(data.attrs["bin_size_m"]),
         "rate": _encoded(fill_isolated_bins(data["rate"].values), lead=2),
-        "minmax": numbers(data["minmax"].values, 4),
+        "grid_score": numbers(data["grid_score"].values, 4),
         "hexagonal_share": numbers(share_above(data), 4),
         "complete": complete,
     }
@@ -201,7 +201,7 @@ def snapshot_document(data: xr.Dataset, step: int) -> Document:
         "arena_m": float(data.attrs["arena_m"]),
         "bin_size_m": float(data.attrs["bin_size_m"]),
         "rate": _encoded(fill_isolated_bins(data["rate"].values), lead=1),
-        "minmax": numbers(data["minmax"].values, 4),
+        "grid_score": numbers(data["grid_score"].values, 4),
         "hexagonal_share": float(share_above(data.expand_dims("step"))[0]),
     }
 

@@ -19,6 +19,8 @@ MOST_SQUARE_LENGTH_RATIO = 1.2
 # One plane wave that explains more of a map than the first is a band, whatever ripples run along
 # it; one that explains less than the second is not.
 BAND_SHARE, LEAST_BAND_SHARE = 0.6, 0.3
+# A q-value up to so many times the false-discovery rate is called just missed.
+JUST_MISSED = 2
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,8 @@ class Evidence:
 
     Attributes:
         silent: the unit stays at or below the level of silence.
-        p_value: of the hexagonal score, against null maps.
-        lattice_p_value: of the shear-corrected score, against null maps.
-        square_p_value: of the 90-degree score, against null maps.
-        band_p_value: of the best plane wave's share, against null maps.
+        lattice_p_value: of a lattice of any shape, against null maps.
+        band_p_value: of the strongest wave's share, against null maps.
         band_share: that share.
         spatial_p_value: of activity that depends on place, by the best test the data allow.
         vectors_m: (unit, 2, 2) lattice vectors.
@@ -39,9 +39,7 @@ class Evidence:
     """
 
     silent: Bool[np.ndarray, " unit"]
-    p_value: Float[np.ndarray, " unit"]
     lattice_p_value: Float[np.ndarray, " unit"]
-    square_p_value: Float[np.ndarray, " unit"]
     band_p_value: Float[np.ndarray, " unit"]
     band_share: Float[np.ndarray, " unit"]
     spatial_p_value: Float[np.ndarray, " unit"]
@@ -58,24 +56,14 @@ class CellTypes:
         type: (unit,) one of TYPES.
         evidence: (unit,) the deciding numbers, in words.
         periodic: (unit,) a lattice of any shape is significant: the unit may belong to a module.
-        any_p_value: (unit,) three times the smallest of the three lattice p-values, at most 1.
-        q_value: (unit,) the same adjusted for all active units that may be spatial (Benjamini and
-            Hochberg); NaN for the others.
+        q_value: (unit,) p of a lattice adjusted for all active units that may be spatial (Benjamini
+            and Hochberg); NaN for the others.
     """
 
     type: tuple[str, ...]
     evidence: tuple[str, ...]
     periodic: Bool[np.ndarray, " unit"]
-    any_p_value: Float[np.ndarray, " unit"]
     q_value: Float[np.ndarray, " unit"]
-
-
-@takes_arrays
-def any_lattice_p_value(*p_values: Float[np.ndarray, " unit"]) -> Float[np.ndarray, " unit"]:
-    """Smallest of several p-values of each unit, times their number (Bonferroni), at most 1."""
-    stacked = np.stack(p_values)
-    smallest = np.where(np.isfinite(stacked), stacked, np.inf).min(axis=0)
-    return np.where(np.isfinite(smallest), np.minimum(len(stacked) * smallest, 1.0), np.nan)
 
 
 def check_levels(significance: float, false_discovery_rate: float) -> None:
@@ -86,59 +74,100 @@ def check_levels(significance: float, false_discovery_rate: float) -> None:
             raise InputError(f"{name} must lie between 0 and 1, not {level}")
 
 
+def possibly_spatial(
+    silent: Bool[np.ndarray, " unit"],
+    spatial_p_value: Float[np.ndarray, " unit"],
+    *,
+    significance: float,
+) -> Bool[np.ndarray, " unit"]:
+    """Units among which lattices and bands are looked for.
+
+    Maps no smoother than their own bins in random order have no lattice either, and need not count
+    among those tested for one (a filter independent of the test: Bourgon et al. 2010).
+    """
+    return ~silent & ((spatial_p_value <= significance) | ~np.isfinite(spatial_p_value))
+
+
+def undecided(
+    low: Float[np.ndarray, "2 unit"],
+    high: Float[np.ndarray, "2 unit"],
+    *,
+    among: Bool[np.ndarray, " unit"],
+    band_share: Float[np.ndarray, " unit"],
+    false_discovery_rate: float,
+) -> Bool[np.ndarray, " unit"]:
+    """Units whose type hangs on where in its interval a p-value lies.
+
+    Args:
+        low: lower ends of the intervals of the p-values of a lattice and of a band.
+        high: upper ends.
+        among: units that are tested.
+        band_share: as for `classify`.
+        false_discovery_rate: as for `classify`.
+    """
+
+    def borders(row: int) -> tuple[float, float]:
+        """Smallest and largest p that may still be a discovery, as the others' p-values stand."""
+        tested = among & np.isfinite(low[row])
+        n = max(int(tested.sum()), 1)
+        found = [
+            int((benjamini_hochberg(np.where(tested, p[row], np.nan)) <= false_discovery_rate).sum())
+            for p in (high, low)
+        ]
+        return tuple(false_discovery_rate * min(max(k, 1), n) / n for k in (found[0] + 1, found[1]))
+
+    def open_(row: int) -> Bool[np.ndarray, " unit"]:
+        first, last = sorted(borders(row))
+        return among & (low[row] <= last) & (high[row] >= first)
+
+    # A band that is no more than a wave of a lattice needs no decision.
+    sure = high[0] < min(borders(0))
+    matters = band_share > np.where(sure, BAND_SHARE, LEAST_BAND_SHARE)
+    return open_(0) | (matters & open_(1))
+
+
 def classify(
     evidence: Evidence, *, significance: float = 0.01, false_discovery_rate: float = 0.05
 ) -> CellTypes:
     """Name the type of each unit.
 
-    A finding counts where p is at or below `significance` and the share of false discoveries among
-    units with a p as small is at or below `false_discovery_rate`. Bands and lattices are looked for
-    among units whose spatial p is at or below `significance`. The first that applies:
+    A lattice or a band is found where the share of false discoveries among units with a p as small
+    is at or below `false_discovery_rate`, among units whose spatial p is at or below
+    `significance`. The first that applies:
 
     1. silent;
-    2. band: one plane wave explains more than 0.6 of the map, significantly;
-    3. a lattice (hexagonal, shear-corrected or 90-degree score, p times three): hexagonal if the
-       hexagonal score is itself significant and the axis ratio is 0.8 or more, square if the
-       vectors stand at 82.5 degrees or more and differ in length by less than a fifth, else
-       sheared hexagonal;
-    4. band: the share of the best plane wave is significant and above 0.3, and none of the three
-       scores has p at or below `significance`;
+    2. band: one plane wave explains more than 0.6 of the map, and a band is found;
+    3. a lattice is found: square if the vectors stand at 82.5 degrees or more and differ in length
+       by less than a fifth, hexagonal if the axis ratio is 0.8 or more, else sheared hexagonal;
+    4. band: one plane wave explains more than 0.3, and a band is found;
     5. place-like: spatial with one field; other spatial: with none or several;
     6. non-spatial.
 
     Args:
         evidence: the numbers of each unit.
-        significance: level of each unit by itself.
-        false_discovery_rate: over all active units, for lattices and bands those that may be
-            spatial.
+        significance: largest p of being spatial.
+        false_discovery_rate: of lattices, of bands and of spatial units.
 
     Raises:
         InputError: a level that is not between 0 and 1.
     """
     check_levels(significance, false_discovery_rate)
 
-    def passes(p_values: np.ndarray, q_values: np.ndarray) -> np.ndarray:
-        return (p_values <= significance) & (q_values <= false_discovery_rate)
-
     def adjusted(p_values: np.ndarray, among: np.ndarray) -> np.ndarray:
         return benjamini_hochberg(np.where(among & ~evidence.silent, p_values, np.nan))
 
     e = evidence
-    spatial = passes(e.spatial_p_value, adjusted(e.spatial_p_value, np.full(len(e.silent), True)))
-    # Maps no smoother than their own bins in random order have no lattice either, and need not
-    # count among those tested for one (a filter independent of the test: Bourgon et al. 2010).
-    possible = (e.spatial_p_value <= significance) | ~np.isfinite(e.spatial_p_value)
+    every = np.full(len(e.silent), True)
+    spatial = (e.spatial_p_value <= significance) & (
+        adjusted(e.spatial_p_value, every) <= false_discovery_rate
+    )
+    possible = possibly_spatial(e.silent, e.spatial_p_value, significance=significance)
     fitted = np.isfinite(e.vectors_m).all(axis=(1, 2))
-    any_p = any_lattice_p_value(e.p_value, e.lattice_p_value, e.square_p_value)
-    any_p = np.where(fitted | ~np.isfinite(any_p), any_p, 1.0)
-    q = adjusted(any_p, possible)
-    lattice = passes(any_p, q)
-    wave = passes(e.band_p_value, adjusted(e.band_p_value, possible))
-    # The best wave of a hexagon explains a third, too: where a lattice is likely, though not sure,
-    # so weak a wave is no band.
-    smallest_p = np.fmin(np.fmin(e.p_value, e.lattice_p_value), e.square_p_value)
-    likely = fitted & (smallest_p <= significance)
-    band = wave & (e.band_share > np.where(lattice | likely, BAND_SHARE, LEAST_BAND_SHARE))
+    q = adjusted(e.lattice_p_value, possible)
+    lattice = fitted & (q <= false_discovery_rate)
+    wave = adjusted(e.band_p_value, possible) <= false_discovery_rate
+    # The best wave of a hexagon explains a third, too.
+    band = wave & (e.band_share > np.where(lattice, BAND_SHARE, LEAST_BAND_SHARE))
     lattice &= ~band
 
     length = np.sort(np.hypot(e.vectors_m[..., 0], e.vectors_m[..., 1]), axis=1)
@@ -146,13 +175,12 @@ def classify(
         ratio = length[:, 1] / length[:, 0]
         cosine = (e.vectors_m[:, 0] * e.vectors_m[:, 1]).sum(axis=1) / length.prod(axis=1)
         angle = np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
-    hexagonal = lattice & (e.p_value <= significance) & (e.axis_ratio >= LEAST_HEXAGONAL_AXIS_RATIO)
     square = lattice & (angle >= SQUARE_ANGLE_DEG) & (ratio <= MOST_SQUARE_LENGTH_RATIO)
     in_order = {
         "silent": e.silent,
         "band": band,
-        "hexagonal": hexagonal,
         "square": square,
+        "hexagonal": lattice & (e.axis_ratio >= LEAST_HEXAGONAL_AXIS_RATIO),
         "sheared hexagonal": lattice,
         "place-like": spatial & (e.field_count == 1),
         "other spatial": spatial,
@@ -161,24 +189,25 @@ def classify(
 
     def describe(u: int) -> str:
         spatial_p = f"spatial p = {e.spatial_p_value[u]:.2g}"
-        lattice_p = f"any lattice p = {any_p[u]:.2g}"
+        lattice_p = f"lattice p = {e.lattice_p_value[u]:.2g}, q = {q[u]:.2g}"
         shape = (
             f"vectors at {angle[u]:.0f} deg, lengths 1 : {ratio[u]:.2f}"
             if fitted[u]
             else "no lattice fitted"
         )
+        if not lattice[u] and false_discovery_rate < q[u] <= JUST_MISSED * false_discovery_rate:
+            lattice_p += ": a lattice just missed"
         return {
             "silent": "no activity",
             "band": f"one plane wave explains {e.band_share[u]:.0%} (p = {e.band_p_value[u]:.2g})",
             "place-like": f"one field; {spatial_p}, {lattice_p}",
             "other spatial": f"{e.field_count[u]:.0f} fields; {spatial_p}, {lattice_p}, {shape}",
             "non-spatial": spatial_p,
-        }.get(kinds[u], f"{lattice_p} (hexagonal {e.p_value[u]:.2g}), {shape}")
+        }.get(kinds[u], f"{lattice_p}, {shape}")
 
     return CellTypes(
         type=tuple(kinds),
         evidence=tuple(describe(u) for u in range(len(kinds))),
         periodic=lattice & ~e.silent,
-        any_p_value=any_p,
         q_value=q,
     )

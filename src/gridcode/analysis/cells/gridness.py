@@ -35,11 +35,11 @@ class GridScores:
     """Scores and lattice of each unit; NaN where it cannot be computed, with the reason.
 
     Attributes:
-        minmax: min(c60, c120) - max(c30, c90, c150); above 0 only for six-fold symmetry. A perfect
+        grid_score: min(c60, c120) - max(c30, c90, c150); above 0 only for six-fold symmetry. A perfect
             lattice of narrow fields scores about 1.4.
         mean60: mean(c60, c120) - mean(c30, c90, c150), after Banino et al. 2018, on our annuli.
         square: c90 - mean(c45, c135); high for square lattices.
-        corrected: minmax after the fitted lattice's shear is undone: high for an orderly lattice of
+        corrected: grid_score after the fitted lattice's shear is undone: high for an orderly lattice of
             any shape.
         spacing_m: mean distance of a field's six neighbours, metres.
         orientation_deg: direction of the lattice axis nearest to the x axis, degrees.
@@ -53,7 +53,7 @@ class GridScores:
         reason: why a unit's scores are missing, or "".
     """
 
-    minmax: Float[np.ndarray, " unit"]
+    grid_score: Float[np.ndarray, " unit"]
     mean60: Float[np.ndarray, " unit"]
     square: Float[np.ndarray, " unit"]
     corrected: Float[np.ndarray, " unit"]
@@ -172,17 +172,42 @@ def _best_annulus(
 
 
 def _scores(
-    correlograms: Correlograms, radii: np.ndarray, limit: float, to_hexagon: np.ndarray | None
+    correlograms: Correlograms,
+    radii: np.ndarray,
+    limit: float,
+    to_hexagon: np.ndarray | None,
+    *,
+    only_grid_score: bool = False,
 ) -> dict[str, np.ndarray]:
     polar = _polar(correlograms, radii, to_hexagon)
     inner = _inner_radius(polar, radii)
-    c = _rotation_correlations(polar, radii, inner, (30, 45, 60, 90, 120, 135, 150))
-    combined = {
-        "minmax": np.minimum(c[60], c[120]) - np.maximum(np.maximum(c[30], c[90]), c[150]),
-        "mean60": (c[60] + c[120]) / 2 - (c[30] + c[90] + c[150]) / 3,
-        "square": c[90] - (c[45] + c[135]) / 2,
-    }
+    turns = (30, 60, 90, 120, 150) if only_grid_score else (30, 45, 60, 90, 120, 135, 150)
+    c = _rotation_correlations(polar, radii, inner, turns)
+    combined = {"grid_score": np.minimum(c[60], c[120]) - np.maximum(np.maximum(c[30], c[90]), c[150])}
+    if not only_grid_score:
+        combined["mean60"] = (c[60] + c[120]) / 2 - (c[30] + c[90] + c[150]) / 3
+        combined["square"] = c[90] - (c[45] + c[135]) / 2
     return {name: _best_annulus(score, radii, inner, limit) for name, score in combined.items()}
+
+
+def _radii(correlograms: Correlograms) -> tuple[np.ndarray, float]:
+    """Outer radii to try, and the largest that is free of the widest central peaks; bins."""
+    n = min(correlograms.shape[1:]) // 2 + 1
+    # The best of three neighbouring outer radii is named after the middle one.
+    limit = math.ceil(max(OUTER_LIMIT * n, 5.0)) - 2
+    return np.arange(1.0, max(FURTHEST * n, 5.0), 1.0), limit
+
+
+@takes_arrays
+def grid_scores(correlograms: Correlograms) -> Float[np.ndarray, " unit"]:
+    """The grid score alone, `grid_score` of `score_correlograms`, of each autocorrelogram."""
+    radii, limit = _radii(correlograms)
+    return np.concatenate(
+        [
+            _scores(correlograms[block], radii, limit, None, only_grid_score=True)["grid_score"]
+            for block in blocks(len(correlograms), len(radii) * 180 // ANGLE_STEP_DEG)
+        ]
+    )
 
 
 @takes_arrays
@@ -228,10 +253,7 @@ def score_correlograms(
     correlograms: Correlograms, *, bin_size_m: float, reasons: tuple[str, ...] | None = None
 ) -> GridScores:
     """The same as `score_maps` from autocorrelograms (unit, lag_y, lag_x)."""
-    n = min(correlograms.shape[1:]) // 2 + 1
-    # The best of three neighbouring outer radii is named after the middle one.
-    limit = math.ceil(max(OUTER_LIMIT * n, 5.0)) - 2
-    radii = np.arange(1.0, max(FURTHEST * n, 5.0), 1.0)
+    radii, limit = _radii(correlograms)
     lattices = fit_lattices(correlograms)
     parts = [
         (
@@ -240,16 +262,16 @@ def score_correlograms(
         )
         for block in blocks(len(correlograms), len(radii) * 180 // ANGLE_STEP_DEG)
     ]
-    minmax, mean60, square = (
+    grid_score, mean60, square = (
         np.concatenate([plain[name] for plain, _ in parts])
-        for name in ("minmax", "mean60", "square")
+        for name in ("grid_score", "mean60", "square")
     )
-    corrected = np.concatenate([sheared["minmax"] for _, sheared in parts])
-    unknown = ["" if np.isfinite(m) else "autocorrelogram too small or undefined" for m in minmax]
+    corrected = np.concatenate([sheared["grid_score"] for _, sheared in parts])
+    unknown = ["" if np.isfinite(m) else "autocorrelogram too small or undefined" for m in grid_score]
     # Mean error of a component: along a vector one of length, across it one of direction.
     error = np.sqrt((lattices.vector_error**2).mean(axis=1))
     return GridScores(
-        minmax=minmax,
+        grid_score=grid_score,
         mean60=mean60,
         square=square,
         corrected=np.where(np.isfinite(lattices.spacing), corrected, np.nan),

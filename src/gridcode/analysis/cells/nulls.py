@@ -91,10 +91,17 @@ def draw_random_phases(
     """Random-phase maps (count, y, x) from the power of each ring and sorted values of the bins."""
     rows, columns = visited.shape
     distance, _ = _rings(rows, columns)
-    amplitude = np.sqrt(np.interp(distance, np.arange(len(power)), power)).astype(np.float32)
-    # Filtered on a plane of twice the arena's side and cut out: no edge joins the opposite one.
-    white = fft.rfft2(generator.standard_normal((count, 2 * rows, 2 * columns), dtype=np.float32))
-    field = fft.irfft2(white * amplitude, (2 * rows, 2 * columns))[:, :rows, :columns][:, visited]
+    amplitude = np.sqrt(np.interp(distance, np.arange(len(power)), power))
+    # Of the first and the last column, whose waves come twice, only the real part is kept.
+    amplitude[:, [0, -1]] *= np.sqrt(2.0)
+    # Noise is drawn as waves on a plane of twice the arena's side, so that no edge joins the
+    # opposite one. Two of its quarters, which touch in a corner alone, make two maps.
+    planes = -(-count // 2)
+    parts = generator.standard_normal((planes, *distance.shape, 2), dtype=np.float32)
+    waves = parts.view(np.complex64)[..., 0] * amplitude.astype(np.float32)
+    plane = fft.irfft2(waves, (2 * rows, 2 * columns), overwrite_x=True)
+    field = np.concatenate([plane[:, :rows, :columns], plane[:, rows:, columns:]])[:count]
+    field = field[:, visited]
     maps = np.full((count, rows, columns), np.nan)
     ranked = np.empty((count, len(values)))
     np.put_along_axis(ranked, np.argsort(field, axis=1), values[None], axis=1)

@@ -14,14 +14,13 @@ class UnitRecord(Record):
     module: int | None
     silent: bool
     grid_score: Number
-    minmax: Number
-    p_value: Number
+    grid_score_p_value: Number
+    grid_score_null_95: Number
+    lattice_z: Number
     lattice_p_value: Number
-    square_p_value: Number
-    band_p_value: Number
-    any_lattice_p_value: Number
     q_value: Number
-    null_95: Number
+    band_p_value: Number
+    null_maps: Number
     spatial_p_value: Number
     shift_p_value: Number
     mean60: Number
@@ -109,7 +108,7 @@ class ArenaRecord(Record):
     lattice_share: Number
     square_share: Number
     stability_quartiles: Quartiles | None
-    minmax_quartiles: Quartiles | None
+    grid_score_quartiles: Quartiles | None
     mean60_quartiles: Quartiles | None
     square_quartiles: Quartiles | None
     corrected_quartiles: Quartiles | None

@@ -22,8 +22,8 @@ from gridcode.analysis.records.origin import OriginRecord
 from gridcode.analysis.records.topology import StateSpaceRecord
 from gridcode.errors import InputError
 
-# 4: evaluations say which weights they are of.
-FORMAT = 4
+# 5: types rest on one test of a lattice of any shape.
+FORMAT = 5
 
 
 class DeepAnalysisRecord(Record):

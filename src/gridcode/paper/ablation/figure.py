@@ -42,7 +42,7 @@ def draw(rows: Sequence[RunRow], examples: Mapping[str, xr.Dataset | None]) -> F
 
     Args:
         rows: the table of networks.
-        examples: for each variant `rate` and `minmax` of the units of its first seed that are
+        examples: for each variant `rate` and `grid_score` of the units of its first seed that are
             drawn; None where there are none. Empty: no maps are drawn.
     """
     first = {row.variant: row for row in reversed(rows)}
@@ -82,7 +82,7 @@ def draw(rows: Sequence[RunRow], examples: Mapping[str, xr.Dataset | None]) -> F
         for k, unit in enumerate(units):
             ax = figure.add_subplot(grid[line, 1 + k])
             draw_map(ax, unit["rate"], scale_bar=line == 0 and k == 0)
-            ax.set_title(number(float(unit["minmax"])), fontsize=6, pad=1.5)
+            ax.set_title(number(float(unit["grid_score"])), fontsize=6, pad=1.5)
     small: dict[str, Any] = {"fontsize": 7, "va": "center", "color": "0.3"}
     if shown:
         x = shown[0]["x"].values

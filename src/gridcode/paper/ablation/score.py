@@ -54,7 +54,7 @@ class Score:
 
     Attributes:
         row: its line of the table.
-        examples: `rate` (unit, y, x), `minmax` and `type` of the units that are drawn; None where
+        examples: `rate` (unit, y, x), `grid_score` and `type` of the units that are drawn; None where
             there are no maps.
     """
 
@@ -152,7 +152,7 @@ def _measure(
     active = np.flatnonzero(~data["silent"].values)
     if not len(active):
         return Score(replace(row, status="silent"))
-    examples = data[["rate", "minmax", "type"]].isel(unit=evenly_by_score(data, active, EXAMPLES))
+    examples = data[["rate", "grid_score", "type"]].isel(unit=evenly_by_score(data, active, EXAMPLES))
     return Score(_with_paths(row, system, config), examples)
 
 
@@ -190,7 +190,7 @@ def _with_cells(row: RunRow, summary: Summary) -> RunRow:
         n_independent=summary.n_independent_modules,
         spacings_m=tuple(module.spacing_m for module in summary.modules),
         axis_ratio_median=middle("axis_ratio", lattice),
-        grid_score_median=middle("minmax", active),
+        grid_score_median=middle("grid_score", active),
         field_size_m=middle("field_size_m", stable),
         field_count=middle("field_count", stable),
     )
@@ -239,7 +239,7 @@ def _read(path: Path, key: str) -> Score | None:
             row = ROW.validate_json(str(file["row"]))
             if "rate" not in file:
                 return Score(row)
-            units = {name: ("unit", file[name]) for name in ("minmax", "type")}
+            units = {name: ("unit", file[name]) for name in ("grid_score", "type")}
             places = {name: file[name] for name in ("unit", "y", "x")}
             return Score(
                 row, xr.Dataset({"rate": (("unit", "y", "x"), file["rate"])} | units, places)
@@ -251,7 +251,7 @@ def _read(path: Path, key: str) -> Score | None:
 def _write(path: Path, key: str, score: Score) -> None:
     arrays: dict[str, np.ndarray] = {}
     if score.examples is not None:
-        arrays = {n: score.examples[n].values for n in ("minmax", "unit", "y", "x")}
+        arrays = {n: score.examples[n].values for n in ("grid_score", "unit", "y", "x")}
         arrays["rate"] = score.examples["rate"].values.astype(np.float32)
         arrays["type"] = score.examples["type"].values.astype(str)
     packed = io.BytesIO()

@@ -266,7 +266,7 @@ def _draw_maps(
                     continue
                 draw_map(ax, unit["rate"], scale_bar=k == 0)
                 frame(ax, module)
-                title = f"unit {int(unit['unit'])}: {number(float(unit['minmax']))}"
+                title = f"unit {int(unit['unit'])}: {number(float(unit['grid_score']))}"
                 ax.set_title(title, fontsize=6.5, pad=2)
 
 

@@ -192,7 +192,7 @@ def _unit_rows(network: EvaluatedNetwork, condition: WalkCondition) -> list[Unit
         map_correlation(reference, other, units),
         spacing,
         spacing / reference["spacing_m"].values[units],
-        other["minmax"].values[units],
+        other["grid_score"].values[units],
     )
     values = zip(*(column.tolist() for column in columns), strict=True)
     return [UnitRow(network.name, condition, *row) for row in values]
@@ -398,7 +398,7 @@ def _draw_maps(part: Any, network: EvaluatedNetwork) -> None:
             draw_map(ax, unit["rate"], scale_bar=k == 0)
             frame(ax, int(network.data["module"].values[index]))
             name = f"unit {int(unit['unit'])}:  " if line == 0 else ""
-            ax.set_title(name + number(float(unit["minmax"])), fontsize=7, pad=2)
+            ax.set_title(name + number(float(unit["grid_score"])), fontsize=7, pad=2)
             if k == 0:
                 label = str(condition).replace(", ", "\n")
                 ax.set_ylabel(label, fontsize=8, rotation=0, ha="right", va="center")

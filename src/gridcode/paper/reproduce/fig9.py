@@ -58,7 +58,7 @@ def make(networks: Sequence[EvaluatedNetwork]) -> FigureDraft:
 
 def _unit_rows(panel: str, network: EvaluatedNetwork) -> list[UnitRow]:
     units, box = network.summary.units, network.maps("smooth", BOX_M)
-    score, peak = box["minmax"].values, box["rate"].max(("y", "x")).values
+    score, peak = box["grid_score"].values, box["rate"].max(("y", "x")).values
     return [
         UnitRow(panel, network.name, place, units[u], float(score[u]), float(peak[u]))
         for place, u in enumerate(by_module(network.data))
@@ -159,7 +159,7 @@ def _draw(drawn: Sequence[tuple[str, EvaluatedNetwork]]) -> Figure:
             rate = box["rate"].isel(unit=index) * (0.0 if unit["silent"] else 1.0)
             draw_map(ax, rate, scale_bar=place == 0)
             frame(ax, module)
-            score = number(float(unit["minmax"]))
+            score = number(float(unit["grid_score"]))
             name = score if module >= 0 else short_type(unit["type"].item())
             ax.set_title(f"{int(unit['unit'])}: {name}", fontsize=5.4, pad=1.5)
     return figure

@@ -21,7 +21,7 @@ export const indexed = (units) =>
   units.map((row, index) => ({ ...row, index, module: isModule(row.module) ? row.module : null }));
 
 /** A unit's hexagonal score in the maps of a document. */
-export const scoreIn = (maps, index, row) => (maps.minmax ? maps.minmax[index] : row.grid_score);
+export const scoreIn = (maps, index, row) => (maps.grid_score ? maps.grid_score[index] : row.grid_score);
 
 /**
  * The gallery of a run. `onArena`: maps of another arena were chosen. The result names the units
@@ -143,7 +143,7 @@ export function createGallery(element, { id, run, onUnit, onArena, signal }) {
 
   function numbers() {
     const found = shown.map(({ index }) => current.at(index));
-    const keys = ["unit", "type", "module", "p_value", "spacing_m"];
+    const keys = ["unit", "type", "module", "lattice_p_value", "spacing_m"];
     return {
       ...Object.fromEntries(keys.map((key) => [key, shown.map((row) => row[key])])),
       grid_score: found.map(({ score }) => score),

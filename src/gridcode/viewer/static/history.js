@@ -23,7 +23,7 @@ export async function openHistory(id, { fresh = false } = {}) {
   const stored = found.rate && (await decode(found.rate));
   if (stored) {
     const at = async (index) =>
-      frame(steps[index], found.bin_size_m, (unit) => stored(index, unit), found.minmax[index]);
+      frame(steps[index], found.bin_size_m, (unit) => stored(index, unit), found.grid_score[index]);
     return { steps, at };
   }
   return {
@@ -32,7 +32,7 @@ export async function openHistory(id, { fresh = false } = {}) {
       const step = steps[index];
       const one = await load(`runs/${id}/history/${step}`);
       if (!one) throw new Error(`there are no maps of step ${whole(step)}`);
-      return frame(step, one.bin_size_m, await decode(one.rate), one.minmax);
+      return frame(step, one.bin_size_m, await decode(one.rate), one.grid_score);
     },
   };
 }

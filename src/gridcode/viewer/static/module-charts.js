@@ -42,7 +42,7 @@ const spacingAgainst = (units, key) =>
       text: (row) =>
         `spacing ${fixed(row.spacing_m, 3)} m ± ${fixed(row.spacing_error_m, 3)}` +
         `<br>orientation ${fixed(row.orientation_deg, 1)}°, axis ratio ${fixed(row.axis_ratio)}` +
-        `<br>lattice p = ${pText(row.any_lattice_p_value)}`,
+        `<br>lattice p = ${pText(row.lattice_p_value)}`,
     }),
   );
 

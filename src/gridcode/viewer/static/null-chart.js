@@ -11,9 +11,9 @@ const ROW = 34;
 /** The chart, from the row of the unit and the colour of its module. */
 export function nullChart(row, colour) {
   const scores = [
-    { name: "hexagonal", value: row.grid_score, p: row.p_value, null95: row.null_95 },
-    { name: "corrected", value: row.corrected, p: row.lattice_p_value },
-    { name: "square", value: row.square, p: row.square_p_value },
+    { name: "hexagonal", value: row.grid_score, p: row.grid_score_p_value, null95: row.grid_score_null_95 },
+    { name: "corrected", value: row.corrected },
+    { name: "square", value: row.square },
   ].filter(({ value }) => known(value));
   const values = scores.map(({ value }) => value);
   const [low, high] = [Math.min(-1, ...values), Math.max(1.5, ...values)];
@@ -24,7 +24,7 @@ export function nullChart(row, colour) {
   const text = (at, y, content, more = {}) =>
     svg("text", { x: at, y, "dominant-baseline": "middle", ...more }, content);
   const words = scores.map(
-    ({ name, value, p }) => `${name} score ${fixed(value)}, p = ${pText(p)}`,
+    ({ name, value, p }) => `${name} score ${fixed(value)}` + (known(p) ? `, p = ${pText(p)}` : ""),
   );
   return svg(
     "svg.null-chart",
@@ -45,7 +45,7 @@ export function nullChart(row, colour) {
         svg("line", { x1: x(0), x2: x(value), y1: y, y2: y, stroke: colour, "stroke-width": 2 }),
         svg("circle", { cx: x(value), cy: y, r: 5.5, fill: colour }),
         text(WIDTH, y - 6, fixed(value), { class: "value", ...end }),
-        text(WIDTH, y + 8, `p = ${pText(p)}`, { class: "tick", ...end }),
+        known(p) && text(WIDTH, y + 8, `p = ${pText(p)}`, { class: "tick", ...end }),
       ];
     }),
   );

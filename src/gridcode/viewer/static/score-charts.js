@@ -68,7 +68,7 @@ export const scoreHistogram = (units) => ({
   height: 280,
   data: histogram(
     active(units),
-    { minmax: "hexagonal", corrected: "corrected for shear", square: "square" },
+    { grid_score: "hexagonal", corrected: "corrected for shear", square: "square" },
     { start: -2, end: 2, size: 0.1 },
   ),
   layout: {
@@ -80,13 +80,13 @@ export const scoreHistogram = (units) => ({
 
 /** The hexagonal score of each unit against the score that 95% of its own null maps stay below. */
 export function scoresAgainstNull(units, onPoint) {
-  const found = active(units).filter((unit) => known(unit.minmax) && known(unit.null_95));
-  const above = found.filter((unit) => unit.minmax > unit.null_95).length;
-  const nulls = found.map((unit) => unit.null_95);
-  const ends = [-0.5, Math.max(1, ...nulls, ...found.map((unit) => unit.minmax)) + 0.1];
+  const found = active(units).filter((unit) => known(unit.grid_score) && known(unit.grid_score_null_95));
+  const above = found.filter((unit) => unit.grid_score > unit.grid_score_null_95).length;
+  const nulls = found.map((unit) => unit.grid_score_null_95);
+  const ends = [-0.5, Math.max(1, ...nulls, ...found.map((unit) => unit.grid_score)) + 0.1];
   const text = (unit) =>
-    `score ${fixed(unit.minmax)}, 95% of null maps below ${fixed(unit.null_95)}` +
-    `<br>p = ${pText(unit.p_value)}`;
+    `score ${fixed(unit.grid_score)}, 95% of null maps below ${fixed(unit.grid_score_null_95)}` +
+    `<br>p = ${pText(unit.grid_score_p_value)}`;
   return {
     name: "scores-against-null",
     title: "Score of each unit against its own null",
@@ -98,8 +98,8 @@ export function scoresAgainstNull(units, onPoint) {
     data: byModule(found).map(([module, rows]) =>
       unitDots(rows, {
         name: module < 0 ? "in no module" : `module ${module}`,
-        x: "null_95",
-        y: "minmax",
+        x: "grid_score_null_95",
+        y: "grid_score",
         text,
         marker: { size: 7, color: moduleColour(module), opacity: 0.75 },
       }),
@@ -117,7 +117,10 @@ export function scoresAgainstNull(units, onPoint) {
 
 /** p-values of the active units, beside the flat line expected without any lattice. */
 export function pValues(units, level) {
-  const series = { p_value: "hexagonal", any_lattice_p_value: "a lattice of any shape" };
+  const series = {
+    grid_score_p_value: "grid score",
+    lattice_p_value: "a lattice of any shape",
+  };
   const all = active(units);
   const below = Object.entries(series).map(([key, name]) => {
     const found = all.filter((unit) => known(unit[key]) && unit[key] <= level);

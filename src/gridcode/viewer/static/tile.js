@@ -16,7 +16,7 @@ export function unitLines(row, score = row.grid_score) {
     `unit ${row.unit}`,
     row.type,
     known(score) && `score ${fixed(score)}`,
-    known(row.p_value) && `p ${pText(row.p_value)}`,
+    known(row.lattice_p_value) && `lattice p ${pText(row.lattice_p_value)}`,
     known(row.spacing_m) && `spacing ${metres(row.spacing_m)}`,
   ].filter(Boolean);
 }
