@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from gridcode import display
 from gridcode.analysis import text
-from gridcode.analysis.cells.autocorrelogram import as_maps, autocorrelograms, smooth
+from gridcode.analysis.cells.autocorrelogram import Maps, as_maps, autocorrelograms, smooth
 from gridcode.analysis.cells.celltypes import (
     TYPES,
     Evidence,
@@ -25,11 +25,13 @@ from gridcode.analysis.cells.celltypes import (
 )
 from gridcode.analysis.cells.definitions import ON_SQUARE_MAPS, grid_score
 from gridcode.analysis.cells.fields import find_fields
-from gridcode.analysis.cells.gridness import score_correlograms, unscorable
+from gridcode.analysis.cells.gridness import long_axis_deg, score_correlograms, unscorable
 from gridcode.analysis.cells.information import spatial_coherence, spatial_information, spatial_test
+from gridcode.analysis.cells.lattice import shape_of
 from gridcode.analysis.cells.phases import phase_coverage, phase_uniformity, spatial_phases
 from gridcode.analysis.cells.shift_significance import ShiftSignificance
 from gridcode.analysis.cells.significance import NULLS, plane_wave_share, significance
+from gridcode.analysis.cells.waves import lattices_from_waves
 from gridcode.analysis.modules.commensurability import Relations, relate_modules
 from gridcode.analysis.modules.detection import Modules, find_modules
 from gridcode.analysis.records import (
@@ -42,7 +44,15 @@ from gridcode.analysis.records import (
 from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
-SCORES = ("grid_score", "mean60", "square", "corrected", "spacing_m", "orientation_deg", "axis_ratio")
+SCORES = (
+    "grid_score",
+    "mean60",
+    "square",
+    "corrected",
+    "spacing_m",
+    "orientation_deg",
+    "axis_ratio",
+)
 LATTICE = ("ellipse_deg", "spacing_error_m", "orientation_error_deg", "peaks_used")
 SMALLEST_P = 1e-12
 FEWEST_NULLS, MOST_NULLS = 99, 10**6
@@ -212,14 +222,14 @@ def analyse_population(
         smoothing_bins=smoothing_bins,
         null=null,
         undecided=lambda low, high: undecided(
-            low,
-            high,
-            among=possible,
-            band_share=share,
-            false_discovery_rate=false_discovery_rate,
+            low, high, among=possible, band_share=share, false_discovery_rate=false_discovery_rate
         ),
         workers=workers,
         progress=progress,
+    )
+    lost = np.isnan(data["vectors_m"].values).any(axis=(1, 2))
+    data = _lattices_from_waves(
+        data, smoothed, np.flatnonzero(lost & (tested.lattice_p_value <= false_discovery_rate))
     )
     found = classify(
         Evidence(
@@ -292,6 +302,29 @@ def analyse_population(
     )
     summary = _summary(data, modules, relations, phases, settings)
     return Population(data, modules, relations, phases, summary)
+
+
+def _lattices_from_waves(
+    data: xr.Dataset, smoothed: Maps, units: Int[np.ndarray, " unit"]
+) -> xr.Dataset:
+    """Give units that have a lattice, but too few peaks to fit one, the lattice of their waves."""
+    if not len(units):
+        return data
+    vectors = lattices_from_waves(smoothed[units]) * float(data.attrs["bin_size_m"])
+    shape = shape_of(vectors)
+    values = {
+        "vectors_m": vectors,
+        "spacing_m": shape.spacing,
+        "orientation_deg": shape.orientation_deg,
+        "axis_ratio": shape.axis_ratio,
+        "ellipse_deg": long_axis_deg(shape.to_hexagon),
+        "reason": "lattice from the map's waves: too few peaks in the autocorrelogram",
+    }
+    for name, found in values.items():
+        changed = data[name].values.copy()
+        changed[units] = found
+        data[name] = (data[name].dims, changed)
+    return data
 
 
 def _summary(

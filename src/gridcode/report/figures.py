@@ -127,7 +127,8 @@ def best_units(data: xr.Dataset) -> Figure:
         frame(top, int(here["module"]))
         top.set_title(
             f"unit {plain(here['unit'].item())}: {here['type'].item()}\n"
-            f"score {number(float(here['grid_score']))} (p {p_text(float(here['grid_score_p_value']))}), "
+            f"score {number(float(here['grid_score']))} "
+            f"(p {p_text(float(here['grid_score_p_value']))}), "
             f"corrected {number(float(here['corrected']))}\n"
             f"spacing {number(float(here['spacing_m']))} m, "
             f"lattice p {p_text(float(here['lattice_p_value']))}",

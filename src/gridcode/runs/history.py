@@ -196,7 +196,7 @@ def map_training(
         progress: called with (what, done, total).
 
     Returns:
-        `rate` (step, unit, y, x), `grid_score` (step, unit) the hexagonal score, `silent` (step, unit);
+        `rate` (step, unit, y, x), `grid_score` (step, unit), `silent` (step, unit);
         see `map_history`. Arena and walk are those of `map_settings`.
 
     Raises:

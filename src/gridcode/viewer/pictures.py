@@ -38,7 +38,7 @@ def maps_document(data: xr.Dataset, group: str, *, most_bins: int | None = None)
     """Rate maps of one arena, with isolated unvisited bins filled as in all pictures.
 
     Args:
-        data: `rate` (unit, y, x) and the attribute `bin_size_m`; `grid_score` (unit,), the hexagonal
+        data: `rate` (unit, y, x) and the attribute `bin_size_m`; `grid_score` (unit,), the
             scores there, where they are known.
         group: name of the walk and arena.
         most_bins: maps with more bins a side are averaged over squares of bins, for pages that have

@@ -7,7 +7,6 @@ from jaxtyping import Bool, Float
 
 from gridcode.analysis.cells.lattice import SQUARE_ANGLE_DEG
 from gridcode.analysis.cells.significance import benjamini_hochberg
-from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 # Types whose rate maps repeat in two directions.
@@ -110,18 +109,21 @@ def undecided(
         """Smallest and largest p that may still be a discovery, as the others' p-values stand."""
         tested = among & np.isfinite(low[row])
         n = max(int(tested.sum()), 1)
-        found = [
-            int((benjamini_hochberg(np.where(tested, p[row], np.nan)) <= false_discovery_rate).sum())
-            for p in (high, low)
-        ]
-        return tuple(false_discovery_rate * min(max(k, 1), n) / n for k in (found[0] + 1, found[1]))
+
+        def discoveries(p_values: np.ndarray) -> int:
+            q = benjamini_hochberg(np.where(tested, p_values, np.nan))
+            return int((q <= false_discovery_rate).sum())
+
+        fewest, most = min(discoveries(high[row]) + 1, n), max(discoveries(low[row]), 1)
+        first, last = sorted((fewest, most))
+        return false_discovery_rate * first / n, false_discovery_rate * last / n
 
     def open_(row: int) -> Bool[np.ndarray, " unit"]:
-        first, last = sorted(borders(row))
+        first, last = borders(row)
         return among & (low[row] <= last) & (high[row] >= first)
 
     # A band that is no more than a wave of a lattice needs no decision.
-    sure = high[0] < min(borders(0))
+    sure = high[0] < borders(0)[0]
     matters = band_share > np.where(sure, BAND_SHARE, LEAST_BAND_SHARE)
     return open_(0) | (matters & open_(1))
 

@@ -35,12 +35,12 @@ class GridScores:
     """Scores and lattice of each unit; NaN where it cannot be computed, with the reason.
 
     Attributes:
-        grid_score: min(c60, c120) - max(c30, c90, c150); above 0 only for six-fold symmetry. A perfect
-            lattice of narrow fields scores about 1.4.
+        grid_score: min(c60, c120) - max(c30, c90, c150); above 0 only for six-fold symmetry. A
+            perfect lattice of narrow fields scores about 1.4.
         mean60: mean(c60, c120) - mean(c30, c90, c150), after Banino et al. 2018, on our annuli.
         square: c90 - mean(c45, c135); high for square lattices.
-        corrected: grid_score after the fitted lattice's shear is undone: high for an orderly lattice of
-            any shape.
+        corrected: grid_score after the fitted lattice's shear is undone: high for an orderly
+            lattice of any shape.
         spacing_m: mean distance of a field's six neighbours, metres.
         orientation_deg: direction of the lattice axis nearest to the x axis, degrees.
         axis_ratio: short over long axis of the ellipse through the six neighbours (1 hexagonal,
@@ -183,7 +183,9 @@ def _scores(
     inner = _inner_radius(polar, radii)
     turns = (30, 60, 90, 120, 150) if only_grid_score else (30, 45, 60, 90, 120, 135, 150)
     c = _rotation_correlations(polar, radii, inner, turns)
-    combined = {"grid_score": np.minimum(c[60], c[120]) - np.maximum(np.maximum(c[30], c[90]), c[150])}
+    combined = {
+        "grid_score": np.minimum(c[60], c[120]) - np.maximum(np.maximum(c[30], c[90]), c[150])
+    }
     if not only_grid_score:
         combined["mean60"] = (c[60] + c[120]) / 2 - (c[30] + c[90] + c[150]) / 3
         combined["square"] = c[90] - (c[45] + c[135]) / 2
@@ -267,7 +269,9 @@ def score_correlograms(
         for name in ("grid_score", "mean60", "square")
     )
     corrected = np.concatenate([sheared["grid_score"] for _, sheared in parts])
-    unknown = ["" if np.isfinite(m) else "autocorrelogram too small or undefined" for m in grid_score]
+    unknown = [
+        "" if np.isfinite(m) else "autocorrelogram too small or undefined" for m in grid_score
+    ]
     # Mean error of a component: along a vector one of length, across it one of direction.
     error = np.sqrt((lattices.vector_error**2).mean(axis=1))
     return GridScores(
@@ -278,7 +282,7 @@ def score_correlograms(
         spacing_m=lattices.spacing * bin_size_m,
         orientation_deg=lattices.orientation_deg,
         axis_ratio=lattices.axis_ratio,
-        ellipse_deg=_long_axis_deg(lattices.to_hexagon),
+        ellipse_deg=long_axis_deg(lattices.to_hexagon),
         vectors_m=lattices.vectors * bin_size_m,
         spacing_error_m=error * bin_size_m,
         orientation_error_deg=np.degrees(error / lattices.spacing),
@@ -287,7 +291,8 @@ def score_correlograms(
     )
 
 
-def _long_axis_deg(to_hexagon: Float[np.ndarray, "unit 2 2"]) -> Float[np.ndarray, " unit"]:
+@takes_arrays
+def long_axis_deg(to_hexagon: Float[np.ndarray, "unit 2 2"]) -> Float[np.ndarray, " unit"]:
     """Long axis of the ellipse through the six neighbours: to a hexagon it shrinks most."""
     angle = np.full(len(to_hexagon), np.nan)
     known = np.isfinite(to_hexagon).all(axis=(1, 2))

@@ -12,7 +12,12 @@ from scipy import fft, stats
 
 from gridcode.analysis.cells.autocorrelogram import Maps, as_maps, autocorrelograms, centred, smooth
 from gridcode.analysis.cells.gridness import grid_scores, unscorable
-from gridcode.analysis.cells.nulls import Spectra, draw_random_phases, field_shuffled_maps, spectra_of
+from gridcode.analysis.cells.nulls import (
+    Spectra,
+    draw_random_phases,
+    field_shuffled_maps,
+    spectra_of,
+)
 from gridcode.analysis.cells.waves import strengths
 from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
@@ -171,7 +176,8 @@ def significance(
             list(pool.map(lambda u: units[u].draw(units[u].count), open_))
     for u, unit in units.items():
         found[:, u], number[u] = unit.result(), unit.count
-    return Significance(null, *found, nulls=number)
+    lattice, z, band, score, top = found
+    return Significance(null, lattice, z, band, score, top, number)
 
 
 def cores() -> int:
@@ -269,9 +275,7 @@ class _Tested:
                 )
             else:
                 power, values = self.spectra.power[0], self.spectra.values[0]
-                yield draw_random_phases(
-                    power, values, self.spectra.visited, chunk, self.generator
-                )
+                yield draw_random_phases(power, values, self.spectra.visited, chunk, self.generator)
 
     def statistics(self) -> tuple[np.ndarray, np.ndarray]:
         """`lattice_z` and the share of a wave: of the unit (2,), of its null maps (2, null)."""

@@ -27,8 +27,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from scipy import optimize
 
 from gridcode.analysis.cells.autocorrelogram import Maps, as_maps, blocks
+from gridcode.analysis.cells.lattice import Pairs, reduced
 from gridcode.arrays import takes_arrays
 
 FORMS = ("hexagonal", "sheared", "square")
@@ -76,6 +78,54 @@ def strengths(rate_maps: np.ndarray) -> Strengths:
     return Strengths(*np.concatenate(parts, axis=1))
 
 
+@takes_arrays
+def lattices_from_waves(rate_maps: np.ndarray) -> Pairs:
+    r"""Lattice of each map from its waves, for maps that show too few peaks to fit one.
+
+    From the best hexagonal lattice of the grid on, two wave vectors move until $\cos(\delta/3)
+    (a_1 + a_2 + a_3)$ is largest, the third wave being their difference. Over few periods waves
+    blur into one another: on planted cells of 1.4 periods spacings are a few percent off.
+
+    Args:
+        rate_maps: (unit, y, x), NaN marks unvisited bins.
+
+    Returns:
+        (unit, 2, 2) two lattice vectors (x, y) in bins, reduced; NaN for maps without variance.
+
+    Raises:
+        InputError: wrong shape or infinities.
+    """
+    maps = as_maps(rate_maps)
+    side = min(maps.shape[1:])
+    grid = _grid(*maps.shape[1:])
+    angle = np.radians(np.arange(0, 60, STEP_DEG))
+    y, x = (np.arange(n) - (n - 1) / 2 for n in maps.shape[1:])
+    found = np.full((len(maps), 2, 2), np.nan)
+    for u, one in enumerate(maps):
+        z, norm = _standardised(one[None])
+        if not norm[0] > 0:
+            continue
+        field = z.reshape(one.shape)
+
+        def misfit(pair: np.ndarray, field: np.ndarray = field) -> float:
+            a, b = pair.reshape(2, 2)
+            k = 2j * np.pi * np.stack([a, b, b - a])
+            # Sums over x first, then over y, of the map times each of the three waves.
+            by_row = np.exp(np.multiply.outer(k[:, 0], x)) @ field.T
+            f = (by_row * np.exp(np.multiply.outer(k[:, 1], y))).sum(axis=1)
+            miss = np.angle(f[0] * f[2] * f[1].conj())
+            return -float(np.abs(f).sum() * np.cos(miss / 3))
+
+        real, imaginary = _waves(z, grid)
+        coherent = _coherent(real, imaginary, np.sqrt(real**2 + imaginary**2))
+        r, t = np.unravel_index(int(coherent[0].argmax()), (len(grid.cycles), len(angle)))
+        turns = angle[t] + np.radians([0.0, 60.0])
+        start = grid.cycles[r] / side * np.stack([np.cos(turns), np.sin(turns)], axis=1)
+        fit = optimize.minimize(misfit, start.ravel(), method="Nelder-Mead")
+        found[u] = reduced(np.linalg.inv(fit.x.reshape(2, 2)).T[None])[0]
+    return found
+
+
 @dataclass(frozen=True)
 class _Grid:
     """Wave vectors on a polar grid: angle fastest, over half of the plane.
@@ -104,7 +154,8 @@ def _grid(rows: int, columns: int) -> _Grid:
     return _Grid(cycles, np.cos(phase).astype(np.float32), np.sin(phase).astype(np.float32))
 
 
-def _strengths(maps: Maps, grid: _Grid) -> Float[np.ndarray, "form unit"]:
+def _standardised(maps: Maps) -> tuple[np.ndarray, np.ndarray]:
+    """Deviations from the mean (unit, bin), so scaled that amplitudes are sums; and that scale."""
     flat = maps.reshape(len(maps), -1)
     known = np.isfinite(flat)
     z = np.where(known, flat, 0.0)
@@ -113,47 +164,60 @@ def _strengths(maps: Maps, grid: _Grid) -> Float[np.ndarray, "form unit"]:
     height = np.abs(z).max(axis=1, keepdims=True)
     z /= np.where(height > 0, height, 1.0)  # squares neither overflow nor vanish
     norm = np.sqrt(count * (z**2).sum(axis=1, keepdims=True))
-    z = (z / np.where(norm > 0, norm, 1.0)).astype(np.float32)
+    return (z / np.where(norm > 0, norm, 1.0)).astype(np.float32), norm[:, 0]
+
+
+def _waves(z: np.ndarray, grid: _Grid) -> tuple[np.ndarray, np.ndarray]:
+    """Real and imaginary part of each wave, (unit, radius, angle)."""
     half = len(grid.cos)
     here, opposite = z[:, :half], z[:, ::-1][:, :half]
     even = here + opposite
     if z.shape[1] % 2:  # the bin in the middle is its own opposite
         even[:, -1] = here[:, -1]
-    shape = (len(maps), len(grid.cycles), 180 // STEP_DEG)
-    real = (even @ grid.cos).reshape(shape)
-    imaginary = ((here - opposite) @ grid.sin).reshape(shape)
-    amplitude = np.sqrt(real**2 + imaginary**2)
+    shape = (len(z), len(grid.cycles), 180 // STEP_DEG)
+    return (even @ grid.cos).reshape(shape), ((here - opposite) @ grid.sin).reshape(shape)
 
-    third = shape[2] // 3
-    first, second, last = (slice(n * third, (n + 1) * third) for n in range(3))
+
+def _coherent(real: np.ndarray, imaginary: np.ndarray, amplitude: np.ndarray) -> np.ndarray:
+    """Amplitude of three waves 60 degrees apart that meet, (unit, radius, angle below 60)."""
+    first, second, last = _thirds(amplitude)
     # The wave at 60 degrees is the sum of those at 0 and at 120 degrees.
-    turn = (real[..., first] + 1j * imaginary[..., first]) * (
-        real[..., last] + 1j * imaginary[..., last]
-    )
-    miss = np.angle(turn * (real[..., second] - 1j * imaginary[..., second]))
-    three = amplitude[..., first] + amplitude[..., second] + amplitude[..., last]
-    near = _highest_near(amplitude, 1)
+    (a, b, c), (ai, bi, ci) = _thirds(real), _thirds(imaginary)
+    miss = np.angle((a + 1j * ai) * (c + 1j * ci) * (b - 1j * bi))
+    return np.asarray((first + second + last) * np.cos(miss / 3))
+
+
+def _thirds(values: np.ndarray) -> list[np.ndarray]:
+    return np.split(values, 3, axis=-1)
+
+
+def _strengths(maps: Maps, grid: _Grid) -> Float[np.ndarray, "form unit"]:
+    z, norm = _standardised(maps)
+    real, imaginary = _waves(z, grid)
+    amplitude = np.sqrt(real**2 + imaginary**2)
+    near = _highest_near(amplitude)
     wider = np.maximum(np.maximum(np.roll(near, 1, axis=2), np.roll(near, -1, axis=2)), near)
-    right_angle = shape[2] // 2
+    first, second, last = _thirds(wider)
+    along, across = np.split(near, 2, axis=2)
     bands = amplitude[:, grid.cycles >= FEWEST_CYCLES_OF_A_BAND]
     found = np.stack(
         [
-            _largest(three * np.cos(miss / 3)),
-            _largest(wider[..., first] + wider[..., second] + wider[..., last]),
-            _largest(near[..., :right_angle] + near[..., right_angle:]),
+            _largest(_coherent(real, imaginary, amplitude)),
+            _largest(first + second + last),
+            _largest(along + across),
             2 * _largest(bands) ** 2 if bands.size else np.zeros(len(maps)),
         ]
     ).astype(np.float64)
-    return np.where(norm[:, 0] > 0, found, np.nan)
+    return np.where(norm > 0, found, np.nan)
 
 
 def _largest(values: np.ndarray) -> np.ndarray:
     return values.reshape(len(values), -1).max(axis=1)
 
 
-def _highest_near(amplitude: np.ndarray, reach: int) -> np.ndarray:
+def _highest_near(amplitude: np.ndarray) -> np.ndarray:
     """Highest amplitude within one step of the grid; opposite waves are the same wave."""
     out = amplitude.copy()
-    np.maximum(out[:, :-reach], amplitude[:, reach:], out=out[:, :-reach])
-    np.maximum(out[:, reach:], amplitude[:, :-reach], out=out[:, reach:])
-    return np.maximum(np.maximum(np.roll(out, reach, axis=2), np.roll(out, -reach, axis=2)), out)
+    np.maximum(out[:, :-1], amplitude[:, 1:], out=out[:, :-1])
+    np.maximum(out[:, 1:], amplitude[:, :-1], out=out[:, 1:])
+    return np.maximum(np.maximum(np.roll(out, 1, axis=2), np.roll(out, -1, axis=2)), out)

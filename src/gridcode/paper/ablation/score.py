@@ -54,8 +54,8 @@ class Score:
 
     Attributes:
         row: its line of the table.
-        examples: `rate` (unit, y, x), `grid_score` and `type` of the units that are drawn; None where
-            there are no maps.
+        examples: `rate` (unit, y, x), `grid_score` and `type` of the units that are drawn; None
+            where there are no maps.
     """
 
     row: RunRow
@@ -152,7 +152,9 @@ def _measure(
     active = np.flatnonzero(~data["silent"].values)
     if not len(active):
         return Score(replace(row, status="silent"))
-    examples = data[["rate", "grid_score", "type"]].isel(unit=evenly_by_score(data, active, EXAMPLES))
+    examples = data[["rate", "grid_score", "type"]].isel(
+        unit=evenly_by_score(data, active, EXAMPLES)
+    )
     return Score(_with_paths(row, system, config), examples)
 
 
