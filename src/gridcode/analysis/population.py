@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from gridcode import display
 from gridcode.analysis import text
-from gridcode.analysis.cells.autocorrelogram import as_maps, autocorrelograms, smooth
+from gridcode.analysis.cells.autocorrelogram import as_maps, autocorrelograms, side_bins, smooth
 from gridcode.analysis.cells.celltypes import TYPES, Evidence, check_levels, classify
 from gridcode.analysis.cells.definitions import ON_SQUARE_MAPS, grid_score
 from gridcode.analysis.cells.fields import find_fields
@@ -258,7 +258,7 @@ def analyse_population(
     modules = find_modules(
         data["vectors_m"].values,
         candidate=found.periodic,
-        arena_m=size * min(rate.shape[1:]),
+        arena_m=size * side_bins(rate.shape[1:]),
         generator=np.random.default_rng([seed, 1]),
         significance=level,
     )

@@ -18,6 +18,7 @@ from gridcode.analysis.cells.autocorrelogram import (
     as_maps,
     autocorrelograms,
     blocks,
+    side_bins,
     smooth,
 )
 from gridcode.analysis.cells.lattice import fit_lattices
@@ -25,7 +26,9 @@ from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 ANGLE_STEP_DEG = 3  # divides every rotation in use
-OUTER_LIMIT = 0.7  # of the arena: further lags rest on few common bins
+# Of the arena's side, which for an oblong arena is that of a square of the same area: further lags
+# rest on few common bins.
+OUTER_LIMIT = 0.7
 # Of the arena, for maps whose central peak is so wide that the first ring lies beyond the limit.
 FURTHEST = 0.95
 
@@ -228,7 +231,8 @@ def score_correlograms(
     correlograms: Correlograms, *, bin_size_m: float, reasons: tuple[str, ...] | None = None
 ) -> GridScores:
     """The same as `score_maps` from autocorrelograms (unit, lag_y, lag_x)."""
-    n = min(correlograms.shape[1:]) // 2 + 1
+    # A wide track has no long lags across, but its long lags along it hold a lattice.
+    n = side_bins((correlograms.shape[1] // 2 + 1, correlograms.shape[2] // 2 + 1))
     # The best of three neighbouring outer radii is named after the middle one.
     limit = math.ceil(max(OUTER_LIMIT * n, 5.0)) - 2
     radii = np.arange(1.0, max(FURTHEST * n, 5.0), 1.0)
