@@ -37,7 +37,7 @@ def check_notes(
     share = visited_share(np.isfinite(maps[0]))
     if share < LEAST_VISITED:
         notes.append(
-            f"only {share:.0%} of the bins were visited: take larger bins than "
+            f"only {share:.0%} of the arena's bins were visited: take larger bins than "
             f"{path.bin_size_m:g} m"
         )
     shared = correlation = None

@@ -28,7 +28,6 @@ from gridcode.analysis.cells.binning import (
     rebin,
     without_extremes,
 )
-from gridcode.analysis.cells.map_smoothing import SmoothingMethod
 from gridcode.analysis.cells.spike_clock import on_position_clock
 from gridcode.arrays import doubles, real_numbers, whole_numbers
 from gridcode.errors import InputError
@@ -247,7 +246,7 @@ def recording_from_path(
     min_occupancy_s: float = 0.0,
     min_speed_m_s: float = 0.0,
     max_speed_m_s: float | None = None,
-    smoothing_method: SmoothingMethod = "before dividing",
+    smoothing_method: str = "before dividing",
     intervals_s: np.ndarray | None = None,
     spike_clock: tuple[float, float] | None = None,
     check_tracking: bool = True,

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import sparse
 
-from gridcode.analysis.cells.map_smoothing import SmoothingMethod, check_method, rates
+from gridcode.analysis.cells.map_smoothing import check_method, rates
 from gridcode.analysis.cells.path_input import (
     bins_of_arena,
     checked_activity,
@@ -75,7 +75,7 @@ class BinnedPath:
     spike_sample: Int[np.ndarray, " spike"]
     spike_start: Int[np.ndarray, " start"]
     notes: tuple[str, ...]
-    smoothing_method: SmoothingMethod = "before dividing"
+    smoothing_method: str = "before dividing"
 
     @property
     def units(self) -> int:
@@ -110,7 +110,7 @@ def bin_path(
     bin_size_m: float = 0.025,
     arena_m: float | Sequence[float] | None = None,
     smoothing_bins: float = 1.5,
-    smoothing_method: SmoothingMethod = "before dividing",
+    smoothing_method: str = "before dividing",
     min_occupancy_s: float = 0.0,
     min_speed_m_s: float = 0.0,
     max_speed_m_s: float | None = None,
@@ -391,7 +391,8 @@ def speeds(positions_m: Positions, time_s: Times, *, window_s: float = 0.4) -> T
     after = np.maximum(preceding[np.minimum(at + reach, len(at) - 1)], at)
     distance = np.hypot(*(positions_m[after] - positions_m[before]).T)
     elapsed = time_s[after] - time_s[before]
-    return np.where(elapsed > 0, distance / np.where(elapsed > 0, elapsed, 1.0), np.nan)
+    measured = known & (elapsed > 0)
+    return np.where(measured, distance / np.where(measured, elapsed, 1.0), np.nan)
 
 
 def _sums(

@@ -152,7 +152,7 @@ def duplicate_notes(
         upper = np.triu(np.nan_to_num(values.astype(np.float64)), 1)
         pairs = np.argwhere(upper > limit)
         if len(pairs):
-            a, b = np.unravel_index(np.argmax(upper), upper.shape)
+            a, b = divmod(int(np.argmax(upper)), len(upper))
             more = f"; so do {len(pairs) - 1} more pairs" if len(pairs) > 1 else ""
             found = words.format(upper[a, b])
             notes.append(f"units {names[a]} and {names[b]} {found}: one cell twice?{more}")

@@ -2,7 +2,6 @@
 
 import functools
 import math
-from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -15,8 +14,7 @@ Sums = Float[np.ndarray, "unit y x"]
 Time = Float[np.ndarray, "y x"]
 Visited = Bool[np.ndarray, "y x"]
 
-SmoothingMethod = Literal["before dividing", "after dividing", "adaptive"]
-METHODS = get_args(SmoothingMethod)
+METHODS = ("before dividing", "after dividing", "adaptive")
 
 # Adaptive smoothing: the circle's radius in bins times its samples (20 ms each) times the root of
 # its spikes reaches this.
@@ -29,9 +27,7 @@ def check_method(method: str) -> None:
         raise InputError(f"smoothing_method must be one of {', '.join(METHODS)}, not '{method}'")
 
 
-def rates(
-    total: Sums, time_s: Time, visited: Visited, *, sigma_bins: float, method: SmoothingMethod
-) -> Sums:
+def rates(total: Sums, time_s: Time, visited: Visited, *, sigma_bins: float, method: str) -> Sums:
     """Rate maps of spikes (or activity times seconds) over time; NaN in bins not visited.
 
     Args:

@@ -179,18 +179,20 @@ def _strays(steps: _Steps) -> tuple[Lost, str]:
     change = np.diff(np.concatenate([[0], short, [0]]))
     furthest = 0.0
     for first, last in zip(np.flatnonzero(change == 1), np.flatnonzero(change == -1), strict=True):
-        a, b = start[first], end[last - 1]
+        a, b = int(start[first]), int(end[last - 1])
         # The jumps that lead away from and back to the path; at an end there is only one.
         away = [steps.length[i] for i in (a - 1, b - 1) if 0 <= i < n - 1]
-        if a > 0 and b < n and not steps.goes_on(a - 1, b, within=min(away) / 2):
+        if a > 0 and b < n and not steps.goes_on(a - 1, b, within=float(min(away)) / 2):
             continue
         # Each stretch as its sample next to the path that is certain, and its other end.
-        ends = list(zip(start[first:last], end[first:last] - 1, strict=True))
+        ends = [
+            (int(i), int(j) - 1) for i, j in zip(start[first:last], end[first:last], strict=True)
+        ]
         certain = a - 1 if a > 0 else b
         for near, far in ends if a > 0 else [pair[::-1] for pair in reversed(ends)]:
             if steps.goes_on(certain, near):
                 certain = far  # an animal could have walked there: good samples between strays
             else:
                 stray[min(near, far) : max(near, far) + 1] = True
-                furthest = max(furthest, min(away))
+                furthest = max(furthest, float(min(away)))
     return stray, f"jumps off the path and back, of up to {furthest:.2g} m"
