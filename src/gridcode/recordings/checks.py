@@ -7,13 +7,10 @@ from jaxtyping import Bool, Float
 from scipy import ndimage
 
 from gridcode.analysis.cells.binning import BinnedPath
-from gridcode.analysis.cells.duplicates import (
-    duplicate_notes,
-    same_maps,
-    shared_spikes,
-    unexplained_correlation,
-)
+from gridcode.analysis.cells.duplicates import same_maps, shared_spikes, unexplained_correlation
 
+# Pairs of units with a larger share of common spikes, or a higher correlation, are named.
+MOST_SHARED, HIGHEST_CORRELATION = 0.5, 0.8
 # Bins this far from a visited one on both sides lie in the arena.
 HOLE_BINS = 2
 LEAST_VISITED = 0.5
@@ -49,7 +46,7 @@ def check_notes(
     for stronger in (shared, correlation):
         if stronger is not None:
             same &= np.isnan(stronger)
-    return notes + duplicate_notes(names, shared=shared, correlation=correlation, same=same)
+    return notes + _duplicate_notes(names, shared=shared, correlation=correlation, same=same)
 
 
 def visited_share(visited: Bool[np.ndarray, "y x"]) -> float:
@@ -60,3 +57,36 @@ def visited_share(visited: Bool[np.ndarray, "y x"]) -> float:
     padded = np.pad(visited, 2 * HOLE_BINS)
     arena = ndimage.binary_closing(padded, np.ones((3, 3), dtype=bool), iterations=HOLE_BINS)
     return float(visited.sum() / max(int(arena.sum()), 1))
+
+
+def _duplicate_notes(
+    names: Sequence[object],
+    *,
+    shared: Float[np.ndarray, "unit unit"] | None = None,
+    correlation: Float[np.ndarray, "unit unit"] | None = None,
+    same: Bool[np.ndarray, "unit unit"] | None = None,
+) -> list[str]:
+    """What to say of pairs of units that are probably one cell; at most one line of each kind.
+
+    Args:
+        names: of the units.
+        shared: from `shared_spikes`.
+        correlation: from `unexplained_correlation`.
+        same: from `same_maps`.
+    """
+    notes = []
+    for values, limit, words in (
+        (shared, MOST_SHARED, "share {:.0%} of their spikes (within 1 ms)"),
+        (correlation, HIGHEST_CORRELATION, "are active together beyond place (correlation {:.2f})"),
+        (same, 0.5, "have one and the same rate map"),
+    ):
+        if values is None:
+            continue
+        upper = np.triu(np.nan_to_num(values.astype(np.float64)), 1)
+        pairs = np.argwhere(upper > limit)
+        if len(pairs):
+            a, b = divmod(int(np.argmax(upper)), len(upper))
+            more = f"; so do {len(pairs) - 1} more pairs" if len(pairs) > 1 else ""
+            found = words.format(upper[a, b])
+            notes.append(f"units {names[a]} and {names[b]} {found}: one cell twice?{more}")
+    return notes

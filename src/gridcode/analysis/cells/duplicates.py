@@ -10,8 +10,6 @@ from gridcode.analysis.cells.autocorrelogram import as_maps, centred
 from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
-# Pairs of units with a larger share of common spikes, or a higher correlation, are named.
-MOST_SHARED, HIGHEST_CORRELATION = 0.5, 0.8
 FEWEST_SPIKES = 50
 # Activity that place explains up to this share has too little noise to compare.
 LEAST_UNEXPLAINED = 0.2
@@ -44,10 +42,11 @@ def shared_spikes(
     """
     if not window_s > 0:
         raise InputError(f"window_s must be positive, not {window_s}")
+    spikes_s = [np.ravel(spikes) for spikes in spikes_s]
     units = len(spikes_s)
     number = np.array([len(spikes) for spikes in spikes_s], dtype=np.int64)
     share = np.full((units, units), np.nan)
-    time = np.concatenate([np.ravel(spikes) for spikes in spikes_s]) if units else np.zeros(0)
+    time = np.concatenate(spikes_s) if units else np.zeros(0)
     order = np.argsort(time, kind="stable")
     time, unit = time[order].astype(np.float64), np.repeat(np.arange(units), number)[order]
     steps = np.diff(time)
@@ -124,36 +123,3 @@ def same_maps(rate_maps: np.ndarray) -> Bool[np.ndarray, "unit unit"]:
     of = np.unique(shape.reshape(len(maps), -1), axis=0, return_inverse=True)[1].ravel()
     same: Bool[np.ndarray, "unit unit"] = of[:, None] == of
     return same & varies & varies[:, None] & ~np.eye(len(maps), dtype=bool)
-
-
-def duplicate_notes(
-    names: Sequence[object],
-    *,
-    shared: Float[np.ndarray, "unit unit"] | None = None,
-    correlation: Float[np.ndarray, "unit unit"] | None = None,
-    same: Bool[np.ndarray, "unit unit"] | None = None,
-) -> list[str]:
-    """What to say of pairs of units that are probably one cell; at most one line of each kind.
-
-    Args:
-        names: of the units.
-        shared: from `shared_spikes`.
-        correlation: from `unexplained_correlation`.
-        same: from `same_maps`.
-    """
-    notes = []
-    for values, limit, words in (
-        (shared, MOST_SHARED, "share {:.0%} of their spikes (within 1 ms)"),
-        (correlation, HIGHEST_CORRELATION, "are active together beyond place (correlation {:.2f})"),
-        (same, 0.5, "have one and the same rate map"),
-    ):
-        if values is None:
-            continue
-        upper = np.triu(np.nan_to_num(values.astype(np.float64)), 1)
-        pairs = np.argwhere(upper > limit)
-        if len(pairs):
-            a, b = divmod(int(np.argmax(upper)), len(upper))
-            more = f"; so do {len(pairs) - 1} more pairs" if len(pairs) > 1 else ""
-            found = words.format(upper[a, b])
-            notes.append(f"units {names[a]} and {names[b]} {found}: one cell twice?{more}")
-    return notes

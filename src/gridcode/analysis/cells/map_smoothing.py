@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from scipy import fft
 
 from gridcode.analysis.cells.autocorrelogram import blocks
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 Sums = Float[np.ndarray, "unit y x"]
@@ -27,6 +28,7 @@ def check_method(method: str) -> None:
         raise InputError(f"smoothing_method must be one of {', '.join(METHODS)}, not '{method}'")
 
 
+@takes_arrays
 def rates(total: Sums, time_s: Time, visited: Visited, *, sigma_bins: float, method: str) -> Sums:
     """Rate maps of spikes (or activity times seconds) over time; NaN in bins not visited.
 

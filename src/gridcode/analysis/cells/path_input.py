@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float
 
-from gridcode.arrays import doubles
+from gridcode.arrays import doubles, takes_arrays
 from gridcode.errors import InputError
 
 Positions = Float[np.ndarray, "time 2"]
@@ -15,12 +15,14 @@ Times = Float[np.ndarray, " time"]
 MOST_BINS = 1000
 
 
+@takes_arrays
 def count_left_out(notes: list[str], out: Bool[np.ndarray, " time"], what: str) -> None:
     """Add a line on the samples left out, if there are any."""
     if out.any():
         notes.append(f"{int(out.sum())} of {len(out)} samples left out: {what}")
 
 
+@takes_arrays
 def checked_path(positions_m: np.ndarray, time_s: np.ndarray) -> tuple[Positions, Times]:
     """A path's arrays in double precision; both coordinates are NaN where one is."""
     positions, time = (a.astype(np.float64, copy=False) for a in (positions_m, time_s))
@@ -49,6 +51,7 @@ def checked_path(positions_m: np.ndarray, time_s: np.ndarray) -> tuple[Positions
     return np.where(lost, np.nan, positions), time
 
 
+@takes_arrays
 def checked_activity(activity: np.ndarray, samples: int) -> Float[np.ndarray, "time unit"]:
     """Activity along a path as (time, unit), of units that are known at some time."""
     values = activity.astype(np.float64, copy=False)
@@ -67,6 +70,7 @@ def checked_activity(activity: np.ndarray, samples: int) -> Float[np.ndarray, "t
     return values
 
 
+@takes_arrays
 def sample_spans(time: Times, interval: float, notes: list[str]) -> tuple[Times, Times]:
     """Begin and end of each sample; longer than four usual intervals between two is a gap."""
     between = np.diff(time)
@@ -79,10 +83,14 @@ def sample_spans(time: Times, interval: float, notes: list[str]) -> tuple[Times,
     return time - np.append(interval / 2, half), time + np.append(half, interval / 2)
 
 
+@takes_arrays
 def bins_of_arena(
     positions: Positions, bin_size_m: float, arena_m: float | Sequence[float] | None
 ) -> tuple[Float[np.ndarray, " 2"], tuple[int, int]]:
     """Lower left corner of the bins, and (rows, columns)."""
+    positions = positions[np.isfinite(positions).all(axis=1)]
+    if not len(positions):
+        raise InputError("no position of the path is known")
     # Far beyond the outermost thousandth, positions are errors of the tracking.
     low, high = np.quantile(positions, [0.001, 0.999], axis=0)
     margin = 0.1 * (high - low)
@@ -117,6 +125,7 @@ def bins_of_arena(
     return centre - bins * bin_size_m / 2, (int(bins[1]), int(bins[0]))
 
 
+@takes_arrays
 def checked_intervals(intervals_s: np.ndarray, time: Times) -> Bool[np.ndarray, " time"]:
     """Which samples lie in any of the intervals (interval, 2), both ends included."""
     given = doubles(intervals_s, "intervals_s")

@@ -34,9 +34,10 @@ def on_position_clock(spikes: Sequence[np.ndarray], clock: tuple[float, float]) 
     pair = doubles(clock, "spike_clock").reshape(-1)
     if len(pair) != 2 or not np.isfinite(pair).all() or not pair[1] > 0:
         raise InputError("spike_clock must be (offset in seconds, rate above 0)")
-    return [pair[0] + pair[1] * times.astype(np.float64) for times in spikes]
+    return [pair[0] + pair[1] * times.reshape(-1).astype(np.float64) for times in spikes]
 
 
+@takes_arrays
 def spike_samples(
     spikes_s: Sequence[np.ndarray],
     left: Times,
@@ -56,6 +57,8 @@ def spike_samples(
     Raises:
         InputError: most spikes lie outside of the recording.
     """
+    if not len(left):
+        raise InputError("the path has no samples")
     if not len(spikes_s):
         raise InputError("there are no units")
     each = [spikes.astype(np.float64, copy=False).reshape(-1) for spikes in spikes_s]
