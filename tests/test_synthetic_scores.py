@@ -314,6 +314,17 @@ def test_non_square_arena():
     assert s.grid_score[0] > 1.0
 
 
+@pytest.mark.parametrize("orientation", [-25.0, 10.0, 25.0])
+def test_a_wide_track_is_wide_enough_for_a_lattice(orientation):
+    # 2.2 x 0.4 m: lags of a spacing and more are known along the track only.
+    track = np.stack(np.meshgrid(np.arange(88) * 0.025, np.arange(16) * 0.025), axis=-1)
+    cell = lattice_cell(track, spacing_m=0.35, orientation_deg=orientation, phase_m=(0.1, 0.05))
+    for maps in (cell, cell.T):
+        s = score_maps(maps[None], bin_size_m=0.025)
+        assert s.minmax[0] > 1.2 and s.corrected[0] > 1.2
+        assert s.spacing_m[0] == pytest.approx(0.35, rel=0.05)
+
+
 @pytest.mark.parametrize(
     "bad", [np.zeros(5), np.zeros((2, 2, 2, 2)), np.zeros((2, 2)), np.full((5, 5), np.inf)]
 )

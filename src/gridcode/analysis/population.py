@@ -14,7 +14,13 @@ from jaxtyping import Float, Int
 
 from gridcode import display
 from gridcode.analysis import text
-from gridcode.analysis.cells.autocorrelogram import Maps, as_maps, autocorrelograms, smooth
+from gridcode.analysis.cells.autocorrelogram import (
+    Maps,
+    as_maps,
+    autocorrelograms,
+    side_bins,
+    smooth,
+)
 from gridcode.analysis.cells.celltypes import (
     TYPES,
     Evidence,
@@ -277,7 +283,7 @@ def analyse_population(
     modules = find_modules(
         data["vectors_m"].values,
         candidate=found.periodic,
-        arena_m=size * min(rate.shape[1:]),
+        arena_m=size * side_bins(rate.shape[1:]),
         generator=np.random.default_rng([seed, 1]),
         significance=level,
     )

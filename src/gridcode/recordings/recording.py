@@ -28,9 +28,11 @@ from gridcode.analysis.cells.binning import (
     rebin,
     without_extremes,
 )
+from gridcode.analysis.cells.spike_clock import on_position_clock
 from gridcode.arrays import doubles, real_numbers, whole_numbers
 from gridcode.errors import InputError
 from gridcode.reading import is_there
+from gridcode.recordings.checks import check_notes
 from gridcode.recordings.readers import check_size, read_netcdf, read_npy, read_npz
 
 Unit = int | str
@@ -243,6 +245,11 @@ def recording_from_path(
     smoothing_bins: float = 1.5,
     min_occupancy_s: float = 0.0,
     min_speed_m_s: float = 0.0,
+    max_speed_m_s: float | None = None,
+    smoothing_method: str = "before dividing",
+    intervals_s: np.ndarray | None = None,
+    spike_clock: tuple[float, float] | None = None,
+    check_tracking: bool = True,
 ) -> Recording:
     """Rate maps from a path and what units did along it.
 
@@ -258,9 +265,15 @@ def recording_from_path(
         bin_size_m: side of a bin, metres.
         arena_m: side of a square arena, (width, height) or (x_min, x_max, y_min, y_max); default,
             the box that the path fills.
-        smoothing_bins: Gaussian that sums and time are smoothed with, in bins.
+        smoothing_bins: Gaussian that maps are smoothed with, in bins; 0 for no smoothing.
         min_occupancy_s: bins with less time are NaN, like those without any.
         min_speed_m_s: slower samples are left out.
+        max_speed_m_s: faster samples are left out.
+        smoothing_method: `before dividing`, `after dividing` or `adaptive`, as for `bin_path`.
+        intervals_s: (interval, 2) begin and end of each epoch to use; all by default.
+        spike_clock: (offset, rate) where spikes have a clock of their own: spike_times_s on the
+            positions' clock are offset + rate * spike_times_s, such as (0, 0.001) for milliseconds.
+        check_tracking: leave out samples at which tracking was lost, though they have a position.
 
     Raises:
         InputError: as `bin_path`, or spikes that do not fit their units.
@@ -272,6 +285,8 @@ def recording_from_path(
     notes: list[str] = []
     if spike_times_s is not None:
         spikes, names = _by_unit(spike_times_s, spike_units, units, notes)
+        if spike_clock is not None:
+            spikes = on_position_clock(spikes, spike_clock)
     path = bin_path(
         positions_m,
         time_s,
@@ -287,20 +302,21 @@ def recording_from_path(
         smoothing_bins=smoothing_bins,
         min_occupancy_s=min_occupancy_s,
         min_speed_m_s=min_speed_m_s,
+        max_speed_m_s=max_speed_m_s,
+        smoothing_method=smoothing_method,
+        intervals_s=intervals_s,
+        check_tracking=check_tracking,
     )
     check_size((path.units, *path.shape), "the rate maps")
     maps = rebin(path)
-    visited = float(np.isfinite(maps[0]).mean())
-    if visited == 0:
+    if not np.isfinite(maps[0]).any():
         raise InputError(f"no bin was visited for {min_occupancy_s:g} s")
-    if visited < 0.5:
-        notes.append(
-            f"only {visited:.0%} of the bins were visited: take larger bins than {bin_size_m:g} m"
-        )
+    names = names if activity is None else _names(units, path.units)
+    notes += check_notes(maps, path, spikes, names)
     return Recording(
         maps=maps,
         bin_size_m=bin_size_m,
-        units=names if activity is None else _names(units, path.units),
+        units=names,
         kind="activity" if spikes is None else "spikes",
         centre_m=path.centre_m,
         occupancy=path.occupancy_s,

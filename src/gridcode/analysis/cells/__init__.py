@@ -1,6 +1,8 @@
 """From activity along a path to what each cell is: maps, scores, lattices, p-values, cell types.
 
-- `ratemaps`, `binning`: rate maps from samples, from a path with activity or spikes.
+- `ratemaps`, `binning`: rate maps from samples, from a path with activity or spikes;
+  `path_input`, `tracking`, `spike_clock`, `duplicates` check what they are made of, and
+  `map_smoothing` smooths them.
 - `autocorrelogram`, `lattice`, `gridness`: at which lags does a map repeat, on which lattice, and
   how regularly?
 - `definitions`: the grid scores of other tools, to compare with published numbers.

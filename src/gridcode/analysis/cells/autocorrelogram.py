@@ -1,6 +1,7 @@
 """Spatial autocorrelograms: where does a rate map repeat itself?"""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,12 @@ def as_maps(rate_maps: np.ndarray) -> Maps:
             f"rate maps must be (unit, y, x) with at least 3 bins a side, not {np.shape(rate_maps)}"
         )
     return maps
+
+
+def side_bins(shape: Sequence[int]) -> float:
+    """Side of the square that has as many bins as a map of this shape (rows, columns)."""
+    rows, columns = shape
+    return math.sqrt(rows * columns)
 
 
 def blocks(units: int, floats_per_unit: int) -> Iterator[slice]:

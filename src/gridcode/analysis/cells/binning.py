@@ -9,15 +9,24 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import sparse
 
-from gridcode.arrays import doubles, takes_arrays
+from gridcode.analysis.cells.map_smoothing import check_method, rates
+from gridcode.analysis.cells.path_input import (
+    bins_of_arena,
+    checked_activity,
+    checked_intervals,
+    checked_path,
+    count_left_out,
+    sample_spans,
+)
+from gridcode.analysis.cells.spike_clock import spike_samples
+from gridcode.analysis.cells.tracking import lost_tracking
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 Positions = Float[np.ndarray, "time 2"]
 Times = Float[np.ndarray, " time"]
 RateMaps = Float[np.ndarray, "unit y x"]
 
-# More bins a side than any recording fills: the positions are in another unit than metres.
-MOST_BINS = 1000
 # Far beyond any bin, rate or activity; squares of larger or smaller values leave the floats.
 BIN_SIZES_M, LARGEST_VALUE, SMALLEST_VALUE = (1e-6, 1e6), 1e30, 1e-30
 
@@ -26,7 +35,8 @@ BIN_SIZES_M, LARGEST_VALUE, SMALLEST_VALUE = (1e-6, 1e6), 1e30, 1e-30
 class BinnedPath:
     """A path cut into bins, with the activity along it: all that maps and circular shifts need.
 
-    Samples without a known position, or too slow, are left out; the rest follow without gaps.
+    Samples without a known position, too slow or outside of the intervals are left out; the rest
+    follow without gaps.
 
     Attributes:
         bin_index: (time,) bin of each sample, y * columns + x.
@@ -46,6 +56,7 @@ class BinnedPath:
         spike_sample: sample of every spike, unit after unit; empty for activity.
         spike_start: (unit + 1,) where each unit's spikes begin; empty for activity.
         notes: what was left out, each in one line.
+        smoothing_method: how maps are smoothed.
     """
 
     bin_index: Int[np.ndarray, " time"]
@@ -64,6 +75,7 @@ class BinnedPath:
     spike_sample: Int[np.ndarray, " spike"]
     spike_start: Int[np.ndarray, " start"]
     notes: tuple[str, ...]
+    smoothing_method: str = "before dividing"
 
     @property
     def units(self) -> int:
@@ -98,8 +110,12 @@ def bin_path(
     bin_size_m: float = 0.025,
     arena_m: float | Sequence[float] | None = None,
     smoothing_bins: float = 1.5,
+    smoothing_method: str = "before dividing",
     min_occupancy_s: float = 0.0,
     min_speed_m_s: float = 0.0,
+    max_speed_m_s: float | None = None,
+    intervals_s: np.ndarray | None = None,
+    check_tracking: bool = True,
 ) -> BinnedPath:
     """Cut a path into bins and lay activity or spikes along it.
 
@@ -117,41 +133,66 @@ def bin_path(
         arena_m: side of a square arena, (width, height), or its edges (x_min, x_max, y_min, y_max).
             Without edges it is centred on the origin if the path fits there, else on the middle of
             the path. Default: the box that the path fills, without single stray positions.
-        smoothing_bins: width of the Gaussian for sums and time, in bins; 0 for none.
+        smoothing_bins: width of the Gaussian in bins; 0 for maps that are not smoothed at all.
+        smoothing_method: `before dividing`: spikes and time are smoothed, then divided, so that
+            bins count by the time spent there. `after dividing`: rates are smoothed, and all
+            visited bins count alike. `adaptive`: circles grow until they hold spikes and time
+            enough (Skaggs et al. 1996); of spikes only.
         min_occupancy_s: bins with less time are NaN; bins without any always are.
         min_speed_m_s: slower samples, by the distance covered in 0.4 s, are left out.
+        max_speed_m_s: faster samples are left out.
+        intervals_s: (interval, 2) begin and end of each epoch to use, both included; all by
+            default.
+        check_tracking: leave out samples at which tracking was lost (`lost_tracking`).
 
     Returns:
         The binned path; `rebin` makes maps of it, `split_halves` the maps of two halves.
 
     Raises:
         InputError: mismatched lengths, times that do not increase, too few or too many bins, no
-            samples left, no spike in the recording.
+            samples left, most spikes outside of the recording.
     """
-    positions, time = _checked(positions_m, time_s)
+    positions, time = checked_path(positions_m, time_s)
     check_bin_size(bin_size_m)
-    settings = {"smoothing_bins": smoothing_bins, "min_occupancy_s": min_occupancy_s}
-    for name, value in {**settings, "min_speed_m_s": min_speed_m_s}.items():
-        if not (value >= 0 and math.isfinite(value)):
-            raise InputError(f"{name} must be 0 or more, not {value}")
+    _check_settings(
+        smoothing_bins=smoothing_bins, min_occupancy_s=min_occupancy_s, min_speed_m_s=min_speed_m_s
+    )
+    if max_speed_m_s is not None and not max_speed_m_s > min_speed_m_s:
+        raise InputError(f"max_speed_m_s must be above min_speed_m_s, not {max_speed_m_s}")
+    check_method(smoothing_method)
+    if smoothing_method == "adaptive" and activity is not None:
+        raise InputError(
+            "adaptive smoothing counts spikes, and activity has none: "
+            "take smoothing_method 'before dividing' or 'after dividing'"
+        )
     if (activity is None) == (spikes_s is None):
         raise InputError("give either activity or spike times along the path")
     notes: list[str] = []
     interval = float(np.median(np.diff(time)))
     if interval > 1.0:
         notes.append(f"samples are {interval:g} s apart: time_s must be in seconds")
-    left, right = _spans(time, interval, notes)
+    left, right = sample_spans(time, interval, notes)
 
+    wanted = np.ones(len(time), dtype=bool)
+    if intervals_s is not None:
+        wanted = checked_intervals(intervals_s, time)
+        count_left_out(notes, ~wanted, "outside of the intervals")
+        positions = np.where(wanted[:, None], positions, np.nan)
     kept = np.isfinite(positions).all(axis=1)
-    _count(notes, ~kept, "without a position (tracking lost)")
+    count_left_out(notes, wanted & ~kept, "without a position (tracking lost)")
     if not kept.any():
         raise InputError("no position of the path is known: all are NaN")
+    if check_tracking:
+        lost, found = lost_tracking(positions, time)
+        notes += found
+        positions = np.where(lost[:, None], np.nan, positions)
+        kept &= ~lost
     values = None
     if activity is not None:
-        given = _checked_activity(activity, len(time))
+        given = checked_activity(activity, len(time))
         values = without_extremes(given, "values of activity", notes, axis=0)
         known = np.isfinite(values).all(axis=1)
-        _count(notes, kept & ~known, "with NaN activity")
+        count_left_out(notes, kept & ~known, "with NaN activity")
         kept &= known
     direction = None
     if head_direction_deg is not None:
@@ -160,22 +201,25 @@ def bin_path(
             raise InputError(
                 f"head_direction_deg has {len(direction)} samples but time_s has {len(time)}"
             )
-    with np.errstate(invalid="ignore"):
-        speed = speeds(positions, time)
+    speed = speeds(positions, time)
+    if max_speed_m_s is not None:
+        slow = ~(speed > max_speed_m_s)
+        count_left_out(notes, kept & ~slow, f"faster than {max_speed_m_s:g} m/s")
+        kept &= slow
     if min_speed_m_s > 0:
         fast = speed >= min_speed_m_s
-        _count(notes, kept & ~fast, f"slower than {min_speed_m_s:g} m/s")
+        count_left_out(notes, kept & ~fast, f"slower than {min_speed_m_s:g} m/s")
         kept &= fast
     if not kept.any():
         raise InputError(
             "no sample of the path is left: all lack a position or activity, or are too slow"
         )
-    origin, shape = _arena(positions[kept], bin_size_m, arena_m)
+    origin, shape = bins_of_arena(positions[kept], bin_size_m, arena_m)
     place, bins = (positions - origin) / bin_size_m, np.array(shape[::-1])
     # The far walls belong to the last bins; positions beside a wall by rounding stand on it.
     cell = np.where(np.abs(place - bins) < 1e-6, bins - 1, np.floor(place + 1e-6))
     inside = ((cell >= 0) & (cell < bins)).all(axis=1)
-    _count(notes, kept & ~inside, "outside of the arena")
+    count_left_out(notes, kept & ~inside, "outside of the arena")
     kept &= inside
     if not kept.any():
         raise InputError("no position of the path lies inside the arena")
@@ -185,7 +229,7 @@ def bin_path(
     index = (cell[kept, 1] * shape[1] + cell[kept, 0]).astype(np.int64)
     sample, start = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     if spikes_s is not None:
-        sample, start = _spike_samples(spikes_s, left, right, kept, notes)
+        sample, start = spike_samples(spikes_s, left, right, kept, notes)
     return BinnedPath(
         bin_index=index,
         seconds=seconds,
@@ -203,7 +247,14 @@ def bin_path(
         spike_sample=sample,
         spike_start=start,
         notes=tuple(notes),
+        smoothing_method=smoothing_method,
     )
+
+
+def _check_settings(**settings: float) -> None:
+    for name, value in settings.items():
+        if not (value >= 0 and math.isfinite(value)):
+            raise InputError(f"{name} must be 0 or more, not {value}")
 
 
 def check_bin_size(bin_size_m: float) -> None:
@@ -256,6 +307,7 @@ def rebin(
 
     with $n$ the spikes of a sample (or activity times $\Delta t$), $s$ the shift and $K$ a
     Gaussian: sums and time are smoothed separately, so that bins count by the time spent there.
+    Other methods: `gridcode.analysis.cells.map_smoothing`.
 
     Args:
         path: from `bin_path`.
@@ -314,15 +366,33 @@ def split_halves(
 
 @takes_arrays
 def speeds(positions_m: Positions, time_s: Times, *, window_s: float = 0.4) -> Times:
-    """Speed at each sample over a window, m/s, so that jitter of the tracking is not running."""
+    """Speed at each sample over a window, so that jitter of the tracking is not running.
+
+    Args:
+        positions_m: (time, 2), NaN where unknown.
+        time_s: (time,) seconds, increasing.
+        window_s: the distance is that between the first and the last known position in it.
+
+    Returns:
+        (time,) m/s; NaN where the position, or every other one in the window, is unknown.
+
+    Raises:
+        InputError: fewer than two times, or times that do not increase.
+    """
     interval = float(np.median(np.diff(time_s))) if len(time_s) > 1 else np.nan
     if not interval > 0:
         raise InputError("time_s must hold two times or more, all known, and increase")
     reach = max(1, round(window_s / 2 / interval))
     at = np.arange(len(time_s))
-    before, after = np.maximum(at - reach, 0), np.minimum(at + reach, len(at) - 1)
+    known = np.isfinite(positions_m).all(axis=1)
+    following = np.minimum.accumulate(np.where(known, at, len(at))[::-1])[::-1]
+    preceding = np.maximum.accumulate(np.where(known, at, -1))
+    before = np.minimum(following[np.maximum(at - reach, 0)], at)
+    after = np.maximum(preceding[np.minimum(at + reach, len(at) - 1)], at)
     distance = np.hypot(*(positions_m[after] - positions_m[before]).T)
-    return distance / (time_s[after] - time_s[before])
+    elapsed = time_s[after] - time_s[before]
+    measured = known & (elapsed > 0)
+    return np.where(measured, distance / np.where(measured, elapsed, 1.0), np.nan)
 
 
 def _sums(
@@ -367,152 +437,4 @@ def _draw(
     if not (sigma >= 0 and math.isfinite(sigma)):
         raise InputError(f"smoothing_bins must be 0 or more, not {sigma}")
     visited = (occupancy_s > 0) & (occupancy_s >= path.min_occupancy_s)
-    time = occupancy_s
-    if sigma > 0:
-        down, across = _kernel(path.shape[0], sigma), _kernel(path.shape[1], sigma)
-        total, time = down @ total @ across, down @ time @ across
-    return np.where(visited, total / np.where(visited, time, 1.0), np.nan)
-
-
-@functools.lru_cache(maxsize=32)
-def _kernel(bins: int, sigma: float) -> Float[np.ndarray, "bin bin"]:
-    """Gaussian weights between the bins of a line, symmetric."""
-    offset = np.subtract.outer(np.arange(bins), np.arange(bins)) / sigma
-    weights = np.exp(-0.5 * offset**2)
-    weights.flags.writeable = False
-    return weights
-
-
-def _count(notes: list[str], out: Bool[np.ndarray, " time"], what: str) -> None:
-    if out.any():
-        notes.append(f"{int(out.sum())} of {len(out)} samples left out: {what}")
-
-
-def _checked(positions_m: np.ndarray, time_s: np.ndarray) -> tuple[Positions, Times]:
-    positions, time = (a.astype(np.float64, copy=False) for a in (positions_m, time_s))
-    if time.ndim == 2 and 1 in time.shape:
-        time = time.reshape(-1)
-    if time.ndim != 1:
-        raise InputError(f"time_s must be (time,), not {time.shape}")
-    if positions.ndim != 2 or positions.shape[1] != 2:
-        hint = "; transpose it" if positions.ndim == 2 and positions.shape[0] == 2 else ""
-        raise InputError(f"positions_m must be (time, 2), not {positions.shape}{hint}")
-    if len(positions) != len(time):
-        raise InputError(f"positions_m has {len(positions)} samples but time_s has {len(time)}")
-    if len(time) < 2:
-        raise InputError(f"a path needs at least 2 samples, not {len(time)}")
-    if not np.isfinite(time).all():
-        raise InputError(f"time_s holds {int((~np.isfinite(time)).sum())} NaN or infinite values")
-    back = np.flatnonzero(np.diff(time) <= 0)
-    if len(back):
-        i = int(back[0]) + 1
-        raise InputError(
-            f"time_s must increase, but sample {i} ({time[i]:g} s) does not come after "
-            f"sample {i - 1} ({time[i - 1]:g} s)"
-        )
-    # A position with one coordinate is not known.
-    lost = np.isnan(positions).any(axis=1, keepdims=True)
-    return np.where(lost, np.nan, positions), time
-
-
-def _checked_activity(activity: np.ndarray, samples: int) -> Float[np.ndarray, "time unit"]:
-    values = activity.astype(np.float64, copy=False)
-    if values.ndim == 1:
-        values = values[:, None]
-    if values.ndim != 2:
-        raise InputError(f"activity must be (time, unit), not {values.shape}")
-    if len(values) != samples:
-        hint = "; transpose it" if values.shape[1] == samples else ""
-        raise InputError(f"activity has {len(values)} samples but time_s has {samples}{hint}")
-    if values.shape[1] == 0:
-        raise InputError("activity has no units")
-    empty = np.flatnonzero(np.isnan(values).all(axis=0))
-    if len(empty):
-        raise InputError(f"activity of unit {int(empty[0])} is NaN throughout: leave the unit out")
-    return values
-
-
-def _spans(time: Times, interval: float, notes: list[str]) -> tuple[Times, Times]:
-    """Begin and end of each sample; longer than four usual intervals between two is a gap."""
-    between = np.diff(time)
-    gap = between > 4.0 * interval
-    if gap.any():
-        notes.append(
-            f"{int(gap.sum())} gaps in time_s, {between[gap].sum():g} s in all, belong to no bin"
-        )
-    half = np.where(gap, interval, between) / 2
-    return time - np.append(interval / 2, half), time + np.append(half, interval / 2)
-
-
-def _arena(
-    positions: Positions, bin_size_m: float, arena_m: float | Sequence[float] | None
-) -> tuple[Float[np.ndarray, " 2"], tuple[int, int]]:
-    """Lower left corner of the bins, and (rows, columns)."""
-    # Far beyond the outermost thousandth, positions are errors of the tracking.
-    low, high = np.quantile(positions, [0.001, 0.999], axis=0)
-    margin = 0.1 * (high - low)
-    near = ((positions >= low - margin) & (positions <= high + margin)).all(axis=1)
-    low, high = positions[near].min(axis=0), positions[near].max(axis=0)
-    centre, side = (low + high) / 2, high - low
-    if arena_m is not None:
-        given = doubles(arena_m, "arena_m").reshape(-1)
-        if len(given) not in (1, 2, 4) or not np.isfinite(given).all():
-            raise InputError(
-                "arena_m must be a side, (width, height) or (x_min, x_max, y_min, y_max)"
-            )
-        if len(given) == 4:
-            centre, side = (given[::2] + given[1::2]) / 2, given[1::2] - given[::2]
-        else:
-            side = np.broadcast_to(given, 2)
-            if (np.abs(np.stack([low, high])) <= side / 2 + bin_size_m / 2).all():
-                centre = np.zeros(2)
-        if not (side > 0).all():
-            raise InputError(
-                f"the sides of the arena must be positive, not {side[0]:g} x {side[1]:g} m"
-            )
-    bins = np.ceil(side / bin_size_m - 1e-6)
-    what = f"{side[0]:g} x {side[1]:g} m" + (" (the extent of the path)" if arena_m is None else "")
-    if bins.min() < 3:
-        raise InputError(f"an arena of {what} has fewer than 3 bins of {bin_size_m:g} m a side")
-    if bins.max() > MOST_BINS:
-        raise InputError(
-            f"an arena of {what} has more than {MOST_BINS} bins of {bin_size_m:g} m a side: "
-            "are positions_m in metres?"
-        )
-    return centre - bins * bin_size_m / 2, (int(bins[1]), int(bins[0]))
-
-
-def _spike_samples(
-    spikes_s: Sequence[np.ndarray],
-    left: Times,
-    right: Times,
-    kept: Bool[np.ndarray, " time"],
-    notes: list[str],
-) -> tuple[Int[np.ndarray, " spike"], Int[np.ndarray, " start"]]:
-    """Among the samples kept, the nearest in time to every spike, and where each unit begins."""
-    if not len(spikes_s):
-        raise InputError("there are no units")
-    each = [spikes.astype(np.float64, copy=False).reshape(-1) for spikes in spikes_s]
-    counts, spikes = np.array([len(unit) for unit in each]), np.concatenate(each)
-    unit = np.repeat(np.arange(len(each)), counts)
-    outside = ~((spikes >= left[0]) & (spikes < right[-1]))
-    if len(spikes) and outside.all():
-        raise InputError(
-            f"none of the {len(spikes)} spikes lies in the recording ({left[0]:g} to "
-            f"{right[-1]:g} s): spikes and positions need one clock, in seconds"
-        )
-    total = len(spikes)
-    if outside.any():
-        notes.append(
-            f"{int(outside.sum())} of {total} spikes left out: before or after the recording"
-        )
-    spikes, unit = spikes[~outside], unit[~outside]
-    nearest = np.clip(np.searchsorted(left, spikes, side="right") - 1, 0, len(left) - 1)
-    good = kept[nearest] & (spikes < right[nearest])
-    if not good.all():
-        notes.append(
-            f"{int((~good).sum())} of {total} spikes left out: "
-            "at samples left out or in gaps of the path"
-        )
-    sample = (np.cumsum(kept) - 1)[nearest[good]]
-    return sample, np.append(0, np.cumsum(np.bincount(unit[good], minlength=len(each))))
+    return rates(total, occupancy_s, visited, sigma_bins=sigma, method=path.smoothing_method)

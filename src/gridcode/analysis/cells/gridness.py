@@ -18,6 +18,7 @@ from gridcode.analysis.cells.autocorrelogram import (
     as_maps,
     autocorrelograms,
     blocks,
+    side_bins,
     smooth,
 )
 from gridcode.analysis.cells.lattice import fit_lattices
@@ -25,7 +26,9 @@ from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 ANGLE_STEP_DEG = 3  # divides every rotation in use
-OUTER_LIMIT = 0.7  # of the arena: further lags rest on few common bins
+# Of the arena's side, which for an oblong arena is that of a square of the same area: further lags
+# rest on few common bins.
+OUTER_LIMIT = 0.7
 # Of the arena, for maps whose central peak is so wide that the first ring lies beyond the limit.
 FURTHEST = 0.95
 
@@ -194,7 +197,8 @@ def _scores(
 
 def _radii(correlograms: Correlograms) -> tuple[np.ndarray, float]:
     """Outer radii to try, and the largest that is free of the widest central peaks; bins."""
-    n = min(correlograms.shape[1:]) // 2 + 1
+    # A wide track has no long lags across, but its long lags along it hold a lattice.
+    n = side_bins((correlograms.shape[1] // 2 + 1, correlograms.shape[2] // 2 + 1))
     # The best of three neighbouring outer radii is named after the middle one.
     limit = math.ceil(max(OUTER_LIMIT * n, 5.0)) - 2
     return np.arange(1.0, max(FURTHEST * n, 5.0), 1.0), limit

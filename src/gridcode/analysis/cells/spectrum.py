@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import fft, signal
 
-from gridcode.analysis.cells.autocorrelogram import Maps, as_maps
+from gridcode.analysis.cells.autocorrelogram import Maps, as_maps, side_bins
 from gridcode.analysis.cells.gridness import unscorable
 from gridcode.analysis.cells.lattice import MIN_ANGLE_DEG, as_basis, reduced
 from gridcode.analysis.cells.phases import wave_components, wave_vectors
@@ -139,7 +139,7 @@ def module_spectrum(
     maps = as_maps(rate_maps)
     waves = None if vectors_m is None else wave_vectors(reduced(as_basis(vectors_m)[None])[0])
     mean, wave_numbers = _mean_power(maps, bin_size_m)
-    side_m = bin_size_m * min(maps.shape[1:])
+    side_m = bin_size_m * side_bins(maps.shape[1:])
     # Waves with less than one period across the map are drift, not a lattice.
     peaks = _peaks(mean, wave_numbers, 1.0 / side_m, waves)
     if waves is None:

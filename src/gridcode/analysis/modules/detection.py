@@ -123,8 +123,8 @@ def find_modules(
         vectors_m: (unit, 2, 2) lattice vectors (x, y) in metres, as `score_maps` gives them; NaN:
             no lattice. Not changed.
         candidate: (unit,) units whose own lattice is significant; only these can be in a module.
-        arena_m: shorter side of the arena. Units with a lattice vector longer than 0.7 of it are
-            left out.
+        arena_m: side of the arena, of an oblong one the side of a square of the same area. Units
+            with a lattice vector longer than 0.7 of it are left out.
         generator: source of randomness of the null populations.
         nulls: null populations; p-values are multiples of 1 / (1 + nulls).
         significance: of each module, for the whole population.
