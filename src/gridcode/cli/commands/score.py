@@ -123,7 +123,7 @@ def _load(arguments: argparse.Namespace) -> "Recording":
     """The recording, after a check of the options that go with it."""
     from gridcode.analysis.topology.state_space import check_shuffles
     from gridcode.recordings.examples import EXAMPLE
-    from gridcode.recordings.recording import load_recording
+    from gridcode.recordings.files import load_recording
 
     report = arguments.report
     file = EXAMPLE if arguments.file == "example" else Path(arguments.file)
