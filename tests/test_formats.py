@@ -104,7 +104,7 @@ def test_activity_on_its_own_clock():
     # Held until half way to the next frame.
     each = np.clip(np.searchsorted((slow[1:] + slow[:-1]) / 2, TIME), 0, len(slow) - 1)
     same(found, recording_from_path(PLACES, TIME, activity=activity[each]), (0, 1))
-    fast = TIME[0] + 0.01 * np.arange(2 * N - 1)
+    fast = TIME[0] + 0.002 + 0.01 * np.arange(2 * N - 1)
     quick = np.random.default_rng(0).random((len(fast), 1))
     found = recording_from_path(PLACES, TIME, activity=quick, activity_time_s=fast)
     middle = found.path.activity[1:-1, 0]
@@ -224,11 +224,8 @@ def test_npz_with_usual_names(tmp_path):
         {"spike_times": ALL, "spike_times_index": [300, 380], "units": ["a", "b"]},
     ):
         np.savez(file, x=PLACES[:, 0], y=PLACES[:, 1], t=TIME, **spikes)
-        units = ("a", "b") if "units" in spikes or "spikes_mod1" not in spikes else ("a", "b")
         found = load_recording(file)
-        if spikes.get("units") and "spikes_mod1" in spikes:
-            units = (0, 1)
-        same(found, units=units)
+        same(found)
         assert "positions taken as m" in found.notes[0]
     two = {f"spikes_mod{m}": np.array({0: t}, dtype=object) for m, t in enumerate(TRAINS.values())}
     np.savez(file, x_cm=100 * PLACES[:, 0], y_cm=100 * PLACES[:, 1], t=TIME, **two)
@@ -584,9 +581,9 @@ def test_files_find_their_session(tmp_path):
         ("r1_POS.mat", "r1_T1C1.mat"),
     ]
     save5(tmp_path / "stray.mat", {"cellTS": ALL})
-    with pytest.raises(InputError, match="stray.mat holds cellTS but no path, and none of the"):
+    with pytest.raises(InputError, match=r"stray\.mat holds cellTS but no path, and none of the"):
         sessions_of([tmp_path / name for name in [*names, "stray.mat"]])
-    with pytest.raises(InputError, match="r1_POS.mat, r2_POS.mat hold one"):
+    with pytest.raises(InputError, match=r"r1_POS\.mat, r2_POS\.mat hold one"):
         load_recording([tmp_path / "r1_POS.mat", tmp_path / "r2_POS.mat"])
     with pytest.raises(InputError, match="neither spikes nor activity"):
         load_recording([tmp_path / "r1_POS.mat", tmp_path / "maps.npz"])
@@ -640,5 +637,3 @@ def test_the_moser_files_as_they_are():
     assert sessions_of(files) == [tuple(files)]
     found = load_recording(files)
     assert found.units == ("T2C3",) and found.path.spikes.tolist() == [2326]
-    with np.errstate(invalid="ignore"):
-        assert np.nanmax(found.maps) > 35 or np.nanmax(found.maps) > 5

@@ -1,5 +1,6 @@
 """Recordings from files of any of the formats, one file or several of a session."""
 
+import inspect
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,6 +26,11 @@ TABLES = (".csv", ".tsv", ".txt")
 HDF5 = (".h5", ".hdf5")
 NETCDF = (".nc", ".cdf", ".nc4")
 
+# What a file holds is no setting.
+_DATA = {"positions_m", "time_s", "activity", "activity_time_s", "spike_times_s", "spike_units"}
+_DATA |= {"spike_index", "units", "head_direction_deg", "bin_size_m"}
+PATH_SETTINGS = frozenset(inspect.signature(recording_from_path).parameters) - _DATA
+
 File = str | os.PathLike[str]
 
 
@@ -38,10 +44,7 @@ def load_recording(
     position_unit: str | float | None = None,
     order: str | None = None,
     frame_rate_hz: float | None = None,
-    arena_m: float | Sequence[float] | None = None,
-    smoothing_bins: float = 1.5,
-    min_occupancy_s: float = 0.0,
-    min_speed_m_s: float = 0.0,
+    **path_settings: Any,
 ) -> Recording:
     """Read rate maps, or a path with activity or spikes, from a file or the files of a session.
 
@@ -58,15 +61,15 @@ def load_recording(
         order: of the axes of rate maps without labels: `y x`, `x y`, `-y x` (top row first).
         frame_rate_hz: of traces that have another number of samples than the path. The first frame
             is at the first sample of the path.
-        arena_m: for a path: side of a square arena, (width, height) or (x_min, x_max, y_min,
-            y_max); default, the box that the path fills.
-        smoothing_bins: for a path: Gaussian that sums and time are smoothed with, in bins.
-        min_occupancy_s: for a path: bins with less time are NaN, like those without any.
-        min_speed_m_s: for a path: slower samples are left out.
+        path_settings: for a path: `arena_m`, `smoothing_bins`, `min_occupancy_s`, `min_speed_m_s`
+            and the other settings of `recording_from_path`; maps are not changed by them.
 
     Raises:
         InputError: a file cannot be read, or its content cannot be scored.
     """
+    unknown = sorted(set(path_settings) - PATH_SETTINGS)
+    if unknown:
+        raise TypeError(f"load_recording has no argument {unknown[0]}")
     files = [Path(one) for one in ([file] if isinstance(file, str | os.PathLike) else file)]
     if not files:
         raise InputError("there are no files")
@@ -101,14 +104,7 @@ def load_recording(
     _give_times(arrays, frame_rate_hz, notes)
     if bin_size_m is None:
         bin_size_m = DEFAULT_BIN_SIZE_M if own_size is None else own_size
-    recording = recording_from_path(
-        **arrays,
-        bin_size_m=bin_size_m,
-        arena_m=arena_m,
-        smoothing_bins=smoothing_bins,
-        min_occupancy_s=min_occupancy_s,
-        min_speed_m_s=min_speed_m_s,
-    )
+    recording = recording_from_path(**arrays, bin_size_m=bin_size_m, **path_settings)
     return replace(recording, notes=(*notes, *recording.notes))
 
 

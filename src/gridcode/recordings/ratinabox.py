@@ -36,7 +36,9 @@ def recording_from_ratinabox(
     path, units = getattr(agent, "history", None), getattr(neurons, "history", None)
     for who, history, needed in (("agent", path, ("t", "pos")), ("neurons", units, ("t", use))):
         if history is None or any(not len(history.get(key, ())) for key in needed):
-            raise InputError(f"the {who} have no history of {' and '.join(needed)}: update them")
+            raise InputError(
+                f"the {who} must have a history of {' and '.join(needed)}: update first"
+            )
     assert path is not None and units is not None
     positions = np.asarray(path["pos"], dtype=np.float64)
     if positions.ndim != 2 or positions.shape[1] != 2:

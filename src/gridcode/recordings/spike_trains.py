@@ -1,6 +1,5 @@
 """Spike trains in the forms that labs keep them in, as one array of times a unit."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -50,8 +49,9 @@ def trains(
 
 
 def is_mapping(values: Any) -> bool:
-    """Whether something maps units to values; a table of pandas is none."""
-    return hasattr(values, "keys") and hasattr(values, "__getitem__") and not is_frame(values)
+    """Whether something maps units to values; tables and series of pandas do not."""
+    mapping = hasattr(values, "keys") and hasattr(values, "__getitem__")
+    return mapping and not hasattr(values, "iloc")
 
 
 def is_frame(values: Any) -> bool:
@@ -139,7 +139,7 @@ def _note_lost(lost: int, total: int, notes: list[str]) -> None:
         notes.append(f"{lost} of {total} spikes left out: no finite time")
 
 
-def labels(values: np.ndarray | Sequence[Unit], name: str) -> np.ndarray:
+def labels(values: Any, name: str) -> np.ndarray:
     """Names of units as an array: strings, also those of pandas, or whole numbers of any dtype.
 
     Raises:

@@ -14,6 +14,7 @@ from gridcode.cli.options import (
     positive_int,
     whole_number,
 )
+from gridcode.cli.reading_options import add_reading_options, reading_settings
 from gridcode.display import printable
 from gridcode.errors import InputError
 
@@ -37,9 +38,8 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
         "file", metavar="FILE", help="rate maps, or a path with spikes or activity; or: example"
     )
 
+    add_reading_options(parser)
     option = parser.add_argument
-    option("--bin-size", type=float, metavar="METRES", help="[the file's; 0.025 for a path]")
-    option("--group", metavar="NAME", help="of an .nc file, such as smooth_4m [its headline's]")
     option("--arena", type=float, metavar="METRES", help="side, for a path [the box it fills]")
     option("--min-speed", type=float, metavar="M/S", help="of samples to keep, for a path [0]")
     smoothing = "Gaussian before scoring [1; 0 for a path, whose maps are smoothed by 1.5 bins]"
@@ -135,8 +135,7 @@ def _load(arguments: argparse.Namespace) -> "Recording":
         check_shuffles(arguments.shuffles)  # not after the null maps
     recording = load_recording(
         file,
-        bin_size_m=arguments.bin_size,
-        group=arguments.group,
+        **reading_settings(arguments),
         arena_m=arguments.arena,
         min_speed_m_s=arguments.min_speed or 0.0,
     )

@@ -73,9 +73,8 @@ def read_objects(file: BufferedIOBase, what: str) -> Any:
         return found
     if isinstance(found, np.ndarray) and found.dtype != object:
         return found
-    if isinstance(found, list | np.ndarray) and all(
-        isinstance(each, np.ndarray | list | dict) for each in found
-    ):
+    one_axis = isinstance(found, list) or (isinstance(found, np.ndarray) and found.ndim == 1)
+    if one_axis and all(isinstance(each, np.ndarray | list | dict) for each in found):
         return found
     raise InputError(
         f"{what} holds pickled Python objects other than dicts and arrays of numbers or names: "
