@@ -2,12 +2,18 @@
 
 import numpy as np
 import pytest
+from one_session import Session, needed, same
 
-pd = pytest.importorskip("pandas")
+pd = needed("pandas")
 
 from gridcode import InputError  # noqa: E402
 from gridcode.recordings.files import load_recording  # noqa: E402
 from gridcode.recordings.recording import recording_from_path  # noqa: E402
+
+
+@pytest.fixture
+def session():
+    return Session()
 
 
 @pytest.fixture
@@ -25,7 +31,7 @@ def tables(session):
     return path, spikes
 
 
-def test_in_memory(session, tables, same):
+def test_in_memory(session, tables):
     path, spikes = tables
     wanted = session.with_spikes()
     same(recording_from_path(path, spike_times_s=spikes), wanted)
@@ -57,7 +63,7 @@ def test_names_of_units(session, tables, dtype):
 
 
 @pytest.mark.parametrize("index", [True, False])
-def test_csv(tmp_path, session, tables, same, index):
+def test_csv(tmp_path, session, tables, index):
     for name, table in zip(("path", "spikes"), tables, strict=True):
         table.to_csv(tmp_path / f"{name}.csv", index=index)
     found = load_recording([tmp_path / "path.csv", tmp_path / "spikes.csv"])

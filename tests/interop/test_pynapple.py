@@ -2,13 +2,19 @@
 
 import numpy as np
 import pytest
+from one_session import Session, needed, same
 
-nap = pytest.importorskip("pynapple")
+nap = needed("pynapple")
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 
 from gridcode import InputError  # noqa: E402
 from gridcode.recordings.files import load_recording  # noqa: E402
 from gridcode.recordings.recording import recording_from_maps, recording_from_path  # noqa: E402
+
+
+@pytest.fixture
+def session():
+    return Session()
 
 
 @pytest.fixture
@@ -20,7 +26,7 @@ def series(session):
     return path, nap.TsGroup(trains, time_support=whole)
 
 
-def test_in_memory(session, series, same):
+def test_in_memory(session, series):
     path, spikes = series
     session.time_s = path.t  # pynapple rounds to nanoseconds
     session.trains = {name: spikes[name].t for name in spikes.keys()}  # noqa: SIM118
@@ -47,7 +53,7 @@ def test_times_that_contradict_the_series(series):
         recording_from_path(other, spike_times_s=spikes)
 
 
-def test_saved(tmp_path, session, series, same):
+def test_saved(tmp_path, session, series):
     path, spikes = series
     session.time_s = path.t
     session.trains = {name: spikes[name].t for name in spikes.keys()}  # noqa: SIM118

@@ -4,13 +4,19 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from one_session import Session, needed, same
 
-pynwb = pytest.importorskip("pynwb")
+pynwb = needed("pynwb")
 
 from pynwb.behavior import CompassDirection, Position, SpatialSeries  # noqa: E402
 
 from gridcode import InputError  # noqa: E402
 from gridcode.recordings.files import load_recording  # noqa: E402
+
+
+@pytest.fixture
+def session():
+    return Session()
 
 
 def written(path, session, *, spikes=True, positions=("place",), **series):
@@ -36,13 +42,13 @@ def written(path, session, *, spikes=True, positions=("place",), **series):
     return path
 
 
-def test_position_direction_and_units(tmp_path, session, same):
+def test_position_direction_and_units(tmp_path, session):
     found = load_recording(written(tmp_path / "a.nwb", session))
     same(found, session.with_spikes(head_direction_deg=session.head_direction_deg))
     assert found.notes == ()
 
 
-def test_rate_conversion_and_offset(tmp_path, session, same):
+def test_rate_conversion_and_offset(tmp_path, session):
     stored = np.round(1000 * session.positions_m).astype(np.int16)
     session.positions_m = stored * 0.1 * 0.01
     scaled = {"data": stored, "conversion": 0.1, "unit": "cm"}
@@ -52,7 +58,7 @@ def test_rate_conversion_and_offset(tmp_path, session, same):
     same(found, session.with_spikes(head_direction_deg=session.head_direction_deg))
 
 
-def test_several_positions(tmp_path, session, same):
+def test_several_positions(tmp_path, session):
     file = written(tmp_path / "a.nwb", session, positions=("led1", "led2"))
     with pytest.raises(InputError, match="Position/led1, processing/behavior/Position/led2"):
         load_recording(file)
@@ -65,7 +71,7 @@ def test_pixels(tmp_path, session):
         load_recording(written(tmp_path / "a.nwb", session, unit="pixels"))
 
 
-def test_traces(tmp_path, session, same):
+def test_traces(tmp_path, session):
     from pynwb.ophys import DfOverF, ImageSegmentation, OpticalChannel
 
     path = written(tmp_path / "a.nwb", session, spikes=False)

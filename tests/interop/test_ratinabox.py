@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from one_session import needed, same
 
-pytest.importorskip("ratinabox")
+needed("ratinabox")
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 from ratinabox.Agent import Agent  # noqa: E402
@@ -26,7 +27,7 @@ def simulated():
     return agent, neurons
 
 
-def test_histories(simulated, same):
+def test_histories(simulated):
     agent, neurons = simulated
     time, head = (np.array(agent.history[key]) for key in ("t", "head_direction"))
     settings = {"bin_size_m": 0.1, "arena_m": 1.0}

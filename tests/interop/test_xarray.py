@@ -2,13 +2,19 @@
 
 import numpy as np
 import pytest
+from one_session import Session, needed, same
 
-xr = pytest.importorskip("xarray")
+xr = needed("xarray")
 
 from gridcode.recordings.recording import recording_from_path  # noqa: E402
 
 
-def test_along_a_path(session, same):
+@pytest.fixture
+def session():
+    return Session()
+
+
+def test_along_a_path(session):
     path = xr.DataArray(
         session.positions_m[:, ::-1].T,
         {"time": session.time_s, "space": ["y", "x"]},

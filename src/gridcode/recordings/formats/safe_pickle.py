@@ -2,7 +2,7 @@
 
 import pickle
 from io import BufferedIOBase
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -46,7 +46,7 @@ class _Unpickler(pickle.Unpickler):
         return super().find_class(module, name) if known else Unknown
 
 
-def read_objects(file: BufferedIOBase, what: str) -> Any:
+def read_objects(file: BufferedIOBase | IO[bytes], what: str) -> Any:
     """What an .npy stream of Python objects holds: a dict, or an array of strings or of arrays.
 
     Args:
