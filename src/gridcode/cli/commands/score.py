@@ -14,7 +14,7 @@ from gridcode.cli.options import (
     positive_int,
     whole_number,
 )
-from gridcode.cli.reading_options import add_reading_options, reading_settings
+from gridcode.cli.reading_options import HINT, add_reading_options, reading_settings
 from gridcode.display import printable
 from gridcode.errors import InputError
 
@@ -29,10 +29,9 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
         "gridcode score FILE [--bin-size METRES] [--report OUT.html] [--OPTION VALUE ...]"
     )
     parser.description = (
-        "Score cells. FILE is .npz with rate_maps (unit, y, x) and bin_size_m; .npy of maps with "
-        "--bin-size; .nc as written by `gridcode evaluate`; or .npz with positions_m (time, 2), "
-        "time_s and either activity (time, unit) or spike_times_s and spike_units. "
-        "`gridcode score example` scores 29 grid cells of mice."
+        "Score cells. FILE is NWB, .mat, .csv, .npz, .npy, .nc, .hdf5 or a folder of suite2p: rate "
+        "maps, or a path with spikes or activity. "
+        "`gridcode score example` scores 29 grid cells of mice. " + HINT
     )
     parser.add_argument(
         "file", metavar="FILE", help="rate maps, or a path with spikes or activity; or: example"
