@@ -203,11 +203,12 @@ def _size_of(
     assumed = "cm" if split_unit(name)[0] in IN_CENTIMETRES else "m"
     known = positions[np.isfinite(positions).all(axis=1)]
     if len(known):
-        low, high = np.quantile(known, [0.01, 0.99], axis=0)
-        side = float((high - low).max())
+        # The middle half, however many positions stand for "lost".
+        low, high = np.quantile(known, [0.25, 0.75], axis=0)
+        side = 2.0 * float((high - low).max())
         if not NARROWEST_M < side * METRES[assumed] <= WIDEST_M:
             raise InputError(
-                f"the path spans {side:.3g} along {name} or beside it, and no unit is named; "
+                f"the path spans about {side:.3g} along {name} or beside it, and no unit is named; "
                 f"{assumed} would make an arena of {side * METRES[assumed]:.3g} m: "
                 "give position_unit (--position-unit), such as cm"
             )
