@@ -415,7 +415,7 @@ def test_rate_maps_of_a_mat(tmp_path):
     with pytest.raises(InputError, match=r"maps.mat holds one, other; needed are posx"):
         load_recording(file, bin_size_m=0.05)
     save5(file, moser(scale=1.0, cellTS=ALL))
-    with pytest.raises(InputError, match=r"cm would make an arena of 0.00"):
+    with pytest.raises(InputError, match=r"cm would make an arena of 0\.01"):
         load_recording(file)
 
 
