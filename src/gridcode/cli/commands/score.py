@@ -14,6 +14,7 @@ from gridcode.cli.options import (
     positive_int,
     whole_number,
 )
+from gridcode.cli.reading_options import HINT, add_reading_options, reading_settings
 from gridcode.display import printable
 from gridcode.errors import InputError
 
@@ -28,18 +29,16 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
         "gridcode score FILE [--bin-size METRES] [--report OUT.html] [--OPTION VALUE ...]"
     )
     parser.description = (
-        "Score cells. FILE is .npz with rate_maps (unit, y, x) and bin_size_m; .npy of maps with "
-        "--bin-size; .nc as written by `gridcode evaluate`; or .npz with positions_m (time, 2), "
-        "time_s and either activity (time, unit) or spike_times_s and spike_units. "
-        "`gridcode score example` scores 29 grid cells of mice."
+        "Score cells. FILE is NWB, .mat, .csv, .npz, .npy, .nc, .hdf5 or a folder of suite2p: rate "
+        "maps, or a path with spikes or activity. "
+        "`gridcode score example` scores 29 grid cells of mice. " + HINT
     )
     parser.add_argument(
         "file", metavar="FILE", help="rate maps, or a path with spikes or activity; or: example"
     )
 
+    add_reading_options(parser)
     option = parser.add_argument
-    option("--bin-size", type=float, metavar="METRES", help="[the file's; 0.025 for a path]")
-    option("--group", metavar="NAME", help="of an .nc file, such as smooth_4m [its headline's]")
     option("--arena", type=float, metavar="METRES", help="side, for a path [the box it fills]")
     option("--min-speed", type=float, metavar="M/S", help="of samples to keep, for a path [0]")
     smoothing = "Gaussian before scoring [1; 0 for a path, whose maps are smoothed by 1.5 bins]"
@@ -123,7 +122,7 @@ def _load(arguments: argparse.Namespace) -> "Recording":
     """The recording, after a check of the options that go with it."""
     from gridcode.analysis.topology.state_space import check_shuffles
     from gridcode.recordings.examples import EXAMPLE
-    from gridcode.recordings.recording import load_recording
+    from gridcode.recordings.files import load_recording
 
     report = arguments.report
     file = EXAMPLE if arguments.file == "example" else Path(arguments.file)
@@ -135,8 +134,7 @@ def _load(arguments: argparse.Namespace) -> "Recording":
         check_shuffles(arguments.shuffles)  # not after the null maps
     recording = load_recording(
         file,
-        bin_size_m=arguments.bin_size,
-        group=arguments.group,
+        **reading_settings(arguments),
         arena_m=arguments.arena,
         min_speed_m_s=arguments.min_speed or 0.0,
     )
