@@ -369,13 +369,16 @@ def _draw(
     visited = (occupancy_s > 0) & (occupancy_s >= path.min_occupancy_s)
     time = occupancy_s
     if sigma > 0:
-        down, across = _kernel(path.shape[0], sigma), _kernel(path.shape[1], sigma)
+        down, across = (
+            gaussian_weights(path.shape[0], sigma),
+            gaussian_weights(path.shape[1], sigma),
+        )
         total, time = down @ total @ across, down @ time @ across
     return np.where(visited, total / np.where(visited, time, 1.0), np.nan)
 
 
 @functools.lru_cache(maxsize=32)
-def _kernel(bins: int, sigma: float) -> Float[np.ndarray, "bin bin"]:
+def gaussian_weights(bins: int, sigma: float) -> Float[np.ndarray, "bin bin"]:
     """Gaussian weights between the bins of a line, symmetric."""
     offset = np.subtract.outer(np.arange(bins), np.arange(bins)) / sigma
     weights = np.exp(-0.5 * offset**2)
