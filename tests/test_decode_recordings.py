@@ -320,7 +320,7 @@ def test_windows_are_at_least_one_sample(rng):
         ({"window_s": 0.0}, "must be positive"),
         ({"window_s": math.nan}, "must be positive"),
         ({"window_s": 10.0}, "fills 10 windows of 10 s; 5 folds need 50 or more"),
-        ({"folds": 1}, "2 folds or more, not 1"),
+        ({"folds": 1}, "whole number of folds, 2 or more, not 1"),
         ({"folds": 500}, "500 folds need 5000 or more"),
         ({"shifts": 3}, "19 to 1000000 circular shifts, not 3"),
         ({"units": ["b"]}, "no unit 'b'"),

@@ -369,10 +369,7 @@ def _draw(
     visited = (occupancy_s > 0) & (occupancy_s >= path.min_occupancy_s)
     time = occupancy_s
     if sigma > 0:
-        down, across = (
-            gaussian_weights(path.shape[0], sigma),
-            gaussian_weights(path.shape[1], sigma),
-        )
+        down, across = (gaussian_weights(bins, sigma) for bins in path.shape)
         total, time = down @ total @ across, down @ time @ across
     return np.where(visited, total / np.where(visited, time, 1.0), np.nan)
 

@@ -139,7 +139,7 @@ def decode_path(
     Raises:
         InputError: no units or activity, too short a session, or settings that make no sense.
     """
-    if not FEWEST_SHIFTS <= null_shifts <= MOST_SHIFTS:
+    if not FEWEST_SHIFTS <= null_shifts <= MOST_SHIFTS or null_shifts % 1:
         raise InputError(
             f"chance needs {FEWEST_SHIFTS} to {MOST_SHIFTS} circular shifts, not {null_shifts}"
         )

@@ -58,7 +58,7 @@ def arena_places(path: BinnedPath) -> Places:
     def smooth(sums: Sums) -> Sums:
         if width == 0:
             return sums
-        down, across = gaussian_weights(rows, width), gaussian_weights(columns, width)
+        down, across = (gaussian_weights(bins, width) for bins in path.shape)
         return (down @ sums.reshape(-1, rows, columns) @ across).reshape(sums.shape)
 
     return Places(

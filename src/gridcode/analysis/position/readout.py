@@ -9,6 +9,7 @@ from scipy import sparse
 from gridcode.analysis.cells.binning import BinnedPath
 from gridcode.analysis.position.places import Places
 from gridcode.analysis.position.windows import Windows
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 # Each bin counts as if the unit had fired there at its mean rate for this long besides: a bin where
@@ -60,6 +61,7 @@ class Laid:
         return np.ascontiguousarray((where @ self.values).T)
 
 
+@takes_arrays
 def lay(path: BinnedPath, units: Int[np.ndarray, " unit"]) -> Laid:
     """The activity of some units along a path."""
     none = np.zeros(0, dtype=np.int64)

@@ -71,8 +71,8 @@ def cut_windows(path: BinnedPath, *, window_s: float | None, folds: int) -> Wind
         raise InputError(
             f"windows of {length:g} s are shorter than the {sample_s:g} s between samples"
         )
-    if folds < 2:
-        raise InputError(f"cross-validation needs 2 folds or more, not {folds}")
+    if folds < 2 or folds % 1:
+        raise InputError(f"cross-validation needs a whole number of folds, 2 or more, not {folds}")
     since_start = path.time_s - path.time_s[0] + path.seconds[0] / 2
     _, window = np.unique(np.floor(since_start / length), return_inverse=True)
     known = np.bincount(window, path.seconds) >= length / 2
