@@ -32,7 +32,9 @@ def grown(units=9, *, silent=(0,)):
     rate = (share * final + (1 - share) * rng.random((len(STEPS), *final.shape))).astype(np.float32)
     rate[:, list(silent)] = 0.0
     rate[:, :, 0, 0] = np.nan
-    grid_score = np.broadcast_to(np.array([0.1, 0.4, 0.6, 1.2])[:, None], (len(STEPS), units)).copy()
+    grid_score = np.broadcast_to(
+        np.array([0.1, 0.4, 0.6, 1.2])[:, None], (len(STEPS), units)
+    ).copy()
     hidden = np.zeros((len(STEPS), units), dtype=bool)
     hidden[:, list(silent)] = True
     return xr.Dataset(

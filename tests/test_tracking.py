@@ -13,7 +13,8 @@ from gridcode.analysis.cells.duplicates import shared_spikes, unexplained_correl
 from gridcode.analysis.cells.gridness import score_maps
 from gridcode.analysis.cells.tracking import lost_tracking
 from gridcode.analysis.synthetic import lattice_cell
-from gridcode.recordings.recording import load_recording, recording_from_path
+from gridcode.recordings.files import load_recording
+from gridcode.recordings.recording import recording_from_path
 
 FOLDER = Path(os.environ.get("GRIDCODE_DATA") or Path(__file__).parents[2] / "shared" / "data")
 INTERVAL_S = 0.02

@@ -10,6 +10,7 @@ from gridcode.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from gridcode.api.comparison import Comparison, compare, write_comparison
+    from gridcode.api.decoding import decode
     from gridcode.api.reports import film, write_report, write_score_figures, write_score_report
     from gridcode.api.scoring import score, state_space
     from gridcode.api.verbs import evaluate, load_network, train, train_many
@@ -34,6 +35,7 @@ __all__ = [
     "TrainingError",
     "ablate",
     "compare",
+    "decode",
     "evaluate",
     "example_cells",
     "film",
@@ -57,6 +59,7 @@ __all__ = [
 # Where each name is defined; the imports above say the same to type checkers.
 _HOMES = {
     "api.comparison": ("Comparison", "compare", "write_comparison"),
+    "api.decoding": ("decode",),
     "api.reports": ("film", "write_report", "write_score_figures", "write_score_report"),
     "api.scoring": ("score", "state_space"),
     "api.verbs": ("evaluate", "load_network", "train", "train_many"),

@@ -27,6 +27,7 @@ from gridcode.analysis.modules.lattice_clustering import OrientationScan
 from gridcode.analysis.navigation.decoding import Tracker
 from gridcode.analysis.navigation.neural_distance import distance_curve
 from gridcode.analysis.navigation.reference import ReferenceMap, unit_length
+from gridcode.analysis.position.places import unit_cell_places
 from gridcode.analysis.synthetic import noise_maps
 from gridcode.analysis.system import System
 from gridcode.errors import InputError
@@ -417,6 +418,22 @@ EXAMPLES = {
         "nulls": 99,
         "unsmoothed": RATES["rate"].values,
     },
+    "position.decoding.decode_path": {
+        "path": PATH,
+        "units": np.arange(3),
+        "names": (0, 1, 2),
+        "vectors_m": BASIS,
+        "folds": 2,
+        "null_shifts": 19,
+    },
+    "position.places.unit_cell_places": {"path": PATH, "vectors_m": BASIS},
+    "position.places.shortest_offsets": {"offsets_m": POSITIONS, "vectors_m": BASIS},
+    "position.places.Places.nearest": {
+        "self": unit_cell_places(PATH, BASIS),
+        "decoded": np.arange(SAMPLES),
+        "positions_m": POSITIONS,
+    },
+    "position.readout.lay": {"path": PATH, "units": np.arange(3)},
     "synthetic.lattice_cell": {"positions": POSITIONS, "spacing_m": 0.5},
     "synthetic.band_cell": {"positions": POSITIONS, "spacing_m": 0.5},
     "synthetic.place_cell": {"positions": POSITIONS},

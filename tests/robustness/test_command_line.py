@@ -71,6 +71,7 @@ FIRST = {
     "film": ["run"],
     "compare": ["run"],
     "score": ["maps.npy", "path.npz", "maps.npz"],
+    "decode": ["maps.npy", "path.npz", "maps.npz"],
     "presets": ["quick"],
     "pretrained": ["quick-64"],
     "reproduce": ["fig4", "fig7"],
@@ -117,7 +118,7 @@ def place(tmp_path_factory):
 def stubbed(monkeypatch):
     """No work: what was accepted ends at once."""
     pytest.importorskip("uvicorn")
-    from gridcode.api import reports, scoring, verbs
+    from gridcode.api import decoding, reports, scoring, verbs
     from gridcode.cli.commands import ablate, pretrained  # noqa: F401
     from gridcode.packaged import networks, picture
     from gridcode.paper.ablation import study, training
@@ -127,6 +128,7 @@ def stubbed(monkeypatch):
     for module, names in {
         verbs: ("train_run", "open_runs", "evaluate_system", "map_training"),
         scoring: ("analyse_population", "shift_significance"),
+        decoding: ("decode_path",),
         reports: ("map_training",),
         study: ("train_ablation",),
         training: ("train_ablation",),

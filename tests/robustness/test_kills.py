@@ -68,7 +68,9 @@ def findings(run):
 
 def same_findings(a, b):
     return (
-        a[0] == b[0] and a[1]["rate"].equals(b[1]["rate"]) and a[1]["grid_score"].equals(b[1]["grid_score"])
+        a[0] == b[0]
+        and a[1]["rate"].equals(b[1]["rate"])
+        and a[1]["grid_score"].equals(b[1]["grid_score"])
     )
 
 

@@ -36,6 +36,7 @@ COMMANDS = {
     "explore": "look at runs in the browser, also while they train",
     "compare": "several runs on one page: settings that differ first",
     "score": "grid scores, p-values, cell types and modules of your own cells",
+    "decode": "position decoded from recorded cells, against chance",
     "presets": "list the presets and settings",
     "pretrained": "list the trained networks in the package, or unpack one",
     "reproduce": "draw a figure of the paper from trained networks, with a verdict",
