@@ -321,7 +321,7 @@ def test_a_wide_track_is_wide_enough_for_a_lattice(orientation):
     cell = lattice_cell(track, spacing_m=0.35, orientation_deg=orientation, phase_m=(0.1, 0.05))
     for maps in (cell, cell.T):
         s = score_maps(maps[None], bin_size_m=0.025)
-        assert s.minmax[0] > 1.2 and s.corrected[0] > 1.2
+        assert s.grid_score[0] > 1.2 and s.corrected[0] > 1.2
         assert s.spacing_m[0] == pytest.approx(0.35, rel=0.05)
 
 

@@ -317,7 +317,7 @@ def test_arenas_of_any_outline(shape, rng):
     recording = recording_from_path(positions, time, activity=cell, bin_size_m=0.025)
     assert not any("visited" in note for note in recording.notes)
     scores = score_maps(recording.maps, bin_size_m=0.025, smoothing_bins=0)
-    assert scores.minmax[0] > 0.9 and scores.spacing_m[0] == pytest.approx(0.35, rel=0.05)
+    assert scores.grid_score[0] > 0.9 and scores.spacing_m[0] == pytest.approx(0.35, rel=0.05)
     assert scores.orientation_deg[0] == pytest.approx(10, abs=2.5)
 
 
@@ -379,4 +379,4 @@ def test_all_ways_of_smoothing_find_a_grid_cell(path, rng):
             positions, time, spike_times_s=spikes, smoothing_method=method
         )
         scores = score_maps(recording.maps, bin_size_m=0.025, smoothing_bins=0)
-        assert scores.minmax[0] > 1.0 and scores.spacing_m[0] == pytest.approx(0.4, rel=0.03)
+        assert scores.grid_score[0] > 1.0 and scores.spacing_m[0] == pytest.approx(0.4, rel=0.03)
