@@ -4,7 +4,8 @@
 
 Sessions of 10 minutes at 50 Hz in a box of 1 m, on a walk that fills it and on one that circles.
 A row for each kind of cell, walk and test: the share of cells with p at or below 0.01 and 0.05,
-the same without taking place out first ("plain"), the median score, and CPU milliseconds a cell.
+the same without taking place out first ("plain"), the share of border scores that are 0.5 or more
+beside a p at or below 0.01, the median score, and CPU milliseconds a cell.
 """
 
 import argparse
@@ -139,6 +140,7 @@ def rows(kind, walk_name, walk, cells, rng):
             "median score": f"{np.nanmedian(score):.3f}",
             "at 0.01": f"{(p <= 0.01).mean():.3f}",
             "at 0.05": f"{(p <= 0.05).mean():.3f}",
+            "and score 0.5": "" if has_plain else f"{((p <= 0.01) & (score >= 0.5)).mean():.3f}",
             "plain at 0.01": "" if of_plain is None else f"{(of_plain <= 0.01).mean():.3f}",
             "plain at 0.05": "" if of_plain is None else f"{(of_plain <= 0.05).mean():.3f}",
             "CPU ms": f"{cost:.1f}",
