@@ -303,10 +303,10 @@ def test_what_a_recording_does_not_have_is_missing_with_a_reason(scored):
 
 
 def test_maps_alone_have_a_border_score(rng):
-    centres = bin_centres(1.0, 0.05)
+    centres = bin_centres(1.025, 0.025)  # 41 bins: the last of the larger ones is half a one
     wall = np.exp(-((centres[..., 1] - 0.5) ** 2) / (2 * 0.08**2))
-    maps = np.stack([wall, lattice_cell(centres, spacing_m=0.4)]) + 0.05 * rng.random((2, 20, 20))
-    population = gridcode.score(recording_from_maps(maps, bin_size_m=0.05), nulls=99)
+    maps = np.stack([wall, lattice_cell(centres, spacing_m=0.4)]) + 0.05 * rng.random((2, 41, 41))
+    population = gridcode.score(recording_from_maps(maps, bin_size_m=0.025), nulls=99)
     first, second = population.summary.units
     assert first.tuning == "border" and "border" not in second.tuning
     assert first.speed_score is None and first.mean_vector_length is None

@@ -227,7 +227,7 @@ def _wall_distance(shape: tuple[int, ...]) -> Float[np.ndarray, "y x"]:
     return np.minimum(y[:, None], x) / (min(shape) / 2)
 
 
-def _block_means(maps: Maps, factor: int) -> Maps:
+def _block_means(maps: Maps, factor: int) -> Float[np.ndarray, "unit rows columns"]:
     """Means over the visited bins of blocks; the last ones may be smaller."""
     pad = [(0, -n % factor) for n in maps.shape[1:]]
     full = np.pad(maps, [(0, 0), *pad], constant_values=np.nan)
