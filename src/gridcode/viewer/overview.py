@@ -8,6 +8,8 @@ from gridcode.analysis.cells.celltypes import LATTICE_TYPES
 from gridcode.analysis.records import ModuleRecord, Summary
 from gridcode.analysis.records.topology import StateSpaceRecord
 from gridcode.config import Config
+from gridcode.recordings.description import description
+from gridcode.recordings.recording import Recording
 from gridcode.report import tables
 from gridcode.report.collection import plateau
 
@@ -107,6 +109,7 @@ def population_overview(
     source: Mapping[str, Any],
     notes: Sequence[str],
     space: StateSpaceRecord | None,
+    recording: Recording | None = None,
 ) -> Document:
     """The overview of a scored recording.
 
@@ -116,9 +119,12 @@ def population_overview(
         source: where the maps come from.
         notes: what was left out or looks odd.
         space: its state space; None leaves it out.
+        recording: what was recorded; None leaves its description out.
     """
     document = _cells(summary)
     document["notes"] += notes
+    document["recorded"] = description(recording) if recording else None
+    document["rate_unit"] = "Hz" if recording and recording.kind == "spikes" else ""
     if space and space.populations:
         document["tables"]["topology"] = _table(tables.topology_table(space))
     return document | {

@@ -14,6 +14,7 @@ from gridcode.analysis.population import Population
 from gridcode.analysis.records import Summary
 from gridcode.analysis.topology.state_space import StateSpace
 from gridcode.errors import InputError
+from gridcode.recordings.recording import Recording
 from gridcode.runs.history import kept_history
 from gridcode.runs.run import Run
 from gridcode.viewer import overview, pictures
@@ -25,6 +26,7 @@ from gridcode.viewer.documents import (
     spectra_document,
     states_document,
 )
+from gridcode.viewer.session import session_document
 from gridcode.viewer.shell import render_shell
 
 Documents = dict[str, Any]
@@ -115,6 +117,7 @@ def population_page(
     notes: Sequence[str],
     figures: Mapping[str, bytes],
     states: StateSpace | None = None,
+    recording: Recording | None = None,
 ) -> str:
     """The report of a scored recording as HTML.
 
@@ -125,18 +128,22 @@ def population_page(
         notes: what was left out or looks odd.
         figures: PNG bytes by the names of `gridcode.report.collection.population_figures`.
         states: their state space; None leaves it out.
+        recording: the recording, for the path with spikes and what was recorded; None leaves them
+            out.
     """
     summary, cells = population.summary, population.data
     space = states.summary if states else None
     document = overview.population_overview(
-        summary, title=title, source=source, notes=notes, space=space
+        summary, title=title, source=source, notes=notes, space=space, recording=recording
     )
+    session = session_document(recording, cells) if recording else None
     document |= {"id": "cells", "name": title, "state": "evaluated", "problem": None}
     document["has"] = {
         "maps": ["maps"],
         "correlograms": ["maps"],
         "spectra": True,
         "states": bool(space and space.populations),
+        "session": session is not None,
         "metrics": False,
         "history": None,
     }
@@ -153,6 +160,8 @@ def population_page(
     }
     if states and space and space.populations:
         documents["runs/cells/states"] = pictures.states_document(space, states.arrays)
+    if session is not None:
+        documents["runs/cells/session"] = session
     return render_shell(
         mode="report", title=f"{title}: scores", verdict=document["verdict"], documents=documents
     )

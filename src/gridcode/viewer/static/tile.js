@@ -15,9 +15,11 @@ export function unitLines(row, score = row.grid_score) {
   return [
     `unit ${row.unit}`,
     row.type,
+    row.tuning,
     known(score) && `score ${fixed(score)}`,
     known(row.p_value) && `p ${pText(row.p_value)}`,
     known(row.spacing_m) && `spacing ${metres(row.spacing_m)}`,
+    row.peak && `peak ${row.peak}`,
   ].filter(Boolean);
 }
 
