@@ -4,6 +4,7 @@ Of a run, of several runs, or of a scored recording.
 """
 
 import base64
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -34,6 +35,8 @@ Documents = dict[str, Any]
 # shown more coarsely than they are kept.
 OTHER_ARENA_BINS, LAGS, MAPS_OVER_TRAINING = 48, 100, 1540
 COMPARED_BINS = 60
+# Bins of all maps of a recording together: 300 units of 90 x 90.
+RECORDED_BINS = 2_500_000
 # Figures that the front end does not draw itself, and what it prints in place of 3-D states.
 PICTURES = ("dynamics", "mechanism", "coding", "state_space")
 
@@ -151,7 +154,9 @@ def population_page(
     documents: Documents = {
         "palettes": pictures.palettes(),
         "runs/cells/run": document,
-        "runs/cells/maps/maps": pictures.maps_document(cells, "maps"),
+        "runs/cells/maps/maps": pictures.maps_document(
+            cells, "maps", most_bins=math.isqrt(RECORDED_BINS // max(len(summary.units), 1))
+        ),
         "runs/cells/correlograms/maps": pictures.correlograms_document(
             _thinned_lags(cells), "maps"
         ),
