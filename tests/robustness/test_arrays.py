@@ -19,10 +19,11 @@ from planted import HEXAGONAL, MAX_STEP_M, Bump, Torus, grid, lattice_maps, move
 
 import gridcode.analysis
 from gridcode.analysis.cells.autocorrelogram import autocorrelograms
-from gridcode.analysis.cells.binning import bin_path
+from gridcode.analysis.cells.binning import bin_path, rebin
 from gridcode.analysis.cells.nulls import spectra_of
 from gridcode.analysis.cells.phases import fit_waves
 from gridcode.analysis.cells.ratemaps import RateMapAccumulator, rate_maps
+from gridcode.analysis.cells.shift_tests import AllShifts
 from gridcode.analysis.modules.lattice_clustering import OrientationScan
 from gridcode.analysis.navigation.decoding import Tracker
 from gridcode.analysis.navigation.neural_distance import distance_curve
@@ -64,6 +65,8 @@ READER = fit_waves(STATES, ANGLE)[0]
 WAVES = np.linalg.inv(BASIS).T
 TIMES = 0.05 * np.arange(SAMPLES)
 PATH = bin_path(POSITIONS, TIMES, activity=STATES, bin_size_m=0.1)
+ANGLES_DEG = 360.0 * RNG.random(SAMPLES)
+PATH_MAPS = rebin(PATH)
 SPIKES = [np.sort(RNG.uniform(0, TIMES[-1], 60)) for _ in range(2)]
 VECTORS = unit_length(np.abs(RNG.standard_normal((9, 9, 12))))
 REFERENCE = ReferenceMap(VECTORS, 0.1)
@@ -112,8 +115,18 @@ EXAMPLES = {
         "units": np.array([0, 4, 2]),
     },
     "cells.binning.speeds": {"positions_m": POSITIONS, "time_s": TIMES},
+    "cells.border.border_scores": {"rate_maps": MAPS, "bin_size_m": 0.05},
+    "cells.border.border_p_values_by_phase": {
+        "rate_maps": MAPS,
+        "bin_size_m": 0.05,
+        "seed": 1,
+        "nulls": 50,
+    },
     "cells.celltypes.any_lattice_p_value": {"p_values": [P_VALUES, P_VALUES[::-1]]},
     "cells.definitions.grid_score": {"rate_maps": MAPS, "definition": "opexebo"},
+    "cells.direction.mean_vectors": {"curves": TIME},
+    "cells.direction.movement_directions": {"positions_m": POSITIONS, "time_s": TIMES},
+    "cells.direction.direction_tuning": {"path": PATH, "direction_deg": ANGLES_DEG},
     "cells.fields.find_fields": {"rate_maps": MAPS, "bin_size_m": 0.05},
     "cells.gridness.score_maps": {"rate_maps": MAPS, "bin_size_m": 0.05},
     "cells.gridness.unscorable": {"maps": MAPS},
@@ -160,6 +173,12 @@ EXAMPLES = {
     },
     "cells.significance.benjamini_hochberg": {"p_values": P_VALUES},
     "cells.significance.plane_wave_share": {"rate_maps": MAPS},
+    "cells.shift_tests.AllShifts.__call__": {
+        "self": AllShifts(np.fft.rfft(POSITIONS.T), SAMPLES),
+        "activity": STATES[:, 0],
+    },
+    "cells.shift_tests.without_place": {"path": PATH, "values": POSITIONS.T},
+    "cells.shift_tests.p_among": {"null": P_VALUES, "observed": 0.5, "nulls": 99},
     "cells.significance.significance": {"rate_maps": MANY, "seed": 1, "nulls": 99},
     "cells.spectrum.power_at": {
         "rate_maps": MAPS,
@@ -461,6 +480,14 @@ EXAMPLES = {
         "controls": False,
     },
     "topology.state_space.map_states": {"rate": FULL, "bin_size_m": 0.05, "generator": draw()},
+    "tuning.tuning_of": {
+        "path": PATH,
+        "rate_maps": PATH_MAPS,
+        "types": ["hexagonal"] * 12,
+        "bin_size_m": 0.1,
+        "silent": P_VALUES < 0.2,
+        "nulls": 99,
+    },
 }
 
 # Seconds to minutes each: what arrays they take is tried with -m slow. Refusals come before the

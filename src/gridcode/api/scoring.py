@@ -2,20 +2,24 @@
 
 import math
 import os
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
+import xarray as xr
 
 from gridcode.analysis.cells.binning import split_halves
 from gridcode.analysis.cells.information import split_half_stability
 from gridcode.analysis.cells.significance import shift_significance
-from gridcode.analysis.population import Population, analyse_population, check_tests
+from gridcode.analysis.population import Population, analyse_population, check_tests, unit_records
 from gridcode.analysis.topology.state_space import (
     StateSpace,
     analyse_state_space,
     lattice_of_the_whole,
     map_states,
 )
+from gridcode.analysis.tuning import tuning_of
 from gridcode.errors import InputError
 from gridcode.recordings.recording import Recording, load_recording
 
@@ -31,6 +35,7 @@ def score(
     null: str = "random phase",
     significance: float = 0.01,
     false_discovery_rate: float = 0.05,
+    movement_direction: bool = False,
     seed: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Population:
@@ -49,6 +54,8 @@ def score(
         significance: largest p-value that counts.
         false_discovery_rate: largest expected share of false discoveries among the units that
             count.
+        movement_direction: where a recording has no head direction, test the direction of movement
+            instead; it is then called so.
         seed: of the nulls.
         progress: called with (what, done, total).
 
@@ -89,7 +96,7 @@ def score(
             smoothing_bins=smoothing,
             progress=report("circular shifts"),
         )
-    return analyse_population(
+    population = analyse_population(
         data,
         smoothing_bins=smoothing,
         silent_below=silent_below,
@@ -103,6 +110,27 @@ def score(
         shifted=shifted,
         progress=report("null maps"),
     )
+    tuning = tuning_of(
+        recording.path,
+        recording.maps,
+        tuple(population.data["type"].values.tolist()),
+        bin_size_m=recording.bin_size_m,
+        silent=population.data["silent"].values,
+        smoothing_bins=smoothing,
+        movement_direction=movement_direction,
+        nulls=nulls,
+        false_discovery_rate=false_discovery_rate,
+        seed=seed,
+    )
+    return _with_tuning(population, tuning)
+
+
+def _with_tuning(population: Population, tuning: xr.Dataset) -> Population:
+    """The population with the numbers of `tuning_of`, in its records too."""
+    data = population.data.assign(tuning.data_vars).assign_coords(tuning.coords)
+    kinds = Counter(kind for kind in tuning["tuning"].values.tolist() if kind)
+    more = {"units": tuple(unit_records(data)), "tuning": dict(kinds.most_common())}
+    return replace(population, data=data, summary=population.summary.model_copy(update=more))
 
 
 def state_space(

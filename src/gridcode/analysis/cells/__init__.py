@@ -7,5 +7,7 @@
 - `fields`, `information`: how many firing fields, and how much does activity depend on place?
 - `phases`, `spectrum`: where on its module's lattice does a cell fire, and which waves make it?
 - `nulls`, `significance`: would maps without a lattice score as high?
+- `direction`, `speed`, `border`: is it tuned to head direction, running speed or walls?
+- `shift_tests`: circular shifts of activity against behaviour, all at once.
 - `celltypes`: one name for each cell, with the evidence.
 """

@@ -7,6 +7,7 @@ class UnitRecord(Record):
     """One unit; see docs/metrics.md for every measure.
 
     p-values are of the unit against its own null maps. Lengths are in metres, angles in degrees.
+    Direction, speed, borders and `tuning` are of recordings alone.
     """
 
     unit: int | str
@@ -45,6 +46,15 @@ class UnitRecord(Record):
     stability: Number
     vectors_m: Vectors | None
     phase: tuple[Number, Number] | None
+    mean_vector_length: Number = None
+    preferred_direction_deg: Number = None
+    direction_p_value: Number = None
+    speed_score: Number = None
+    speed_p_value: Number = None
+    border_score: Number = None
+    border_p_value: Number = None
+    tuning: str = ""
+    tuning_evidence: str = ""
     scores: dict[str, Number]
     evidence: str
     reason: str

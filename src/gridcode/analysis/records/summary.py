@@ -49,6 +49,7 @@ class Summary(Record):
         n_independent_modules: modules that are not sub-lattices of one another.
         origin: what a run was evaluated from; None for recordings and for systems without a run.
         types: number of units by type.
+        tuning: of recordings: number of units by tuning, such as "grid + head direction".
         settings: what the verdicts rest on.
         modules: the modules.
         relations: every pair of modules.
@@ -67,6 +68,7 @@ class Summary(Record):
     n_independent_modules: int
     origin: OriginRecord | None = None
     types: dict[str, int]
+    tuning: dict[str, int] = Field(default_factory=dict)
     settings: SettingsRecord
     modules: tuple[ModuleRecord, ...]
     relations: tuple[RelationRecord, ...]
