@@ -29,8 +29,7 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
         "Score cells. FILE is .npz with rate_maps (unit, y, x) and bin_size_m; .npy of maps with "
         "--bin-size; .nc as written by `gridcode evaluate`; or .npz with positions_m (time, 2), "
         "time_s and either activity (time, unit) or spike_times_s and spike_units. "
-        "`gridcode score example` scores 29 grid cells of mice. Several files are scored one after "
-        "another, and one table is printed with a row for each."
+        "`gridcode score example` scores 29 grid cells of mice. Several files: a row for each."
     )
     files = "rate maps, or a path with spikes or activity; or: example"
     parser.add_argument("files", metavar="FILE", nargs="+", help=files)
@@ -57,11 +56,11 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
     torus = "test rings and topology: do the states of a module lie on a torus?"
     option("--state-space", action="store_true", help=torus)
     option("--shuffles", type=positive_int, metavar="N", help="with --state-space: shuffles [99]")
-    page = "write everything as one page; several files: a page for each into the folder OUT"
+    page = "one page of everything; of several files: a folder of pages"
     option("--report", type=Path, metavar="OUT.html", help=page)
-    table = "write a row for each unit of all files; .parquet needs pyarrow"
-    option("--table", type=Path, metavar="OUT.csv|OUT.parquet", help=table)
-    drawn = "write the figures as PNG and PDF into this folder"
+    table = "a row for each unit of all files; .csv or .parquet"
+    option("--table", type=Path, metavar="OUT.csv", help=table)
+    drawn = "the figures as PNG and PDF into this folder"
     option("--figures", type=output_folder, metavar="DIR", help=drawn)
     add_quiet_and_json(parser)
 
@@ -111,7 +110,6 @@ def _check(arguments: argparse.Namespace, sessions: Sequence[Files]) -> None:
         level=arguments.significance,
         false_discovery_rate=arguments.false_discovery_rate,
     )
-    warn_of_few_nulls(arguments.nulls, arguments.significance)
 
 
 def _score_one(arguments: argparse.Namespace, files: Files, table: "UnitTable | None") -> None:
@@ -121,6 +119,7 @@ def _score_one(arguments: argparse.Namespace, files: Files, table: "UnitTable | 
     if arguments.files == ["example"]:
         name = "example"
     summary, states = scored.population.summary, scored.states
+    warn_of_few_nulls(summary.settings.nulls, summary.settings.level)
     if arguments.report is not None:
         with working("score", "report", quiet=arguments.quiet):
             scored.write_report(arguments.report, name)
