@@ -14,7 +14,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 import gridcode
-from gridcode.recordings.recording import load_recording
+from gridcode.recordings.files import load_recording
 
 folder = Path(tempfile.mkdtemp(prefix="gridcode-"))
 run = gridcode.pretrained("quick-64").unpack(folder / "quick-64")

@@ -21,7 +21,8 @@ from gridcode.analysis.cells.information import (
     split_half_stability,
 )
 from gridcode.analysis.synthetic import bin_centres, lattice_cell
-from gridcode.recordings.recording import load_recording, recording_from_maps, recording_from_path
+from gridcode.recordings.files import load_recording
+from gridcode.recordings.recording import recording_from_maps, recording_from_path
 
 DATA = Path(os.environ.get("GRIDCODE_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -286,12 +287,12 @@ def test_masks_faint_units_and_doubtful_metres(saved):
     faint = MAPS["rate_maps"] * np.array([1.0, 1e-200, 0.0])[:, None, None]
     recording = recording_from_maps(faint, bin_size_m=0.05)
     assert recording.maps[0].any() and not recording.maps[1].any() and faint[1].any()
-    assert recording.notes == ("1 units stay below 1e-30 and count as silent",)
+    assert recording.notes[-1] == "1 units stay below 1e-30 and count as silent"
     activity = recording_from_path(**PATH, activity=ACTIVITY["activity"] * [1.0, 1.0, 1e-200, 0.0])
-    assert activity.notes == recording.notes and not np.nan_to_num(activity.maps[2]).any()
+    assert activity.notes == recording.notes[-1:] and not np.nan_to_num(activity.maps[2]).any()
     centimetres = recording_from_maps(MAPS["rate_maps"], bin_size_m=2.5)
     note = "the arena is 30 m wide in bins of 2.5 m: bin_size_m must be in metres"
-    assert centimetres.notes == (note,)
+    assert centimetres.notes[-1] == note
     wide = PATH | ACTIVITY | {"positions_m": 100 * PATH["positions_m"]}
     path = load_recording(saved(**wide), bin_size_m=0.9)
     assert any("positions_m must be in metres" in note for note in path.notes)
@@ -382,8 +383,11 @@ def test_nc_of_others(tmp_path):
     recording = load_recording(file)
     assert recording.maps.shape == (2, 4, 5)
     assert recording.group is None and recording.bin_size_m == pytest.approx(0.1)
-    others = {"rate": (("cell", "y", "x"), np.zeros((2, 4, 5)))}, {"speed": ("time", np.zeros(3))}
-    messages = "has dimensions cell, y, x", "no variable rate"
+    others = (
+        {"rate": (("unit", "y", "here"), np.zeros((2, 4, 5)))},
+        {"speed": ("time", np.zeros(3))},
+    )
+    messages = "have dimensions unit, y, here", "no variable rate"
     for variables, message in zip(others, messages, strict=True):
         xr.Dataset(variables).to_netcdf(file, engine="h5netcdf")
         with pytest.raises(InputError, match=message):

@@ -21,7 +21,8 @@ from gridcode.analysis.topology.state_space import (
 )
 from gridcode.analysis.tuning import tuning_of
 from gridcode.errors import InputError
-from gridcode.recordings.recording import Recording, load_recording
+from gridcode.recordings.files import load_recording
+from gridcode.recordings.recording import Recording
 
 
 def score(
@@ -42,7 +43,7 @@ def score(
     """Score cells: rate maps, or a path with spikes or activity.
 
     Args:
-        source: a recording, or a file that `gridcode.recordings.recording.load_recording` reads.
+        source: a recording, or a file that `gridcode.recordings.files.load_recording` reads.
         bin_size_m: side of a bin, where the file does not say it; for a path, the bins to cut the
             arena into.
         group: group of an .nc file.

@@ -1,6 +1,8 @@
-"""Rate maps and recordings from files of other tools.
+"""Rate maps and recordings from the files and objects of other tools.
 
-- `recording`: `load_recording`, and recordings from arrays of maps, or of a path with activity or
-  spikes.
-- `readers`: arrays from .npy, .npz and .nc files that are not trusted.
+- `files`: `load_recording`, and which files are one session.
+- `recording`: recordings from arrays of maps, or of a path with activity or spikes.
+- `ratinabox`: recordings of simulated agents.
+- `formats`: one file a format, each giving `contents`.
+- `labelled`, `along_path`, `columns`, `spike_trains`: labelled and named arrays made plain.
 """

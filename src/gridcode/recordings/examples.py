@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from gridcode.recordings.recording import Recording, load_recording
+from gridcode.recordings.files import load_recording
+from gridcode.recordings.recording import Recording
 
 EXAMPLE = Path(__file__).with_name("mouse_grid_cells.npz")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import gridcode
 from gridcode.cli.messages import print_error, print_json, warn_of_few_nulls
 from gridcode.cli.options import add_quiet_and_json, output_folder, positive_int, whole_number
+from gridcode.cli.reading_options import add_reading_options, reading_settings
 from gridcode.display import printable
 from gridcode.errors import InputError
 
@@ -34,9 +35,8 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
     files = "rate maps, or a path with spikes or activity; or: example"
     parser.add_argument("files", metavar="FILE", nargs="+", help=files)
 
+    add_reading_options(parser)
     option = parser.add_argument
-    option("--bin-size", type=float, metavar="METRES", help="[the file's; 0.025 for a path]")
-    option("--group", metavar="NAME", help="of an .nc file, such as smooth_4m [its headline's]")
     option("--arena", type=float, metavar="METRES", help="side, for a path [the box it fills]")
     option("--min-speed", type=float, metavar="M/S", help="of samples to keep, for a path [0]")
     smoothing = "Gaussian before scoring [1; 0 for a path, whose maps are smoothed by 1.5 bins]"
@@ -81,8 +81,9 @@ def run(arguments: argparse.Namespace) -> None:
 def _sessions(files: Sequence[str]) -> list[Files]:
     """Which files are one session each."""
     from gridcode.recordings.examples import EXAMPLE
+    from gridcode.recordings.files import sessions_of
 
-    return [(EXAMPLE if file == "example" else Path(file),) for file in files]
+    return sessions_of([EXAMPLE if file == "example" else Path(file) for file in files])
 
 
 def _check(arguments: argparse.Namespace, sessions: Sequence[Files]) -> None:
@@ -170,12 +171,11 @@ def _scored(arguments: argparse.Namespace, files: Files, name: str = "") -> "Sco
 
 
 def _load(arguments: argparse.Namespace, files: Files) -> "Recording":
-    from gridcode.recordings.recording import load_recording
+    from gridcode.recordings.files import load_recording
 
     recording = load_recording(
-        files[0],
-        bin_size_m=arguments.bin_size,
-        group=arguments.group,
+        files,
+        **reading_settings(arguments),
         arena_m=arguments.arena,
         min_speed_m_s=arguments.min_speed or 0.0,
     )

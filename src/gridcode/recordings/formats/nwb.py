@@ -1,0 +1,186 @@
+"""Neurodata Without Borders, version 2: position, head direction, spikes or traces.
+
+Read with h5py alone. Source: the NWB 2 schema, `core`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from gridcode.errors import InputError
+from gridcode.reading import reading
+from gridcode.recordings.along_path import nearest
+from gridcode.recordings.columns import degrees, metres_per
+from gridcode.recordings.contents import Contents, listed
+from gridcode.recordings.formats import hdf5
+
+# Containers of spatial series that are no position of the animal.
+ELSEWHERE = ("CompassDirection", "EyeTracking", "PupilTracking")
+RANKS = ("deconvolved", "dff", "df_over_f", "fluorescence")
+
+
+def read_nwb(
+    path: Path, *, position: str | None, activity: str | None, position_unit: str | float | None
+) -> Contents:
+    """A path with spikes or traces of an NWB file.
+
+    Args:
+        path: the file.
+        position: which position, where it holds several: its path in the file, or its end.
+        activity: which traces, the same way; None: spikes where there are any.
+        position_unit: in place of the unit that the file names.
+
+    Raises:
+        InputError: not a readable file, no position or several, or a unit that is no length.
+    """
+    with reading(f"{path.name} is not a readable NWB file"), h5py.File(path, "r") as file:
+        series = _series(file)
+        places = [
+            one
+            for one in series
+            if _kind(one) == "SpatialSeries" and _kind(one.parent) not in ELSEWHERE and _wide(one)
+        ]
+        notes: list[str] = []
+        arrays: dict[str, Any] = {}
+        if places or position is not None:
+            place = choose(places, position, f"positions in {path.name}", "position (--position)")
+            time = _times(place)
+            arrays = {"positions_m": _metres(place, position_unit, notes), "time_s": time}
+            compass = [one for one in series if _kind(one.parent) == "CompassDirection"]
+            if len(compass) == 1:
+                arrays["head_direction_deg"] = _direction(compass[0], time, notes)
+            elif compass:
+                notes.append(f"{len(compass)} head directions in the file: none is read")
+        units = hdf5.member(file, "units")
+        if activity is None and units is not None and "spike_times" in units:
+            arrays |= _spikes(units)
+        else:
+            arrays |= _traces(series, activity, path.name, notes)
+    if not arrays:
+        raise InputError(f"{path.name} holds no position (SpatialSeries) and no units")
+    held = " and ".join(
+        word for key, word in (("positions_m", "a path"), ("time_s", "")) if key in arrays and word
+    )
+    return Contents(path, arrays, tuple(notes), held or "units, but no position (SpatialSeries)")
+
+
+def choose(found: list[h5py.Group], name: str | None, what: str, option: str) -> h5py.Group:
+    """The only candidate, or the one named.
+
+    Raises:
+        InputError: several and none named, or no such one.
+    """
+    names = [str(one.name).lstrip("/") for one in found]
+    if name is None and len(found) == 1:
+        return found[0]
+    if name is not None:
+        wanted = name.strip("/")
+        fits = [i for i, n in enumerate(names) if n == wanted or n.endswith(f"/{wanted}")]
+        if len(fits) == 1:
+            return found[fits[0]]
+    shown = listed(names) or "none"
+    asked = "" if name is None else f", and '{name}' names not one of them"
+    raise InputError(f"{what}: {shown}{asked}; name one as {option}")
+
+
+def _series(file: h5py.File) -> list[h5py.Group]:
+    """All spatial and ROI series; links are not followed, so that each is met once."""
+    found: list[h5py.Group] = []
+
+    def visit(_: str, item: Any) -> None:
+        if isinstance(item, h5py.Group) and _kind(item) in ("SpatialSeries", "RoiResponseSeries"):
+            found.append(item)
+
+    file.visititems(visit)
+    return found
+
+
+def _kind(group: h5py.Group) -> str:
+    return hdf5.text(group.attrs.get("neurodata_type", ""))
+
+
+def _wide(series: h5py.Group) -> bool:
+    data = hdf5.member(series, "data")
+    return isinstance(data, h5py.Dataset) and data.ndim == 2 and data.shape[1] in (2, 3)
+
+
+def _scaled(series: h5py.Group) -> np.ndarray:
+    data = series["data"]
+    conversion, offset = (
+        float(data.attrs.get(k, d)) for k, d in (("conversion", 1), ("offset", 0))
+    )
+    values = hdf5.read(series, "data").astype(np.float64)
+    return values if (conversion, offset) == (1.0, 0.0) else values * conversion + offset
+
+
+def _metres(series: h5py.Group, position_unit: str | float | None, notes: list[str]) -> np.ndarray:
+    unit: str | float = hdf5.text(series["data"].attrs.get("unit", "meters"))
+    if position_unit is not None:
+        notes.append(f"position unit '{unit}' of the file replaced by '{position_unit}'")
+        unit = position_unit
+    values = _scaled(series)
+    if values.shape[1] == 3:
+        notes.append(f"{series.name} has three coordinates: the first two are taken as x and y")
+    size = metres_per(unit, f"the position {series.name}")
+    return values[:, :2] if size == 1.0 else values[:, :2] * size
+
+
+def _times(series: h5py.Group) -> np.ndarray:
+    if "timestamps" in series:
+        return hdf5.read(series, "timestamps").astype(np.float64).reshape(-1)
+    if "starting_time" not in series:
+        raise InputError(f"{series.name} has neither timestamps nor a starting_time")
+    start = series["starting_time"]
+    rate = float(start.attrs.get("rate", 0.0))
+    if not rate > 0:
+        raise InputError(f"{series.name} has a starting_time without a rate")
+    return float(start[()]) + np.arange(series["data"].shape[0]) / rate
+
+
+def _direction(series: h5py.Group, time: np.ndarray, notes: list[str]) -> np.ndarray:
+    unit = hdf5.text(series["data"].attrs.get("unit", "radians")).lower()
+    short = {"rad": "rad", "deg": "deg"}.get(unit[:3])
+    angles = degrees(_scaled(series), f"head direction in '{unit}'", short, notes)
+    theirs = _times(series)
+    same = len(theirs) == len(time) and np.array_equal(theirs, time)
+    return angles if same else nearest(angles, theirs, time)
+
+
+def _spikes(units: h5py.Group) -> dict[str, Any]:
+    times = hdf5.read(units, "spike_times").astype(np.float64)
+    found: dict[str, Any] = {"spike_times_s": times}
+    if "spike_times_index" in units:
+        found["spike_index"] = hdf5.read(units, "spike_times_index")
+    names: np.ndarray | None = None
+    if "unit_name" in units:
+        names = hdf5.strings(hdf5.read(units, "unit_name"))
+    if (names is None or len(set(names.tolist())) < len(names)) and "id" in units:
+        names = hdf5.read(units, "id")
+    return found if names is None else found | {"units": names}
+
+
+def _traces(
+    series: list[h5py.Group], name: str | None, file: str, notes: list[str]
+) -> dict[str, Any]:
+    """The traces named, else deconvolved before dF/F before fluorescence."""
+    found = [one for one in series if _kind(one) == "RoiResponseSeries"]
+    if not found and name is None:
+        return {}
+
+    def rank(one: h5py.Group) -> int:
+        path = f"{one.name} {_kind(one.parent)}".lower().replace("dfoverf", "dff")
+        return next((i for i, word in enumerate(RANKS) if word in path), len(RANKS))
+
+    best: Callable[[h5py.Group], bool] = lambda one: rank(one) == min(map(rank, found))  # noqa: E731
+    if name is None:
+        found = [one for one in found if best(one)]
+    trace = choose(found, name, f"traces in {file}", "activity (--activity)")
+    notes.append(f"activity is {str(trace.name).lstrip('/')}")
+    values = _scaled(trace)
+    return {
+        "activity": values if values.ndim == 2 else values[:, None],
+        "activity_time_s": _times(trace),
+    }

@@ -1,0 +1,28 @@
+"""Labelled arrays of xarray along a path, and its files by netCDF4 where it is there."""
+
+import numpy as np
+import pytest
+from one_session import Session, needed, same
+
+xr = needed("xarray")
+
+from gridcode.recordings.recording import recording_from_path  # noqa: E402
+
+
+@pytest.fixture
+def session():
+    return Session()
+
+
+def test_along_a_path(session):
+    path = xr.DataArray(
+        session.positions_m[:, ::-1].T,
+        {"time": session.time_s, "space": ["y", "x"]},
+        ("space", "time"),
+    )
+    activity = xr.DataArray(
+        session.activity.T, {"time": session.time_s, "unit": ["a", "b", "c"]}, ("unit", "time")
+    )
+    found = recording_from_path(path, activity=activity)
+    same(found, session.with_activity(units=["a", "b", "c"]))
+    assert np.isfinite(found.maps).any()
