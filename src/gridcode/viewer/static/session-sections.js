@@ -141,10 +141,13 @@ function scoreText(row) {
   return `grid score ${fixed(row.grid_score)}: ${[chance, among].filter(Boolean).join(", ")}`;
 }
 
-const tuningFacts = (row) =>
-  joined(
-    directionText(row),
-    known(row.speed_score) && `speed ${fixed(row.speed_score)} (p = ${pText(row.speed_p_value)})`,
-    known(row.border_score) &&
-      `border ${fixed(row.border_score)} (p = ${pText(row.border_p_value)})`,
-  );
+/** Head direction of every unit; speed and borders where the unit counts as tuned to them. */
+function tuningFacts(row) {
+  const scores = ["speed", "border"]
+    .filter((name) => row.tuning?.includes(name))
+    .map((name) => {
+      const p = pText(row[`${name}_p_value`]);
+      return `${name} score ${fixed(row[`${name}_score`])} (p = ${p})`;
+    });
+  return joined(directionText(row), ...scores);
+}
