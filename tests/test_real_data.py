@@ -17,6 +17,8 @@ from gridcode.analysis.cells.definitions import _cropped, grid_score
 from gridcode.analysis.cells.gridness import score_maps
 from gridcode.analysis.cells.nulls import shifts
 from gridcode.analysis.cells.significance import significance
+from gridcode.analysis.tuning import tuning_of
+from gridcode.recordings.recording import recording_from_path
 
 FOLDER = Path(os.environ.get("GRIDCODE_DATA") or Path(__file__).parents[2] / "shared" / "data")
 BIN_M, BINS, SAMPLE_S = 0.025, 40, 0.02
@@ -123,3 +125,22 @@ def test_own_scores_rank_as_the_published(mouse):
     assert scored.sum() >= 4
     assert rank_correlation(own, later) >= 0.6
     assert np.all(own[scored & (later > 0.7)] > 0.5) and np.all(own[scored & (later < 0)] < 0)
+
+
+def test_the_recorded_grid_cell_is_no_border_cell_and_has_no_speed_score():
+    path, spikes = load("10704-07070407_POS.mat"), load("10704-07070407_T2C3.mat")["cellTS"]
+    positions = np.stack([path["posx"], path["posy"]], axis=1) / 100
+    recording = recording_from_path(positions, path["post"], spike_times_s=spikes)
+    found = tuning_of(
+        recording.path,
+        recording.maps,
+        ["hexagonal"],
+        bin_size_m=recording.bin_size_m,
+        movement_direction=True,
+    )
+    # opexebo 0.7.2, which smooths the speed as well, gives 0.088 with the same filter and range.
+    assert found["speed_score"].values[0] == pytest.approx(0.06, abs=0.01)
+    assert found["speed_p_value"].values[0] > 0.05
+    assert -0.5 < found["border_score"].values[0] < 0 < 0.05 < found["border_p_value"].values[0]
+    assert found["mean_vector_length"].values[0] < 0.1
+    assert found["tuning"].values.tolist() == ["grid"]

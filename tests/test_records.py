@@ -34,7 +34,7 @@ class Measured(Record):
 def unit(number, kind):
     names = UnitRecord.model_fields
     given = {"unit": number, "type": kind, "module": None, "silent": kind == "silent"}
-    words = {"scores": {}, "evidence": "", "reason": ""}
+    words = {"scores": {}, "evidence": "", "reason": "", "tuning": "", "tuning_evidence": ""}
     return UnitRecord(**(dict.fromkeys(names) | given | words))
 
 

@@ -1,6 +1,6 @@
 """What else a recorded cell is tuned to: head direction, speed, borders, and several at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import xarray as xr
@@ -45,6 +45,7 @@ def tuning_of(
     nulls: int = 500,
     false_discovery_rate: float = 0.05,
     seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> xr.Dataset:
     """Head direction, speed and border tuning of every unit, each with its p-value, and in words.
 
@@ -64,6 +65,7 @@ def tuning_of(
         nulls: circular shifts, or random-phase maps, of each test.
         false_discovery_rate: largest expected share of false discoveries.
         seed: of random-phase maps; the other tests have no randomness.
+        progress: called with (units done, units), during the test for borders.
 
     Returns:
         By `unit`: `mean_vector_length`, `preferred_direction_deg`, `direction_p_value`,
@@ -88,9 +90,11 @@ def tuning_of(
     )
     border = border_scores(maps, bin_size_m=bin_size_m)
     border_p = (
-        border_p_values_by_phase(maps, bin_size_m=bin_size_m, seed=seed, nulls=nulls)
+        border_p_values_by_phase(
+            maps, bin_size_m=bin_size_m, seed=seed, nulls=nulls, progress=progress
+        )
         if path is None
-        else border_p_values_by_shift(path, nulls=nulls)
+        else border_p_values_by_shift(path, nulls=nulls, progress=progress)
     )
     # One map may have no field, or no wall, where the merged one has.
     border_p = np.where(np.isfinite(border.score), border_p, np.nan)

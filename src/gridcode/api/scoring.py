@@ -122,6 +122,7 @@ def score(
         nulls=nulls,
         false_discovery_rate=false_discovery_rate,
         seed=seed,
+        progress=report("borders"),
     )
     return _with_tuning(population, tuning)
 

@@ -1,5 +1,6 @@
 """Border score: does a cell fire along a wall?"""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,7 +106,9 @@ def border_scores(
     return BorderScores(score, coverage, distance, tuple(reasons.tolist()))
 
 
-def border_p_values_by_shift(path: BinnedPath, *, nulls: int = 500) -> Float[np.ndarray, " unit"]:
+def border_p_values_by_shift(
+    path: BinnedPath, *, nulls: int = 500, progress: Callable[[int, int], None] | None = None
+) -> Float[np.ndarray, " unit"]:
     """p-value of each unit's border score against its activity shifted circularly along the path.
 
     Unit and null are compared on maps in bins of a twentieth of the arena's shorter side. Shifts
@@ -114,6 +117,7 @@ def border_p_values_by_shift(path: BinnedPath, *, nulls: int = 500) -> Float[np.
     Args:
         path: from `bin_path`.
         nulls: shifts at most.
+        progress: called with (units done, units).
 
     Raises:
         InputError: a recording of fewer than 20 samples.
@@ -130,12 +134,17 @@ def border_p_values_by_shift(path: BinnedPath, *, nulls: int = 500) -> Float[np.
 
         return p_in_turn(float(observed[unit]), draw, nulls=nulls)
 
-    return np.array([p_value(unit) for unit in range(path.units)])
+    return _each(p_value, path.units, progress)
 
 
 @takes_arrays
 def border_p_values_by_phase(
-    rate_maps: np.ndarray, *, bin_size_m: float, seed: int, nulls: int = 500
+    rate_maps: np.ndarray,
+    *,
+    bin_size_m: float,
+    seed: int,
+    nulls: int = 500,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Float[np.ndarray, " unit"]:
     """p-value of each map's border score against random-phase maps of its own spectrum.
 
@@ -147,6 +156,7 @@ def border_p_values_by_phase(
         bin_size_m: side of a bin, metres.
         seed: of the null maps.
         nulls: null maps at most.
+        progress: called with (units done, units).
 
     Raises:
         InputError: wrong shape, or infinities.
@@ -157,7 +167,8 @@ def border_p_values_by_phase(
     maps, size = _block_means(maps, factor), bin_size_m * factor
     observed = border_scores(maps, bin_size_m=size).score
 
-    def p_value(rate: Float[np.ndarray, "y x"], score: float) -> float:
+    def p_value(unit: int) -> float:
+        rate, score = maps[unit], float(observed[unit])
         known = rate[np.isfinite(rate)]
         if not np.isfinite(score) or len(known) < 9 or known.min() == known.max():
             return float("nan")
@@ -169,9 +180,18 @@ def border_p_values_by_phase(
 
         return p_in_turn(score, draw, nulls=nulls)
 
-    return np.array(
-        [p_value(rate, float(score)) for rate, score in zip(maps, observed, strict=True)]
-    )
+    return _each(p_value, len(maps), progress)
+
+
+def _each(
+    p_value: Callable[[int], float], units: int, progress: Callable[[int, int], None] | None
+) -> Float[np.ndarray, " unit"]:
+    found = np.full(units, np.nan)
+    for unit in range(units):
+        found[unit] = p_value(unit)
+        if progress:
+            progress(unit + 1, units)
+    return found
 
 
 def _fields(

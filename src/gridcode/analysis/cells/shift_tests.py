@@ -185,7 +185,7 @@ def _tail(null: Float[np.ndarray, " null"], observed: float) -> float:
         return 1.0
     kth = int(len(null) * (1 - TAIL_SHARE))
     top = np.partition(null, kth)[kth:]
-    excess = float((top[1:] - top[0]).mean())
-    if not (np.isfinite(excess) and excess > 0):
+    if not np.isfinite(top[0]) or top.max() == top[0]:
         return 1.0
+    excess = float((top[1:] - top[0]).mean())
     return max(float(TAIL_SHARE * np.exp(-(observed - top[0]) / excess)), SMALLEST_P)
