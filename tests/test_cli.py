@@ -233,15 +233,16 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, message, tmp_path, cap
         (["--smoothing", "inf"], "smoothing_bins must be 0 or more"),
         (["--silent-below", "nan"], "silent_below must be a number"),
         (["--bin-size", "1e300"], "bin_size_m must be positive"),
+        (["--position", "led1"], "no positions to choose from"),
+        (["--position-unit", "cm"], "apply to a path, not to rate maps"),
+        (["--order", "up"], "order (--order) must be 'y x'"),
     ],
 )
 def test_bad_options_of_score(arguments, message, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.save("maps.npy", np.random.default_rng(0).random((2, 9, 9)))
-    assert (
-        main(["score", "maps.npy", "--bin-size", "0.05", "--nulls", "99", "--quiet", *arguments])
-        == 2
-    )
+    words = ["score", "maps.npy", "--bin-size", "0.05", "--order", "y x", "--nulls", "99"]
+    assert main([*words, "--quiet", *arguments]) == 2
     captured = capsys.readouterr()
     assert message in captured.err and captured.err.count("\n") == 1 and captured.out == ""
     assert [file.name for file in tmp_path.iterdir()] == ["maps.npy"]

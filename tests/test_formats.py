@@ -266,6 +266,8 @@ def test_tables(tmp_path, ending, delimiter):
     path = table(tmp_path / f"path.{ending}", where, delimiter)
     spikes = table(tmp_path / f"spikes.{ending}", {"time": ALL, "unit": OF}, delimiter)
     assert same(load_recording([spikes, path])).notes == ()
+    table(spikes, {"spike_time_ms": 1000 * ALL, "cell": OF}, delimiter)
+    np.testing.assert_allclose(load_recording([spikes, path]).maps, expected().maps)
     activity = np.random.default_rng(0).random((N, 2))
     more = {"speed": TIME, "c1": activity[:, 0], "c2": activity[:, 1], "hd": 360 * PLACES[:, 0]}
     found = load_recording(table(tmp_path / f"all.{ending}", where | more, delimiter))
@@ -387,6 +389,18 @@ def test_mat_of_cmbhome(tmp_path, save):
     np.testing.assert_allclose(found.maps, expected().maps, rtol=1e-9)
     assert found.units == ("C1", "C2")
     np.testing.assert_allclose(found.path.head_direction_deg[1000:], root["b_headdir"][1000:] % 360)
+
+
+def test_mat_of_cmbhome_with_tetrodes(tmp_path):
+    spike = np.zeros((2, 2), dtype=[("ts", object)])
+    for i, train in enumerate([TRAINS["a"], np.zeros(0), TRAINS["b"], np.zeros(0)]):
+        spike["ts"].flat[i] = train
+    x, y = 100 * PLACES.T
+    root = {"b_x": x, "b_y": y, "b_ts": TIME, "spike": spike}
+    scipy.io.savemat(tmp_path / "session.mat", {"root": root})
+    found = load_recording(tmp_path / "session.mat")
+    np.testing.assert_allclose(found.maps, expected().maps, rtol=1e-9)
+    assert found.units == ("T1C1", "T2C1")
 
 
 def test_rate_maps_of_a_mat(tmp_path):

@@ -3,20 +3,21 @@
 import argparse
 from typing import Any
 
+# Rarely needed, and named by the line that asks for them: help has one line on all.
+HINT = (
+    "Where a file leaves something open, --position NAME, --activity NAME, --position-unit UNIT, "
+    "--order AXES or --frame-rate HZ settles it (docs/recordings.md)."
+)
+
 
 def add_reading_options(parser: argparse.ArgumentParser) -> None:
     """Add what `gridcode.recordings.files.load_recording` may need to be told."""
     option = parser.add_argument
     option("--bin-size", type=float, metavar="METRES", help="[the file's; 0.025 for a path]")
     option("--group", metavar="NAME", help="of an .nc file, such as smooth_4m [its headline's]")
-    option("--position", metavar="NAME", help="which position of an NWB file [its only one]")
-    option("--activity", metavar="NAME", help="traces of an NWB file [spikes, where there are any]")
-    unit = "of positions whose unit the file does not name: m, cm, mm or metres a unit"
-    option("--position-unit", metavar="UNIT", help=unit)
-    order = "axes of maps without labels: 'y x', 'x y' (pynapple), '-y x' (top row first) [y x]"
-    option("--order", metavar="AXES", help=order)
-    rate = "frames a second of traces that come without times [the file's]"
-    option("--frame-rate", type=float, metavar="HZ", help=rate)
+    for name in ("--position", "--activity", "--position-unit", "--order"):
+        option(name, help=argparse.SUPPRESS)
+    option("--frame-rate", type=float, help=argparse.SUPPRESS)
 
 
 def reading_settings(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -85,6 +85,13 @@ def find(columns: Mapping[str, Any], names: Names) -> tuple[str, str | None] | N
     return None
 
 
+def seconds(columns: Mapping[str, Any], found: tuple[str, str | None]) -> np.ndarray:
+    """Times in seconds of a column that `find` found; ms and us in its name are heeded."""
+    name, unit = found
+    values = real_numbers(columns[name], name).reshape(-1)
+    return values * SECONDS[unit] if unit in SECONDS and unit != "s" else values
+
+
 def path_of(
     columns: Mapping[str, Any], *, position_unit: str | float | None = None, trusted: bool = False
 ) -> FoundPath | None:
@@ -132,8 +139,7 @@ def path_of(
         used.add(found[0])
         direction = degrees(columns[found[0]], *found, notes)
     used |= {name for name in columns if split_unit(name)[0] in OTHER}
-    seconds = real_numbers(columns[time[0]], time[0]).reshape(-1) * SECONDS.get(time[1] or "s", 1.0)
-    arrays = {"positions_m": positions * size, "time_s": seconds}
+    arrays = {"positions_m": positions * size, "time_s": seconds(columns, time)}
     if direction is not None:
         arrays["head_direction_deg"] = direction
     return FoundPath(arrays, frozenset(used), tuple(notes))

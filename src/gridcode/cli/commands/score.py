@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import gridcode
 from gridcode.cli.messages import print_error, print_json, warn_of_few_nulls
 from gridcode.cli.options import add_quiet_and_json, output_folder, positive_int, whole_number
-from gridcode.cli.reading_options import add_reading_options, reading_settings
+from gridcode.cli.reading_options import HINT, add_reading_options, reading_settings
 from gridcode.display import printable
 from gridcode.errors import InputError
 
@@ -27,10 +27,9 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
         "gridcode score FILE ... [--bin-size METRES] [--report OUT.html] [--OPTION VALUE ...]"
     )
     parser.description = (
-        "Score cells. FILE is .npz with rate_maps (unit, y, x) and bin_size_m; .npy of maps with "
-        "--bin-size; .nc as written by `gridcode evaluate`; or .npz with positions_m (time, 2), "
-        "time_s and either activity (time, unit) or spike_times_s and spike_units. "
-        "`gridcode score example` scores 29 grid cells of mice. Several files: a row for each."
+        "Score cells. FILE is NWB, .mat, .csv, .npz, .npy, .nc, .hdf5 or a folder of suite2p: rate "
+        "maps, or a path with spikes or activity. Several sessions: a row for each. "
+        "`gridcode score example` scores 29 grid cells of mice. " + HINT
     )
     files = "rate maps, or a path with spikes or activity; or: example"
     parser.add_argument("files", metavar="FILE", nargs="+", help=files)

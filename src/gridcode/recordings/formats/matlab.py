@@ -84,21 +84,22 @@ def _cmbhome(path: Path, root: Mapping[str, Any], position_unit: str | float | N
 
 def _cells(spike: Any) -> list[tuple[str, Any]]:
     """Names and spike times of a struct array spike(tetrode, cell) with a field ts."""
-    if isinstance(spike, Mapping):
-        return [("T1C1", spike.get("ts", ()))]
     if spike is None:
         return []
-    table = np.empty(len(spike), dtype=object)
-    table[:] = list(spike)
+    if isinstance(spike, Mapping):
+        return [("C1", _times(spike))]
     found = []
-    for row, cells in enumerate(table, 1):
-        # A row of one tetrode alone has lost its dimension.
+    for row, cells in enumerate(spike, 1):
+        # A struct array of one row or column has lost which of them it was.
         several = isinstance(cells, list | np.ndarray)
         for column, cell in enumerate(cells if several else [cells], 1):
-            name = f"T{row}C{column}" if several else f"C{row}"
-            if isinstance(cell, Mapping):
-                found.append((name, np.ravel(cell.get("ts", ()))))
+            found.append((f"T{row}C{column}" if several else f"C{row}", _times(cell)))
     return found
+
+
+def _times(cell: Any) -> Any:
+    # SciPy makes dicts of structs in one dimension, but not in two.
+    return np.ravel(cell.get("ts", ()) if isinstance(cell, Mapping) else getattr(cell, "ts", ()))
 
 
 def _rate_maps(path: Path, found: Mapping[str, Any]) -> Contents:

@@ -8,7 +8,7 @@ import numpy as np
 
 from gridcode.errors import InputError
 from gridcode.recordings.along_path import SPIKE_TIMES, UNIT_COLUMNS
-from gridcode.recordings.columns import find, path_of, split_unit
+from gridcode.recordings.columns import find, path_of, seconds, split_unit
 from gridcode.recordings.contents import Contents, listed
 from gridcode.recordings.spike_trains import is_mapping, is_ragged
 
@@ -60,21 +60,19 @@ def _units(path: Path, arrays: Mapping[str, Any], plain: dict[str, Any]) -> dict
         return {"spike_times_s": trains}
     times, of, ends = find(plain, TRAINS), find(plain, OF_SPIKES), find(plain, ENDS)
     if times is not None:
-        values, unit = plain[times[0]], times[1]
-        if unit == "ms":
-            values = np.asarray(values) / 1000
+        values = seconds(plain, times)
         if of is not None and np.size(plain[of[0]]) == np.size(values):
             return {"spike_times_s": values, "spike_units": plain[of[0]]}
         if ends is not None:
             return {"spike_times_s": values, "spike_index": plain[ends[0]]}
-        return {"spike_times_s": {path.stem: np.ravel(values)}}
+        return {"spike_times_s": {path.stem: values}}
     active = find(plain, ACTIVITY)
     if active is not None:
         return {"activity": plain[active[0]]}
     # A table of spikes: time and unit.
     times = find(plain, SPIKE_TIMES)
     if times is not None and of is not None and np.size(plain[of[0]]) == np.size(plain[times[0]]):
-        return {"spike_times_s": plain[times[0]], "spike_units": plain[of[0]]}
+        return {"spike_times_s": seconds(plain, times), "spike_units": plain[of[0]]}
     return {}
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from gridcode.errors import InputError
 from gridcode.reading import reading
-from gridcode.recordings.along_path import nearest
+from gridcode.recordings.clocks import nearest
 from gridcode.recordings.columns import degrees, metres_per
 from gridcode.recordings.contents import Contents, listed
 from gridcode.recordings.formats import hdf5
@@ -133,11 +133,11 @@ def _times(series: h5py.Group) -> np.ndarray:
         return hdf5.read(series, "timestamps").astype(np.float64).reshape(-1)
     if "starting_time" not in series:
         raise InputError(f"{series.name} has neither timestamps nor a starting_time")
-    start = series["starting_time"]
-    rate = float(start.attrs.get("rate", 0.0))
+    start = float(hdf5.read(series, "starting_time"))
+    rate = float(series["starting_time"].attrs.get("rate", 0.0))
     if not rate > 0:
         raise InputError(f"{series.name} has a starting_time without a rate")
-    return float(start[()]) + np.arange(series["data"].shape[0]) / rate
+    return start + np.arange(series["data"].shape[0]) / rate
 
 
 def _direction(series: h5py.Group, time: np.ndarray, notes: list[str]) -> np.ndarray:

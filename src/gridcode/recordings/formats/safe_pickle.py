@@ -65,7 +65,10 @@ def read_objects(file: BufferedIOBase | IO[bytes], what: str) -> Any:
     shape, _, dtype = read(file)
     if not dtype.hasobject:
         raise ValueError(f"{what} holds no objects")
-    found = _Unpickler(file, encoding="latin1").load()
+    try:
+        found = _Unpickler(file, encoding="latin1").load()
+    except pickle.PickleError as error:
+        raise ValueError(str(error)) from None
     if isinstance(found, np.ndarray):
         found = found.reshape(shape)
         found = found.item() if found.shape == () else _strings(found)
