@@ -21,6 +21,14 @@ from gridcode.recordings.recording import Recording, recording_from_path
 from gridcode.world.walks import smooth_walk
 
 OUT = Path(__file__).parents[1] / "docs" / "images" / "session_page.png"
+FEWER = """() => {
+    const seen = {};
+    for (const card of document.querySelectorAll(".cell-card")) {
+        const module = card.querySelector(".swatch").textContent;
+        seen[module] = (seen[module] ?? 0) + 1;
+        card.hidden = seen[module] > (module ? 2 : 6);
+    }
+}"""
 ARENA_M, MINUTES, SAMPLES_PER_S = 1.5, 20, 30
 
 
@@ -63,14 +71,15 @@ def planted_session(seed: int = 0) -> Recording:
 
 
 def draw(page: Path, out: Path) -> None:
-    """The top of a page, and the first of the units in no module, as one picture."""
+    """The top of a page, with two units of each module and the first six in none."""
     with sync_playwright() as driver:
         flags = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader"]
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
         window = browser.new_page(viewport={"width": 1280, "height": 1500})
         window.goto(page.as_uri())
         window.wait_for_selector(".cell-card canvas")
-        window.wait_for_timeout(2000)
+        window.evaluate(FEWER)
+        window.wait_for_timeout(1000)
         window.screenshot(path=out)
         browser.close()
     with Image.open(out) as picture:

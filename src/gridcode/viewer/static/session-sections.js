@@ -9,7 +9,7 @@ import { LATTICES } from "gridcode/module-charts.js";
 import { note } from "gridcode/section.js";
 import { directionText, drawDirection, drawPath, sessionOf } from "gridcode/session-pictures.js";
 import { load } from "gridcode/source.js";
-import { swatch } from "gridcode/tile.js";
+import { swatch, tuningText } from "gridcode/tile.js";
 
 const MOST = 24;
 const SIZE = 128;
@@ -69,7 +69,7 @@ function bestRows(rows) {
 }
 
 function card(row, { openUnit }, sources) {
-  const { unit, type, tuning } = row;
+  const { unit, type } = row;
   const open = () => openUnit(String(unit));
   const facts = [patternFacts(row), scoreText(row), tuningFacts(row)];
   return h(
@@ -78,7 +78,7 @@ function card(row, { openUnit }, sources) {
       "h3",
       swatch(row.module),
       h("button.link", { onclick: open }, `Unit ${unit}`),
-      h("span.faint", [type, tuning].filter(Boolean).join(" · ")),
+      h("span.faint", [type, tuningText(row)].filter(Boolean).join(" · ")),
     ),
     h("div.cell-pictures", pictures(row, sources)),
     facts.filter(Boolean).map((text) => h("p.faint", text)),

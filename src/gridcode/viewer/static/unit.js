@@ -5,7 +5,7 @@ import { h, replace } from "gridcode/dom.js";
 import { known, sentence } from "gridcode/format.js";
 import { nullChart } from "gridcode/null-chart.js";
 import { note } from "gridcode/section.js";
-import { swatch } from "gridcode/tile.js";
+import { swatch, tuningText } from "gridcode/tile.js";
 import { facts } from "gridcode/unit-facts.js";
 import { sessionPanels } from "gridcode/session-pictures.js";
 import { correlogram, everywhere, largeMap, phases, spectrum } from "gridcode/unit-pictures.js";
@@ -55,7 +55,7 @@ export function unitDialog({ id, run, order, onGo, onClose }) {
     return h(
       "header.unit-head",
       h("h2", { id: "unit-title" }, row && swatch(row.module), `Unit ${name}`),
-      row && h("p.faint", row.type, row.tuning && ` · ${row.tuning}`, module),
+      row && h("p.faint", [row.type, tuningText(row)].filter(Boolean).join(" · "), module),
       h(
         "nav",
         { "aria-label": "Units" },
