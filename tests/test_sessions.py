@@ -11,7 +11,6 @@ import pytest
 from test_pages import documents_of
 
 import gridcode
-from gridcode.analysis.records import UnitRecord
 from gridcode.analysis.synthetic import lattice_cell
 from gridcode.api import sessions as sessions_module
 from gridcode.api.sessions import UnitTable, session_row
@@ -235,14 +234,9 @@ def test_parquet_holds_what_csv_holds(population, tmp_path):
 def test_head_direction_and_border_cells_are_counted_where_measured(population):
     assert session_row(population.summary)["grid_cells"] == 2
 
-    class Tuned(UnitRecord):
-        tuning: str
-        mean_vector_length: float | None
-        border_score: float | None
-
     def tuned(unit, tuning, length):
         more = {"tuning": tuning, "mean_vector_length": length, "border_score": None}
-        return Tuned.model_construct(**dict(unit) | more)
+        return unit.model_copy(update=more)
 
     one, two, three = population.summary.units
     units = (tuned(one, "grid + head direction", 0.6), tuned(two, "", 0.1), tuned(three, "", None))

@@ -20,12 +20,10 @@ Row = dict[str, Any]
 
 def session_row(summary: Summary) -> Row:
     """What was found in a session, in numbers; None where nothing of the kind was measured."""
-    units = [unit.model_dump(mode="json") for unit in summary.units]
-    tunings = [str(unit.get("tuning", "")) for unit in units]
-    directed, walled = (
-        any(unit.get(name) is not None for unit in units)
-        for name in ("mean_vector_length", "border_score")
-    )
+    units = summary.units
+    tunings = [unit.tuning for unit in units]
+    directed = any(unit.mean_vector_length is not None for unit in units)
+    walled = any(unit.border_score is not None for unit in units)
     return {
         "units": len(units),
         "active": len(units) - summary.types["silent"],
