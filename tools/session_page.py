@@ -83,7 +83,8 @@ def draw(page: Path, out: Path) -> None:
         window.screenshot(path=out)
         browser.close()
     with Image.open(out) as picture:
-        picture.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(out, optimize=True)
+        few = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=0)
+        few.save(out, optimize=True)
 
 
 def main() -> None:
