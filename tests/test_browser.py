@@ -14,6 +14,7 @@ import torch
 import uvicorn
 from conftest import TINY
 from test_report import two_modules
+from test_sessions import scored
 
 import gridcode
 from gridcode.models.network import GridNetwork
@@ -427,6 +428,30 @@ def test_the_states_of_a_module_turn_in_three_dimensions(watched, tmp_path):
     page.wait_for_selector(".gl-container canvas")
     choices = page.locator("select", has_text="first phase")
     choices.first.select_option(label="y (m)") if choices.count() else None
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_of_a_session_shows_every_unit_with_path_and_direction(watched, tmp_path, width):
+    recording, population = scored()
+    out = gridcode.write_score_report(
+        population, tmp_path / "rat.html", recording=recording, title="rat.npz"
+    )
+    seen = watched(viewport={"width": width, "height": 844})
+    page = seen.open(out.as_uri())
+    assert "Recorded: 10 min" in page.locator(".recorded").inner_text()
+    page.wait_for_selector(".cell-card:nth-of-type(2) canvas")
+    assert page.locator(".cell-card").count() == 2  # the silent unit is among all units below
+    pictures = page.locator(".cell-card").first.locator("canvas")
+    assert pictures.count() in (3, 4) and wide_enough(page)
+    wait_until_drawn(page, ".cell-card canvas", colours=2)
+    label = page.locator(".cell-card", has_text="Unit one").locator("canvas").nth(1)
+    assert label.get_attribute("aria-label") == "Path with spikes of unit one"
+    page.get_by_role("button", name="Unit one", exact=True).click()
+    page.wait_for_selector("dialog[open] canvas")
+    until(page, "document.querySelector('dialog').textContent.includes('Head direction')")
+    wait_until_drawn(page, "dialog .unit-pictures canvas", colours=2)
+    assert page.evaluate(NAMELESS) == []
+    assert [url for url in seen.asked if not url.startswith(("file:", "data:", "blob:"))] == []
 
 
 # -- the explorer ------------------------------

@@ -90,6 +90,7 @@ def write_score_report(
         notes=recording.notes,
         figures=pictures,
         states=states,
+        recording=recording,
     )
     with one_line_errors(f"cannot write '{out}'"):
         write_atomically(out, text)

@@ -1,7 +1,7 @@
 """Tables on the terminal: what the commands print for people."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -12,6 +12,7 @@ from gridcode.analysis import text
 from gridcode.analysis.records import Summary
 from gridcode.analysis.records.base import Quartiles
 from gridcode.api.comparison import Comparison
+from gridcode.api.sessions import session_table
 from gridcode.display import printable
 
 WIDEST_TABLE = 150
@@ -25,12 +26,17 @@ def wide_console() -> Console:
 
 
 def print_table(
-    console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1
+    console: Console,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    left: int = 1,
+    text: str | None = None,
 ) -> None:
-    """Print a table; the first columns (`left` of them) are flush left, the others right."""
+    """Print a table; the first columns (`left` of them) and `text` are flush left."""
     table = Table(box=None, pad_edge=False)
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number < left else "right")
+        table.add_column(column, justify="left" if number < left or column == text else "right")
     for row in rows:
         table.add_row(*(escape(printable(cell)) for cell in row))
     console.print(table, highlight=False)
@@ -104,6 +110,18 @@ def print_modules(console: Console, summary: Summary) -> None:
     columns = ("module", "units", "spacing (m)", "orientation (deg)", "axis ratio", "p")
     if rows:
         print_table(console, (*columns, "phases uniform, p"), rows, left=0)
+
+
+def print_sessions(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print a row for every session, as `session_table` gives them."""
+    head, cells = session_table(rows)
+    console = wide_console()
+    console.width = max(console.width, 4 * len(head) + sum(_widest(head, cells)))
+    print_table(console, head, cells, text="not scored")
+
+
+def _widest(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(len, column)) for column in zip(head, *rows, strict=True)]
 
 
 def print_comparison(comparison: Comparison) -> None:

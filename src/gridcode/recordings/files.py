@@ -116,14 +116,19 @@ def sessions_of(files: Sequence[File]) -> list[tuple[Path, ...]]:
     up to the last underscore. Every group goes to `load_recording`.
 
     Raises:
-        InputError: a file that cannot be read, or one that belongs to no other or to several.
+        InputError: spikes or activity that belong to no path, or to several.
     """
     paths = [Path(file) for file in files]
     if len(paths) == 1:
         return [(paths[0],)]
     # Of these, each is a session, and reading them twice would take long.
     alone = {path for path in paths if path.suffix.lower() in (".nwb", *NETCDF)}
-    parts = {path: read_contents(path) for path in paths if path not in alone}
+    parts = {}
+    for path in (path for path in paths if path not in alone):
+        try:
+            parts[path] = read_contents(path)
+        except InputError:
+            alone.add(path)  # `load_recording` says why, and the other sessions are not lost
     tracks = [path for path, part in parts.items() if part.has_path]
     groups: dict[Path, list[Path]] = {}
     for path in paths:

@@ -33,6 +33,7 @@ def unit_table(units: Sequence[UnitRecord]) -> Table:
         {
             "unit": lambda u: str(u.unit),
             "type": lambda u: u.type,
+            "tuning": lambda u: u.tuning or MISSING,
             "module": lambda u: _number(u.module, "g"),
             "score": lambda u: _number(u.grid_score),
             "score p": lambda u: p_text(u.grid_score_p_value),
@@ -51,10 +52,16 @@ def unit_table(units: Sequence[UnitRecord]) -> Table:
             "bits per spike": lambda u: _number(u.information_bits),
             "stability": lambda u: _number(u.stability),
             "spatial p": lambda u: p_text(u.spatial_p_value),
+            "mean vector": lambda u: _number(u.mean_vector_length),
+            "direction p": lambda u: p_text(u.direction_p_value),
+            "speed score": lambda u: _number(u.speed_score),
+            "speed p": lambda u: p_text(u.speed_p_value),
+            "border score": lambda u: _number(u.border_score),
+            "border p": lambda u: p_text(u.border_p_value),
             "evidence": lambda u: u.evidence or MISSING,
             "note": lambda u: u.reason or MISSING,
         },
-        text={"unit", "type", "evidence", "note"},
+        text={"unit", "type", "tuning", "evidence", "note"},
     )
 
 

@@ -1,5 +1,6 @@
 """What a page says: verdict, numbers, tables and provenance; and a run's row in a list of runs."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,8 @@ from gridcode.analysis.cells.celltypes import LATTICE_TYPES
 from gridcode.analysis.records import ModuleRecord, Summary
 from gridcode.analysis.records.topology import StateSpaceRecord
 from gridcode.config import Config
+from gridcode.recordings.description import description
+from gridcode.recordings.recording import Recording
 from gridcode.report import tables
 from gridcode.report.collection import plateau
 
@@ -107,6 +110,7 @@ def population_overview(
     source: Mapping[str, Any],
     notes: Sequence[str],
     space: StateSpaceRecord | None,
+    recording: Recording | None = None,
 ) -> Document:
     """The overview of a scored recording.
 
@@ -116,9 +120,13 @@ def population_overview(
         source: where the maps come from.
         notes: what was left out or looks odd.
         space: its state space; None leaves it out.
+        recording: what was recorded; None leaves its description out.
     """
     document = _cells(summary)
     document["notes"] += notes
+    document["cards"] += _tuning_cards(document["units"])
+    document["recorded"] = description(recording) if recording else None
+    document["rate_unit"] = "Hz" if recording and recording.kind == "spikes" else ""
     if space and space.populations:
         document["tables"]["topology"] = _table(tables.topology_table(space))
     return document | {
@@ -240,6 +248,17 @@ def _cards(summary: Summary) -> list[Document]:
         detail = ", ".join(["median", *(f"{100 * e:.1f} cm after {n:,}" for n, e in earlier)])
         cards.append(_card(f"path error after {steps:,} steps", f"{100 * error:.1f} cm", detail))
     return cards
+
+
+def _tuning_cards(units: Sequence[Mapping[str, Any]]) -> list[Document]:
+    """How many units head direction, speed or borders drive, where any do."""
+    tunings = [str(unit.get("tuning") or "").split(" + ") for unit in units]
+    counts = Counter(name for names in tunings for name in names if name not in ("", "grid"))
+    if not counts:
+        return []
+    tuned = sum(bool(counts.keys() & set(names)) for names in tunings)
+    detail = ", ".join(f"{count} {name}" for name, count in counts.most_common())
+    return [_card("tuned to more than place", f"{tuned}", detail)]
 
 
 def _card(label: str, value: str, detail: str) -> Document:

@@ -4,6 +4,7 @@ Of a run, of several runs, or of a scored recording.
 """
 
 import base64
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from gridcode.analysis.population import Population
 from gridcode.analysis.records import Summary
 from gridcode.analysis.topology.state_space import StateSpace
 from gridcode.errors import InputError
+from gridcode.recordings.recording import Recording
 from gridcode.runs.history import kept_history
 from gridcode.runs.run import Run
 from gridcode.viewer import overview, pictures
@@ -25,6 +27,7 @@ from gridcode.viewer.documents import (
     spectra_document,
     states_document,
 )
+from gridcode.viewer.session import session_document
 from gridcode.viewer.shell import render_shell
 
 Documents = dict[str, Any]
@@ -32,6 +35,8 @@ Documents = dict[str, Any]
 # shown more coarsely than they are kept.
 OTHER_ARENA_BINS, LAGS, MAPS_OVER_TRAINING = 48, 100, 1540
 COMPARED_BINS = 60
+# Bins of all maps of a recording together: 300 units of 90 x 90.
+RECORDED_BINS = 2_500_000
 # Figures that the front end does not draw itself, and what it prints in place of 3-D states.
 PICTURES = ("dynamics", "mechanism", "coding", "state_space")
 
@@ -115,6 +120,7 @@ def population_page(
     notes: Sequence[str],
     figures: Mapping[str, bytes],
     states: StateSpace | None = None,
+    recording: Recording | None = None,
 ) -> str:
     """The report of a scored recording as HTML.
 
@@ -125,18 +131,22 @@ def population_page(
         notes: what was left out or looks odd.
         figures: PNG bytes by the names of `gridcode.report.collection.population_figures`.
         states: their state space; None leaves it out.
+        recording: the recording, for the path with spikes and what was recorded; None leaves them
+            out.
     """
     summary, cells = population.summary, population.data
     space = states.summary if states else None
     document = overview.population_overview(
-        summary, title=title, source=source, notes=notes, space=space
+        summary, title=title, source=source, notes=notes, space=space, recording=recording
     )
+    session = session_document(recording, cells) if recording else None
     document |= {"id": "cells", "name": title, "state": "evaluated", "problem": None}
     document["has"] = {
         "maps": ["maps"],
         "correlograms": ["maps"],
         "spectra": True,
         "states": bool(space and space.populations),
+        "session": session is not None,
         "metrics": False,
         "history": None,
     }
@@ -144,7 +154,9 @@ def population_page(
     documents: Documents = {
         "palettes": pictures.palettes(),
         "runs/cells/run": document,
-        "runs/cells/maps/maps": pictures.maps_document(cells, "maps"),
+        "runs/cells/maps/maps": pictures.maps_document(
+            cells, "maps", most_bins=math.isqrt(RECORDED_BINS // max(len(summary.units), 1))
+        ),
         "runs/cells/correlograms/maps": pictures.correlograms_document(
             _thinned_lags(cells), "maps"
         ),
@@ -153,6 +165,8 @@ def population_page(
     }
     if states and space and space.populations:
         documents["runs/cells/states"] = pictures.states_document(space, states.arrays)
+    if session is not None:
+        documents["runs/cells/session"] = session
     return render_shell(
         mode="report", title=f"{title}: scores", verdict=document["verdict"], documents=documents
     )

@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING
 
 import gridcode
 from gridcode.cli.messages import print_error, print_json, warn_of_few_nulls
-from gridcode.cli.options import (
-    add_quiet_and_json,
-    output_file,
-    output_folder,
-    positive_int,
-    whole_number,
-)
+from gridcode.cli.options import add_quiet_and_json, output_folder, positive_int, whole_number
 from gridcode.cli.reading_options import HINT, add_reading_options, reading_settings
 from gridcode.display import printable
 from gridcode.errors import InputError
@@ -21,21 +15,24 @@ from gridcode.errors import InputError
 if TYPE_CHECKING:
     from gridcode.analysis.records import Summary
     from gridcode.analysis.topology.state_space import StateSpace
+    from gridcode.api.sessions import UnitTable
+    from gridcode.cli.many_sessions import Scored
     from gridcode.recordings.recording import Recording
+
+Files = tuple[Path, ...]
 
 
 def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
     parser.usage = (
-        "gridcode score FILE [--bin-size METRES] [--report OUT.html] [--OPTION VALUE ...]"
+        "gridcode score FILE ... [--bin-size METRES] [--report OUT.html] [--OPTION VALUE ...]"
     )
     parser.description = (
         "Score cells. FILE is NWB, .mat, .csv, .npz, .npy, .nc, .hdf5 or a folder of suite2p: rate "
-        "maps, or a path with spikes or activity. "
+        "maps, or a path with spikes or activity. Several sessions: a row for each. "
         "`gridcode score example` scores 29 grid cells of mice. " + HINT
     )
-    parser.add_argument(
-        "file", metavar="FILE", help="rate maps, or a path with spikes or activity; or: example"
-    )
+    files = "rate maps, or a path with spikes or activity; or: example"
+    parser.add_argument("files", metavar="FILE", nargs="+", help=files)
 
     add_reading_options(parser)
     option = parser.add_argument
@@ -58,21 +55,97 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
     torus = "test rings and topology: do the states of a module lie on a torus?"
     option("--state-space", action="store_true", help=torus)
     option("--shuffles", type=positive_int, metavar="N", help="with --state-space: shuffles [99]")
-    option("--report", type=output_file, metavar="OUT.html", help="write everything as one page")
-    option(
-        "--figures",
-        type=output_folder,
-        metavar="DIR",
-        help="write the figures as PNG and PDF into this folder",
-    )
+    page = "one page of everything; of several files: a folder of pages"
+    option("--report", type=Path, metavar="OUT.html", help=page)
+    table = "a row for each unit of all files; .csv or .parquet"
+    option("--table", type=Path, metavar="OUT.csv", help=table)
+    drawn = "the figures as PNG and PDF into this folder"
+    option("--figures", type=output_folder, metavar="DIR", help=drawn)
     add_quiet_and_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from gridcode.cli.progress import progress_bar, working
+    from gridcode.api.sessions import UnitTable
+    from gridcode.cli.many_sessions import score_all
 
-    recording = _load(arguments)
-    with progress_bar("score", quiet=arguments.quiet) as progress:
+    sessions = _sessions(arguments.files)
+    _check(arguments, sessions)
+    table = UnitTable(arguments.table) if arguments.table else None
+    if len(sessions) == 1:
+        _score_one(arguments, sessions[0], table)
+    else:
+        score_all(arguments, sessions, _scored, table)
+
+
+def _sessions(files: Sequence[str]) -> list[Files]:
+    """Which files are one session each."""
+    from gridcode.recordings.examples import EXAMPLE
+    from gridcode.recordings.files import sessions_of
+
+    return sessions_of([EXAMPLE if file == "example" else Path(file) for file in files])
+
+
+def _check(arguments: argparse.Namespace, sessions: Sequence[Files]) -> None:
+    """Refuse, before any work, options that do not go together and outputs over inputs."""
+    from gridcode.analysis.population import check_tests
+    from gridcode.analysis.topology.state_space import check_shuffles
+    from gridcode.runs.files import check_writable
+
+    if arguments.report is not None:
+        if len(sessions) > 1 and arguments.report.suffix.lower() in (".html", ".htm"):
+            raise InputError(f"--report {arguments.report}: several files need a folder for pages")
+        check_writable(arguments.report, folder=len(sessions) > 1)
+    for option in ("report", "table"):
+        out = getattr(arguments, option)
+        for file in (file for files in sessions for file in files):
+            if out is not None and out.exists() and file.exists() and out.samefile(file):
+                raise InputError(f"--{option} {out} would overwrite the file to be scored")
+    if arguments.shuffles is not None and not arguments.state_space:
+        raise InputError("--shuffles applies to --state-space")
+    if arguments.shuffles is not None:
+        check_shuffles(arguments.shuffles)  # not after the null maps
+    check_tests(
+        nulls=arguments.nulls,
+        null=arguments.null,
+        level=arguments.significance,
+        false_discovery_rate=arguments.false_discovery_rate,
+    )
+
+
+def _score_one(arguments: argparse.Namespace, files: Files, table: "UnitTable | None") -> None:
+    from gridcode.cli.progress import working
+
+    scored, name = _scored(arguments, files), printable(files[0].name)
+    if arguments.files == ["example"]:
+        name = "example"
+    summary, states = scored.population.summary, scored.states
+    warn_of_few_nulls(summary.settings.nulls, summary.settings.level)
+    if arguments.report is not None:
+        with working("score", "report", quiet=arguments.quiet):
+            scored.write_report(arguments.report, name)
+    if arguments.figures is not None:
+        with working("score", "figures", quiet=arguments.quiet):
+            scored.write_figures(arguments.figures)
+    if table is not None:
+        table.add(name, summary)
+    if arguments.json:
+        print_json(scored.as_json() | {"file": files[0].name})
+        return
+    _print(summary, states)
+    for option in ("report", "figures", "table"):
+        if getattr(arguments, option) is not None:
+            print(f"{option}: {getattr(arguments, option)}")
+
+
+def _scored(arguments: argparse.Namespace, files: Files, name: str = "") -> "Scored":
+    """A session, loaded and scored; `name` stands before its notes."""
+    from gridcode.cli.many_sessions import Scored
+    from gridcode.cli.progress import progress_bar
+
+    recording = _load(arguments, files)
+    for note in recording.notes:
+        print_error(f"{name}: {note}" if name else note)
+    with progress_bar(f"score {name}".strip(), quiet=arguments.quiet) as progress:
         population = gridcode.score(
             recording,
             smoothing_bins=arguments.smoothing,
@@ -93,56 +166,21 @@ def run(arguments: argparse.Namespace) -> None:
                 seed=arguments.seed,
                 progress=progress,
             )
-    summary = population.summary
-    warn_of_few_nulls(summary.settings.nulls, summary.settings.level)
-    if arguments.report is not None:
-        with working("score", "report", quiet=arguments.quiet):
-            gridcode.write_score_report(
-                population,
-                arguments.report,
-                recording=recording,
-                title=printable(Path(arguments.file).name),
-                states=states,
-            )
-    if arguments.figures is not None:
-        with working("score", "figures", quiet=arguments.quiet):
-            gridcode.write_score_figures(population, arguments.figures, states=states)
-    if arguments.json:
-        found = {"state_space": states.summary.model_dump(mode="json")} if states else {}
-        source = {"file": Path(arguments.file).name, "notes": list(recording.notes)}
-        print_json(summary.model_dump(mode="json") | found | source)
-        return
-    _print(summary, states)
-    for name in ("report", "figures"):
-        if getattr(arguments, name) is not None:
-            print(f"{name}: {getattr(arguments, name)}")
+    return Scored(recording, population, states)
 
 
-def _load(arguments: argparse.Namespace) -> "Recording":
-    """The recording, after a check of the options that go with it."""
-    from gridcode.analysis.topology.state_space import check_shuffles
-    from gridcode.recordings.examples import EXAMPLE
+def _load(arguments: argparse.Namespace, files: Files) -> "Recording":
     from gridcode.recordings.files import load_recording
 
-    report = arguments.report
-    file = EXAMPLE if arguments.file == "example" else Path(arguments.file)
-    if report is not None and report.exists() and file.exists() and report.samefile(file):
-        raise InputError(f"--report {report} would overwrite the file to be scored")
-    if arguments.shuffles is not None and not arguments.state_space:
-        raise InputError("--shuffles applies to --state-space")
-    if arguments.shuffles is not None:
-        check_shuffles(arguments.shuffles)  # not after the null maps
     recording = load_recording(
-        file,
+        files,
         **reading_settings(arguments),
         arena_m=arguments.arena,
         min_speed_m_s=arguments.min_speed or 0.0,
     )
     for option, value in (("--arena", arguments.arena), ("--min-speed", arguments.min_speed)):
         if recording.path is None and value is not None:
-            raise InputError(f"{option} applies to a path, but {file.name} holds rate maps")
-    for note in recording.notes:
-        print_error(note)
+            raise InputError(f"{option} applies to a path, but {files[0].name} holds rate maps")
     return recording
 
 

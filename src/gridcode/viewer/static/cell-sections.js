@@ -6,7 +6,13 @@ import { fixed, groupName, known, pText, percent, short } from "gridcode/format.
 import { bestOf, createGallery, indexed, scoreIn } from "gridcode/gallery.js";
 import { historySlider, openHistory } from "gridcode/history.js";
 import { drawRateMap, rateMapLabel } from "gridcode/maps.js";
-import { latticeVectors, spacingOrientation, spacingShape } from "gridcode/module-charts.js";
+import {
+  latticeVectors,
+  orientationHistogram,
+  spacingHistogram,
+  spacingOrientation,
+  spacingShape,
+} from "gridcode/module-charts.js";
 import { panel } from "gridcode/panel.js";
 import { saveCanvas, saveMenu } from "gridcode/save.js";
 import { pValues, scoreHistogram, scoresAgainstNull, typeCounts } from "gridcode/score-charts.js";
@@ -67,6 +73,10 @@ export async function fillModules(body, page) {
   const charts = [spacingOrientation(run.units, openUnit), spacingShape(run.units, openUnit)];
   if (some) charts.push(latticeVectors(run.modules));
   chartGrid(body, some ? "thirds" : "halves", charts, signal);
+  if (run.kind === "population") {
+    const counts = [spacingHistogram(run.units), orientationHistogram(run.units)];
+    chartGrid(body, "halves", counts, signal);
+  }
   addTable(body, run, "modules", "Modules, smallest spacing first");
   if (run.relations.length) {
     body.append(

@@ -6,7 +6,9 @@ import { fixed, known, pText } from "gridcode/format.js";
 import { isLattice, neighbours } from "gridcode/maps.js";
 import { active, byModule, unitDots } from "gridcode/score-charts.js";
 
-const LATTICES = ["hexagonal", "sheared hexagonal", "square"];
+/** Types of units that count as on a lattice. */
+export const LATTICES = ["hexagonal", "sheared hexagonal", "square"];
+const WITHOUT = "no significant lattice";
 const SQUARE_AXIS_RATIO = 1 / Math.sqrt(3);
 
 /** Units with a spacing: without a significant lattice, in no module, and those of each module. */
@@ -19,7 +21,7 @@ function groups(units) {
   const color = moduleColour(null);
   return [
     {
-      name: "no significant lattice",
+      name: WITHOUT,
       rows: single.filter((unit) => !significant(unit)),
       marker: { symbol: "circle-open", color, size: 6 },
     },
@@ -78,6 +80,46 @@ export const spacingShape = (units, onPoint) => ({
     shapes: [SQUARE_AXIS_RATIO, 1].map((x) => reference({ x: [x, x] })),
     showlegend: true,
   },
+});
+
+/** How many units with a significant lattice have which value, stacked by module. */
+function stacked(units, key, title, size) {
+  const found = groups(units).filter(({ name }) => name !== WITHOUT);
+  const values = found.flatMap(({ rows }) => rows.map((row) => row[key])).filter(known);
+  const range = [Math.min(...values) - 4 * size, Math.max(...values) + 4 * size];
+  return {
+    height: 260,
+    data: found.map(({ name, rows, marker }) => ({
+      type: "histogram",
+      x: rows.map((row) => row[key]).filter(known),
+      xbins: { start: -90, end: 90, size },
+      name: `${name} (${rows.length})`,
+      marker: { color: marker.color },
+      hovertemplate: `${name}: %{y} units<br>%{x}<extra></extra>`,
+    })),
+    layout: {
+      barmode: "stack",
+      bargap: 0.06,
+      xaxis: axis(title, { showgrid: false, range }),
+      yaxis: axis("units", { rangemode: "tozero", ...(values.length < 8 && { dtick: 1 }) }),
+      legend: { traceorder: "normal" },
+      showlegend: true,
+    },
+  };
+}
+
+/** How many units with a lattice have which spacing. */
+export const spacingHistogram = (units) => ({
+  name: "spacings",
+  title: "Spacings of units with a lattice",
+  ...stacked(units, "spacing_m", "spacing (m)", 0.02),
+});
+
+/** How many units with a lattice have which orientation. */
+export const orientationHistogram = (units) => ({
+  name: "orientations",
+  title: "Orientations of units with a lattice",
+  ...stacked(units, "orientation_deg", "orientation (degrees)", 2),
 });
 
 /** Each module's lattice: a field, its six neighbours, two lattice vectors. */

@@ -3,13 +3,14 @@
 import * as cells from "gridcode/cell-sections.js";
 import { mapsOf } from "gridcode/decode.js";
 import { h, replace, wait, withCode } from "gridcode/dom.js";
-import { STATES, firstSentence, whole } from "gridcode/format.js";
+import { STATES, firstSentence, short, whole } from "gridcode/format.js";
 import { bestOf, indexed, modulesOf } from "gridcode/gallery.js";
 import { drawRateMap } from "gridcode/maps.js";
 import * as network from "gridcode/network-sections.js";
 import { go, runHref, sectionHref, stepQuery, unitHref } from "gridcode/routes.js";
 import { savedFrom } from "gridcode/save.js";
 import { laySections } from "gridcode/section.js";
+import { fillCells } from "gridcode/session-sections.js";
 import { forget, load, served } from "gridcode/source.js";
 import { unitDialog } from "gridcode/unit.js";
 
@@ -83,9 +84,13 @@ export async function runPage(element, { id, step }, signal, again) {
 function withUnits(run) {
   const evaluated = run.units.length > 0;
   const length = run.config["model.units"] ?? 0;
-  const units = evaluated ? run.units : Array.from({ length }, (_, unit) => ({ unit }));
+  let units = evaluated ? run.units : Array.from({ length }, (_, unit) => ({ unit }));
+  if (run.kind === "population") units = units.map((row) => ({ ...row, peak: peakOf(run, row) }));
   return { ...run, evaluated, units };
 }
+
+/** The peak rate of a recorded unit, in words. */
+const peakOf = ({ rate_unit: unit }, { peak_rate: peak }) => `${short(peak)} ${unit}`.trim();
 
 /** The sections that this run has something for, in the order of the page. */
 function sectionsOf(page) {
@@ -93,9 +98,11 @@ function sectionsOf(page) {
   const { evaluated, has, units } = run;
   const figures = ["dynamics", "mechanism", "coding"];
   const theory = run.theory.length || figures.some((name) => has.figures.includes(name));
-  const first = evaluated || has.maps.length ? `All ${units.length} units` : "Maps in training";
+  const all = units.length === 1 ? "The unit" : `All ${units.length} units`;
+  const first = evaluated || has.maps.length ? all : "Maps in training";
   const list = [
     // whether it is there, id, title, short title, what fills it
+    [run.kind === "population", "cells", "Best units", "Best units", fillCells],
     [evaluated || has.maps.length || has.history, "units", first, "Units", cells.fillGallery],
     [evaluated, "modules", "Modules", "Modules", cells.fillModules],
     [has.states, "states", "Shape of the states", "Torus", network.fillStates],
@@ -127,6 +134,7 @@ function fillHead(element, run) {
       h("h1", { tabindex: -1 }, run.title),
       state && h(`p.state.${state}`, withCode(STATES[state]), progress),
     ),
+    run.recorded && h("p.recorded", run.recorded),
     run.problem && h("p.failure", withCode(run.problem)),
     first && h(first.length > 160 ? "p.verdict.long" : "p.verdict", first),
     rest && h("p.verdict-rest", rest),
@@ -150,7 +158,8 @@ async function addBestMaps(element, { id, run, openUnit }) {
   const ofModule = (module) => bestOf(all.filter((row) => row.module === module), each);
   const rows = inModules.length ? inModules.flatMap(ofModule) : bestOf(all, 8);
   const group = run.headline_group ?? run.has.maps[0];
-  if (!rows.length || !run.has.maps.includes(group)) return;
+  const shownBelow = run.kind === "population"; // with all their pictures
+  if (shownBelow || !rows.length || !run.has.maps.includes(group)) return;
   const maps = await load(`runs/${id}/maps/${group}`);
   const mapOf = maps && (await mapsOf(maps));
   for (const { unit, index } of mapOf ? rows : []) {

@@ -10,14 +10,19 @@ const moduleStyle = (module) => ({
   "--module-ink": inkOn(moduleColour(module)),
 });
 
+/** What drives a unit beside its grid, which its type says: "grid + head direction"; or "". */
+export const tuningText = ({ tuning }) => (tuning && tuning !== "grid" ? tuning : "");
+
 /** A unit's numbers as short labelled lines; `score` is that of the map shown. */
 export function unitLines(row, score = row.grid_score) {
   return [
     `unit ${row.unit}`,
     row.type,
+    tuningText(row),
     known(score) && `score ${fixed(score)}`,
     known(row.lattice_p_value) && `lattice p ${pText(row.lattice_p_value)}`,
     known(row.spacing_m) && `spacing ${metres(row.spacing_m)}`,
+    row.peak && `peak ${row.peak}`,
   ].filter(Boolean);
 }
 

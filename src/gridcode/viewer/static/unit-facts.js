@@ -56,6 +56,20 @@ const FACTS = {
     ["vectors_m", "lattice vectors", vectors, "x, y of the two shortest"],
     ["phase", "phase", shares, "share of each vector, from the arena's middle"],
   ],
+  "Head direction, speed and borders": [
+    [
+      "mean_vector_length",
+      "mean vector",
+      decimals(2),
+      "of the rate by head direction; 0: none, 1: one direction only",
+    ],
+    ["preferred_direction_deg", "preferred direction", decimals(0, "°"), "from the x axis"],
+    ["direction_p_value", "head direction p", pText, "against activity shifted in time"],
+    ["speed_score", "speed score", decimals(2), "correlation of rate and running speed"],
+    ["speed_p_value", "speed p", pText, "against activity shifted in time"],
+    ["border_score", "border score", decimals(2), "fields along walls; −1 to 1"],
+    ["border_p_value", "border p", pText, "against activity shifted in time"],
+  ],
   "Fields and information": [
     ["field_count", "fields", whole, "regions above half of their own height"],
     [

@@ -16,13 +16,18 @@ import { drawPhases, drawSpectrum, phasesOf } from "gridcode/waves.js";
  *   signal: AbortSignal, size: number, small: number}} UnitContext
  */
 
+const mapNote = (run, group) =>
+  run.kind === "population"
+    ? "from 0 to the unit's own peak; grey: never visited"
+    : groupName(run.groups.find((each) => each.group === group));
+
 /** The large rate map of the tested arena, with the slider over training. */
 export function largeMap({ id, run, row, index, step, signal, size }) {
   const group = run.headline_group ?? run.has.maps[0];
   let now = null; // what is drawn: {map, binM, source}
   const { element, fact, canvas, read, draw } = panel({
     title: group ? "Rate map" : "Rate map in training",
-    note: group && groupName(run.groups.find((each) => each.group === group)),
+    note: group && mapNote(run, group),
     file: `${id}-unit-${row.unit}-map`,
     columns: () => (now ? mapColumns(now.map, now.binM) : {}),
     header: () => [
@@ -40,7 +45,7 @@ export function largeMap({ id, run, row, index, step, signal, size }) {
       const [x, y] = [column, line].map((bin) => metres((bin + 0.5) * binM));
       return `x ${x}, y ${y}: ${known(value) ? short(value) : "not visited"}`;
     });
-    const peak = `peak ${short(map.peak ?? map.high)}`;
+    const peak = `peak ${row.peak ?? short(map.peak ?? map.high)}`;
     fact.textContent = known(score) ? `score ${fixed(score)} · ${peak}` : peak;
   }
 

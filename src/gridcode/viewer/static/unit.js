@@ -5,8 +5,9 @@ import { h, replace } from "gridcode/dom.js";
 import { known, sentence } from "gridcode/format.js";
 import { nullChart } from "gridcode/null-chart.js";
 import { note } from "gridcode/section.js";
-import { swatch } from "gridcode/tile.js";
+import { swatch, tuningText } from "gridcode/tile.js";
 import { facts } from "gridcode/unit-facts.js";
+import { sessionPanels } from "gridcode/session-pictures.js";
 import { correlogram, everywhere, largeMap, phases, spectrum } from "gridcode/unit-pictures.js";
 
 /**
@@ -54,7 +55,7 @@ export function unitDialog({ id, run, order, onGo, onClose }) {
     return h(
       "header.unit-head",
       h("h2", { id: "unit-title" }, row && swatch(row.module), `Unit ${name}`),
-      row && h("p.faint", row.type, module),
+      row && h("p.faint", [row.type, tuningText(row)].filter(Boolean).join(" · "), module),
       h(
         "nav",
         { "aria-label": "Units" },
@@ -96,14 +97,20 @@ function sizes(dialogWidth) {
 function page(context) {
   const { run, row, size, small } = context;
   const arenas = everywhere(context);
+  const first = h("div.stack", largeMap(context));
+  const second = h("div.stack", run.has.correlograms.length > 0 && correlogram(context));
+  sessionPanels(context).then(({ path, direction }) => {
+    if (path) first.append(path);
+    if (direction) second.append(direction);
+  });
   return [
     row.evidence && h("p.evidence", sentence(row.evidence)),
     row.reason && h("p.faint", `Note: ${row.reason}`),
     h(
       "div.unit-pictures",
       { style: { "--size": `${size}px`, "--small": `${small}px` } },
-      largeMap(context),
-      run.has.correlograms.length > 0 && correlogram(context),
+      first,
+      second,
       h("div.stack", run.has.spectra && spectrum(context), phases(context)),
     ),
     h(
