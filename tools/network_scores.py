@@ -75,7 +75,7 @@ def headline_scores(summary: Summary) -> dict[str, Any]:
     return {
         **head.model_dump(include={"walk", "arena_m", "units", "active_units"}),
         **summary.model_dump(include={"types", "n_modules", "n_independent_modules"}),
-        "median_grid_score": (head.minmax_quartiles or (None, None))[1],
+        "median_grid_score": (head.grid_score_quartiles or (None, None))[1],
         "modules": [module.model_dump(include=module_keys) for module in summary.modules],
         "relations": [
             relation.model_dump(mode="json", include={"modules", "verdict", "index"})
@@ -183,7 +183,7 @@ def small_scores(network: Network, config: Config) -> dict[str, Any]:
         "active_units",
         "hexagonal_share",
         "lattice_share",
-        "minmax_quartiles",
+        "grid_score_quartiles",
         "spacing_m_quartiles",
         "stability_quartiles",
     }

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from gridcode.analysis.cells.celltypes import LATTICE_TYPES
-from gridcode.analysis.records import ModuleRecord, Summary
+from gridcode.analysis.cells.celltypes import JUST_MISSED, LATTICE_TYPES
+from gridcode.analysis.records import ModuleRecord, SettingsRecord, Summary, UnitRecord
 from gridcode.analysis.records.coding import CodingRecord
 from gridcode.analysis.records.dynamics import DynamicsRecord
 from gridcode.analysis.records.navigation import DecodingRecord
@@ -13,6 +13,7 @@ from gridcode.analysis.records.topology import StateSpaceRecord, StatesRecord
 
 # Path errors are quoted after these steps, or after the last where neither was walked.
 QUOTED_STEPS = (100, 1000)
+MOST_NAMED = 4  # units in a sentence
 
 
 # -- cells and modules ------------------------------
@@ -32,8 +33,7 @@ def verdict(summary: Summary) -> str:
     parts = [
         f"{active} of {units} units {_are(active)} active",
         f"{types['hexagonal']} {'is a grid cell' if types['hexagonal'] == 1 else 'are grid cells'} "
-        f"(hexagonal{beside}; each p \u2264 {settings.level:g}, "
-        f"false-discovery rate {100 * settings.false_discovery_rate:g}%)",
+        f"(hexagonal{beside}; false-discovery rate {100 * settings.false_discovery_rate:g}%)",
         _modules(summary.modules, summary.n_independent_modules),
     ]
     errors = [f"{_length(d.tracked_m[1])} after {d.steps:,} steps" for d in path_errors(summary)]
@@ -43,6 +43,25 @@ def verdict(summary: Summary) -> str:
             f"({'medians' if len(errors) > 1 else 'median'})"
         )
     return _sentence(f"{_unfinished(summary)}{'; '.join(parts)}.")
+
+
+def just_missed(kind: str, q_value: float | None, settings: SettingsRecord) -> bool:
+    """Whether a unit without a lattice lies just beyond the false-discovery rate."""
+    limit = settings.false_discovery_rate
+    return (
+        kind not in (*LATTICE_TYPES, "band")
+        and q_value is not None
+        and limit < q_value <= JUST_MISSED * limit
+    )
+
+
+def _missed(units: Sequence[UnitRecord]) -> str:
+    named = [
+        f"unit {u.unit} (p = {p_text(u.lattice_p_value)}, q = {p_text(u.q_value)})" for u in units
+    ]
+    if len(named) > MOST_NAMED:
+        return f"{len(named)} units, such as {named[0]}"
+    return " and ".join(filter(None, [", ".join(named[:-1]), named[-1]]))
 
 
 def _unfinished(summary: Summary) -> str:
@@ -70,6 +89,9 @@ def details(summary: Summary) -> str:
             " Units count as spatial where maps are smoother than the same bins in random order;"
             " maps that were smoothed before always are."
         )
+    missed = [u for u in summary.units if just_missed(u.type, u.q_value, summary.settings)]
+    if missed:
+        text += f" A lattice was just missed by {_missed(missed)}."
     if len(summary.modules) == 1:
         text += f" The module: {_module(summary.modules[0])}."
     elif summary.modules:

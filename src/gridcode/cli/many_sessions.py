@@ -11,7 +11,7 @@ import gridcode
 from gridcode.analysis.population import Population
 from gridcode.analysis.topology.state_space import StateSpace
 from gridcode.api.sessions import UnitTable, session_names, session_row, write_session_index
-from gridcode.cli.messages import print_error, print_json, warn_of_few_nulls
+from gridcode.cli.messages import print_error, print_json
 from gridcode.cli.terminal import print_sessions
 from gridcode.errors import InputError
 from gridcode.recordings.recording import Recording
@@ -85,8 +85,6 @@ def score_all(
         if arguments.json:
             documents.append({"session": name} | scored.as_json())
         del scored  # before the next is loaded
-    if len(rows) > sum(bool(row["problem"]) for row in rows):
-        warn_of_few_nulls(arguments.nulls, arguments.significance)
     if arguments.report is not None and any(row["page"] for row in rows):
         write_session_index(arguments.report / "index.html", rows)
     if arguments.json:

@@ -7,7 +7,6 @@ from typing import Any
 
 from gridcode.display import printable
 
-ENOUGH_NULLS = 200
 # A line can quote a word of the command line or of a file, of any length.
 LONGEST_LINE = 1000
 
@@ -25,12 +24,3 @@ def print_error(text: str) -> None:
 def print_json(data: Any) -> None:
     """Print a result for scripts."""
     print(json.dumps(data, indent=1))
-
-
-def warn_of_few_nulls(nulls: int, level: float) -> None:
-    """Warn if a unit cannot reach the level: the best of its three p-values counts three times."""
-    if nulls < ENOUGH_NULLS and 3 / (1 + nulls) > level:
-        print_error(
-            f"with {nulls} null maps a unit may be unable to reach p = {level:g}, "
-            f"and lattices be missed: take {ENOUGH_NULLS} or more"
-        )

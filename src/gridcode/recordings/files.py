@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -108,6 +108,14 @@ def load_recording(
     return replace(recording, notes=(*notes, *recording.notes))
 
 
+class _Holds(NamedTuple):
+    """What a file holds; its arrays are read again when its turn comes."""
+
+    complete: bool
+    has_path: bool
+    holds: str
+
+
 def sessions_of(files: Sequence[File]) -> list[tuple[Path, ...]]:
     """Which files belong together, in the order given: a session each.
 
@@ -126,7 +134,8 @@ def sessions_of(files: Sequence[File]) -> list[tuple[Path, ...]]:
     parts = {}
     for path in (path for path in paths if path not in alone):
         try:
-            parts[path] = read_contents(path)
+            contents = read_contents(path)
+            parts[path] = _Holds(contents.complete, contents.has_path, contents.holds)
         except InputError:
             alone.add(path)  # `load_recording` says why, and the other sessions are not lost
     tracks = [path for path, part in parts.items() if part.has_path]

@@ -2,25 +2,29 @@
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gridcode
 from gridcode.cli.messages import print_error, print_json
 from gridcode.cli.options import add_quiet_and_json, positive_int, whole_number
+from gridcode.cli.reading_options import HINT, add_reading_options, load
 
 if TYPE_CHECKING:
     from gridcode.analysis.position.decoding import Decoding
 
 
 def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
-    parser.usage = "gridcode decode FILE [--window SECONDS] [--folds N] [--OPTION VALUE ...]"
+    parser.usage = "gridcode decode FILE ... [--window SECONDS] [--folds N] [--OPTION VALUE ...]"
     parser.description = (
         "Decode the position from recorded cells by Bayes' rule, with rates learnt from other "
         "parts of the session, and compare the error with chance; then, for each module, the place "
         "up to a lattice vector. FILE holds a path with spikes or activity, see `gridcode score "
-        "--help`."
+        "--help`; several files are one session. " + HINT
     )
-    parser.add_argument("file", metavar="FILE", help="a path with spikes or activity")
+    files = "a path with spikes or activity, in one file or several"
+    parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help=files)
+    add_reading_options(parser)
     option = parser.add_argument
     window = "decoded at a time [0.5, or one sample where samples are longer]"
     option("--window", type=float, metavar="SECONDS", help=window)
@@ -28,9 +32,6 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
     shifts = "circular shifts of the activity along the path, for chance [%(default)s]"
     option("--shifts", type=positive_int, default=99, metavar="N", help=shifts)
     option("--units", metavar="NAMES", help="such as 3,5,8 [all]")
-    option("--bin-size", type=float, metavar="METRES", help="[the file's, or 0.025]")
-    option("--arena", type=float, metavar="METRES", help="side [the box that the path fills]")
-    option("--min-speed", type=float, default=0.0, metavar="M/S", help="of samples to keep [0]")
     position = "decode the position only: do not score the cells to find modules"
     option("--position-only", action="store_true", help=position)
     option("--seed", type=whole_number, default=0, metavar="N", help="of shifts and nulls [0]")
@@ -39,14 +40,8 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from gridcode.cli.progress import progress_bar
-    from gridcode.recordings.files import load_recording
 
-    recording = load_recording(
-        arguments.file,
-        bin_size_m=arguments.bin_size,
-        arena_m=arguments.arena,
-        min_speed_m_s=arguments.min_speed,
-    )
+    recording = load(arguments, arguments.files)
     units = _units(arguments.units, recording.units)
     with progress_bar("decode", quiet=arguments.quiet) as progress:
         position = gridcode.decode(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import gridcode
-from gridcode.cli.messages import print_json, warn_of_few_nulls
+from gridcode.cli.messages import print_json
 from gridcode.cli.options import add_quiet_and_json
 from gridcode.cli.settings import add_settings, settings_of
 from gridcode.config import EvaluationConfig
@@ -65,6 +65,4 @@ def run_evaluation(run: "gridcode.Run", config: EvaluationConfig, *, quiet: bool
     from gridcode.cli.progress import progress_bar
 
     with progress_bar("evaluate", quiet=quiet) as progress:
-        summary = gridcode.evaluate(run, config=config, progress=progress).summary
-    warn_of_few_nulls(summary.settings.nulls, summary.settings.level)
-    return summary
+        return gridcode.evaluate(run, config=config, progress=progress).summary

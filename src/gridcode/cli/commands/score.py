@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gridcode
-from gridcode.cli.messages import print_error, print_json, warn_of_few_nulls
+from gridcode.cli.messages import print_error, print_json
 from gridcode.cli.options import add_quiet_and_json, output_folder, positive_int, whole_number
-from gridcode.cli.reading_options import HINT, add_reading_options, reading_settings
+from gridcode.cli.reading_options import HINT, add_reading_options, load
 from gridcode.display import printable
 from gridcode.errors import InputError
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from gridcode.analysis.topology.state_space import StateSpace
     from gridcode.api.sessions import UnitTable
     from gridcode.cli.many_sessions import Scored
-    from gridcode.recordings.recording import Recording
 
 Files = tuple[Path, ...]
 
@@ -36,8 +35,6 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
 
     add_reading_options(parser)
     option = parser.add_argument
-    option("--arena", type=float, metavar="METRES", help="side, for a path [the box it fills]")
-    option("--min-speed", type=float, metavar="M/S", help="of samples to keep, for a path [0]")
     smoothing = "Gaussian before scoring [1; 0 for a path, whose maps are smoothed by 1.5 bins]"
     option("--smoothing", type=float, metavar="BINS", help=smoothing)
     silent = "units that never exceed this are silent [%(default)g]"
@@ -47,15 +44,15 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
     null = "what null maps keep: the spectrum or the fields [%(default)s]"
     kinds = ("random phase", "field shuffle")
     option("--null", choices=kinds, default=kinds[0], help=null)
-    level = "largest p-value of a unit or module that counts [%(default)s]"
+    level = "largest p of a module, and of a spatial unit [%(default)s]"
     option("--significance", type=float, default=0.01, metavar="P", help=level)
-    rate = "largest expected share of false discoveries among units that count [%(default)s]"
+    rate = "largest expected share of false discoveries among units of a type [%(default)s]"
     option("--false-discovery-rate", type=float, default=0.05, metavar="Q", help=rate)
     option("--seed", type=whole_number, default=0, metavar="N", help="of the nulls [%(default)s]")
     torus = "test rings and topology: do the states of a module lie on a torus?"
     option("--state-space", action="store_true", help=torus)
     option("--shuffles", type=positive_int, metavar="N", help="with --state-space: shuffles [99]")
-    page = "one page of everything; of several files: a folder of pages"
+    page = "one page of everything; of many files: a folder"
     option("--report", type=Path, metavar="OUT.html", help=page)
     table = "a row for each unit of all files; .csv or .parquet"
     option("--table", type=Path, metavar="OUT.csv", help=table)
@@ -119,7 +116,6 @@ def _score_one(arguments: argparse.Namespace, files: Files, table: "UnitTable | 
     if arguments.files == ["example"]:
         name = "example"
     summary, states = scored.population.summary, scored.states
-    warn_of_few_nulls(summary.settings.nulls, summary.settings.level)
     if arguments.report is not None:
         with working("score", "report", quiet=arguments.quiet):
             scored.write_report(arguments.report, name)
@@ -142,7 +138,7 @@ def _scored(arguments: argparse.Namespace, files: Files, name: str = "") -> "Sco
     from gridcode.cli.many_sessions import Scored
     from gridcode.cli.progress import progress_bar
 
-    recording = _load(arguments, files)
+    recording = load(arguments, files)
     for note in recording.notes:
         print_error(f"{name}: {note}" if name else note)
     with progress_bar(f"score {name}".strip(), quiet=arguments.quiet) as progress:
@@ -167,21 +163,6 @@ def _scored(arguments: argparse.Namespace, files: Files, name: str = "") -> "Sco
                 progress=progress,
             )
     return Scored(recording, population, states)
-
-
-def _load(arguments: argparse.Namespace, files: Files) -> "Recording":
-    from gridcode.recordings.files import load_recording
-
-    recording = load_recording(
-        files,
-        **reading_settings(arguments),
-        arena_m=arguments.arena,
-        min_speed_m_s=arguments.min_speed or 0.0,
-    )
-    for option, value in (("--arena", arguments.arena), ("--min-speed", arguments.min_speed)):
-        if recording.path is None and value is not None:
-            raise InputError(f"{option} applies to a path, but {files[0].name} holds rate maps")
-    return recording
 
 
 def _print(summary: "Summary", states: "StateSpace | None") -> None:

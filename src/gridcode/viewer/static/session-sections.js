@@ -136,7 +136,7 @@ const patternFacts = (row) =>
 
 function scoreText(row) {
   if (!known(row.grid_score)) return row.reason || "no grid score";
-  const chance = known(row.p_value) && `p = ${pText(row.p_value)} against its null maps`;
+  const chance = known(row.lattice_p_value) && `lattice p = ${pText(row.lattice_p_value)} against its null maps`;
   const among = known(row.q_value) && `q = ${pText(row.q_value)} among all units`;
   return `grid score ${fixed(row.grid_score)}: ${[chance, among].filter(Boolean).join(", ")}`;
 }
