@@ -58,9 +58,10 @@ class Significance:
     Attributes:
         null: `random phase` or `field shuffle`.
         lattice_p_value: (unit,) of a lattice of any shape, from `lattice_z`.
-        lattice_z: (unit,) largest of the strengths of a hexagonal, a sheared and a square lattice
-            (`gridcode.analysis.cells.waves`), each in standard deviations from the null's mean. A
-            null map counts with its own largest, so that p needs no correction for three forms.
+        lattice_z: (unit,) of the strengths of a hexagonal, a sheared and a square lattice
+            (`gridcode.analysis.cells.waves`), each in standard deviations z above the mean of the
+            null, $(\\sum z^4)^{1/4}$ over those above: nearly the largest. Null maps are measured
+            alike, so that p needs no correction for three forms.
         band_p_value: (unit,) of the share of the strongest wave.
         grid_score_p_value: (unit,) of the grid score, among null maps that have one.
         grid_score_null_95: (unit,) 95th percentile of the null's grid score.
@@ -188,7 +189,7 @@ def cores() -> int:
 def check_nulls(nulls: int) -> None:
     """Raise an InputError for too few null maps."""
     if nulls < FEWEST_NULLS:
-        raise InputError(f"{nulls} null maps cannot reach p = 0.05: take {FEWEST_NULLS} or more")
+        raise InputError(f"{nulls} nulls cannot reach p = 0.05: take {FEWEST_NULLS} or more")
 
 
 def tail(null: Float[np.ndarray, " null"], values: np.ndarray) -> np.ndarray:
@@ -282,8 +283,8 @@ class _Tested:
         forms = self.drawn[:, :3]
         mean, spread = forms.mean(axis=0), forms.std(axis=0)
         spread = np.where(spread > 0, spread, 1.0)
-        z = ((self.observed[:3] - mean) / spread).max()
-        null_z = ((forms - mean) / spread).max(axis=1)
+        z = _together((self.observed[:3] - mean) / spread)
+        null_z = _together((forms - mean) / spread)
         return np.array([z, self.observed[3]]), np.stack([null_z, self.drawn[:, 3]])
 
     def above(self) -> Int[np.ndarray, " 2"]:
@@ -319,6 +320,11 @@ class _Tested:
         if len(null) >= FEWEST_NULLS:
             top = float(np.quantile(null, 0.95))
         return np.array([lattice, self.statistics()[0][0], band, score_p, top])
+
+
+def _together(z: Float[np.ndarray, "*nulls form"]) -> Float[np.ndarray, "*nulls"]:
+    """Nearly the largest of the forms, and more where two agree: the 4-norm of what is positive."""
+    return (np.maximum(z, 0.0) ** 4).sum(axis=-1) ** 0.25
 
 
 def _measured(maps: Maps) -> Float[np.ndarray, "unit 4"]:

@@ -3,14 +3,18 @@ r"""How strongly a map follows a lattice, from the plane waves that a lattice is
 $$ a(k) = \frac{|\sum_x z(x) e^{-ikx}|}{\sqrt{n \sum_x z(x)^2}}, \quad z = r - \bar r $$
 
 is measured over the visited bins, on a polar grid of wave vectors $k$. A hexagonal lattice has
-three waves 60 degrees apart whose crests meet in its fields. So each form of lattice has a
-strength, the largest sum of the amplitudes of its waves over all scales and directions:
+three waves 60 degrees apart whose crests meet in its fields, and little in other directions. So
+each form of lattice has a strength: how far its waves rise above the mean $\bar a$ of their ring,
+all waves of that length, at most over all scales and directions:
 
-- hexagonal: $\cos(\delta/3) (a_1 + a_2 + a_3)$, waves at 0, 60 and 120 degrees. $\delta$ is the
-  phase by which the crests of the three waves miss one another.
-- sheared: $a_1 + a_2 + a_3$, where each wave may lie up to one step of the grid nearer or further
-  and two steps to either side.
-- square: $a_1 + a_2$, waves at 0 and 90 degrees, each up to one step away.
+- hexagonal: $3 (\sqrt[3]{a_1 a_2 a_3} \cos(\delta/3) - \bar a)$, waves at 0, 60 and 120 degrees.
+  $\delta$ is the phase by which the crests of the three waves miss one another.
+- sheared: $3 (\sqrt[3]{b_1 b_2 b_3} - \bar b)$, with b the highest amplitude within a step of the
+  grid in length and direction.
+- square: $2 (\sqrt{b_1 b_2} - \bar b)$, waves at 0 and 90 degrees.
+
+A geometric mean is high only if all waves are there: one wave is a band. The mean of the ring is
+taken off since a single field has waves in all directions, and all of them meet in it.
 
 A fourth number is for bands: the share of the variance that the strongest wave explains.
 
@@ -46,9 +50,9 @@ class Strengths:
     """Strengths of each map; NaN for maps without variance.
 
     Attributes:
-        hexagonal: (unit,) amplitude of three waves 60 degrees apart that meet; 1.2 at most.
-        sheared: (unit,) the same for waves that need not be quite 60 degrees apart.
-        square: (unit,) of two waves 90 degrees apart; 1 at most.
+        hexagonal: (unit,) of three waves 60 degrees apart that meet.
+        sheared: (unit,) of three waves that need not be quite 60 degrees apart.
+        square: (unit,) of two waves 90 degrees apart.
         wave_share: (unit,) share of the variance that the strongest wave explains.
     """
 
@@ -117,8 +121,9 @@ def lattices_from_waves(rate_maps: np.ndarray) -> Pairs:
             return -float(np.abs(f).sum() * np.cos(miss / 3))
 
         real, imaginary = _waves(z, grid)
-        coherent = _coherent(real, imaginary, np.sqrt(real**2 + imaginary**2))
-        r, t = np.unravel_index(int(coherent[0].argmax()), (len(grid.cycles), len(angle)))
+        amplitude = np.sqrt(real**2 + imaginary**2)
+        above = _coherent(real, imaginary, amplitude)[0] - amplitude[0].mean(axis=1, keepdims=True)
+        r, t = np.unravel_index(int(above.argmax()), (len(grid.cycles), len(angle)))
         turns = angle[t] + np.radians([0.0, 60.0])
         start = grid.cycles[r] / side * np.stack([np.cos(turns), np.sin(turns)], axis=1)
         fit = optimize.minimize(misfit, start.ravel(), method="Nelder-Mead")
@@ -179,12 +184,12 @@ def _waves(z: np.ndarray, grid: _Grid) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _coherent(real: np.ndarray, imaginary: np.ndarray, amplitude: np.ndarray) -> np.ndarray:
-    """Amplitude of three waves 60 degrees apart that meet, (unit, radius, angle below 60)."""
+    """Geometric mean of three waves 60 degrees apart that meet, (unit, radius, angle below 60)."""
     first, second, last = _thirds(amplitude)
     # The wave at 60 degrees is the sum of those at 0 and at 120 degrees.
     (a, b, c), (ai, bi, ci) = _thirds(real), _thirds(imaginary)
     miss = np.angle((a + 1j * ai) * (c + 1j * ci) * (b - 1j * bi))
-    return np.asarray((first + second + last) * np.cos(miss / 3))
+    return np.asarray(np.cbrt(first * second * last) * np.cos(miss / 3))
 
 
 def _thirds(values: np.ndarray) -> list[np.ndarray]:
@@ -196,15 +201,15 @@ def _strengths(maps: Maps, grid: _Grid) -> Float[np.ndarray, "form unit"]:
     real, imaginary = _waves(z, grid)
     amplitude = np.sqrt(real**2 + imaginary**2)
     near = _highest_near(amplitude)
-    wider = np.maximum(np.maximum(np.roll(near, 1, axis=2), np.roll(near, -1, axis=2)), near)
-    first, second, last = _thirds(wider)
+    first, second, last = _thirds(near)
     along, across = np.split(near, 2, axis=2)
+    ring, ring_near = (a.mean(axis=2, keepdims=True) for a in (amplitude, near))
     bands = amplitude[:, grid.cycles >= FEWEST_CYCLES_OF_A_BAND]
     found = np.stack(
         [
-            _largest(_coherent(real, imaginary, amplitude)),
-            _largest(first + second + last),
-            _largest(along + across),
+            3 * _largest(_coherent(real, imaginary, amplitude) - ring),
+            3 * _largest(np.cbrt(first * second * last) - ring_near),
+            2 * _largest(np.sqrt(along * across) - ring_near),
             2 * _largest(bands) ** 2 if bands.size else np.zeros(len(maps)),
         ]
     ).astype(np.float64)
