@@ -311,7 +311,7 @@ def analyse_population(
 
 
 def _lattices_from_waves(
-    data: xr.Dataset, smoothed: Maps, units: Int[np.ndarray, " unit"]
+    data: xr.Dataset, smoothed: Maps, units: Int[np.ndarray, " lost"]
 ) -> xr.Dataset:
     """Give units that have a lattice, but too few peaks to fit one, the lattice of their waves."""
     if not len(units):

@@ -23,6 +23,7 @@ from gridcode.analysis.cells.fields import find_fields
 from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
+EDGE_STEPS = 4  # more follow the chance of a single map's spectrum
 PLACEMENTS = 64  # tries to find a place for a field that no other field covers
 
 
@@ -31,15 +32,13 @@ class Spectra:
     """What random-phase maps are made from.
 
     Attributes:
-        power: (unit, ring) mean power at each distance from the origin of the Fourier plane; sums
-            to 1 over the plane.
-        cumulative: (unit, ring) share of the power up to each ring.
+        power: (unit, ring) mean power at each distance from the origin of the Fourier plane, as it
+            would be without the arena's edges; sums to 1 over the plane.
         values: (unit, visited) sorted values of the map's visited bins, mean 0 and variance 1.
         visited: (y, x) bins that have values.
     """
 
     power: Float[np.ndarray, "unit ring"]
-    cumulative: Float[np.ndarray, "unit ring"]
     values: Float[np.ndarray, "unit visited"]
     visited: Bool[np.ndarray, "y x"]
 
@@ -68,16 +67,52 @@ def spectra_of(maps: Maps) -> Spectra:
     ring = np.rint(distance).astype(np.intp).ravel()
     plane = np.abs(fft.rfft2(gaussian, (2 * rows, 2 * columns))) ** 2 * weight
     total = np.stack([np.bincount(ring, one.ravel()) for one in plane]).astype(np.float64)
-    total[:, 0] = 0.0
-    total = total / np.maximum(total.sum(axis=1, keepdims=True), 1e-300)
+    total = total / np.maximum(total[:, 1:].sum(axis=1, keepdims=True), 1e-300)
     spread = values.std(axis=1, keepdims=True)
     values = (values - values.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
     return Spectra(
-        power=total / np.bincount(ring, weight.ravel()),
-        cumulative=np.cumsum(total, axis=1),
+        power=_without_edges(total / np.bincount(ring, weight.ravel()), visited),
         values=np.sort(values, axis=1),
         visited=visited,
     )
+
+
+def _without_edges(
+    power: Float[np.ndarray, "unit ring"], visited: Bool[np.ndarray, "y x"]
+) -> Float[np.ndarray, "unit ring"]:
+    """Power of noise that, seen through the visited bins alone, has this power.
+
+    The edges of the arena blur the spectrum of what is seen through it. Noise drawn with a blurred
+    spectrum, seen through the same bins, is blurred twice: rougher than the map, and less like a
+    lattice. Each step multiplies the power by what was asked over what would be seen.
+    """
+    rows, columns = visited.shape
+    plane = (2 * rows, 2 * columns)
+    distance, weight = _rings(rows, columns)
+    ring = np.rint(distance).astype(np.intp).ravel()
+    per_ring = np.bincount(ring, weight.ravel())
+    window = fft.rfft2(visited.astype(np.float64), plane)
+    overlap = fft.irfft2(np.abs(window) ** 2, plane)
+    share = window / visited.sum()
+
+    def seen(one: Float[np.ndarray, " ring"]) -> Float[np.ndarray, " ring"]:
+        """Expected power, by ring, of such noise in the visited bins, its mean taken off."""
+        full = np.interp(distance, np.arange(len(one)), one)
+        through = fft.rfft2(fft.irfft2(full, plane) * overlap).real
+        with_mean = fft.irfft2(full * window, plane)[:rows, :columns] * visited
+        cross = fft.rfft2(with_mean, plane)
+        through += np.abs(share) ** 2 * cross[0, 0].real - 2 * (share.conj() * cross).real
+        return np.bincount(ring, (np.maximum(through, 0.0) * weight).ravel()) / per_ring
+
+    out = power.copy()
+    for one, wanted in zip(out, power, strict=True):
+        for _ in range(EDGE_STEPS):
+            one[0] = one[1]  # a mean, which maps do not have
+            expected = seen(one)
+            ratio = np.divide(wanted, expected, out=np.zeros_like(one), where=expected > 0)
+            one *= ratio
+            one /= max(float((one * per_ring)[1:].sum()), 1e-300)
+    return out
 
 
 @takes_arrays
