@@ -6,13 +6,7 @@ import numpy as np
 import pytest
 
 from gridcode import InputError
-from gridcode.analysis.cells.celltypes import (
-    LATTICE_TYPES,
-    TYPES,
-    Evidence,
-    classify,
-    undecided,
-)
+from gridcode.analysis.cells.celltypes import LATTICE_TYPES, TYPES, Evidence, classify, undecided
 
 HEXAGON = [[1.0, 0.0], [0.5, np.sqrt(0.75)]]
 SQUARE = [[1.0, 0.0], [0.0, 1.0]]
@@ -50,10 +44,7 @@ LATTICE = {"lattice_p_value": 1e-4}
             "sheared hexagonal",
             LATTICE | {"vectors_m": [[1.0, 0.0], [0.3, 0.95]], "axis_ratio": 0.72},
         ),
-        (
-            "sheared hexagonal",
-            LATTICE | {"vectors_m": [[1.0, 0.0], [0.0, 1.5]], "axis_ratio": 0.5},
-        ),
+        ("sheared hexagonal", LATTICE | {"vectors_m": [[1.0, 0.0], [0.0, 1.5]], "axis_ratio": 0.5}),
         ("square", LATTICE | {"vectors_m": SQUARE, "axis_ratio": 0.58}),
         ("band", WAVE | {"band_share": 0.5}),
         ("band", WAVE | LATTICE | {"band_share": 0.8, "vectors_m": SQUARE}),

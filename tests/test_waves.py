@@ -40,7 +40,9 @@ def written_out(rate_map):
 
     def highest(r, t, sideways):
         radii = range(max(r - 1, 0), min(r + 2, len(cycles)))
-        return max(abs(a[i, (t + j) % steps]) for i in radii for j in range(-sideways, sideways + 1))
+        return max(
+            abs(a[i, (t + j) % steps]) for i in radii for j in range(-sideways, sideways + 1)
+        )
 
     hexagonal = sheared = square = share = 0.0
     for r in range(len(cycles)):

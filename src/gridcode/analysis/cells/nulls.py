@@ -23,7 +23,6 @@ from gridcode.analysis.cells.fields import find_fields
 from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
-EDGE_STEPS = 4  # more follow the chance of a single map's spectrum
 PLACEMENTS = 64  # tries to find a place for a field that no other field covers
 
 
@@ -33,7 +32,7 @@ class Spectra:
 
     Attributes:
         power: (unit, ring) mean power at each distance from the origin of the Fourier plane, as it
-            would be without the arena's edges; sums to 1 over the plane.
+            would be without the arena's edges; 1 on average over the plane.
         values: (unit, visited) sorted values of the map's visited bins, mean 0 and variance 1.
         visited: (y, x) bins that have values.
     """
@@ -80,38 +79,33 @@ def spectra_of(maps: Maps) -> Spectra:
 def _without_edges(
     power: Float[np.ndarray, "unit ring"], visited: Bool[np.ndarray, "y x"]
 ) -> Float[np.ndarray, "unit ring"]:
-    """Power of noise that, seen through the visited bins alone, has this power.
+    """Power of noise that, seen through the visited bins alone, has nearly this power.
 
     The edges of the arena blur the spectrum of what is seen through it. Noise drawn with a blurred
     spectrum, seen through the same bins, is blurred twice: rougher than the map, and less like a
-    lattice. Each step multiplies the power by what was asked over what would be seen.
+    lattice. The power is multiplied by itself over what would be seen of it: the first step of an
+    iteration whose later steps follow the chance of a single map's spectrum.
     """
     rows, columns = visited.shape
     plane = (2 * rows, 2 * columns)
     distance, weight = _rings(rows, columns)
     ring = np.rint(distance).astype(np.intp).ravel()
-    per_ring = np.bincount(ring, weight.ravel())
     window = fft.rfft2(visited.astype(np.float64), plane)
     overlap = fft.irfft2(np.abs(window) ** 2, plane)
     share = window / visited.sum()
-
-    def seen(one: Float[np.ndarray, " ring"]) -> Float[np.ndarray, " ring"]:
-        """Expected power, by ring, of such noise in the visited bins, its mean taken off."""
-        full = np.interp(distance, np.arange(len(one)), one)
-        through = fft.rfft2(fft.irfft2(full, plane) * overlap).real
-        with_mean = fft.irfft2(full * window, plane)[:rows, :columns] * visited
-        cross = fft.rfft2(with_mean, plane)
-        through += np.abs(share) ** 2 * cross[0, 0].real - 2 * (share.conj() * cross).real
-        return np.bincount(ring, (np.maximum(through, 0.0) * weight).ravel()) / per_ring
-
     out = power.copy()
-    for one, wanted in zip(out, power, strict=True):
-        for _ in range(EDGE_STEPS):
-            one[0] = one[1]  # a mean, which maps do not have
-            expected = seen(one)
-            ratio = np.divide(wanted, expected, out=np.zeros_like(one), where=expected > 0)
-            one *= ratio
-            one /= max(float((one * per_ring)[1:].sum()), 1e-300)
+    for one in out:
+        one[0] = one[1]  # that of a map's mean, which is taken off
+        full = np.interp(distance, np.arange(len(one)), one)
+        seen = fft.rfft2(fft.irfft2(full, plane) * overlap).real
+        # The same for noise whose mean over the visited bins is taken off.
+        cross = fft.rfft2(fft.irfft2(full * window, plane)[:rows, :columns] * visited, plane)
+        seen += np.abs(share) ** 2 * cross[0, 0].real - 2 * (share.conj() * cross).real
+        by_ring = np.bincount(ring, (np.maximum(seen, 0.0) * weight).ravel())
+        by_ring /= np.bincount(ring, weight.ravel())
+        one *= np.divide(one, by_ring, out=np.zeros_like(one), where=by_ring > 0)
+        one[0] = one[1]
+        one /= max(float(np.interp(distance, np.arange(len(one)), one).mean()), 1e-300)
     return out
 
 

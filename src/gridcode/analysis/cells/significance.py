@@ -241,8 +241,10 @@ class _Tested:
     @classmethod
     def of(cls, rate_map: Float[np.ndarray, "y x"], *, null: str, seed: int) -> "_Tested":
         coarse = _coarse(rate_map[None], _factor(rate_map))
-        # The same unit has the same null maps, whatever stands beside it.
-        digest = hashlib.sha256(np.ascontiguousarray(coarse).tobytes()).digest()
+        # The same unit has the same null maps, whatever stands beside it, in any unit of activity.
+        low, high = np.nanmin(coarse), np.nanmax(coarse)
+        level = np.rint((coarse - low) / (high - low if high > low else 1.0) * 1e6)
+        digest = hashlib.sha256(np.nan_to_num(level, nan=-1).astype(np.int32).tobytes()).digest()
         return cls(
             map=coarse,
             spectra=spectra_of(coarse) if null == "random phase" else None,
