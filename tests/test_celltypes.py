@@ -53,6 +53,8 @@ LATTICE = {"lattice_p_value": 1e-4}
         ("band", WAVE | ROUND | {"band_share": 0.4}),
         ("other spatial", {"band_share": 0.4}),
         ("place-like", {"field_count": 1.0}),
+        ("place-like", LATTICE | ROUND | {"field_count": 1.0}),
+        ("other spatial", LATTICE | ROUND | {"field_count": 2.0}),
         ("other spatial", {}),
         ("non-spatial", {"spatial_p_value": 0.2}),
         ("non-spatial", ROUND | LATTICE | {"spatial_p_value": 0.2}),

@@ -239,3 +239,41 @@ def test_odd_populations(rng):
     with pytest.raises(gridcode.InputError):
         score(np.full((2, 9, 9), np.inf))
     assert score(cell[:, :30]).summary.units[0].spacing_m == pytest.approx(0.5, rel=0.03)
+
+
+def test_place_cells_are_no_grid_cells(rng):
+    """Whose waves all meet in their field, as those of a lattice do."""
+    centres = rng.uniform(-0.9, 0.9, (6, 2))
+    cells = np.stack([place_cell(ARENA, centre_m=tuple(c), width_m=0.15) for c in centres])
+    summary = score(cells + 0.05 * rng.standard_normal(cells.shape)).summary
+    assert summary.types["place-like"] == 6 and summary.n_modules == 0
+    assert all("too few fields for a lattice" in row.evidence for row in summary.units)
+
+
+@pytest.mark.parametrize(
+    "shape, spacing_m", [((40, 40), 0.8), ((16, 88), 0.35)], ids=["1.4 periods", "wide"]
+)
+def test_lattices_of_few_periods_and_on_wide_tracks_are_found(shape, spacing_m, rng):
+    """1.12 m across; 2.2 m by 0.4 m."""
+    bin_size_m = 0.028 if shape == (40, 40) else 0.025
+    y, x = ((np.arange(n) - (n - 1) / 2) * bin_size_m for n in shape)
+    where = np.stack(np.meshgrid(x, y), axis=-1)
+    cell = lattice_cell(where, spacing_m=spacing_m, orientation_deg=10, phase_m=(0.1, 0.05))
+    maps = cell[None] + 0.05 * rng.standard_normal((1, *shape))
+    data = xr.Dataset({"rate": (("unit", "y", "x"), maps)}, attrs={"bin_size_m": bin_size_m})
+    (unit,) = analyse_population(data, nulls=300).summary.units
+    assert unit.type == "hexagonal" and unit.lattice_p_value <= 0.05
+    assert unit.spacing_m == pytest.approx(spacing_m, rel=0.05)
+    assert unit.orientation_deg == pytest.approx(10, abs=4)
+
+
+@pytest.mark.slow
+def test_types_of_the_example_cells_do_not_hang_on_the_seed():
+    kinds = np.array(
+        [
+            [row.type for row in gridcode.score(gridcode.example_cells(), seed=seed).summary.units]
+            for seed in range(3)
+        ]
+    )
+    assert (kinds == kinds[0]).all()
+    assert np.isin(kinds[0], LATTICE_TYPES).sum() >= 24

@@ -191,7 +191,10 @@ def check_nulls(nulls: int) -> None:
         raise InputError(f"{nulls} null maps cannot reach p = 0.05: take {FEWEST_NULLS} or more")
 
 
-def tail(null: Float[np.ndarray, " null"], values: np.ndarray) -> np.ndarray:
+@takes_arrays
+def tail(
+    null: Float[np.ndarray, " null"], values: Float[np.ndarray, " value"]
+) -> Float[np.ndarray, " value"]:
     r"""Probability of values beyond all null scores by an exponential tail, $0.1 e^{-(x - t) / e}$.
 
     With t the 90th percentile and e the mean excess over it. Bounded scores have lighter tails: the
