@@ -19,8 +19,8 @@ MOST_SQUARE_LENGTH_RATIO = 1.2
 # One plane wave that explains more of a map than the first is a band, whatever ripples run along
 # it; one that explains less than the second is not.
 BAND_SHARE, LEAST_BAND_SHARE = 0.6, 0.3
-# So many fields set two lattice vectors. Random phases make no map of one or two round fields, whose
-# waves all meet in them: against those null maps every place cell would be a lattice.
+# So many fields set two lattice vectors. Random phases make no map of one or two round fields, in
+# which all waves meet: against those null maps every place cell would be a lattice.
 FEWEST_LATTICE_FIELDS = 3
 # A q-value up to so many times the false-discovery rate is called just missed.
 JUST_MISSED = 2

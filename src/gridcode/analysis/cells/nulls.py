@@ -101,8 +101,8 @@ def _without_edges(
         # The same for noise whose mean over the visited bins is taken off.
         cross = fft.rfft2(fft.irfft2(full * window, plane)[:rows, :columns] * visited, plane)
         seen += np.abs(share) ** 2 * cross[0, 0].real - 2 * (share.conj() * cross).real
-        by_ring = np.bincount(ring, (np.maximum(seen, 0.0) * weight).ravel())
-        by_ring /= np.bincount(ring, weight.ravel())
+        total = np.bincount(ring, (np.maximum(seen, 0.0) * weight).ravel())
+        by_ring = total / np.bincount(ring, weight.ravel())
         one *= np.divide(one, by_ring, out=np.zeros_like(one), where=by_ring > 0)
         one[0] = one[1]
         one /= max(float(np.interp(distance, np.arange(len(one)), one).mean()), 1e-300)
