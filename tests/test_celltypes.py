@@ -6,13 +6,7 @@ import numpy as np
 import pytest
 
 from gridcode import InputError
-from gridcode.analysis.cells.celltypes import (
-    LATTICE_TYPES,
-    TYPES,
-    Evidence,
-    any_lattice_p_value,
-    classify,
-)
+from gridcode.analysis.cells.celltypes import LATTICE_TYPES, TYPES, Evidence, classify, undecided
 
 HEXAGON = [[1.0, 0.0], [0.5, np.sqrt(0.75)]]
 SQUARE = [[1.0, 0.0], [0.0, 1.0]]
@@ -23,9 +17,7 @@ def evidence(n=1, **changes):
     """A spatial unit with three fields and nothing else to it."""
     one = {
         "silent": False,
-        "p_value": 0.5,
         "lattice_p_value": 0.5,
-        "square_p_value": 0.5,
         "band_p_value": 0.5,
         "band_share": 0.2,
         "spatial_p_value": 1e-4,
@@ -41,32 +33,35 @@ ROUND = {"vectors_m": HEXAGON, "axis_ratio": 0.9}
 WAVE = {"band_p_value": 1e-4}
 
 
+LATTICE = {"lattice_p_value": 1e-4}
+
+
 @pytest.mark.parametrize(
     "kind, changes",
     [
-        ("hexagonal", {"p_value": 1e-4} | ROUND),
+        ("hexagonal", LATTICE | ROUND),
         (
             "sheared hexagonal",
-            {"lattice_p_value": 1e-4, "vectors_m": [[1.0, 0.0], [0.3, 0.95]], "axis_ratio": 0.72},
+            LATTICE | {"vectors_m": [[1.0, 0.0], [0.3, 0.95]], "axis_ratio": 0.72},
         ),
-        (
-            "sheared hexagonal",
-            {"lattice_p_value": 1e-4, "vectors_m": [[1.0, 0.0], [0.0, 1.5]], "axis_ratio": 0.5},
-        ),
-        ("square", {"square_p_value": 1e-4, "vectors_m": SQUARE, "axis_ratio": 0.58}),
+        ("sheared hexagonal", LATTICE | {"vectors_m": [[1.0, 0.0], [0.0, 1.5]], "axis_ratio": 0.5}),
+        ("square", LATTICE | {"vectors_m": SQUARE, "axis_ratio": 0.58}),
         ("band", WAVE | {"band_share": 0.5}),
-        ("band", WAVE | {"band_share": 0.8, "lattice_p_value": 1e-4, "vectors_m": SQUARE}),
-        ("hexagonal", WAVE | ROUND | {"band_share": 0.4, "p_value": 1e-4}),
+        ("band", WAVE | LATTICE | {"band_share": 0.8, "vectors_m": SQUARE}),
+        ("hexagonal", WAVE | ROUND | LATTICE | {"band_share": 0.4}),
         ("other spatial", WAVE | {"band_share": 0.2}),
-        ("other spatial", WAVE | ROUND | {"band_share": 0.4, "p_value": 0.008}),
-        ("band", WAVE | ROUND | {"band_share": 0.7, "p_value": 0.008}),
+        ("band", WAVE | ROUND | {"band_share": 0.4}),
+        ("other spatial", {"band_share": 0.4}),
         ("place-like", {"field_count": 1.0}),
+        ("place-like", LATTICE | ROUND | {"field_count": 1.0}),
+        ("other spatial", LATTICE | ROUND | {"field_count": 2.0}),
         ("other spatial", {}),
         ("non-spatial", {"spatial_p_value": 0.2}),
-        ("non-spatial", ROUND | {"spatial_p_value": 0.2, "lattice_p_value": 1e-4}),
-        ("hexagonal", ROUND | {"spatial_p_value": np.nan, "p_value": 1e-4}),
-        ("silent", {"silent": True, "p_value": np.nan, "spatial_p_value": np.nan}),
-        ("other spatial", {"p_value": 1e-4}),  # no lattice was fitted
+        ("non-spatial", ROUND | LATTICE | {"spatial_p_value": 0.2}),
+        ("hexagonal", ROUND | LATTICE | {"spatial_p_value": np.nan}),
+        ("silent", {"silent": True, "lattice_p_value": np.nan, "spatial_p_value": np.nan}),
+        ("other spatial", {"lattice_p_value": np.nan}),
+        ("other spatial", LATTICE),  # no lattice was fitted
     ],
 )
 def test_each_type(kind, changes):
@@ -81,34 +76,92 @@ def test_many_units_need_better_evidence():
     p = np.full(100, 0.9)
     p[0] = 0.003
     many = evidence(100, **ROUND)
-    assert classify(dataclasses.replace(many, p_value=p)).type[0] == "other spatial"
+    assert classify(dataclasses.replace(many, lattice_p_value=p)).type[0] == "other spatial"
     p[0] = 1e-5
-    assert classify(dataclasses.replace(many, p_value=p)).type[0] == "hexagonal"
-    assert classify(evidence(p_value=0.003, **ROUND)).type[0] == "hexagonal"
+    assert classify(dataclasses.replace(many, lattice_p_value=p)).type[0] == "hexagonal"
+    assert classify(evidence(lattice_p_value=0.003, **ROUND)).type[0] == "hexagonal"
 
 
 def test_one_lattice_among_units_that_are_not_spatial():
     """500 shifts give p = 0.002 at best: among a hundred units no discovery, but the lattice is."""
     p, spatial = np.full(100, 0.5), np.full(100, 0.5)
     p[0], spatial[0] = 1e-5, 0.002
-    some = dataclasses.replace(evidence(100, **ROUND), p_value=p, spatial_p_value=spatial)
+    some = dataclasses.replace(evidence(100, **ROUND), lattice_p_value=p, spatial_p_value=spatial)
     assert classify(some).type[0] == "hexagonal"
 
 
-def test_silent_units_do_not_count_among_those_tested():
-    silent = np.arange(100) > 0
-    p = np.where(silent, np.nan, 0.003)
-    other = np.where(silent, np.nan, 0.5)
-    tested = {"p_value": p, "lattice_p_value": other, "square_p_value": other}
-    some = dataclasses.replace(evidence(100, **ROUND), silent=silent, **tested)
-    assert classify(some).type[:2] == ("hexagonal", "silent")
+def test_silent_units_and_units_without_place_do_not_count_among_those_tested():
+    only = np.arange(100) > 0
+    p = np.where(only, 0.5, 0.003)
+    some = dataclasses.replace(evidence(100, **ROUND), lattice_p_value=p)
+    silent = classify(dataclasses.replace(some, silent=only))
+    assert silent.type[:2] == ("hexagonal", "silent")
+    flat = classify(dataclasses.replace(some, spatial_p_value=np.where(only, 0.5, 1e-4)))
+    assert flat.type[:2] == ("hexagonal", "non-spatial")
+    for found in (silent, flat):
+        np.testing.assert_array_equal(np.isnan(found.q_value), only)
+        assert found.q_value[0] == 0.003
 
 
-def test_three_looks_cost_a_factor_of_three():
-    found = any_lattice_p_value(
-        np.array([0.01, np.nan, 0.6]), np.array([0.5, np.nan, 0.9]), np.array([np.nan, np.nan, 0.5])
+@pytest.mark.parametrize("p, said", [(0.049, False), (0.051, True), (0.1, True), (0.11, False)])
+def test_a_lattice_just_missed_is_said_in_words(p, said):
+    (words,) = classify(evidence(lattice_p_value=p, **ROUND)).evidence
+    assert ("a lattice just missed" in words) == said
+
+
+def interval(*ends, band=(0.4, 0.6)):
+    """Lower and upper ends of the intervals of lattice and band, from one pair for each unit."""
+    lattice = np.array(ends).T
+    both = np.stack([lattice, np.broadcast_to(np.array(band)[:, None], lattice.shape)], axis=1)
+    return both[0], both[1]
+
+
+@pytest.mark.parametrize(
+    "ends, expected",
+    [
+        ([(0.04, 0.06)], [True]),
+        ([(0.001, 0.04)], [False]),
+        ([(0.06, 0.2)], [False]),
+        ([(np.nan, np.nan), (0.04, 0.06)], [False, True]),
+        # Two discoveries at most: up to 0.05 / 4 the first, up to 0.1 / 4 the second.
+        ([(1e-6, 1e-5), (0.02, 0.03), (0.5, 0.6), (0.5, 0.6)], [False, True, False, False]),
+        ([(1e-6, 1e-5), (0.03, 0.2), (0.5, 0.6), (0.5, 0.6)], [False, False, False, False]),
+        ([(0.02, 0.03), (0.5, 0.6), (0.5, 0.6), (0.5, 0.6)], [False] * 4),
+    ],
+)
+def test_more_null_maps_are_asked_for_where_a_verdict_is_open(ends, expected):
+    low, high = interval(*ends)
+    units = len(ends)
+    found = undecided(
+        low,
+        high,
+        among=np.full(units, True),
+        band_share=np.full(units, 0.2),
+        false_discovery_rate=0.05,
     )
-    np.testing.assert_allclose(found, [0.03, np.nan, 1.0])
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    "share, lattice, expected",
+    [
+        (0.2, (0.5, 0.6), False),  # no band, whatever its p
+        (0.4, (0.5, 0.6), True),
+        (0.4, (1e-6, 1e-5), False),  # a wave of a lattice
+        (0.7, (1e-6, 1e-5), True),
+    ],
+)
+def test_the_p_of_a_band_is_settled_only_where_it_matters(share, lattice, expected):
+    low, high = interval(lattice, band=(0.04, 0.06))
+    for among in (True, False):
+        found = undecided(
+            low,
+            high,
+            among=np.array([among]),
+            band_share=np.array([share]),
+            false_discovery_rate=0.05,
+        )
+        assert found[0] == (expected and among)
 
 
 def test_levels_must_make_sense():

@@ -226,7 +226,7 @@ def test_film_of_a_run(tmp_path, tiny, capsys, monkeypatch):
     whole = run.summary_path.read_text()
     for changed, message in (
         ("[]", "damaged"),
-        (whole.replace('"format": 4', '"format": 1'), "an earlier version"),
+        (whole.replace('"format": 5', '"format": 1'), "an earlier version"),
     ):
         run.summary_path.write_text(changed)
         assert main(["film", folder, "--quiet"]) == 2 and message in capsys.readouterr().err

@@ -22,6 +22,7 @@ from gridcode.analysis.cells.autocorrelogram import (
     smooth,
 )
 from gridcode.analysis.cells.celltypes import (
+    FEWEST_LATTICE_FIELDS,
     TYPES,
     Evidence,
     check_levels,
@@ -221,6 +222,8 @@ def analyse_population(
     possible = possibly_spatial(silent, spatial, significance=level)
     smoothed = smooth(rate, smoothing_bins)
     share = plane_wave_share(smoothed)
+    # Of a lattice, a band.
+    tested_for = np.stack([fields.count >= FEWEST_LATTICE_FIELDS, np.full(len(rate), True)])
     tested = significance(
         rate,
         seed=seed,
@@ -228,7 +231,11 @@ def analyse_population(
         smoothing_bins=smoothing_bins,
         null=null,
         undecided=lambda low, high: undecided(
-            low, high, among=possible, band_share=share, false_discovery_rate=false_discovery_rate
+            np.where(tested_for, low, np.nan),
+            high,
+            among=possible,
+            band_share=share,
+            false_discovery_rate=false_discovery_rate,
         ),
         workers=workers,
         progress=progress,
@@ -311,7 +318,7 @@ def analyse_population(
 
 
 def _lattices_from_waves(
-    data: xr.Dataset, smoothed: Maps, units: Int[np.ndarray, " lattice"]
+    data: xr.Dataset, smoothed: Maps, units: Int[np.ndarray, " lost"]
 ) -> xr.Dataset:
     """Give units that have a lattice, but too few peaks to fit one, the lattice of their waves."""
     if not len(units):

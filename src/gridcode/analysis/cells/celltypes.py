@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 
 from gridcode.analysis.cells.lattice import SQUARE_ANGLE_DEG
 from gridcode.analysis.cells.significance import benjamini_hochberg
+from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 # Types whose rate maps repeat in two directions.
@@ -18,6 +19,9 @@ MOST_SQUARE_LENGTH_RATIO = 1.2
 # One plane wave that explains more of a map than the first is a band, whatever ripples run along
 # it; one that explains less than the second is not.
 BAND_SHARE, LEAST_BAND_SHARE = 0.6, 0.3
+# So many fields set two lattice vectors. Random phases make no map of one or two round fields, in
+# which all waves meet: against those null maps every place cell would be a lattice.
+FEWEST_LATTICE_FIELDS = 3
 # A q-value up to so many times the false-discovery rate is called just missed.
 JUST_MISSED = 2
 
@@ -55,8 +59,8 @@ class CellTypes:
         type: (unit,) one of TYPES.
         evidence: (unit,) the deciding numbers, in words.
         periodic: (unit,) a lattice of any shape is significant: the unit may belong to a module.
-        q_value: (unit,) p of a lattice adjusted for all active units that may be spatial (Benjamini
-            and Hochberg); NaN for the others.
+        q_value: (unit,) p of a lattice adjusted for all active units that may be spatial and have
+            three fields or more (Benjamini and Hochberg); NaN for the others.
     """
 
     type: tuple[str, ...]
@@ -73,6 +77,7 @@ def check_levels(significance: float, false_discovery_rate: float) -> None:
             raise InputError(f"{name} must lie between 0 and 1, not {level}")
 
 
+@takes_arrays
 def possibly_spatial(
     silent: Bool[np.ndarray, " unit"],
     spatial_p_value: Float[np.ndarray, " unit"],
@@ -87,6 +92,7 @@ def possibly_spatial(
     return ~silent & ((spatial_p_value <= significance) | ~np.isfinite(spatial_p_value))
 
 
+@takes_arrays
 def undecided(
     low: Float[np.ndarray, "2 unit"],
     high: Float[np.ndarray, "2 unit"],
@@ -135,7 +141,7 @@ def classify(
 
     A lattice or a band is found where the share of false discoveries among units with a p as small
     is at or below `false_discovery_rate`, among units whose spatial p is at or below
-    `significance`. The first that applies:
+    `significance`; a lattice among those of three fields or more. The first that applies:
 
     1. silent;
     2. band: one plane wave explains more than 0.6 of the map, and a band is found;
@@ -165,7 +171,8 @@ def classify(
     )
     possible = possibly_spatial(e.silent, e.spatial_p_value, significance=significance)
     fitted = np.isfinite(e.vectors_m).all(axis=(1, 2))
-    q = adjusted(e.lattice_p_value, possible)
+    enough = e.field_count >= FEWEST_LATTICE_FIELDS
+    q = adjusted(e.lattice_p_value, possible & enough)
     lattice = fitted & (q <= false_discovery_rate)
     wave = adjusted(e.band_p_value, possible) <= false_discovery_rate
     # The best wave of a hexagon explains a third, too.
@@ -191,7 +198,11 @@ def classify(
 
     def describe(u: int) -> str:
         spatial_p = f"spatial p = {e.spatial_p_value[u]:.2g}"
-        lattice_p = f"lattice p = {e.lattice_p_value[u]:.2g}, q = {q[u]:.2g}"
+        lattice_p = (
+            f"lattice p = {e.lattice_p_value[u]:.2g}, q = {q[u]:.2g}"
+            if enough[u]
+            else "too few fields for a lattice"
+        )
         shape = (
             f"vectors at {angle[u]:.0f} deg, lengths 1 : {ratio[u]:.2f}"
             if fitted[u]

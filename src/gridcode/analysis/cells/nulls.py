@@ -31,15 +31,13 @@ class Spectra:
     """What random-phase maps are made from.
 
     Attributes:
-        power: (unit, ring) mean power at each distance from the origin of the Fourier plane; sums
-            to 1 over the plane.
-        cumulative: (unit, ring) share of the power up to each ring.
+        power: (unit, ring) mean power at each distance from the origin of the Fourier plane, as it
+            would be without the arena's edges; 1 on average over the plane.
         values: (unit, visited) sorted values of the map's visited bins, mean 0 and variance 1.
         visited: (y, x) bins that have values.
     """
 
     power: Float[np.ndarray, "unit ring"]
-    cumulative: Float[np.ndarray, "unit ring"]
     values: Float[np.ndarray, "unit visited"]
     visited: Bool[np.ndarray, "y x"]
 
@@ -68,16 +66,47 @@ def spectra_of(maps: Maps) -> Spectra:
     ring = np.rint(distance).astype(np.intp).ravel()
     plane = np.abs(fft.rfft2(gaussian, (2 * rows, 2 * columns))) ** 2 * weight
     total = np.stack([np.bincount(ring, one.ravel()) for one in plane]).astype(np.float64)
-    total[:, 0] = 0.0
-    total = total / np.maximum(total.sum(axis=1, keepdims=True), 1e-300)
+    total = total / np.maximum(total[:, 1:].sum(axis=1, keepdims=True), 1e-300)
     spread = values.std(axis=1, keepdims=True)
     values = (values - values.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
     return Spectra(
-        power=total / np.bincount(ring, weight.ravel()),
-        cumulative=np.cumsum(total, axis=1),
+        power=_without_edges(total / np.bincount(ring, weight.ravel()), visited),
         values=np.sort(values, axis=1),
         visited=visited,
     )
+
+
+def _without_edges(
+    power: Float[np.ndarray, "unit ring"], visited: Bool[np.ndarray, "y x"]
+) -> Float[np.ndarray, "unit ring"]:
+    """Power of noise that, seen through the visited bins alone, has nearly this power.
+
+    The edges of the arena blur the spectrum of what is seen through it. Noise drawn with a blurred
+    spectrum, seen through the same bins, is blurred twice: rougher than the map, and less like a
+    lattice. The power is multiplied by itself over what would be seen of it: the first step of an
+    iteration whose later steps follow the chance of a single map's spectrum.
+    """
+    rows, columns = visited.shape
+    plane = (2 * rows, 2 * columns)
+    distance, weight = _rings(rows, columns)
+    ring = np.rint(distance).astype(np.intp).ravel()
+    window = fft.rfft2(visited.astype(np.float64), plane)
+    overlap = fft.irfft2(np.abs(window) ** 2, plane)
+    share = window / visited.sum()
+    out = power.copy()
+    for one in out:
+        one[0] = one[1]  # that of a map's mean, which is taken off
+        full = np.interp(distance, np.arange(len(one)), one)
+        seen = fft.rfft2(fft.irfft2(full, plane) * overlap).real
+        # The same for noise whose mean over the visited bins is taken off.
+        cross = fft.rfft2(fft.irfft2(full * window, plane)[:rows, :columns] * visited, plane)
+        seen += np.abs(share) ** 2 * cross[0, 0].real - 2 * (share.conj() * cross).real
+        total = np.bincount(ring, (np.maximum(seen, 0.0) * weight).ravel())
+        by_ring = total / np.bincount(ring, weight.ravel())
+        one *= np.divide(one, by_ring, out=np.zeros_like(one), where=by_ring > 0)
+        one[0] = one[1]
+        one /= max(float(np.interp(distance, np.arange(len(one)), one).mean()), 1e-300)
+    return out
 
 
 @takes_arrays

@@ -60,7 +60,7 @@ class Significance:
         lattice_p_value: (unit,) of a lattice of any shape, from `lattice_z`.
         lattice_z: (unit,) of the strengths of a hexagonal, a sheared and a square lattice
             (`gridcode.analysis.cells.waves`), each in standard deviations z above the mean of the
-            null, $(\\sum z^4)^{1/4}$ over those above: nearly the largest. Null maps are measured
+            null, $(\sum z^4)^{1/4}$ over those above: nearly the largest. Null maps are measured
             alike, so that p needs no correction for three forms.
         band_p_value: (unit,) of the share of the strongest wave.
         grid_score_p_value: (unit,) of the grid score, among null maps that have one.
@@ -192,7 +192,10 @@ def check_nulls(nulls: int) -> None:
         raise InputError(f"{nulls} nulls cannot reach p = 0.05: take {FEWEST_NULLS} or more")
 
 
-def tail(null: Float[np.ndarray, " null"], values: np.ndarray) -> np.ndarray:
+@takes_arrays
+def tail(
+    null: Float[np.ndarray, " null"], values: Float[np.ndarray, " value"]
+) -> Float[np.ndarray, " value"]:
     r"""Probability of values beyond all null scores by an exponential tail, $0.1 e^{-(x - t) / e}$.
 
     With t the 90th percentile and e the mean excess over it. Bounded scores have lighter tails: the
@@ -242,8 +245,10 @@ class _Tested:
     @classmethod
     def of(cls, rate_map: Float[np.ndarray, "y x"], *, null: str, seed: int) -> "_Tested":
         coarse = _coarse(rate_map[None], _factor(rate_map))
-        # The same unit has the same null maps, whatever stands beside it.
-        digest = hashlib.sha256(np.ascontiguousarray(coarse).tobytes()).digest()
+        # The same unit has the same null maps, whatever stands beside it, in any unit of activity.
+        low, high = np.nanmin(coarse), np.nanmax(coarse)
+        level = np.rint((coarse - low) / (high - low if high > low else 1.0) * 1e6)
+        digest = hashlib.sha256(np.nan_to_num(level, nan=-1).astype(np.int32).tobytes()).digest()
         return cls(
             map=coarse,
             spectra=spectra_of(coarse) if null == "random phase" else None,
