@@ -48,7 +48,7 @@ Undecided = Callable[
 
 @dataclass(frozen=True)
 class Significance:
-    """p-values of each unit against null maps, (1 + nulls at least as high) / (1 + nulls).
+    r"""p-values of each unit against null maps, (1 + nulls at least as high) / (1 + nulls).
 
     NaN for units that vary too little to be tested. A unit above all its null maps gets the p-value
     of an exponential tail fitted to the highest tenth of them: without it no unit could stand out
@@ -134,7 +134,8 @@ def significance(
         rate_maps: (unit, y, x), NaN marks unvisited bins. Not changed.
         seed: of the null maps.
         nulls: null maps of a unit.
-        smoothing_bins: smoothing before scoring, in bins, as for the scores.
+        smoothing_bins: smoothing before the grid score, in bins. The strengths of lattices are
+            measured without: the null has the spectrum of the map, whatever it is.
         null: `random phase` or `field shuffle`.
         undecided: given the ends of the intervals, (2, unit) each, in which the lattice's and the
             band's p-values lie, which units need more null maps. None: no unit does.
@@ -149,14 +150,14 @@ def significance(
     check_nulls(nulls)
     if null not in NULLS:
         raise InputError(f"null must be one of {', '.join(NULLS)}, not '{null}'")
-    maps = smooth(as_maps(rate_maps), smoothing_bins)
+    maps = as_maps(rate_maps)
     testable = np.nonzero(_testable(maps))[0]
     found = np.full((5, len(maps)), np.nan)
     number = np.zeros(len(maps), dtype=np.int64)
     units: dict[int, _Tested] = {}
 
     def begin(u: int) -> _Tested:
-        unit = _Tested.of(maps[u], null=null, seed=seed)
+        unit = _Tested.of(maps[u], null=null, seed=seed, smoothing_bins=smoothing_bins)
         unit.draw(min(FIRST_NULLS, nulls))
         if unit.above().min() < ENOUGH_ABOVE:
             unit.draw(nulls - unit.count)
@@ -226,6 +227,7 @@ class _Tested:
 
     Attributes:
         map: (1, y, x) at the resolution of the test.
+        smoothing_bins: before the grid score, at that resolution.
         spectra: of the map, to draw random phases; None to shuffle fields.
         generator: of the null maps.
         observed: (4,) strengths of the three forms and the share of the strongest wave.
@@ -235,6 +237,7 @@ class _Tested:
     """
 
     map: Maps
+    smoothing_bins: float
     spectra: Spectra | None
     generator: np.random.Generator
     observed: Float[np.ndarray, " 4"]
@@ -243,18 +246,22 @@ class _Tested:
     null_scores: list[float] = field(default_factory=list)
 
     @classmethod
-    def of(cls, rate_map: Float[np.ndarray, "y x"], *, null: str, seed: int) -> "_Tested":
-        coarse = _coarse(rate_map[None], _factor(rate_map))
+    def of(
+        cls, rate_map: Float[np.ndarray, "y x"], *, null: str, seed: int, smoothing_bins: float
+    ) -> "_Tested":
+        factor = _factor(smooth(rate_map, smoothing_bins)[0])
+        coarse, smoothing = _coarse(rate_map[None], factor), smoothing_bins / factor
         # The same unit has the same null maps, whatever stands beside it, in any unit of activity.
         low, high = np.nanmin(coarse), np.nanmax(coarse)
         level = np.rint((coarse - low) / (high - low if high > low else 1.0) * 1e6)
         digest = hashlib.sha256(np.nan_to_num(level, nan=-1).astype(np.int32).tobytes()).digest()
         return cls(
             map=coarse,
+            smoothing_bins=smoothing,
             spectra=spectra_of(coarse) if null == "random phase" else None,
             generator=np.random.default_rng([seed, int.from_bytes(digest[:8], "big")]),
             observed=_measured(coarse)[0],
-            grid_score=float(grid_scores(autocorrelograms(coarse))[0]),
+            grid_score=float(grid_scores(autocorrelograms(smooth(coarse, smoothing)))[0]),
             drawn=np.empty((0, 4)),
         )
 
@@ -269,6 +276,7 @@ class _Tested:
             parts.append(_measured(maps))
             scored = maps[: max(GRID_SCORE_NULLS - len(self.null_scores), 0)]
             if len(scored):
+                scored = smooth(scored, self.smoothing_bins)
                 self.null_scores += grid_scores(autocorrelograms(scored)).tolist()
         self.drawn = np.concatenate(parts)
 
@@ -277,7 +285,7 @@ class _Tested:
         for chunk in (min(size, count - first) for first in range(0, count, size)):
             if self.spectra is None:
                 yield field_shuffled_maps(
-                    self.map[0], chunk, generator=self.generator, smoothing_bins=0.0
+                    self.map[0], chunk, generator=self.generator, smoothing_bins=self.smoothing_bins
                 )
             else:
                 power, values = self.spectra.power[0], self.spectra.values[0]
@@ -329,7 +337,8 @@ class _Tested:
 
 def _together(z: Float[np.ndarray, "*nulls form"]) -> Float[np.ndarray, "*nulls"]:
     """Nearly the largest of the forms, and more where two agree: the 4-norm of what is positive."""
-    return (np.maximum(z, 0.0) ** 4).sum(axis=-1) ** 0.25
+    largest = z.max(axis=-1)
+    return np.where(largest > 0, (np.maximum(z, 0.0) ** 4).sum(axis=-1) ** 0.25, largest)
 
 
 def _measured(maps: Maps) -> Float[np.ndarray, "unit 4"]:
