@@ -52,7 +52,7 @@ gridcode.plot(run).gallery(count=16)
 # name, which in a network is its number.
 
 # %%
-best = evaluation.headline()["minmax"].idxmax().item()
+best = evaluation.headline()["grid_score"].idxmax().item()
 figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 3.4), layout="constrained")
 gridcode.plot(run).rate_map(best, ax=left)
 gridcode.plot(run).autocorrelogram(best, ax=right)

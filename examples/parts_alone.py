@@ -48,7 +48,7 @@ cell = lattice_cell(bin_centres(3.0, 0.05), spacing_m=0.6, orientation_deg=12.0)
 scores = score_maps(np.stack([cell, np.random.default_rng(0).random(cell.shape)]), bin_size_m=0.05)
 print(
     "planted lattice and noise: score",
-    scores.minmax.round(2),
+    scores.grid_score.round(2),
     "spacing",
     scores.spacing_m.round(2),
     "m",

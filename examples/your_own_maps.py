@@ -36,5 +36,5 @@ recording = recording_from_maps(maps, bin_size_m=0.06)
 population = gridcode.score(recording, nulls=200)
 print(population.summary.verdict)
 for unit in population.summary.units[::5]:
-    print(unit.unit, unit.type, unit.grid_score, unit.p_value, unit.evidence)
+    print(unit.unit, unit.type, unit.grid_score, unit.q_value, unit.evidence)
 gridcode.write_score_report(population, "cells.html", recording=recording, title="planted cells")
