@@ -205,20 +205,28 @@ def field_shuffled_maps(
     place = np.argwhere(visited)
     owner = spatial.KDTree(centre).query(place)[1]
     apart = float(np.sqrt(4 / np.pi * np.median(fields.field_area_m2)))
-    out = np.full((count, rows, columns), background)
+    # A plane with room for fields that reach beyond the walls: the middle is the arena.
+    plane = np.full((count, 3 * rows, 3 * columns), background)
+    flat, start = plane.reshape(-1), 9 * rows * columns * np.arange(count)[:, None]
     at = np.full((count, len(centre), 2), np.inf)
+    every = np.arange(count)
     for k in generator.permutation(len(centre)):
         here = place[owner == k]
         rates = maps[0][tuple(here.T)]
         tries = place[generator.integers(len(place), size=(count, PLACEMENTS))]
-        near = (np.hypot(*np.moveaxis(tries[:, :, None] - at[:, None], -1, 0)) < apart).any(axis=2)
         # The first free place, or the first of all where none is free.
-        at[:, k] = tries[np.arange(count), near.argmin(axis=1)]
-        moved = at[:, k].astype(np.intp)[:, None] + (here - centre[k])
-        inside = ((moved >= 0) & (moved < [rows, columns])).all(axis=2)
-        which, bin_ = np.nonzero(inside)
-        where = (which, *moved[inside].T)
-        out[where] = np.maximum(out[where], rates[bin_])
+        chosen, looking = np.zeros(count, dtype=np.intp), every
+        for first, last in ((0, 4), (4, PLACEMENTS)):
+            away = tries[looking, first:last, None] - at[looking, None]
+            free = ((away**2).sum(axis=3) >= apart**2).all(axis=2)
+            found = free.any(axis=1)
+            chosen[looking[found]] = first + free[found].argmax(axis=1)
+            looking = looking[~found]
+        at[:, k] = tries[every, chosen]
+        corner = at[:, k].astype(np.intp) - centre[k] + [rows, columns]
+        moved = start + (corner @ [3 * columns, 1])[:, None] + here @ [3 * columns, 1]
+        flat[moved] = np.maximum(flat[moved], rates)
+    out = plane[:, rows : 2 * rows, columns : 2 * columns]
     return np.where(visited, out, np.nan)
 
 

@@ -154,8 +154,8 @@ def _grid(rows: int, columns: int) -> _Grid:
     y, x = (np.arange(n) - (n - 1) / 2 for n in (rows, columns))
     along_x = np.multiply.outer(x, (k * np.cos(angle)).ravel())
     along_y = np.multiply.outer(y, (k * np.sin(angle)).ravel())
-    phase = (along_y[:, None] + along_x[None]).reshape(rows * columns, -1)
-    phase = phase[: -(-rows * columns // 2)]
+    phase = along_y[: rows // 2 + 1, None] + along_x[None]
+    phase = phase.reshape(-1, phase.shape[-1])[: -(-rows * columns // 2)]
     return _Grid(cycles, np.cos(phase).astype(np.float32), np.sin(phase).astype(np.float32))
 
 
