@@ -115,7 +115,7 @@ def export(
     }
     with one_line_errors(f"cannot write to '{folder}'"):
         write_atomically(folder / f"{name}.safetensors", data)
-        write_atomically(folder / f"{name}.json", _laid_out(details) + "\n")
+        write_atomically(folder / f"{name}.json", laid_out(details) + "\n")
     return details
 
 
@@ -214,13 +214,13 @@ def _rounded(value: Any) -> Any:
     return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
-def _laid_out(value: Any, depth: int = 1) -> str:
+def laid_out(value: Any, depth: int = 1) -> str:
     """JSON with a line for each entry of an object, and each list on one line."""
     if not isinstance(value, dict) or not value:
         return json.dumps(value, allow_nan=False)
     indent = " " * depth
     lines = [
-        f"{indent}{json.dumps(name)}: {_laid_out(entry, depth + 1)}"
+        f"{indent}{json.dumps(name)}: {laid_out(entry, depth + 1)}"
         for name, entry in value.items()
     ]
     return "{\n" + ",\n".join(lines) + "\n" + " " * (depth - 1) + "}"

@@ -35,7 +35,7 @@ GRID_SCORE_NULLS = 100
 # Where a verdict hangs on chance up to so many times as many null maps are drawn.
 MOST_TIMES = 64
 # Chance that the p-value of infinitely many null maps lies outside of the interval.
-INTERVAL_MISS = 1e-4
+INTERVAL_MISS = 1e-3
 # p-values beyond all null scores come from their tail, the highest tenth of at least 90.
 TAIL_SHARE, FEWEST_FOR_TAIL = 0.1, 90
 
