@@ -223,8 +223,7 @@ def _cards(summary: Summary) -> list[Document]:
         _card(
             "grid cells",
             f"{types['hexagonal']}",
-            f"hexagonal, p \u2264 {settings.level:g}, "
-            f"false-discovery rate {100 * settings.false_discovery_rate:g}%",
+            f"hexagonal, false-discovery rate {100 * settings.false_discovery_rate:g}%",
         ),
         _card(
             "other types",

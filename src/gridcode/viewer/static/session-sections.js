@@ -42,7 +42,7 @@ export async function fillCells(body, page) {
   body.append(
     note(
       `${some}, best grid score first in each module: ${drawn.join(", ")}. `,
-      `p: share of the unit's own null maps with as high a score. q: p adjusted for the number of
+      `p: share of the unit's own null maps that are as near to a lattice. q: p adjusted for the number of
       units tested.`,
     ),
     h(
@@ -136,7 +136,8 @@ const patternFacts = (row) =>
 
 function scoreText(row) {
   if (!known(row.grid_score)) return row.reason || "no grid score";
-  const chance = known(row.lattice_p_value) && `lattice p = ${pText(row.lattice_p_value)} against its null maps`;
+  const chance =
+    known(row.lattice_p_value) && `lattice p = ${pText(row.lattice_p_value)} against its null maps`;
   const among = known(row.q_value) && `q = ${pText(row.q_value)} among all units`;
   return `grid score ${fixed(row.grid_score)}: ${[chance, among].filter(Boolean).join(", ")}`;
 }
