@@ -348,3 +348,9 @@ def test_bad_input_is_one_line(session, call, message):
     with pytest.raises(InputError, match=message) as raised:
         call(path)
     assert "\n" not in str(raised.value)
+
+
+def test_nulls_without_a_score_count_as_lower():
+    null = np.where(np.arange(200) % 2, np.nan, np.random.default_rng(0).uniform(0, 0.1, 200))
+    p = p_in_turn(0.3, lambda first, last: null[first:last], nulls=200)
+    assert 0 < p <= 1 / 201

@@ -173,4 +173,5 @@ def p_in_turn(
 
 def _beyond(null: Float[np.ndarray, " null"], observed: float) -> float:
     """Probability of a statistic beyond all nulls."""
-    return max(float(tail(np.sort(null), np.array([observed]))[0]), SMALLEST_P)
+    known = np.sort(null[np.isfinite(null)])
+    return max(float(tail(known, np.array([observed]))[0]), SMALLEST_P)
