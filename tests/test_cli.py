@@ -57,7 +57,7 @@ def test_train_evaluate_report_and_resume(tmp_path, capsys):
     assert set(maps.children) == {"smooth_1m", "uniform_1m"}
     assert maps["smooth_1m"]["rate"].dims == ("unit", "y", "x")
     assert maps["smooth_1m"].attrs["bin_size_m"] == pytest.approx(0.05)
-    assert len(saved.units) == 12 and saved.format == 4
+    assert len(saved.units) == 12 and saved.format == 5
     assert [row.walk for row in saved.space] == ["smooth", "smooth", "slow"]
     assert [row.group for row in saved.arena_stability] == ["uniform_1m"]
     (tmp_path / "a" / "evaluation" / "ratemaps.nc").write_bytes(b"nothing")

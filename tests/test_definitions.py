@@ -209,7 +209,7 @@ def test_scores_are_those_of_the_tools(definition):
 
 def test_own_scores_are_close_but_not_these():
     own = score_maps(planted(), bin_size_m=0.05, smoothing_bins=0)
-    assert abs(own.minmax[0] - FROM_THE_TOOLS["opexebo"][0]) < 0.3
+    assert abs(own.grid_score[0] - FROM_THE_TOOLS["opexebo"][0]) < 0.3
     assert abs(own.mean60[0] - FROM_THE_TOOLS["deepmind"][0]) < 0.3
     assert abs(own.square[2] - FROM_THE_TOOLS["square"][2]) < 0.3
 

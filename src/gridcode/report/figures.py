@@ -82,7 +82,7 @@ def gallery_size(data: xr.Dataset, *, count: int, columns: int) -> tuple[float, 
 def draw_gallery(ax: Axes, data: xr.Dataset, *, count: int, columns: int = 8) -> None:
     """Rate maps of the `count` best units inside `ax`, framed in the colour of their module.
 
-    Above each: type, hexagonal score with its p-value, spacing and peak.
+    Above each: type, grid score, lattice p, spacing and peak.
     """
     ax.set_axis_off()
     units = by_score(data)[:count]

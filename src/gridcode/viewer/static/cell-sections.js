@@ -41,7 +41,7 @@ export async function fillGallery(body, page) {
   const text = evaluated
     ? `Rate maps, best hexagonal score first in each module. Bright is the unit's own peak; grey
       bins were never visited. Colour and number of the frame are those of the module. p: how often
-      the unit's own null maps have as high a hexagonal score. Choose a unit to see all about it.`
+      the unit's own null maps are as near to a lattice. Choose a unit to see all about it.`
     : `Rate maps during the training. Bright is the unit's own peak. Types, modules and p-values
       come with the evaluation.`;
   body.append(note(text), slider, holder);
