@@ -234,6 +234,7 @@ def main():
     arguments = parser.parse_args()
     few = arguments.with_nulls
     start = time.perf_counter()
+    arguments.out.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(arguments.workers) as pool:
         real = pool.submit(recorded, 29 if few else 0)
         positive = {name: pool.submit(planted, name, arguments.cells, few) for name in CONDITIONS}
