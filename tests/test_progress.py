@@ -75,7 +75,16 @@ def commands(run, maps, folder):
             "evaluate",
         ),
         "score": (
-            ["score", str(maps), "--nulls", "200", "--report", str(folder / "maps.html")],
+            [
+                "score",
+                str(maps),
+                "--order",
+                "y x",
+                "--nulls",
+                "200",
+                "--report",
+                str(folder / "maps.html"),
+            ],
             "score",
         ),
         "report": (["report", str(run.folder)], "report"),

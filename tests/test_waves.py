@@ -38,22 +38,25 @@ def written_out(rate_map):
             wave = np.exp(-1j * k * (x * np.cos(angle) + y * np.sin(angle)))
             a[r, t] = (z * wave).sum() / np.sqrt(count * (z**2).sum())
 
-    def highest(r, t, sideways):
+    def highest(r, t):
         radii = range(max(r - 1, 0), min(r + 2, len(cycles)))
-        return max(
-            abs(a[i, (t + j) % steps]) for i in radii for j in range(-sideways, sideways + 1)
-        )
+        return max(abs(a[i, (t + j) % steps]) for i in radii for j in (-1, 0, 1))
 
-    hexagonal = sheared = square = share = 0.0
+    hexagonal = sheared = square = -np.inf
+    share = 0.0
     for r in range(len(cycles)):
+        ring = np.mean([abs(a[r, t]) for t in range(steps)])
+        near = np.mean([highest(r, t) for t in range(steps)])
         for t in range(turn[60]):
             one, two, three = (a[r, t + d] for d in (0, turn[60], turn[120]))
             miss = np.angle(one * three * np.conj(two))
-            hexagonal = max(hexagonal, np.cos(miss / 3) * sum(map(abs, (one, two, three))))
+            together = np.cbrt(abs(one * two * three)) * np.cos(miss / 3)
+            hexagonal = max(hexagonal, 3 * (together - ring))
             places = (t, t + turn[60], t + turn[120])
-            sheared = max(sheared, sum(highest(r, p, 2) for p in places))
+            sheared = max(sheared, 3 * (np.cbrt(np.prod([highest(r, p) for p in places])) - near))
         for t in range(turn[90]):
-            square = max(square, highest(r, t, 1) + highest(r, t + turn[90], 1))
+            both = np.sqrt(highest(r, t) * highest(r, t + turn[90]))
+            square = max(square, 2 * (both - near))
         if cycles[r] >= FEWEST_CYCLES_OF_A_BAND:
             share = max(share, 2 * (np.abs(a[r]) ** 2).max())
     return [hexagonal, sheared, square, share]
