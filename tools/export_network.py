@@ -220,8 +220,7 @@ def laid_out(value: Any, depth: int = 1) -> str:
         return json.dumps(value, allow_nan=False)
     indent = " " * depth
     lines = [
-        f"{indent}{json.dumps(name)}: {laid_out(entry, depth + 1)}"
-        for name, entry in value.items()
+        f"{indent}{json.dumps(name)}: {laid_out(entry, depth + 1)}" for name, entry in value.items()
     ]
     return "{\n" + ",\n".join(lines) + "\n" + " " * (depth - 1) + "}"
 
