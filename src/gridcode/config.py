@@ -277,7 +277,7 @@ class EvaluationConfig(Section):
     null: Literal["random phase", "field shuffle"] = "random phase"
     """What null maps preserve: a unit's spectrum, averaged over directions, or its fields."""
     significance: Annotated[float, Field(ge=0.001, lt=1)] = 0.01
-    """Largest p-value of a unit, and of a module, that counts."""
+    """Largest p-value of a module, and of a unit that counts as spatial."""
     false_discovery_rate: Annotated[float, Field(gt=0, lt=1)] = 0.05
     """Largest expected share of false discoveries among the units that count."""
     space: bool = True

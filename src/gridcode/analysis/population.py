@@ -175,7 +175,7 @@ def analyse_population(
         silent_below: units whose activity never exceeds this, of either sign, are silent.
         nulls: null maps of a unit.
         null: which null, see `gridcode.analysis.cells.nulls`.
-        level: largest p-value of a unit or module that counts as significant.
+        level: largest p-value of a module, and of a unit that counts as spatial.
         false_discovery_rate: largest expected share of false discoveries among the units that do.
         seed: of the null maps.
         unsmoothed: the maps before any smoothing, for coherence, information and the test of being

@@ -52,7 +52,7 @@ def score(
         silent_below: units whose activity never exceeds this, of either sign, are silent.
         nulls: null maps of each unit, and circular shifts where there is a path.
         null: `random phase` or `field shuffle`.
-        significance: largest p-value that counts.
+        significance: largest p-value of a module, and of a unit that counts as spatial.
         false_discovery_rate: largest expected share of false discoveries among the units that
             count.
         movement_direction: where a recording has no head direction, test the direction of movement

@@ -1,4 +1,4 @@
-"""Values on the clock of the path, where they come with times of their own."""
+"""Values that come with their own times, put on the clock of the path."""
 
 import numpy as np
 from scipy import sparse

@@ -37,7 +37,7 @@ class Contents:
 
     @property
     def has_units(self) -> bool:
-        """Whether there are spikes or activity without positions of their own."""
+        """Whether there are spikes or activity but no positions."""
         return "activity" in self.arrays or "spike_times_s" in self.arrays
 
     @property

@@ -192,7 +192,7 @@ def recording_from_path(
         time_s: (time,) seconds; not needed where positions_m carries its times.
         activity: (time, unit); also a TsdFrame, DataFrame or DataArray, whose columns name the
             units. True and False are spikes. Give this, or spikes.
-        activity_time_s: (frame,) seconds, where activity has times of its own: a sample of the path
+        activity_time_s: (frame,) seconds, where activity has its own times: a sample of the path
             takes the mean of its frames, else the nearest frame.
         spike_times_s: (spike,) seconds, of all units together, in any order; or a mapping from unit
             to times (a dict, a TsGroup of pynapple), a list of arrays, one a unit, or a DataFrame
@@ -211,7 +211,7 @@ def recording_from_path(
         max_speed_m_s: faster samples are left out.
         smoothing_method: `before dividing`, `after dividing` or `adaptive`, as for `bin_path`.
         intervals_s: (interval, 2) begin and end of each epoch to use; all by default.
-        spike_clock: (offset, rate) where spikes have a clock of their own: spike_times_s on the
+        spike_clock: (offset, rate) where spikes have their own clock: spike_times_s on the
             positions' clock are offset + rate * spike_times_s, such as (0, 0.001) for milliseconds.
         check_tracking: leave out samples at which tracking was lost, though they have a position.
 

@@ -146,7 +146,7 @@ def border_p_values_by_phase(
     nulls: int = 500,
     progress: Callable[[int, int], None] | None = None,
 ) -> Float[np.ndarray, " unit"]:
-    """p-value of each map's border score against random-phase maps of its own spectrum.
+    """p-value of each map's border score against random-phase maps with its spectrum.
 
     For maps without a path. They are compared in bins of a twentieth of the shorter side; a test
     ends early once 20 null maps scored as high. A map's p-value does not depend on the others.

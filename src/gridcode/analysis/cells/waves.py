@@ -22,8 +22,8 @@ The whole map counts, so that a lattice of two periods, whose autocorrelogram ha
 peaks, can be told from chance. The strengths of noise depend on its spectrum: compare them with
 those of null maps (`gridcode.analysis.cells.significance`).
 
-Source: spectra of grid cells: Krupic et al. 2012; the sum of amplitudes is the matched filter of
-waves of equal height (Kay 1998), the triple phase is that of the bispectrum.
+Source: spectra of grid cells: Krupic et al. 2012. The phase of three waves is that of the
+bispectrum.
 """
 
 import functools

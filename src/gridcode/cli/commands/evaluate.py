@@ -17,7 +17,7 @@ SETTINGS = {
     "evaluation.walks": "walks through the arenas; verdicts rest on the first",
     "evaluation.bin_size_m": "side of a bin of the rate maps, metres",
     "evaluation.nulls": "null maps that each unit is compared with",
-    "evaluation.significance": "largest p-value that counts",
+    "evaluation.significance": "largest p of a module, and of a spatial unit",
     "evaluation.space": "test path integration",
     "evaluation.theory": "measure topology, dynamics and the code",
     "evaluation.history": "map the snapshots of the training",
