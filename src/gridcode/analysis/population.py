@@ -37,7 +37,7 @@ from gridcode.analysis.cells.information import spatial_coherence, spatial_infor
 from gridcode.analysis.cells.lattice import shape_of
 from gridcode.analysis.cells.phases import phase_coverage, phase_uniformity, spatial_phases
 from gridcode.analysis.cells.shift_significance import ShiftSignificance
-from gridcode.analysis.cells.significance import NULLS, plane_wave_share, significance
+from gridcode.analysis.cells.significance import MOST_TIMES, NULLS, plane_wave_share, significance
 from gridcode.analysis.cells.waves import lattices_from_waves
 from gridcode.analysis.modules.commensurability import Relations, relate_modules
 from gridcode.analysis.modules.detection import Modules, find_modules
@@ -258,9 +258,15 @@ def analyse_population(
         significance=level,
         false_discovery_rate=false_discovery_rate,
     )
+    # More null maps would not settle these in any bearable time.
+    border = f"; at the border of significance after {MOST_TIMES * nulls:,} null maps"
+    evidence = [
+        words + border * (number >= MOST_TIMES * nulls)
+        for words, number in zip(found.evidence, tested.nulls.tolist(), strict=True)
+    ]
     per_unit = {
         "type": np.array(found.type, dtype=object),
-        "evidence": np.array(found.evidence, dtype=object),
+        "evidence": np.array(evidence, dtype=object),
         "periodic": found.periodic,
         "lattice_z": tested.lattice_z,
         "lattice_p_value": tested.lattice_p_value,

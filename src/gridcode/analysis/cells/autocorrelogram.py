@@ -125,18 +125,35 @@ def _half_correlograms(
     varies = scale > 1e-9 * level
     filled = np.where(varies, filled / np.where(varies, scale, 1.0), 0.0)
 
-    f, f2, n = lags.spectrum(filled), lags.spectrum(filled**2), overlap.count[:, lags.rows - 1 :]
+    f = lags.spectrum(filled)
     ab = lags.upper_half((f.real**2 + f.imag**2) * lags.move_x)
-    a, aa = lags.correlations(f * overlap.conjugate), lags.correlations(f2 * overlap.conjugate)
-    variance = overlap.count * aa - a * a
-    # The sums over the other copy are the same sums at the opposite lag.
-    y = lags.rows - 1
-    a, b = a[:, y:], a[:, y::-1, ::-1]
-    variance_a, variance_b = variance[:, y:], variance[:, y::-1, ::-1]
+    n = overlap.count[:, lags.rows - 1 :]
+    if overlap.whole:
+        (a, b), (aa, bb) = _rectangle_sums(filled), _rectangle_sums(filled**2)
+    else:
+        every = lags.correlations(f * overlap.conjugate)
+        squares = lags.correlations(lags.spectrum(filled**2) * overlap.conjugate)
+        # The sums over the other copy are the same sums at the opposite lag.
+        y = lags.rows - 1
+        (a, b), (aa, bb) = ((c[:, y:], c[:, y::-1, ::-1]) for c in (every, squares))
+    variance_a, variance_b = n * aa - a * a, n * bb - b * b
     usable = (n >= min_overlap_bins) & (np.minimum(variance_a, variance_b) > 1e-9 * n * n)
     with np.errstate(invalid="ignore", divide="ignore"):
         r = (n * ab - a * b) / np.sqrt(variance_a * variance_b)
     return np.where(usable & varies, np.clip(r, -1.0, 1.0), np.nan)
+
+
+def _rectangle_sums(values: Maps) -> tuple[Correlograms, Correlograms]:
+    """Sums over what the two copies of a map without holes have in common, at lag_y >= 0.
+
+    Every common part is a rectangle in a corner of the map, whose sum is a cumulative sum.
+    """
+    below = values[:, ::-1].cumsum(axis=1)[:, ::-1]
+    above = values.cumsum(axis=1)[:, ::-1]
+    left, right = below.cumsum(axis=2), below[..., ::-1].cumsum(axis=2)[..., ::-1]
+    one = np.concatenate([left[..., :-1], right], axis=2)
+    left, right = above.cumsum(axis=2), above[..., ::-1].cumsum(axis=2)[..., ::-1]
+    return one, np.concatenate([right[..., :0:-1], left[..., ::-1]], axis=2)
 
 
 @takes_arrays
@@ -186,13 +203,16 @@ class _Overlap:
     Attributes:
         conjugate: conjugate spectrum of the mask, times `move`.
         count: number of common bins at every lag.
+        whole: whether there is no hole in any mask.
     """
 
     conjugate: np.ndarray
     count: Correlograms
+    whole: bool
 
     @classmethod
     def of(cls, visited: Visited, lags: _Lags) -> "_Overlap":
         mask = lags.spectrum(visited.astype(np.float64))
         conjugate = mask.conj() * lags.move
-        return cls(conjugate, np.rint(lags.correlations(mask * conjugate)))
+        count = np.rint(lags.correlations(mask * conjugate))
+        return cls(conjugate, count, bool(visited.all()))

@@ -6,7 +6,11 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from gridcode.analysis.cells.lattice import SQUARE_ANGLE_DEG
-from gridcode.analysis.cells.significance import benjamini_hochberg
+from gridcode.analysis.cells.significance import (
+    BAND_SHARE,
+    LEAST_BAND_SHARE,
+    benjamini_hochberg,
+)
 from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
@@ -16,9 +20,6 @@ TYPES = (*LATTICE_TYPES, "band", "place-like", "other spatial", "non-spatial", "
 # Below this axis ratio a hexagon is sheared; beyond this length ratio a lattice is not square.
 LEAST_HEXAGONAL_AXIS_RATIO = 0.8
 MOST_SQUARE_LENGTH_RATIO = 1.2
-# One plane wave that explains more of a map than the first is a band, whatever ripples run along
-# it; one that explains less than the second is not.
-BAND_SHARE, LEAST_BAND_SHARE = 0.6, 0.3
 # So many fields set two lattice vectors. Random phases make no map of one or two round fields, in
 # which all waves meet: against those null maps every place cell would be a lattice.
 FEWEST_LATTICE_FIELDS = 3

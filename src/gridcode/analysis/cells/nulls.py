@@ -130,12 +130,12 @@ def draw_random_phases(
     waves = parts.view(np.complex64)[..., 0] * amplitude.astype(np.float32)
     plane = fft.irfft2(waves, (2 * rows, 2 * columns), overwrite_x=True)
     field = np.concatenate([plane[:, :rows, :columns], plane[:, rows:, columns:]])[:count]
-    field = field[:, visited]
-    maps = np.full((count, rows, columns), np.nan)
-    ranked = np.empty((count, len(values)))
-    np.put_along_axis(ranked, np.argsort(field, axis=1), values[None], axis=1)
-    maps[:, visited] = ranked
-    return maps
+    place = np.flatnonzero(visited)
+    field = field.reshape(count, -1)
+    order = np.argsort(field if len(place) == visited.size else field[:, place], axis=1)
+    maps = np.full((count, visited.size), np.nan)
+    np.put_along_axis(maps, place[order], values[None], axis=1)
+    return maps.reshape(count, rows, columns)
 
 
 @takes_arrays

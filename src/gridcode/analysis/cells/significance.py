@@ -26,14 +26,18 @@ NULLS = ("random phase", "field shuffle")
 # Maps are tested at the resolution at which the autocorrelation falls to half within this many bins
 # or more, and at no fewer bins a side than the second.
 HALF_WIDTH_BINS, FEWEST_BINS = 1.6, 32
-CHUNK_BINS = 2**17  # bins of null maps worked on at once
+CHUNK_BINS = 2**18  # bins of null maps worked on at once
 FEWEST_NULLS = 19
-# A unit that so many of the first null maps reach is far from significant and needs no more.
-FIRST_NULLS, ENOUGH_ABOVE = 100, 20
+# A unit that so many of the first null maps reach is far from significant and needs no more; nor
+# does one whose p-value, by the upper end of what their tail allows, is at most the last.
+FIRST_NULLS, ENOUGH_ABOVE, SMALL_ENOUGH = 100, 20, 0.005
+# One plane wave that explains more of a map than the first is a band, whatever ripples run along
+# it; one that explains less than the second is not.
+BAND_SHARE, LEAST_BAND_SHARE = 0.6, 0.3
 # The grid score, which decides nothing, is compared with no more null maps than this.
 GRID_SCORE_NULLS = 100
 # Where a verdict hangs on chance up to so many times as many null maps are drawn.
-MOST_TIMES = 64
+MOST_TIMES = 8
 # Chance that the p-value of infinitely many null maps lies outside of the interval.
 INTERVAL_MISS = 1e-3
 # p-values beyond all null scores come from their tail, the highest tenth of at least 90.
@@ -127,8 +131,9 @@ def significance(
     scores reported elsewhere come from the full resolution. A unit's null maps depend on its own
     map and the seed alone, so that its p-values do not change with the units beside it.
 
-    A unit gets 100 null maps, all `nulls` unless it is far from significant by then, and more, up
-    to 64 times `nulls`, as long as `undecided` says that its verdict could still turn.
+    A unit gets 100 null maps, all `nulls` unless it is far from significant by then or so far
+    above them that no more are needed, and more, up to 8 times `nulls`, as long as `undecided` says
+    that its verdict could still turn.
 
     Args:
         rate_maps: (unit, y, x), NaN marks unvisited bins. Not changed.
@@ -159,7 +164,7 @@ def significance(
     def begin(u: int) -> _Tested:
         unit = _Tested.of(maps[u], null=null, seed=seed, smoothing_bins=smoothing_bins)
         unit.draw(min(FIRST_NULLS, nulls))
-        if unit.above().min() < ENOUGH_ABOVE:
+        if not unit.clear():
             unit.draw(nulls - unit.count)
         return unit
 
@@ -175,7 +180,12 @@ def significance(
                 low[:, u], high[:, u] = unit.interval()
             more = undecided(low, high)
             open_ = [u for u, unit in units.items() if more[u] and unit.count < MOST_TIMES * nulls]
-            list(pool.map(lambda u: units[u].draw(units[u].count), open_))
+            most = MOST_TIMES * nulls
+            list(
+                pool.map(
+                    lambda u: units[u].draw(min(units[u].count, most - units[u].count)), open_
+                )
+            )
     for u, unit in units.items():
         found[:, u], number[u] = unit.result(), unit.count
     lattice, z, band, score, top = found
@@ -183,8 +193,11 @@ def significance(
 
 
 def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that this process may use; `OMP_NUM_THREADS` bounds them."""
+    every = os.cpu_count() or 1
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else every
+    bound = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(here, int(bound))) if bound.isdecimal() else here
 
 
 def check_nulls(nulls: int) -> None:
@@ -195,7 +208,7 @@ def check_nulls(nulls: int) -> None:
 
 @takes_arrays
 def tail(
-    null: Float[np.ndarray, " null"], values: Float[np.ndarray, " value"]
+    null: Float[np.ndarray, " null"], values: Float[np.ndarray, " value"], *, miss: float = 0.5
 ) -> Float[np.ndarray, " value"]:
     r"""Probability of values beyond all null scores by an exponential tail, $0.1 e^{-(x - t) / e}$.
 
@@ -205,13 +218,18 @@ def tail(
     Args:
         null: null scores, sorted.
         values: of units.
+        miss: chance that the true probability is higher, for the few excesses that there are: the
+            mean of n exponential numbers has a gamma distribution. 0.5: the estimate itself.
     """
     if len(null) < FEWEST_FOR_TAIL:
         return np.ones(len(values))
     threshold = np.quantile(null, 1 - TAIL_SHARE)
-    excess = float((null[null > threshold] - threshold).mean()) if null[-1] > threshold else 0.0
+    above = null[null > threshold] - threshold
+    excess = float(above.mean()) if len(above) else 0.0
     if not excess > 0:
         return np.ones(len(values))
+    if miss < 0.5:
+        excess *= len(above) / float(stats.gamma.ppf(miss, len(above)))
     beyond = np.maximum(np.nan_to_num(values) - threshold, 0.0)
     return np.where(np.isfinite(values), TAIL_SHARE * np.exp(-beyond / excess), 1.0)
 
@@ -306,10 +324,24 @@ class _Tested:
         return np.asarray((null >= observed[:, None] - 1e-6).sum(axis=1))
 
     def p_values(self) -> Float[np.ndarray, " 2"]:
-        observed, null = self.statistics()
         p = (1 + self.above()) / (1 + self.count)
-        beyond = [float(tail(np.sort(n), o[None])[0]) for o, n in zip(observed, null, strict=True)]
-        return np.where(self.above() > 0, p, np.minimum(p, beyond))
+        return np.where(self.above() > 0, p, np.minimum(p, self._tails()))
+
+    def _tails(self, miss: float = 0.5) -> Float[np.ndarray, " 2"]:
+        each = zip(*self.statistics(), strict=True)
+        return np.array([float(tail(np.sort(n), o[None], miss=miss)[0]) for o, n in each])
+
+    def clear(self) -> bool:
+        """Whether more null maps would not turn the verdict on the unit.
+
+        A wave that explains too little to be called a band, or no more than a lattice's, needs no
+        verdict.
+        """
+        above = self.above()
+        small = (above == 0) & (self._tails(INTERVAL_MISS / 2) <= SMALL_ENOUGH)
+        lattice, band = small | (above >= ENOUGH_ABOVE)
+        needed = self.observed[3] > (BAND_SHARE if small[0] else LEAST_BAND_SHARE)
+        return bool(lattice and (band or not needed))
 
     def interval(self) -> tuple[np.ndarray, np.ndarray]:
         """Clopper and Pearson's interval of the share of all null maps that are as high."""
@@ -317,7 +349,7 @@ class _Tested:
         low = stats.beta.ppf(INTERVAL_MISS / 2, np.maximum(k, 1), n - k + 1)
         high = stats.beta.ppf(1 - INTERVAL_MISS / 2, k + 1, np.maximum(n - k, 1))
         # Beyond all null maps the tail says more than the count.
-        high = np.where(k == 0, np.minimum(high, 10 * self.p_values()), high)
+        high = np.where(k == 0, np.minimum(high, self._tails(INTERVAL_MISS / 2)), high)
         return np.where(k > 0, low, 0.0), high
 
     def result(self) -> Float[np.ndarray, " 5"]:

@@ -33,7 +33,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import optimize
 
-from gridcode.analysis.cells.autocorrelogram import Maps, as_maps, blocks
+from gridcode.analysis.cells.autocorrelogram import Maps, as_maps
 from gridcode.analysis.cells.lattice import Pairs, reduced
 from gridcode.arrays import takes_arrays
 
@@ -43,6 +43,7 @@ FORMS = ("hexagonal", "sheared", "square")
 FEWEST_CYCLES, LARGEST_CYCLES_PER_BIN, STEP_CYCLES, STEP_DEG = 1.0, 0.25, 0.35, 5
 # Fewer waves across the arena are what any wide field gives.
 FEWEST_CYCLES_OF_A_BAND = 2.0
+TOGETHER = 50  # maps measured at once
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,9 @@ def strengths(rate_maps: np.ndarray) -> Strengths:
     """
     maps = as_maps(rate_maps)
     grid = _grid(*maps.shape[1:])
-    parts = [_strengths(maps[block], grid) for block in blocks(len(maps), 4 * grid.cos.shape[1])]
+    # The grid of waves, larger than the maps, is read once for each block.
+    size = range(0, max(len(maps), 1), TOGETHER)
+    parts = [_strengths(maps[first : first + TOGETHER], grid) for first in size]
     return Strengths(*np.concatenate(parts, axis=1))
 
 
