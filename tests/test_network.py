@@ -98,6 +98,25 @@ def test_the_system_for_analysis_takes_the_networks_steps(norm, generator):
     torch.testing.assert_close(torch.tensor(start), network.g0.detach())
 
 
+@pytest.mark.parametrize("activation", ["silu", "relu"])
+def test_few_directions_of_the_hidden_layer_make_the_same_steps(activation, generator):
+    """To single precision, and beyond the velocities of the training too."""
+    network = GridNetwork.from_config(
+        ModelConfig(units=24, activation=activation), generator=generator
+    )
+    step, _ = network.as_system()
+    states = norm_relu(torch.rand(40, 24, generator=generator))
+    v = 0.3 * torch.rand(40, 2, generator=generator) - 0.15
+    with torch.no_grad():
+        for scale in (1.0, 4.0):
+            torch.testing.assert_close(
+                torch.tensor(step(states.numpy(), (scale * v).numpy())),
+                network.step(states, scale * v),
+                atol=3e-6,
+                rtol=0.0,
+            )
+
+
 def test_permuting_units_permutes_states(generator):
     matrices = torch.randn(4, 6, 6, generator=generator, dtype=torch.float64)
     start = torch.rand(6, generator=generator, dtype=torch.float64)

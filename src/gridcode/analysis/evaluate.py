@@ -338,6 +338,8 @@ def _arena_stability(
             candidate=population.data["periodic"].values,
             arena_m=data.attrs["arena_m"],
             generator=np.random.default_rng([config.seed, 1]),
+            # No p-value is reported from here: enough to tell one below the level from one above.
+            nulls=min(999, max(199, math.ceil(1 / config.significance))),
             significance=config.significance,
         )
         same = match_modules(population.modules, here)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from gridcode import display
 from gridcode.analysis import text
@@ -92,6 +92,17 @@ def check_tests(
         raise InputError(f"null must be one of {', '.join(NULLS)}, not '{null}'")
 
 
+def without_silent(
+    rate_maps: np.ndarray, silent_below: float
+) -> tuple[Bool[np.ndarray, " unit"], Maps]:
+    """Which units are silent, and the maps with zeros for those."""
+    rate = as_maps(rate_maps)
+    # Activations may be negative throughout and yet depend on place.
+    peak = np.where(np.isfinite(rate), np.abs(rate), -np.inf).max(axis=(1, 2))
+    silent = peak <= silent_below
+    return silent, np.where(silent[:, None, None], 0.0 * rate, rate)
+
+
 def score_dataset(data: xr.Dataset, *, smoothing_bins: float, silent_below: float) -> xr.Dataset:
     """Add autocorrelograms, scores and `silent` to a dataset of rate maps.
 
@@ -101,11 +112,7 @@ def score_dataset(data: xr.Dataset, *, smoothing_bins: float, silent_below: floa
         silent_below: units whose activity never exceeds this, of either sign, are silent and get no
             scores.
     """
-    rate = as_maps(data["rate"].values)
-    # Activations may be negative throughout and yet depend on place.
-    peak = np.where(np.isfinite(rate), np.abs(rate), -np.inf).max(axis=(1, 2))
-    silent = peak <= silent_below
-    scored = np.where(silent[:, None, None], 0.0 * rate, rate)
+    silent, scored = without_silent(data["rate"].values, silent_below)
     size = data.attrs["bin_size_m"]
     correlograms = autocorrelograms(smooth(scored, smoothing_bins))
     scores = score_correlograms(correlograms, bin_size_m=size, reasons=unscorable(scored))

@@ -14,6 +14,8 @@ from gridcode.world.walks import Walk
 # Larger activities overflow where they are squared and added up in single precision.
 LARGEST_ACTIVITY = 1e15
 
+SAMPLES_TOGETHER = 4096  # states that are added to rate maps at once
+
 # One step of a system: states (walker, unit) and velocities (walker, 2) in metres to the next
 # states.
 Step = Callable[
@@ -97,11 +99,19 @@ def roll_rate_maps(
     )
     state = system.starts(walkers)
     diverged = 0
-    for t, v in enumerate(walk.velocities):
+    waiting: list[Float[np.ndarray, "walker unit"]] = []
+    half = walkers // 2
+    for t, v in enumerate(walk.velocities, start=1):
         state = system.step(state, v)
         diverged += walkers - int(np.isfinite(state).all(axis=1).sum())
-        for maps, part in ((first, slice(0, walkers // 2)), (second, slice(walkers // 2, None))):
-            maps.add(walk.positions[t + 1, part], state[part])
+        waiting.append(state)
+        # Bins are sorted once for many steps.
+        if len(waiting) * walkers >= SAMPLES_TOGETHER or t == len(walk.velocities):
+            states, places = np.stack(waiting), walk.positions[t + 1 - len(waiting) : t + 1]
+            waiting = []
+            for maps, part in ((first, slice(half)), (second, slice(half, None))):
+                here = places[:, part].reshape(-1, 2)
+                maps.add(here, states[:, part].reshape(len(here), -1))
         if progress:
             progress(1)
     halves = [maps.dataset()["rate"].values for maps in (first, second)]

@@ -4,6 +4,7 @@ The maps are coarse enough to see all of them; they are kept in the run, so that
 once.
 """
 
+import functools
 import math
 import os
 import warnings
@@ -16,13 +17,15 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from gridcode.analysis.population import score_dataset
+from gridcode.analysis.cells.autocorrelogram import autocorrelograms, smooth
+from gridcode.analysis.cells.gridness import grid_scores
+from gridcode.analysis.population import without_silent
 from gridcode.analysis.system import Step, System, bounded, roll_rate_maps
 from gridcode.errors import InputError
 from gridcode.runs.files import one_line_errors
 from gridcode.runs.run import Run
 from gridcode.version import __version__
-from gridcode.world.walks import WALKS
+from gridcode.world.walks import WALKS, Walk
 
 # 40 bins of 0.1 m show a lattice of 0.4 m and take a quarter of the time of an evaluation's bins of
 # half that side.
@@ -57,18 +60,24 @@ def map_snapshot(
     Returns:
         `rate` (unit, y, x), `grid_score` (unit,) the hexagonal score, `silent` (unit,).
     """
-    path = WALKS[walk](
+    path = _path(walk, arena_m, max_step_m, seed)
+    system = bounded(System(step, start, max_step_m))
+    data = roll_rate_maps(system, path, bin_size_m=arena_m / BINS)
+    # The hexagonal score alone: nothing is read from fitted lattices.
+    silent, scored = without_silent(data["rate"].values, silent_below)
+    scores = grid_scores(autocorrelograms(smooth(scored, 1.0)))
+    return data[["rate"]].assign(grid_score=("unit", scores), silent=("unit", silent))
+
+
+@functools.lru_cache(1)  # the same for every snapshot of a run
+def _path(walk: str, arena_m: float, max_step_m: float, seed: int) -> Walk:
+    return WALKS[walk](
         arena_m=arena_m,
         steps=WALK_STEPS,
         walkers=max(16, math.ceil(SAMPLES_PER_BIN * BINS**2 / WALK_STEPS)),
         max_step_m=max_step_m,
         generator=np.random.default_rng([seed, round(1000 * arena_m)]),
     )
-    system = bounded(System(step, start, max_step_m))
-    data = roll_rate_maps(system, path, bin_size_m=arena_m / BINS)
-    return score_dataset(data, smoothing_bins=1.0, silent_below=silent_below)[
-        ["rate", "grid_score", "silent"]
-    ]
 
 
 def map_history(

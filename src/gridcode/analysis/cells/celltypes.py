@@ -6,11 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from gridcode.analysis.cells.lattice import SQUARE_ANGLE_DEG
-from gridcode.analysis.cells.significance import (
-    BAND_SHARE,
-    LEAST_BAND_SHARE,
-    benjamini_hochberg,
-)
+from gridcode.analysis.cells.significance import BAND_SHARE, LEAST_BAND_SHARE, benjamini_hochberg
 from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 

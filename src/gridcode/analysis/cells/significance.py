@@ -179,13 +179,10 @@ def significance(
             for u, unit in units.items():
                 low[:, u], high[:, u] = unit.interval()
             more = undecided(low, high)
-            open_ = [u for u, unit in units.items() if more[u] and unit.count < MOST_TIMES * nulls]
             most = MOST_TIMES * nulls
-            list(
-                pool.map(
-                    lambda u: units[u].draw(min(units[u].count, most - units[u].count)), open_
-                )
-            )
+            open_ = [u for u, unit in units.items() if more[u] and unit.count < most]
+            doubled = [(units[u], min(units[u].count, most - units[u].count)) for u in open_]
+            list(pool.map(lambda one: one[0].draw(one[1]), doubled))
     for u, unit in units.items():
         found[:, u], number[u] = unit.result(), unit.count
     lattice, z, band, score, top = found

@@ -130,10 +130,13 @@ class Tracker:
     def follow(self, states: Float[np.ndarray, "walker unit"]) -> None:
         """Move every reading to the best match near it."""
         g = self._vectors(states)
-        for offsets in (self._coarse, self._fine):
-            at = np.clip(self._yx[:, :, None] + offsets[:, None, :], 0, self._last)
-            match = np.matmul(self._flat[at[0] * (self._last + 1) + at[1]], g[:, :, None])[..., 0]
-            self._yx = np.take_along_axis(at, match.argmax(axis=1)[None, :, None], axis=2)[..., 0]
+        every = np.arange(len(g))
+        for dy, dx in (self._coarse, self._fine):
+            y = np.clip(self._yx[0][:, None] + dy, 0, self._last)
+            x = np.clip(self._yx[1][:, None] + dx, 0, self._last)
+            near = self._flat.take(y * (self._last + 1) + x, axis=0)
+            best = np.matmul(near, g[:, :, None])[..., 0].argmax(axis=1)
+            self._yx = np.stack([y[every, best], x[every, best]])
         self.lost |= ~g.any(axis=1)
         edge = np.flatnonzero(((self._yx == 0) | (self._yx == self._last)).any(axis=0) & ~self.lost)
         if len(edge):
@@ -241,7 +244,8 @@ def integrate_paths(
         raise InputError(
             f"no horizon of {tuple(horizons)} lies within the {steps} steps of the walk"
         )
-    if window_m < np.hypot(*np.moveaxis(walk.velocities, -1, 0)).max():
+    longest_m = float(np.hypot(*np.moveaxis(walk.velocities, -1, 0)).max())
+    if window_m < longest_m:
         raise InputError(f"a window of {window_m:g} m does not hold the longest step of the walk")
     if reference.arena_m + reference.bin_size_m < walk.arena_m:
         raise InputError(
@@ -252,6 +256,8 @@ def integrate_paths(
     # One more bin on every side, so that places at the walls are refined like all others.
     arena = reference.within(walk.arena_m + 2 * reference.bin_size_m)
     tracker = Tracker(reference, walkers=walkers, window_m=window_m)
+    # A reading may follow the state over as many steps at once as the window holds.
+    stride = max(1, int((window_m - reference.bin_size_m) / max(longest_m, 1e-9)))
     offset = np.full((len(at), walkers, 2), np.nan)
     anywhere, match = np.full((len(at), walkers), np.nan), np.full((len(at), walkers), np.nan)
     lost = np.zeros((len(at), walkers), dtype=bool)
@@ -260,7 +266,7 @@ def integrate_paths(
         state = system.step(state, v)
         if observe:
             observe(t, state)
-        if readable and t <= at[-1]:
+        if readable and t <= at[-1] and (t % stride == 0 or t in at):
             tracker.follow(state)
         if readable and t in at:
             i, true = at.index(t), walk.positions[t]

@@ -83,9 +83,10 @@ def bin_distances(
     if not (0 < bin_size_m <= longest_m and math.isfinite(longest_m)):
         raise InputError(f"bins of {bin_size_m} m do not fit between 0 and {longest_m} m")
     count = max(1, round(longest_m / bin_size_m))
-    # As floats: an unknown distance is in no bin.
-    index = np.floor(physical_m * (count / longest_m))
-    order = np.argsort(index, kind="stable")
+    # An unknown distance is in no bin: it is put behind the last.
+    place = np.nan_to_num(physical_m * (count / longest_m), nan=np.inf)
+    index = np.clip(np.floor(place), -1, count).astype(np.min_scalar_type(-count - 1))
+    order = np.argsort(index, kind="stable")  # by radix, where 16 bits are enough
     ends = np.searchsorted(index[order], np.arange(count + 1))
     values = np.full((6, count), np.nan)
     for i in range(count):

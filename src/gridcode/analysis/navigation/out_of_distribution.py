@@ -34,6 +34,7 @@ from gridcode.world.walks import WALKS
 
 # States for the distance curve come from the first steps of the walks, as rate maps do.
 CURVE_STEPS = 250
+CURVE_SAMPLES = 1000  # half a million pairs of them
 # The reference map extends this far beyond the largest arena on every side.
 MARGIN_M = 1.0
 PLACES = 16
@@ -172,7 +173,14 @@ def _measure(
     positions = np.concatenate([walk.positions[t] for t, _ in kept])
     activity = np.concatenate([states for _, states in kept])
     group = np.tile(np.arange(walkers), len(kept))
-    curve = distance_curve(positions, activity, generator=generator, group=group, longest_m=arena_m)
+    curve = distance_curve(
+        positions,
+        activity,
+        generator=generator,
+        group=group,
+        longest_m=arena_m,
+        samples=CURVE_SAMPLES,
+    )
     origin = distance_from_origin(positions, activity, system.start)
     velocities = walk.velocities[: max(LENGTHS), :PLACES]
     invariance = path_invariance(system, velocities, generator=generator, progress=tick)
