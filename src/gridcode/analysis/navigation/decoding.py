@@ -268,6 +268,9 @@ def integrate_paths(
             observe(t, state)
         if readable and t <= at[-1] and (t % stride == 0 or t in at):
             tracker.follow(state)
+            # From further away the search may end a bin beside the best.
+            if t in at and stride > 1:
+                tracker.follow(state)
         if readable and t in at:
             i, true = at.index(t), walk.positions[t]
             offset[i], lost[i] = tracker.read(state) - true, tracker.lost
