@@ -101,7 +101,8 @@ class GridNetwork(nn.Module):
     ) -> tuple[Callable[[np.ndarray, np.ndarray], np.ndarray], np.ndarray]:
         """The network as NumPy arrays, (step function, start state), for `gridcode.analysis`.
 
-        Every walker has another velocity, so no matrix serves twice. A `VelocityTransition` is
+        Where walkers with the same velocity stand side by side in groups of one size, the group
+        shares its matrix. Otherwise no matrix serves twice. A `VelocityTransition` is
         applied without computing W: with the last layer's weights A, (W g)_i = sum_k (sum_j A_ijk
         g_j) h_k + (b g)_i. These are as many operations, but one product of many walkers with one
         array instead of one matrix for each walker (more than twice as fast).
@@ -116,9 +117,18 @@ class GridNetwork(nn.Module):
 
         @torch.inference_mode()
         def step(states: np.ndarray, velocities: np.ndarray) -> np.ndarray:
-            g = torch.tensor(states, device=device, dtype=dtype).split(chunk)
-            v = torch.tensor(velocities, device=device, dtype=dtype).split(chunk)
-            return torch.cat(list(map(own_step, g, v))).cpu().numpy()
+            g = torch.tensor(states, device=device, dtype=dtype)
+            v = torch.tensor(velocities, device=device, dtype=dtype)
+            run = _run_length(v)
+            if run > 1:
+                moved = [
+                    torch.bmm(part, self.transition(of_run).transpose(1, 2))
+                    for part, of_run in zip(
+                        g.view(-1, run, g.shape[1]).split(chunk), v[::run].split(chunk), strict=True
+                    )
+                ]
+                return norm_relu(torch.cat(moved).flatten(0, 1), norm=self.norm).cpu().numpy()
+            return torch.cat(list(map(own_step, g.split(chunk), v.split(chunk)))).cpu().numpy()
 
         return step, self.g0.detach().cpu().numpy()
 
@@ -157,6 +167,17 @@ class GridNetwork(nn.Module):
             )
 
         return matrices
+
+
+def _run_length(velocities: Float[Tensor, "walker 2"]) -> int:
+    """Size of groups of successive walkers with the same velocity; 1 where sizes differ."""
+    if len(velocities) < 2 or not torch.equal(velocities[0], velocities[1]):
+        return 1
+    if torch.equal(velocities, velocities[:1].expand_as(velocities)):
+        return len(velocities)
+    _, counts = torch.unique_consecutive(velocities, dim=0, return_counts=True)
+    size = int(counts[0])
+    return size if bool((counts == size).all()) else 1
 
 
 def _own_transition(make: Callable[..., nn.Module], units: int, generator: Generator) -> nn.Module:
