@@ -186,9 +186,9 @@ def measure_topology(
     The count stands where p is at most `level`, else it is 0 (pieces: 1). From the 19th shuffle on,
     shuffling ends where no more of them could make any count stand: where $p_\text{gap}$ is above
     the level, or so many shuffles reach the gap or the bar that all of `nulls` shuffles would leave
-    p above it. p is then that of the shuffles done; counts are the same as after all. A torus is claimed where
-    the counts are 1, 2, 1, all of the features are alive at one distance, at which the landmarks
-    are in one piece, and the two loops span a surface together
+    p above it. p is then that of the shuffles done; counts are the same as after all. A torus is
+    claimed where the counts are 1, 2, 1, all of the features are alive at one distance, at which
+    the landmarks are in one piece, and the two loops span a surface together
     (`gridcode.analysis.topology.cocycles.cup_product`). Find modules
     first: two modules together are no torus, unless the arena is too small for their phases to
         part.

@@ -78,7 +78,7 @@ def analyse_state_space(
     modules: Sequence[Module],
     whole_vectors_m: Float[np.ndarray, "2 2"] | None = None,
     seed: int = 0,
-    nulls: int = 99,
+    nulls: int = 39,
     controls: bool = True,
     fewest_units: int = FEWEST_UNITS,
     progress: Callable[[int, int], None] | None = None,
