@@ -26,7 +26,7 @@ FLOORS = [
     ["world"],
     ["config"],
     ["presets"],
-    ["display", "arrays", "reading"],
+    ["display", "arrays", "reading", "cores"],
     ["errors", "version"],
 ]
 FLOOR = {name: floor for floor, names in enumerate(reversed(FLOORS)) for name in names}

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -96,6 +97,22 @@ def test_the_system_for_analysis_takes_the_networks_steps(norm, generator):
         rtol=1e-12,
     )
     torch.testing.assert_close(torch.tensor(start), network.g0.detach())
+    # Walkers that share a velocity share its matrix, in groups of one size and otherwise.
+    for counts in ([11], [5, 6], [2] * 5 + [1]):
+        shared = np.repeat(v.numpy()[: len(counts)], counts, axis=0)
+        torch.testing.assert_close(
+            torch.tensor(step(states.numpy(), shared)),
+            network.step(states, torch.tensor(shared)).detach(),
+            atol=1e-14,
+            rtol=1e-12,
+        )
+    in_pairs = np.repeat(v.numpy()[:5], 2, axis=0)
+    torch.testing.assert_close(
+        torch.tensor(step(states[:10].numpy(), in_pairs)),
+        network.step(states[:10], torch.tensor(in_pairs)).detach(),
+        atol=1e-14,
+        rtol=1e-12,
+    )
 
 
 @pytest.mark.parametrize("activation", ["silu", "relu"])

@@ -152,7 +152,7 @@ def test_a_klein_bottle_is_a_torus_only_to_coefficients_mod_2(rng, monkeypatch):
     for field in (FIELD, 2):
         monkeypatch.setattr(homology, "FIELD", field)
         diagram = persistence(points)
-        long[field] = [int((diagram.lifetimes(d) > 0.2).sum()) for d in (1, 2)]
+        long[field] = [int((diagram.lifetimes(d) > 0.3).sum()) for d in (1, 2)]
     assert long == {FIELD: [1, 0], 2: [2, 1]}
 
 
@@ -369,6 +369,17 @@ def test_landmarks_are_denoised_and_leave_outliers_out(rng):
     assert off(found).max() < 0.5 * off(points[samples]).max()
 
 
+def test_landmarks_of_many_samples_come_from_evenly_spaced_ones(rng, monkeypatch):
+    points = np.concatenate([circle(rng, 3000), rng.uniform(3, 6, (7, 3))])
+    found, samples = choose_landmarks(points, count=50)
+    assert set(samples) <= set(np.arange(1500) * len(points) // 1500)
+    monkeypatch.setattr(homology, "MOST_CANDIDATES", len(points))
+    plain, _ = choose_landmarks(points, count=50)
+    # Both cover the ring: no landmark of one is far from those of the other.
+    apart = np.linalg.norm(found[:, None] - plain, axis=2)
+    assert max(apart.min(axis=0).max(), apart.min(axis=1).max()) < 2 * pdist(plain).min()
+
+
 def test_landmarks_are_all_different(rng):
     few = rng.standard_normal((10, 3))
     found, samples = choose_landmarks(few[rng.integers(10, size=1000)], count=50, sparsest=0.0)
@@ -479,7 +490,7 @@ def test_progress_subset_and_seeds(rng):
         most_samples=300,
         progress=lambda done, total: seen.append((done, total)),
     )
-    assert seen == [(i + 1, 19) for i in range(19)]
+    assert [s for i, s in enumerate(seen) if s not in seen[:i]] == [(i + 1, 19) for i in range(19)]
     assert found.points.shape == (60, 6)
     assert len(np.unique(found.samples)) == 60 and found.samples.max() > 300
     again = measured(states, landmarks=60, most_samples=300)
@@ -487,6 +498,22 @@ def test_progress_subset_and_seeds(rng):
     np.testing.assert_array_equal(found.points, again.points)
     assert found.null_longest.shape == found.null_gap.shape == (19, 3)
     assert (found.null_gap <= found.null_longest).all()
+
+
+@pytest.mark.parametrize("population", ["module", "noise"])
+def test_shuffles_end_when_the_verdict_stands_with_the_counts_of_all(population, rng, monkeypatch):
+    states = module(rng, 24) if population == "module" else rng.standard_normal((300, 8))
+    settings = {"landmarks": 60, "nulls": 59}
+    found = measured(states, workers=1, **settings)
+    by_two = measured(states, workers=2, **settings)
+    np.testing.assert_array_equal(found.null_gap, by_two.null_gap)
+    np.testing.assert_array_equal(found.p_value, by_two.p_value)
+    monkeypatch.setattr(topology, "FEWEST_NULLS", 59)
+    whole = measured(states, workers=1, **settings)
+    assert len(whole.null_gap) == 59
+    assert len(found.null_gap) == (59 if population == "module" else 19)
+    np.testing.assert_array_equal(found.null_gap, whole.null_gap[: len(found.null_gap)])
+    assert found.betti == whole.betti and found.torus == whole.torus == (population == "module")
 
 
 def test_windows_and_verdicts_follow_from_the_diagram(rng):

@@ -19,6 +19,7 @@ from gridcode.analysis.topology.cocycles import (
     cup_product,
     find_loops,
     integer_cocycles,
+    triangles_of,
 )
 from gridcode.analysis.topology.persistence import (
     Diagram,
@@ -460,3 +461,15 @@ def test_a_product_needs_two_loops(rng):
     assert len(loops.change) == 1
     with pytest.raises(InputError, match="two loops"):
         cup_product(loops)
+
+
+def test_triangles_are_those_of_the_naive_loop(rng):
+    edges = np.argwhere(np.triu(rng.random((14, 14)) < 0.5, k=1))
+    at = {tuple(edge): i for i, edge in enumerate(edges.tolist())}
+    naive = [
+        (at[i, j], at[j, k], at[i, k])
+        for i, j, k in itertools.combinations(range(14), 3)
+        if {(i, j), (j, k), (i, k)} <= set(at)
+    ]
+    np.testing.assert_array_equal(triangles_of(edges, 14), naive)
+    assert triangles_of(edges[:1], 14).shape == (0, 3)

@@ -296,8 +296,8 @@ class EvaluationConfig(Section):
     """Also map the snapshots of the training, for the explorer and films."""
     theory: bool = True
     """Also measure state space, topology, dynamics, mechanism and coding properties."""
-    shuffles: Annotated[int, Field(ge=19, le=10**6)] = 99
-    """Shuffles for the topology of each population."""
+    shuffles: Annotated[int, Field(ge=19, le=10**6)] = 39
+    """Shuffles for the topology of each population, at most; p is 1 / (1 + shuffles) or more."""
     seed: Seed = 0
     """Seed of the walks."""
 

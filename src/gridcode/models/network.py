@@ -104,11 +104,12 @@ class GridNetwork(nn.Module):
     ) -> tuple[Callable[[np.ndarray, np.ndarray], np.ndarray], np.ndarray]:
         """The network as NumPy arrays, (step function, start state), for `gridcode.analysis`.
 
-        Every walker has another velocity, so no matrix serves twice. A `VelocityTransition` is
-        applied without computing W: with the last layer's weights A and the last hidden layer h
-        (and a one for the bias), (W g)_i = sum_jk A_ijk g_j h_k, one product of all walkers with
-        one array. Over two-dimensional velocities h has few directions that single precision can
-        tell apart, and the others are left out: half of the operations or fewer.
+        Where walkers with the same velocity stand side by side in groups of one size, the group
+        shares its matrix. Otherwise no matrix serves twice. A `VelocityTransition` is then applied
+        without computing W: with the last layer's weights A and the last hidden layer h (and a one
+        for the bias), (W g)_i = sum_jk A_ijk g_j h_k, one product of all walkers with one array.
+        Over two-dimensional velocities h has few directions that single precision can tell apart,
+        and the others are left out: half of the operations or fewer.
 
         Args:
             chunk: walkers computed at once; outer products of 128 walkers are 1 MB.
@@ -122,8 +123,13 @@ class GridNetwork(nn.Module):
         def step(states: np.ndarray, velocities: np.ndarray) -> np.ndarray:
             g = torch.tensor(states, device=device, dtype=dtype)
             v = torch.tensor(velocities, device=device, dtype=dtype)
-            if len(g) <= chunk:
-                return own_step(g, v).cpu().numpy()
+            run = _run_length(v)
+            if run > 1:
+                groups = zip(
+                    g.view(-1, run, g.shape[1]).split(chunk), v[::run].split(chunk), strict=True
+                )
+                moved = [torch.bmm(part, self.transition(w).transpose(1, 2)) for part, w in groups]
+                return norm_relu(torch.cat(moved).flatten(0, 1), norm=self.norm).cpu().numpy()
             parts = zip(g.split(chunk), v.split(chunk), strict=True)
             return torch.cat([own_step(*part) for part in parts]).cpu().numpy()
 
@@ -182,6 +188,17 @@ def _directions(h: Float[Tensor, "velocity hidden"]) -> Float[Tensor, "hidden _"
     _, size, directions = torch.linalg.svd(h.double(), full_matrices=False)
     kept = size > torch.finfo(h.dtype).eps * 20 * size[0]
     return directions[kept].T.to(h.dtype).contiguous()
+
+
+def _run_length(velocities: Float[Tensor, "walker 2"]) -> int:
+    """Size of groups of successive walkers with the same velocity; 1 where sizes differ."""
+    if len(velocities) < 2 or not torch.equal(velocities[0], velocities[1]):
+        return 1
+    if torch.equal(velocities, velocities[:1].expand_as(velocities)):
+        return len(velocities)
+    _, counts = torch.unique_consecutive(velocities, dim=0, return_counts=True)
+    size = int(counts[0])
+    return size if bool((counts == size).all()) else 1
 
 
 def _own_transition(make: Callable[..., nn.Module], units: int, generator: Generator) -> nn.Module:

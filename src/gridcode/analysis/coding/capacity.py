@@ -20,6 +20,8 @@ BLOCK = 1024
 FEWEST_NEAR = 50
 # Components of less than this share of a state's variance are rounding.
 LEAST_VARIANCE = 1e-13
+# Squared lengths over the largest half square that single precision tells apart to a thousandth.
+LEAST_SINGLE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,8 @@ def _neighbours(
     """Other places within delta of each place, one triangle of blocks of pairs at a time."""
     count = np.zeros(len(states), dtype=np.int64)
     half_square = (states**2).sum(axis=1) / 2
+    if delta**2 > LEAST_SINGLE * half_square.max():
+        states, half_square = states.astype(np.float32), half_square.astype(np.float32)
     for i in range(0, len(states), BLOCK):
         for j in range(i, len(states), BLOCK):
             rows, columns = slice(i, i + BLOCK), slice(j, j + BLOCK)

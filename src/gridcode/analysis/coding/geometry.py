@@ -13,8 +13,8 @@ from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
 NULL_DRAWS = 5
-# All pairs of more places would not fit into memory.
-MOST_PLACES = 3000
+# All pairs of these are enough for a quantile of 1% of them.
+MOST_PLACES = 2000
 # Lengths that vary by less are the same by construction: rounding in single precision.
 ROUNDING = 1e-6
 
@@ -56,7 +56,7 @@ def separation(
     """Neural distances of all pairs of places that are some distance apart, against shuffles.
 
     Args:
-        positions_m: (place, 2) metres; of more than 3,000 a random subset is taken.
+        positions_m: (place, 2) metres; of more than 2,000 a random subset is taken.
         states: (place, unit), finite.
         sigma_x_m: smallest distance that the code should resolve, metres.
         delta: neural distance under which two states are confused; see

@@ -260,7 +260,9 @@ def _capacity(
         for size in sizes
         for _ in range(DRAWS if size < units else 1)
     ]
-    by_units = capacity_against_units(g, subsets=subsets, delta=delta, side_m=arena_m)
+    by_units = capacity_against_units(
+        g[: PLACES // 2], subsets=subsets, delta=delta, side_m=arena_m
+    )
     label = np.full(units, -1) if labels is None else labels
     present = np.unique(label[label >= 0])
     members = [np.flatnonzero((label >= 0) & (label <= m)) for m in present]

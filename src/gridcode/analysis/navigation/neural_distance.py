@@ -83,16 +83,17 @@ def bin_distances(
     if not (0 < bin_size_m <= longest_m and math.isfinite(longest_m)):
         raise InputError(f"bins of {bin_size_m} m do not fit between 0 and {longest_m} m")
     count = max(1, round(longest_m / bin_size_m))
-    # An unknown distance is in no bin: it is put behind the last.
-    place = np.nan_to_num(physical_m * (count / longest_m), nan=np.inf)
-    index = np.clip(np.floor(place), -1, count).astype(np.min_scalar_type(-count - 1))
-    order = np.argsort(index, kind="stable")  # by radix, where 16 bits are enough
-    ends = np.searchsorted(index[order], np.arange(count + 1))
+    # An unknown distance is in no bin, as one beyond the last. Small whole numbers sort fast.
+    scaled = np.nan_to_num(physical_m * (count / longest_m), nan=count)
+    index = np.minimum(np.floor(scaled), count).astype(np.uint16 if count < 2**16 else np.int64)
+    order = np.argsort(index, kind="stable")
+    ends = np.concatenate([[0], np.cumsum(np.bincount(index, minlength=count + 1)[:count])])
+    physical_m, neural = physical_m[order], neural[order]
     values = np.full((6, count), np.nan)
     for i in range(count):
-        chosen = order[ends[i] : ends[i + 1]]
-        if len(chosen) >= FEWEST_PAIRS:
-            d = neural[chosen]
+        chosen = slice(ends[i], ends[i + 1])
+        d = neural[chosen]
+        if len(d) >= FEWEST_PAIRS:
             spread = np.quantile(d, [0.25, 0.5, 0.75])
             values[:, i] = [physical_m[chosen].mean(), d.mean(), d.std(), *spread]
     return DistanceBins(values[0], values[1], values[2], values[3:], np.diff(ends))
@@ -137,8 +138,8 @@ def distance_curve(
     Source: Schaeffer et al. 2023, Fig. 5, for distances from the origin.
     """
     positions, states = _checked(positions_m, activity)
-    groups = np.arange(len(positions)) if group is None else np.asarray(group)
-    if groups.shape != (len(positions),):
+    groups = None if group is None else np.asarray(group)
+    if groups is not None and groups.shape != (len(positions),):
         raise InputError(
             f"group must have one number for each of {len(positions)} samples, "
             f"not shape {groups.shape}"
@@ -151,10 +152,11 @@ def distance_curve(
     if longest_m is None and not extent > 0:
         raise InputError("all positions are the same place")
     longest = extent if longest_m is None else longest_m
-    one, other = np.triu_indices(len(chosen), k=1)
-    across = groups[chosen][one] != groups[chosen][other]
-    physical = pdist(positions[chosen])[across]
-    neural = pdist(states[chosen])[across]
+    physical, neural = pdist(positions[chosen]), pdist(states[chosen])
+    if groups is not None:
+        one, other = np.triu_indices(len(chosen), k=1)
+        across = groups[chosen][one] != groups[chosen][other]
+        physical, neural = physical[across], neural[across]
     return _summarise(physical, neural, bin_size_m=bin_size_m, longest_m=longest)
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from gridcode.analysis.navigation.decoding import integrate_paths, quartiles
 from gridcode.analysis.navigation.reference import ReferenceMap, unit_length
 from gridcode.analysis.records.navigation import RobustnessErrorRecord, RobustnessRecord
-from gridcode.analysis.system import Step, System
+from gridcode.analysis.system import Step, System, roll
 from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 from gridcode.world.walks import Walk
@@ -222,6 +222,7 @@ def noise_robustness(
         )
         for noise in velocity_noise_m
     ]
+    undisturbed = roll(system, walk)
     per_level_m = manifold_noise_m(reference)
     records = []
     for disturbance in disturbances:
@@ -232,7 +233,7 @@ def noise_robustness(
             window_m=window_m,
             horizons=horizons,
         )
-        errors, read_only = run(disturbance.system), _read_only(system, walk, disturbance)
+        errors, read_only = run(disturbance.system), _read_only(system, undisturbed, disturbance)
         reading = run(read_only) if read_only else None
         records.append(
             RobustnessRecord(
@@ -278,16 +279,16 @@ def _lesion(system: System, reference: ReferenceMap, share: float, lost: np.ndar
     return Disturbance("lesion", share, lesioned, left, lambda g: np.where(alive, g, 0.0))
 
 
-def _read_only(system: System, walk: Walk, disturbance: Disturbance) -> System | None:
+def _read_only(
+    system: System, states: Float[np.ndarray, "time walker unit"], disturbance: Disturbance
+) -> System | None:
     """The undisturbed system, of which only the reading is disturbed; None where it is not."""
     read = disturbance.read
     if read is None:
         return None
-    state = system.starts(walk.velocities.shape[1])
+    following = iter(states[1:])
 
-    def step_and_read(_: np.ndarray, velocities: np.ndarray) -> np.ndarray:
-        nonlocal state
-        state = system.step(state, velocities)
-        return read(state)
+    def step_and_read(_states: np.ndarray, _velocities: np.ndarray) -> np.ndarray:
+        return read(next(following))
 
     return replace(system, step=step_and_read)

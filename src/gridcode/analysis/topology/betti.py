@@ -8,7 +8,8 @@ Source: Gardner et al. 2022, "Toroidal topology of population activity in grid c
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,7 @@ from gridcode.analysis.topology.persistence import (
     principal_components,
 )
 from gridcode.arrays import takes_arrays
+from gridcode.cores import allowed_cores
 from gridcode.errors import InputError
 
 TORUS = (1, 2, 1)
@@ -66,7 +68,8 @@ class Topology:
         window: distances between which all counted features are alive and no more pieces than were
             counted, NaN without loops and voids.
         diagram: persistence diagram of the landmarks.
-        null_longest: (null, dimension) longest lifetime in shuffled states.
+        null_longest: (null, dimension) longest lifetime in shuffled states, of as many shuffles as
+            were needed.
         null_gap: (null, dimension) largest gap there.
         points: (landmark, component) the landmarks: principal components of the states, denoised.
         samples: (landmark,) the sample that each landmark is nearest to.
@@ -142,9 +145,14 @@ def shuffled(
     states: Float[np.ndarray, "sample unit"], generator: np.random.Generator
 ) -> Float[np.ndarray, "sample unit"]:
     """Shift the activity of every unit by its own random number of samples, cyclically."""
-    shift = generator.integers(len(states), size=states.shape[1])
-    rows = (np.arange(len(states))[:, None] - shift) % len(states)
-    return np.take_along_axis(states, rows, axis=0)
+    return _shifted(states.T, generator.integers(len(states), size=states.shape[1]))
+
+
+def _shifted(
+    courses: Float[np.ndarray, "unit sample"], shift: Int[np.ndarray, " unit"]
+) -> Float[np.ndarray, "sample unit"]:
+    """States in which the course of each unit is moved by so many samples, cyclically."""
+    return np.stack([np.roll(course, s) for course, s in zip(courses, shift, strict=True)]).T
 
 
 @takes_arrays
@@ -160,6 +168,7 @@ def measure_topology(
     sparsest: float = 0.02,
     most_samples: int = 5000,
     progress: Callable[[int, int], None] | None = None,
+    workers: int | None = None,
 ) -> Topology:
     r"""Betti numbers of the manifold that a population's states lie on, and whether it is a torus.
 
@@ -174,9 +183,12 @@ def measure_topology(
         \frac{1 + \#\{L \ge l_b\}}{1 + \#\text{nulls}}, \; p_\text{gap} \right) $$
 
     where $p_\text{gap}$ compares the gap with the shorter bars of the same diagram (`gap_p_value`).
-    The count stands where p is at most `level`, else it is 0 (pieces: 1). A torus is claimed where
-    the counts are 1, 2, 1, all of the features are alive at one distance, at which the landmarks
-    are in one piece, and the two loops span a surface together
+    The count stands where p is at most `level`, else it is 0 (pieces: 1). From the 19th shuffle on,
+    shuffling ends where no more of them could make any count stand: where $p_\text{gap}$ is above
+    the level, or so many shuffles reach the gap or the bar that all of `nulls` shuffles would leave
+    p above it. p is then that of the shuffles done; counts are the same as after all. A torus is
+    claimed where the counts are 1, 2, 1, all of the features are alive at one distance, at which
+    the landmarks are in one piece, and the two loops span a surface together
     (`gridcode.analysis.topology.cocycles.cup_product`). Find modules
     first: two modules together are no torus, unless the arena is too small for their phases to
         part.
@@ -187,7 +199,7 @@ def measure_topology(
             of maps: there a shift moves a map, and moved maps of one module are cells of one module
             again; see `gridcode.analysis.topology.state_space.map_states`.
         generator: draws samples and shifts.
-        nulls: shuffles.
+        nulls: shuffles, at most.
         level: largest p-value that counts.
         landmarks: points that homology is computed of; a thousand take some seconds a shuffle.
         components: principal components kept; a hexagonal torus needs six, four lose it.
@@ -195,6 +207,8 @@ def measure_topology(
         sparsest: see `choose_landmarks`.
         most_samples: a random subset of this size is taken of more samples.
         progress: called with (shuffles done, shuffles).
+        workers: threads that measure shuffles side by side, with the same result for any number;
+            by default the cores, at most what `OMP_NUM_THREADS` says.
 
     Raises:
         InputError: states that are not finite, fewer than 3 units, 40 samples or 20 landmarks,
@@ -221,21 +235,32 @@ def measure_topology(
     points, samples = cloud(given)
     threshold = THRESHOLD if len(points) <= MANY_LANDMARKS else LOW_THRESHOLD
     diagram = persistence(points, threshold=threshold)
-    null_longest, null_gap = (np.zeros((nulls, DIMENSIONS + 1)) for _ in range(2))
-    for i in range(nulls):
-        of_null = _null_diagram(cloud(shuffled(given, generator))[0], threshold)
-        for dimension in range(DIMENSIONS + 1):
-            lifetimes = of_null.lifetimes(dimension)
-            null_longest[i, dimension] = lifetimes.max(initial=0.0)
-            null_gap[i, dimension] = count_by_gap(lifetimes)[1]
+    lifetimes = [diagram.lifetimes(dimension) for dimension in range(DIMENSIONS + 1)]
+    counts = [count_by_gap(bars) for bars in lifetimes]
+    of_gap = np.array([gap_p_value(b, c[0]) for b, c in zip(lifetimes, counts, strict=True)])
+    bars = np.array(counts)[:, 1:].T  # gap and shortest bar
+    courses, shifts = given.T.copy(), generator.integers(len(given), size=(nulls, given.shape[1]))
+
+    def of_shuffle(shift: Int[np.ndarray, " unit"]) -> Float[np.ndarray, "2 dimension"]:
+        found = _null_diagram(cloud(_shifted(courses, shift))[0], threshold)
+        alive = [found.lifetimes(dimension) for dimension in range(DIMENSIONS + 1)]
+        return np.array([[count_by_gap(a)[1], a.max(initial=0.0)] for a in alive]).T
+
+    null = np.zeros((0, 2, DIMENSIONS + 1))
+    for found in _in_order(of_shuffle, shifts, workers or allowed_cores()):
+        null = np.concatenate([null, found[None]])
+        above = (null >= bars).sum(axis=0).max(axis=0)
+        settled = (of_gap > level) | ((1 + above) / (1 + nulls) > level)
+        if len(null) >= FEWEST_NULLS and settled.all():
+            break
         if progress:
-            progress(i + 1, nulls)
-    counts = [count_by_gap(diagram.lifetimes(dimension)) for dimension in range(DIMENSIONS + 1)]
-    p_value = np.ones(DIMENSIONS + 1)
-    for d, (count, gap, shortest) in enumerate(counts):
-        if count:
-            above = max((null_gap[:, d] >= gap).sum(), (null_longest[:, d] >= shortest).sum())
-            p_value[d] = max((1 + above) / (1 + nulls), gap_p_value(diagram.lifetimes(d), count))
+            progress(len(null), nulls)
+    if progress:
+        progress(nulls, nulls)
+    # Without a bar there is nothing to be significant.
+    p_value = np.where(
+        [count > 0 for count, *_ in counts], np.maximum((1 + above) / (1 + len(null)), of_gap), 1.0
+    )
     significant: Bool[np.ndarray, " dimension"] = p_value <= level
     # Dimension 0 counts the gaps between pieces: one more piece than that, and one where there is
     # no gap.
@@ -252,11 +277,23 @@ def measure_topology(
         torus_p_value=float(p_value[1:].max()) if by_gap == TORUS else 1.0,
         window=window,
         diagram=diagram,
-        null_longest=null_longest,
-        null_gap=null_gap,
+        null_longest=null[:, 1],
+        null_gap=null[:, 0],
         points=points,
         samples=chosen[samples],
     )
+
+
+def _in_order(
+    measure: Callable[[np.ndarray], np.ndarray], given: np.ndarray, workers: int
+) -> Iterator[np.ndarray]:
+    """What a function gives for each row, in their order; only a few rows ahead are begun."""
+    if workers == 1:
+        yield from map(measure, given)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        for start in range(0, len(given), 2 * workers):
+            yield from pool.map(measure, given[start : start + 2 * workers])
 
 
 def _null_diagram(points: Float[np.ndarray, "landmark component"], threshold: float) -> Diagram:

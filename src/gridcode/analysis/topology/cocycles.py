@@ -240,19 +240,15 @@ def _edge_numbers(
 @takes_arrays
 def triangles_of(edges: Int[np.ndarray, "edge 2"], points: int) -> Int[np.ndarray, "triangle 3"]:
     """Numbers of the edges ij, jk, ik of all triangles i < j < k of a graph."""
-    number = _numbered(edges, points)
-    later = [
-        number.indices[number.indptr[i] : number.indptr[i + 1]] for i in range(number.shape[0])
-    ]
-    found = []
-    for i, j in edges:
-        common = np.intersect1d(later[i], later[j], assume_unique=True)
-        if len(common):
-            found.append(np.stack(np.broadcast_arrays(i, j, common), axis=1))
-    if not found:
-        return np.empty((0, 3), dtype=np.int64)
-    i, j, k = np.concatenate(found).T
-    return np.stack([_edge_numbers(number, *ends) for ends in ((i, j), (j, k), (i, k))], axis=1)
+    number = np.full((points, points), -1)
+    number[edges[:, 0], edges[:, 1]] = np.arange(len(edges))
+    found = [np.empty((0, 3), dtype=np.int64)]
+    for row in number:
+        later = np.flatnonzero(row >= 0)
+        between = number[np.ix_(later, later)]
+        j, k = np.nonzero(between >= 0)
+        found.append(np.stack([row[later[j]], between[j, k], row[later[k]]], axis=1))
+    return np.concatenate(found)
 
 
 def _integer_kernel(

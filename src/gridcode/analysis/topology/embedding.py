@@ -163,7 +163,7 @@ def lattice_rings(
     *,
     waves_per_m: Float[np.ndarray, "wave 2"],
     generator: np.random.Generator,
-    nulls: int = 200,
+    nulls: int = 100,
 ) -> Rings:
     r"""Project states on the planes in which they go around once for every period of a wave.
 

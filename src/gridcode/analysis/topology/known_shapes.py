@@ -132,7 +132,7 @@ def measure_known_shapes(
     spacing_m: float,
     orientation_deg: float,
     generator: np.random.Generator,
-    nulls: int = 39,
+    nulls: int = 19,
     progress: Callable[[int, int], None] | None = None,
     **settings: int,
 ) -> tuple[KnownShape, ...]:

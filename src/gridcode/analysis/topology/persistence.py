@@ -27,6 +27,8 @@ THRESHOLD = 0.9
 COLLAPSES = 4
 # Variance of a component below this share of the first is rounding.
 LEAST_VARIANCE = 1e-10
+# Samples that landmarks are chosen from, at least so many for each landmark.
+MOST_CANDIDATES, CANDIDATES_PER_LANDMARK = 1500, 5
 # A graph joins points up to this part of the way through the window in which its loops are all
 # there is: late enough to be dense, early enough to be cheap.
 INTO_WINDOW = 0.4
@@ -88,16 +90,18 @@ def choose_landmarks(
 ) -> tuple[Float[np.ndarray, "landmark component"], Int[np.ndarray, " landmark"]]:
     """A few points that cover a cloud evenly, after denoising by density.
 
-    Every point is replaced by the mean of its nearest neighbours, which cancels noise across the
-    manifold and moves little along it; the `sparsest` share of points (largest distance to the last
-    of the neighbours) is left out; of the others landmarks are chosen greedily, each as far as
-    possible from those before it (max-min), beginning with the densest place.
+    Of the samples 1,500 (5 for each landmark where that is more) are candidates, evenly spaced in
+    their order. Every candidate is replaced by the mean of its nearest neighbours among all
+    samples, which cancels noise across the manifold and moves little along it; the `sparsest` share
+    of candidates (largest distance to the last of the neighbours) is left out; of the others
+    landmarks are chosen greedily, each as far as possible from those before it (max-min), beginning
+    with the densest place.
 
     Args:
         points: (sample, component).
         count: landmarks; fewer where there are fewer distinct points.
         neighbours: neighbours that are averaged; by default 0.5% of the samples, 5 or more.
-        sparsest: share of samples left out as outliers.
+        sparsest: share of candidates left out as outliers.
 
     Returns:
         The landmarks and the samples that they were made from.
@@ -116,12 +120,16 @@ def choose_landmarks(
             f"{len(points)} samples do not suffice for {count} landmarks "
             f"of {k} neighbours each, {sparsest:g} of them left out"
         )
-    distance, nearest = (np.asarray(found) for found in KDTree(points).query(points, k=k + 1))
+    candidates = min(len(points), max(MOST_CANDIDATES, CANDIDATES_PER_LANDMARK * count))
+    tried = np.arange(candidates) * len(points) // candidates
+    distance, nearest = (
+        np.asarray(found) for found in KDTree(points).query(points[tried], k=k + 1)
+    )
     radius = distance[:, -1]
     kept = np.flatnonzero(radius <= np.quantile(radius, 1 - sparsest))
     smooth = points[nearest[kept]].mean(axis=1)
     chosen = _max_min(smooth, min(count, len(kept)), first=int(radius[kept].argmin()))
-    return smooth[chosen], kept[chosen]
+    return smooth[chosen], tried[kept[chosen]]
 
 
 def _max_min(
@@ -174,9 +182,9 @@ def persistence(
         raise InputError(f"the threshold must be positive, not {threshold}")
     if not scale > 0:
         raise InputError("most points are the same: there is no shape to measure")
-    tree = gudhi.RipsComplex(
-        distance_matrix=squareform(distances), max_edge_length=threshold * scale
-    ).create_simplex_tree(max_dimension=1)
+    tree = gudhi.SimplexTree.create_from_array(
+        squareform(distances), max_filtration=threshold * scale
+    )
     tree.collapse_edges(nb_iterations=COLLAPSES)
     tree.expansion(dimensions + 1)
     # The collapsed complex may have no simplex above the highest dimension asked for, and GUDHI

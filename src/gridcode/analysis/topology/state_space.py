@@ -28,8 +28,8 @@ from gridcode.errors import InputError
 
 FEWEST_UNITS = 10
 # Components in the record, bars and samples in figures.
-SHOWN_COMPONENTS, SHOWN_BARS, SHOWN_SAMPLES = 10, 60, 1500
-CONTROL_NULLS = 39
+SHOWN_COMPONENTS, SHOWN_BARS, SHOWN_SAMPLES = 10, 60, 1000
+CONTROL_NULLS = FEWEST_NULLS
 MOST_NULLS = 10**6
 
 
@@ -78,7 +78,7 @@ def analyse_state_space(
     modules: Sequence[Module],
     whole_vectors_m: Float[np.ndarray, "2 2"] | None = None,
     seed: int = 0,
-    nulls: int = 99,
+    nulls: int = 39,
     controls: bool = True,
     fewest_units: int = FEWEST_UNITS,
     progress: Callable[[int, int], None] | None = None,
@@ -99,7 +99,7 @@ def analyse_state_space(
         whole_vectors_m: lattice vectors (x, y) as rows by which the whole population repeats; None
             where it does not, as with independent modules.
         seed: of samples and shuffles.
-        nulls: shuffles of each population; controls have 39 at most.
+        nulls: shuffles of each population, at most (`measure_topology`); controls have 19.
         controls: whether to measure controls.
         fewest_units: smallest population that is measured.
         progress: called with (shuffles done, shuffles).
