@@ -11,7 +11,8 @@
         theory.nc            arrays behind the figures of state space and mechanism
         history.nc           rate maps of the snapshots
     report.html              all results on one self-contained page
-    figures/                 its figures as PNG and PDF
+    figures/                 pictures of the page; with `gridcode report --figures` all figures, as
+                             PNG and PDF
     film.gif                 the film of the training, if it was made
 
 A run can be moved, zipped and mailed: nothing in it is an absolute path.
@@ -46,7 +47,7 @@ from gridcode.version import __version__
 CHECKPOINTS_KEPT = 2
 # What killed trainings leave of the files in the run folder itself.
 TRAININGS_PARTS = tuple(f".{name}.*.part" for name in ("manifest.json", "metrics.jsonl"))
-# In figures/: the SHA-256 of the summary that they show.
+# In figures/: the SHA-256 of the summary that they show, then their names.
 STAMP = "evaluation.sha256"
 
 
@@ -415,10 +416,19 @@ class Run:
             InputError: the run has not been evaluated, or its files are damaged or of two
                 evaluations.
         """
+        summary = self.evaluated()
+        return summary, evaluation_files.read_tree(self.ratemaps_path, summary)
+
+    def evaluated(self) -> Summary:
+        """The summary of an evaluation whose maps are there.
+
+        Raises:
+            InputError: the run has not been evaluated, or the summary is damaged.
+        """
         summary = self.read_summary()
         if summary is None or not self.ratemaps_path.is_file():
             raise self._not_evaluated()
-        return summary, evaluation_files.read_tree(self.ratemaps_path, summary)
+        return summary
 
     def _not_evaluated(self) -> InputError:
         return InputError(
@@ -440,36 +450,56 @@ class Run:
         if problem := self.out_of_date(summary):
             warnings.warn(f"'{self.folder}': {problem}", stacklevel=3)
 
-    def write_report(
-        self, page: str, pictures: Mapping[str, bytes], documents: Mapping[str, bytes] | None = None
-    ) -> None:
-        """Save the page and its pictures, each replaced as a whole.
+    @property
+    def figures_folder(self) -> Path:
+        """Where figures are."""
+        return self.folder / "figures"
+
+    def write_report(self, page: str, files: Mapping[str, bytes]) -> None:
+        """Save the page and figures, each replaced as a whole.
+
+        Figures that an earlier report left are deleted where they show another evaluation.
 
         Args:
             page: the HTML.
-            pictures: PNG bytes by name.
-            documents: PDF bytes by name.
+            files: PNG or PDF bytes of figures by file name.
         """
-        folder = self.folder / "figures"
+        folder = self.figures_folder
         folder.mkdir(exist_ok=True)
+        digest, listed = self._stamp()
         (folder / STAMP).unlink(missing_ok=True)
-        for suffix, files in (("png", pictures), ("pdf", documents or {})):
-            for name, data in files.items():
-                write_atomically(folder / f"{name}.{suffix}", data)
-        write_atomically(folder / STAMP, self._summary_digest() + "\n")
+        kept = listed if digest == self._summary_digest() else set()
+        for name in listed - kept - files.keys():
+            (folder / name).unlink(missing_ok=True)
+        for name, data in files.items():
+            write_atomically(folder / name, data)
+        stamp = [self._summary_digest(), *sorted(kept | files.keys())]
+        write_atomically(folder / STAMP, "\n".join(stamp) + "\n")
         write_atomically(self.report_path, page)
 
-    def figures_are_current(self) -> bool:
-        """Whether the pictures show the run's present evaluation."""
+    def figure_is_current(self, name: str) -> bool:
+        """Whether a file of a figure is there and shows the run's present evaluation."""
+        digest, listed = self._stamp()
+        return (
+            name in listed
+            and (self.figures_folder / name).is_file()
+            and digest == self._summary_digest()
+        )
+
+    def _stamp(self) -> tuple[str, set[str]]:
+        """The digest of the summary that figures show, and the names of their files."""
         # A digest, not a date: it survives copying the folder.
         try:
-            stamp = (self.folder / "figures" / STAMP).read_bytes().decode(errors="replace")
-            return stamp.strip() == self._summary_digest()
-        except OSError:
-            return False
+            digest, *names = (self.figures_folder / STAMP).read_text(errors="replace").split()
+        except (OSError, ValueError):
+            return "", set()
+        return digest, {name for name in names if Path(name).name == name}
 
     def _summary_digest(self) -> str:
-        return hashlib.sha256(self.summary_path.read_bytes()).hexdigest()
+        try:
+            return hashlib.sha256(self.summary_path.read_bytes()).hexdigest()
+        except OSError:
+            return ""
 
     # -- one trainer at a time ------------------------------
 
