@@ -50,8 +50,12 @@ def test_train_evaluate_report_and_resume(tmp_path, capsys):
     page = (tmp_path / "a" / "report.html").read_text()
     assert 'data-document="runs/a/run"' in page and "units are active" in page
     assert str(tmp_path) not in page
-    figures = {path.name for path in (tmp_path / "a" / "figures").iterdir()}
+    folder = tmp_path / "a" / "figures"
+    assert not {path.name for path in folder.iterdir()} & {"gallery.png", "gallery.pdf"}
+    assert main(["report", out, "--figures"]) == 0
+    figures = {path.name for path in folder.iterdir()}
     assert {"gallery.png", "gallery.pdf", "space.png", "space.pdf", "training.pdf"} <= figures
+    assert (tmp_path / "a" / "report.html").read_text() == page
     run = gridcode.Run(out)
     saved, maps = run.read_evaluation()
     assert set(maps.children) == {"smooth_1m", "uniform_1m"}

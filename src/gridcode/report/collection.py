@@ -24,7 +24,6 @@ from gridcode.report import module_figures as modules
 from gridcode.report.distance_figures import space as draw_space
 from gridcode.report.style import STYLE, values
 
-
 # How to draw each figure, by name.
 Drawings = dict[str, Callable[[], Figure]]
 
@@ -160,9 +159,7 @@ def _states_drawings(space: StateSpaceRecord, arrays: xr.DataTree) -> Drawings:
         return {}
     return {
         "state_space": lambda: state_space_figures.state_space(arrays, space.populations),
-        "topology": lambda: state_space_figures.topology(
-            arrays, space.populations, space.controls
-        ),
+        "topology": lambda: state_space_figures.topology(arrays, space.populations, space.controls),
     }
 
 

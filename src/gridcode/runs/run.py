@@ -10,6 +10,7 @@
         ratemaps.nc          rate maps and autocorrelograms, a group per walk and arena
         theory.nc            arrays behind the figures of state space and mechanism
         history.nc           rate maps of the snapshots
+    maps.png                 rate maps before and after the training, of a demo
     report.html              all results on one self-contained page
     figures/                 pictures of the page; with `gridcode report --figures` all figures, as
                              PNG and PDF
@@ -434,6 +435,11 @@ class Run:
         return InputError(
             f"'{self.folder}' has not been evaluated; run `gridcode evaluate {self.folder}`"
         )
+
+    @property
+    def maps_picture_path(self) -> Path:
+        """Rate maps of the network in training, see `gridcode.api.first_maps`."""
+        return self.folder / "maps.png"
 
     @property
     def film_path(self) -> Path:
