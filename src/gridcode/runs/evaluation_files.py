@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import h5netcdf
+import h5py
 import xarray as xr
 
 from gridcode.analysis.records import OriginRecord, Summary
@@ -143,6 +144,16 @@ def _read_variables(path: Path, group: str, names: Sequence[str]) -> xr.Dataset:
             for name, variable in ((name, found.variables[name]) for name in wanted)
         }
         return xr.decode_cf(xr.Dataset(variables, attrs=dict(found.attrs)))
+
+
+def groups_in(path: Path) -> list[str]:
+    """Names of the groups of a file.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    with _reading(path), h5py.File(path, "r") as file:
+        return [name for name, found in file.items() if isinstance(found, h5py.Group)]
 
 
 def read_history(path: Path) -> xr.Dataset:

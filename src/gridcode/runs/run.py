@@ -394,6 +394,16 @@ class Run:
             return None
         return evaluation_files.read_history(self.history_path)
 
+    def map_groups(self) -> list[str]:
+        """Walks and arenas that there are rate maps of; none where the run has no such file.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        if not self.ratemaps_path.is_file():
+            return []
+        return evaluation_files.groups_in(self.ratemaps_path)
+
     def read_maps(self, group: str, names: Sequence[str] | None = None) -> xr.Dataset:
         """One group of rate maps, without reading the others.
 
