@@ -119,14 +119,6 @@ def test_a_moved_run_still_works(tmp_path, tiny):
     assert gridcode.write_report(tmp_path / "b").exists()
 
 
-def test_demo(tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for folder in ("runs/demo", "runs/demo-2"):
-        assert main(["demo", "--quiet", *OVERRIDES]) == 0
-        assert (tmp_path / folder / "report.html").exists()
-        assert folder in capsys.readouterr().out
-
-
 def test_presets(capsys):
     assert main(["presets"]) == 0
     assert "paper" in capsys.readouterr().out

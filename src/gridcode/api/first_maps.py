@@ -56,9 +56,11 @@ class FirstMaps:
             return
         if kind is None:
             self._reader.join()  # the last snapshot takes a second or two
-        assert self._process.stdin
+        assert self._process.stdin and self._process.stdout
         self._process.stdin.close()  # which ends it
         self._process.wait()
+        self._reader.join()
+        self._process.stdout.close()
 
     def follow(self, progress: Progress) -> None:
         """To be called after each step: the folder is that of a new run from the first one on."""

@@ -121,19 +121,24 @@ def largest_change(evaluation: Evaluation, unpacked: Evaluation) -> Mapping[str,
     assert evaluation.summary.origin is not None
     settings = EvaluationConfig(**evaluation.summary.origin.settings)
     before, after = evaluation.headline(), unpacked.headline()
-    peak = np.maximum(np.nanmax(before["rate"].values, axis=(1, 2)), 1e-12)
-    rate = np.nanmax(np.abs(after["rate"] - before["rate"]).values, axis=(1, 2)) / peak
+    active = ~before["silent"].values
+    peak = np.maximum(np.fmax.reduce(before["rate"].values, axis=(1, 2)), 1e-12)
+    apart = np.abs(after["rate"].values - before["rate"].values)
     scores = [
         score_dataset(
             data[["rate"]],
             smoothing_bins=settings.smoothing_bins,
             silent_below=settings.silent_below,
-        )["grid_score"].values[~before["silent"].values]
+        )["grid_score"].values
         for data in (before, after)
     ]
+    largest = {
+        "rate_share": np.fmax.reduce(apart, axis=(1, 2)) / peak,
+        "grid_score": np.abs(scores[0] - scores[1]),
+    }
     return {
-        "rate_share": float(f"{rate[~before['silent'].values].max():.2g}"),
-        "grid_score": float(f"{np.nanmax(np.abs(scores[0] - scores[1])):.2g}"),
+        name: float(f"{np.fmax.reduce(values[active], initial=0.0):.2g}")
+        for name, values in largest.items()
     }
 
 
