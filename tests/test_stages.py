@@ -39,8 +39,13 @@ def theory(monkeypatch):
     def stub(_system, *, modules, phases, independent, arena_m, seed, nulls, **_more):
         calls.append(nulls)
         told = f"{modules!r} {modules.label.tolist()} {independent} {arena_m} {seed} {nulls}"
-        state_space = StateSpaceRecord.model_construct(
-            whole_vectors_m=None, populations=(), controls=(), skipped=()
+        state_space = StateSpaceRecord(
+            samples=0,
+            nulls=nulls,
+            whole_vectors_m=None,
+            populations=(),
+            skipped=(),
+            controls=(),
         )
         arrays = xr.DataTree.from_dict(
             {"/mechanism": xr.Dataset({"phase": (("unit", "component"), phases)})}
