@@ -40,12 +40,7 @@ def theory(monkeypatch):
         calls.append(nulls)
         told = f"{modules!r} {modules.label.tolist()} {independent} {arena_m} {seed} {nulls}"
         state_space = StateSpaceRecord(
-            samples=0,
-            nulls=nulls,
-            whole_vectors_m=None,
-            populations=(),
-            skipped=(),
-            controls=(),
+            samples=0, nulls=nulls, whole_vectors_m=None, populations=(), skipped=(), controls=()
         )
         arrays = xr.DataTree.from_dict(
             {"/mechanism": xr.Dataset({"phase": (("unit", "component"), phases)})}
