@@ -50,8 +50,12 @@ def test_train_evaluate_report_and_resume(tmp_path, capsys):
     page = (tmp_path / "a" / "report.html").read_text()
     assert 'data-document="runs/a/run"' in page and "units are active" in page
     assert str(tmp_path) not in page
-    figures = {path.name for path in (tmp_path / "a" / "figures").iterdir()}
+    folder = tmp_path / "a" / "figures"
+    assert not {path.name for path in folder.iterdir()} & {"gallery.png", "gallery.pdf"}
+    assert main(["report", out, "--figures"]) == 0
+    figures = {path.name for path in folder.iterdir()}
     assert {"gallery.png", "gallery.pdf", "space.png", "space.pdf", "training.pdf"} <= figures
+    assert (tmp_path / "a" / "report.html").read_text() == page
     run = gridcode.Run(out)
     saved, maps = run.read_evaluation()
     assert set(maps.children) == {"smooth_1m", "uniform_1m"}
@@ -113,14 +117,6 @@ def test_a_moved_run_still_works(tmp_path, tiny):
     (tmp_path / "a").rename(tmp_path / "b")
     gridcode.evaluate(tmp_path / "b")
     assert gridcode.write_report(tmp_path / "b").exists()
-
-
-def test_demo(tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for folder in ("runs/demo", "runs/demo-2"):
-        assert main(["demo", "--quiet", *OVERRIDES]) == 0
-        assert (tmp_path / folder / "report.html").exists()
-        assert folder in capsys.readouterr().out
 
 
 def test_presets(capsys):

@@ -242,23 +242,28 @@ def test_numbers_that_json_lacks_become_null():
 
 def test_figures_are_taken_from_the_run_where_they_show_its_evaluation(runs):
     run = gridcode.Run(runs / "good")
-    run.write_report("page", {"scores": b"as saved"})
+    run.write_report("page", {"scores.png": b"as saved"})
     client = Client(runs)
-    assert run.figures_are_current()
+    assert run.figure_is_current("scores.png") and not run.figure_is_current("scores.pdf")
     assert client.of("good", "figures/scores.png").content == b"as saved"
     shutil.copytree(runs / "good", runs / "copied")  # all times are new
     run.summary_path.write_text(run.summary_path.read_text() + " ")
-    assert not run.figures_are_current()
+    assert not run.figure_is_current("scores.png")
     drawn = client.of("good", "figures/scores.png").content
     assert drawn[:4] == b"\x89PNG"
     assert Client(runs).of("copied", "figures/scores.png").content == b"as saved"
     page = client.of("good", "figures/scores.pdf").content
-    for kept in (server._body, figure_cache._figures, figure_cache._png):
+    for kept in (server._body, figure_cache._read, figure_cache._drawn):
         kept.cache_clear()
     assert client.of("good", "figures/scores.pdf").content == page  # in the other order
     assert client.of("good", "figures/scores.png").content == drawn
     assert (run.folder / "figures" / "scores.png").read_bytes() == b"as saved"
     assert len(list((run.folder / "figures").iterdir())) == 2
+    # The next report deletes what shows an earlier evaluation, and nothing that it did not write.
+    (run.folder / "figures" / "own.png").write_bytes(b"of the user")
+    run.write_report("page", {"dynamics.png": b"new"})
+    names = {path.name for path in (run.folder / "figures").iterdir()}
+    assert names == {"dynamics.png", "own.png", "evaluation.sha256"}
 
 
 def test_a_snapshot_is_mapped_once_however_often_the_training_logs(runs, monkeypatch):

@@ -3,6 +3,7 @@ import json
 import shlex
 import time
 
+import measure_packaged
 import network_scores
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from gridcode.analysis.records.navigation import DecodingRecord, SpaceRecord
 from gridcode.models.network import GridNetwork
 from gridcode.models.packing import pack_weights, unpack
 from gridcode.models.populations import make_network
+from gridcode.packaged.evaluations import unpack_evaluation
 
 NAMES = gridcode.pretrained_names()
 
@@ -96,6 +98,39 @@ def test_unpacks_into_a_run(run, library, tmp_path):
     assert gridcode.write_report(unpacked).is_file()
     with pytest.raises(gridcode.InputError, match="exists already"):
         found.unpack(tmp_path / "run")
+
+
+def test_comes_with_its_evaluation(run, tmp_path):
+    export(run, "whole", folder=tmp_path)
+    found = gridcode.pretrained("whole", folder=tmp_path)
+    evaluated = found.unpack(tmp_path / "evaluated")
+    evaluation = gridcode.evaluate(evaluated, config=run.config.evaluation)
+    measure_packaged.write(found, evaluation, tmp_path)
+    found = gridcode.pretrained("whole", folder=tmp_path)
+    details = found.details.evaluation
+    assert details["largest_change"]["rate_share"] <= 0.004
+    unpacked = found.unpack(tmp_path / "unpacked")
+    summary, maps = unpacked.read_evaluation()
+    assert summary == evaluation.summary and unpacked.out_of_date(summary) is None
+    assert unpacked.map_groups() == [summary.headline.group] == list(maps.children)
+    assert "rounded" in unpacked.manifest["maps"]
+    before, after = evaluation.headline(), maps[summary.headline.group].to_dataset()
+    assert set(before.variables) == set(after.variables)
+    exact = before.variables.keys() - {"rate", "autocorrelogram"}
+    assert all(before[name].equals(after[name]) for name in exact)
+    peak = before["rate"].max(("y", "x"))
+    assert float((abs(after["rate"] - before["rate"]) / peak).max()) <= 0.004
+    assert 'data-document="runs/unpacked/run"' in gridcode.write_report(unpacked).read_text()
+    assert gridcode.evaluate(unpacked, config=run.config.evaluation).summary == summary
+    assert len(unpacked.map_groups()) == 2  # all arenas again
+    assert found.unpack(tmp_path / "bare", evaluated=False).read_summary() is None
+    path = tmp_path / "whole.evaluation.zip"
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(gridcode.InputError, match="SHA-256"):
+        found.unpack(tmp_path / "damaged")
+    assert not (tmp_path / "damaged").exists()
+    with pytest.raises(gridcode.InputError, match=r"cannot read whole.evaluation.zip"):
+        unpack_evaluation(path.read_bytes(), path.name)
 
 
 def test_unknown_and_damaged(library, tmp_path):

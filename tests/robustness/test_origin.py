@@ -81,7 +81,7 @@ def said(function, *arguments):
 
 def test_every_file_of_an_evaluation_carries_its_origin(runs):
     run = Run(runs / "other")
-    gridcode.write_report(run)
+    gridcode.write_report(run, figures=True)
     gridcode.film(run, seconds=1.5, size=240)
     summary, maps = run.read_evaluation()
     origin = summary.origin

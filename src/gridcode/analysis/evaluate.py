@@ -4,21 +4,25 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import xarray as xr
 
 from gridcode import display
 from gridcode.analysis import text
-from gridcode.analysis.deep_analysis import Theory, analyse_theory
+from gridcode.analysis.deep_analysis import analyse_theory
 from gridcode.analysis.modules.detection import find_modules
 from gridcode.analysis.modules.stability import match_modules
 from gridcode.analysis.navigation.out_of_distribution import WalkCondition, generalise
-from gridcode.analysis.population import SCORES, Population, analyse_population, score_dataset
+from gridcode.analysis.population import (
+    SCORES,
+    Population,
+    analyse_population,
+    modules_of,
+    score_dataset,
+)
 from gridcode.analysis.records import (
     ArenaRecord,
-    DeepAnalysisRecord,
     HeadlineRecord,
     MatchRecord,
     OriginRecord,
@@ -36,7 +40,6 @@ from gridcode.world.walks import WALKS
 LARGEST_ARENA_M = 12.0
 # The arena must hold enough periods of this share of the units on lattices.
 WIDEST_SHARE = 0.9
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ class Evaluation:
         Args:
             origin: the origin; its id of the evaluation is filled in.
         """
+        origin = origin.model_copy(update={"evaluation": ""})
         found = self.summary.model_copy(update={"origin": origin})
         found = found.model_copy(update={"verdict": text.verdict(found)})
         digest = hashlib.sha256(found.to_json().encode()).hexdigest()[:16]
@@ -208,21 +212,6 @@ def evaluate_system(
     )
     groups[headline] = population.data
     reasons = _diverged(groups)
-    # Without states to measure, what goes beyond rate maps has this reason.
-    nothing = reasons.get("states", "")
-    if not nothing and population.data["silent"].values.all():
-        nothing = "no unit is active"
-
-    def measured(name: str, wanted: bool, part: Callable[[], T]) -> T | None:
-        if not wanted:
-            return None
-        try:
-            if nothing:
-                raise InputError(nothing)
-            return part()
-        except (InputError, np.linalg.LinAlgError) as error:
-            reasons[name] = str(error)
-            return None
 
     def navigation() -> tuple[SpaceRecord, ...]:
         conditions = [
@@ -237,37 +226,75 @@ def evaluate_system(
         ]
         return generalise(system, conditions=conditions, seed=config.seed, progress=report("space"))
 
-    def deep() -> Theory:
-        return analyse_theory(
-            system,
-            arena_m=population.data.attrs["arena_m"],
-            modules=population.modules,
-            phases=population.data["phase"].values,
-            independent=population.relations.independent,
-            walk=first,
+    space = None
+    if config.space and system.extent_m is not None:
+        try:
+            if nothing := _nothing_to_measure(reasons, population.data):
+                raise InputError(nothing)
+            space = navigation()
+        except (InputError, np.linalg.LinAlgError) as error:
+            reasons["space"] = str(error)
+    evaluation = Evaluation(
+        summary=_summary(
+            groups, headline, population, config, resolved=bool(fits), space=space, reasons=reasons
+        ),
+        maps=xr.DataTree.from_dict({f"/{k}": v for k, v in groups.items()}),
+    )
+    if not config.theory:
+        return evaluation
+    return add_theory(evaluation, system, config=config, sigma_x_m=sigma_x_m, progress=progress)
+
+
+def add_theory(
+    evaluation: Evaluation,
+    system: System,
+    *,
+    config: EvaluationConfig,
+    sigma_x_m: float = 0.05,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Evaluation:
+    """An evaluation with topology, dynamics and coding, which take longer than all the rest.
+
+    Args:
+        evaluation: one without them, of the same system and settings; fresh or from its files.
+        system: the system.
+        config: as in `evaluate_system`, like the following.
+        sigma_x_m: positions this far apart should be distinguished.
+        progress: called with (what, done, total).
+
+    Returns:
+        What `evaluate_system` finds with them.
+    """
+    summary, data = evaluation.summary, evaluation.headline()
+    reasons, theory = dict(summary.reasons), None
+    try:
+        if nothing := _nothing_to_measure(reasons, data):
+            raise InputError(nothing)
+        theory = analyse_theory(
+            bounded(system),
+            arena_m=data.attrs["arena_m"],
+            modules=modules_of(data, level=config.significance, seed=config.seed),
+            phases=data["phase"].values,
+            independent=summary.n_independent_modules,
+            walk=config.walks[0],
             walk_steps=config.walk_steps,
             sigma_x_m=sigma_x_m,
             nulls=config.shuffles,
             seed=config.seed,
             progress=progress,
         )
-
-    space = measured("space", config.space and system.extent_m is not None, navigation)
-    theory = measured("theory", config.theory, deep)
-    return Evaluation(
-        summary=_summary(
-            groups,
-            headline,
-            population,
-            config,
-            resolved=bool(fits),
-            space=space,
-            theory=theory.summary if theory else None,
-            reasons=reasons,
-        ),
-        maps=xr.DataTree.from_dict({f"/{k}": v for k, v in groups.items()}),
-        theory=theory.arrays if theory else None,
+    except (InputError, np.linalg.LinAlgError) as error:
+        reasons["theory"] = str(error)
+    found = summary.model_copy(
+        update={"theory": theory.summary if theory else None, "reasons": reasons}
     )
+    found = found.model_copy(update={"verdict": text.verdict(found)})
+    return Evaluation(found, evaluation.maps, theory.arrays if theory else None)
+
+
+def _nothing_to_measure(reasons: Mapping[str, str], data: xr.Dataset) -> str:
+    """Why there are no states to measure; "" where there are."""
+    return reasons.get("states") or ("no unit is active" if data["silent"].values.all() else "")
 
 
 def _diverged(groups: Mapping[str, xr.Dataset]) -> dict[str, str]:
@@ -303,7 +330,6 @@ def _summary(
     *,
     resolved: bool,
     space: tuple[SpaceRecord, ...] | None,
-    theory: DeepAnalysisRecord | None,
     reasons: dict[str, str],
 ) -> Summary:
     arenas = {
@@ -318,7 +344,6 @@ def _summary(
             "arena_stability": _arena_stability(groups, headline, population, config),
             "arenas": tuple(arenas.values()),
             "space": space,
-            "theory": theory,
             "reasons": reasons,
         }
     )

@@ -300,13 +300,7 @@ def analyse_population(
     for name, values in per_unit.items():
         data[name] = ("unit", values)
 
-    modules = find_modules(
-        data["vectors_m"].values,
-        candidate=found.periodic,
-        arena_m=size * side_bins(rate.shape[1:]),
-        generator=np.random.default_rng([seed, 1]),
-        significance=level,
-    )
+    modules = modules_of(data, level=level, seed=seed)
     data["module"] = ("unit", modules.label)
     data["module_reason"] = ("unit", np.array(modules.reason, dtype=object))
     phases = tuple(
@@ -328,6 +322,25 @@ def analyse_population(
     )
     summary = _summary(data, modules, relations, phases, settings)
     return Population(data, modules, relations, phases, summary)
+
+
+def modules_of(data: xr.Dataset, *, level: float, seed: int) -> Modules:
+    """The modules of a scored population; the same seed finds the same ones again.
+
+    Args:
+        data: `vectors_m` (unit, vector, component), `periodic` (unit) and `rate` (unit, y, x), with
+            attribute `bin_size_m`.
+        level: largest p-value of a module.
+        seed: of the null populations.
+    """
+    side = side_bins((data.sizes["y"], data.sizes["x"]))
+    return find_modules(
+        data["vectors_m"].values,
+        candidate=data["periodic"].values.astype(bool),
+        arena_m=float(data.attrs["bin_size_m"]) * side,
+        generator=np.random.default_rng([seed, 1]),
+        significance=level,
+    )
 
 
 def _lattices_from_waves(

@@ -117,6 +117,17 @@ def details(summary: Summary) -> str:
     return text
 
 
+def without_theory(summary: Summary) -> list[str]:
+    """What to say in the place of topology, dynamics and coding where they were not measured."""
+    if "theory" in summary.reasons:
+        return [f"They could not be measured: {summary.reasons['theory']}."]
+    return [
+        "Topology, dynamics and coding have not been measured yet: they take longer than all the "
+        "rest. `gridcode evaluate RUN` measures them without repeating the rest; then "
+        "`gridcode report RUN` adds them to the report. `gridcode demo` does both by itself."
+    ]
+
+
 def one_line(summary: Summary) -> str:
     """The findings in half a line."""
     units, modules = len(summary.units), len(summary.modules)

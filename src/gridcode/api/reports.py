@@ -19,12 +19,17 @@ LONGEST_FILM_S = 600.0
 
 
 def write_report(
-    run: Run | str | os.PathLike[str], *, progress: Callable[[str, int, int], None] | None = None
+    run: Run | str | os.PathLike[str],
+    *,
+    figures: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Path:
-    """Write a run's `report.html` and `figures/` (PNG and PDF), and return the report's path.
+    """Write a run's `report.html`, and return its path.
 
     Args:
         run: an evaluated run, or its folder.
+        figures: write all figures as PNG and PDF into `figures/`, too; without, only the pictures
+            that are on the page are there.
         progress: called with (what, done, total).
 
     Raises:
@@ -32,24 +37,32 @@ def write_report(
     """
     from gridcode.report import collection  # matplotlib is slow to import
     from gridcode.report.pdf import to_pdf
-    from gridcode.viewer.page import run_page
+    from gridcode.viewer.page import PICTURES, run_page
 
     run = Run.open(run)
     check_writable(run.report_path)
-    check_writable(run.folder / "figures", folder=True)
-    summary, maps = run.read_evaluation()
+    check_writable(run.figures_folder, folder=True)
+    summary, arrays = run.evaluated(), run.read_theory()
     run.warn_if_out_of_date(summary)
-    metrics, arrays = run.metrics(), run.read_theory()
-    drawn = collection.run_figures(metrics, summary, maps, config=run.config, arrays=arrays)
-    pictures, documents, source = {}, {}, str(summary.origin or "")
+    if figures:
+        _, maps = run.read_evaluation()
+        drawn = collection.run_figures(
+            run.metrics(), summary, maps, config=run.config, arrays=arrays
+        )
+    else:
+        drawn = collection.deep_figures(summary, arrays, only=PICTURES)
+    files, source = {}, str(summary.origin or "")
     for number, (name, figure) in enumerate(drawn.items(), start=1):
-        pictures[name] = collection.to_png(figure, source=source)
-        documents[name] = to_pdf(figure, source=source)
+        files[f"{name}.png"] = collection.to_png(figure, source=source)
+        if figures:
+            files[f"{name}.pdf"] = to_pdf(figure, source=source)
         if progress:
             progress("figures", number, len(drawn))
-    text = run_page(run, summary, pictures)
+    text = run_page(run, summary, {name: files[f"{name}.png"] for name in drawn})
+    if progress:
+        progress("page", 1, 1)
     with one_line_errors(f"cannot write to '{run.folder}'"):
-        run.write_report(text, pictures, documents)
+        run.write_report(text, files)
     return run.report_path
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-from gridcode.analysis.evaluate import Evaluation, evaluate_system
+from gridcode.analysis.evaluate import Evaluation, add_theory, evaluate_system
 from gridcode.analysis.records import OriginRecord
 from gridcode.analysis.system import System
 from gridcode.config import Config, EvaluationConfig
@@ -32,6 +32,10 @@ from gridcode.training.parts import Batches, Objective, Optimiser, Parts, Transi
 from gridcode.training.trainer_choice import check_machine
 from gridcode.version import __version__
 from gridcode.world.walks import training_extent_m
+
+# Settings of an evaluation that change nothing but its topology, dynamics and coding, and its maps
+# over training.
+OTHER_SETTINGS = ("theory", "shuffles", "history")
 
 
 def train(
@@ -156,6 +160,9 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate a run's network and save the result in the run.
 
+    The evaluation is saved whole without topology, dynamics and coding, and again with them. Where
+    the run holds one of the same weights and settings that lacks only them, they are added to it.
+
     Args:
         run: the run or its folder.
         config: evaluation settings; None takes those of the run.
@@ -174,21 +181,18 @@ def evaluate(
     precise = copy.deepcopy(network).double()
     settings = config or run.config.evaluation
     world = run.config.world
-    evaluation = evaluate_system(
-        System(
-            step,
-            start,
-            world.max_velocity_m,
-            extent_m=training_extent_m(world.max_velocity_m, world.longest_steps),
-            precise=precise.as_system(),
-            matrices=precise.as_matrices(),
-        ),
-        config=settings,
-        sigma_x_m=run.config.loss.sigma_x_m,
-        progress=progress,
+    system = System(
+        step,
+        start,
+        world.max_velocity_m,
+        extent_m=training_extent_m(world.max_velocity_m, world.longest_steps),
+        precise=precise.as_system(),
+        matrices=precise.as_matrices(),
     )
-    evaluation = evaluation.with_origin(
-        OriginRecord(
+    sigma_x_m = run.config.loss.sigma_x_m
+
+    def origin(settings: EvaluationConfig) -> OriginRecord:
+        return OriginRecord(
             weights=digest,
             step=at_step,
             steps=run.config.training.steps,
@@ -198,18 +202,59 @@ def evaluate(
             settings=settings.model_dump(mode="json"),
             gridcode=__version__,
         )
-    )
-    with one_line_errors(f"cannot write to '{run.folder}'"):
-        run.write_evaluation(evaluation.summary, evaluation.maps, evaluation.theory)
-        if not settings.history:  # Maps of an earlier evaluation do not fit this one.
+
+    def save(evaluation: Evaluation) -> None:
+        with one_line_errors(f"cannot write to '{run.folder}'"):
+            run.write_evaluation(evaluation.summary, evaluation.maps, evaluation.theory)
+
+    # What takes longest comes last, on top of an evaluation that is complete without it.
+    before = settings.model_copy(update={"theory": False})
+    evaluation = _without_theory(run, origin(before)) if settings.theory else None
+    if evaluation is None:
+        evaluation = evaluate_system(system, config=before, sigma_x_m=sigma_x_m, progress=progress)
+        evaluation = evaluation.with_origin(origin(before))
+        save(evaluation)
+    _map_snapshots(run, settings, transition, progress)
+    if settings.theory:
+        evaluation = add_theory(
+            evaluation, system, config=settings, sigma_x_m=sigma_x_m, progress=progress
+        ).with_origin(origin(settings))
+        save(evaluation)
+    return evaluation
+
+
+def _without_theory(run: Run, origin: OriginRecord) -> Evaluation | None:
+    """The run's evaluation of this origin if it lacks nothing but topology, dynamics and coding."""
+    try:
+        summary = run.read_summary()
+        if summary is None or summary.theory or "theory" in summary.reasons:
+            return None
+        found = summary.origin
+        if found is None:
+            return None
+        kept = {**found.settings, **{name: origin.settings[name] for name in OTHER_SETTINGS}}
+        if found.model_copy(update={"evaluation": "", "settings": kept}) != origin:
+            return None
+        return Evaluation(*run.read_evaluation())
+    except InputError:  # damaged: made again
+        return None
+
+
+def _map_snapshots(
+    run: Run,
+    settings: EvaluationConfig,
+    transition: Transition | None,
+    progress: Callable[[str, int, int], None] | None,
+) -> None:
+    if not settings.history:  # Maps of an earlier evaluation do not fit this one.
+        with one_line_errors(f"cannot write to '{run.folder}'"):
             run.history_path.unlink(missing_ok=True)
-    if settings.history and run.snapshots():
+    elif run.snapshots():
         try:
             map_training(
                 run, silent_below=settings.silent_below, transition=transition, progress=progress
             )
         except InputError as error:
             warnings.warn(
-                f"the evaluation is saved, but not the maps over training: {error}", stacklevel=2
+                f"the evaluation is saved, but not the maps over training: {error}", stacklevel=3
             )
-    return evaluation

@@ -82,13 +82,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = "cannot write" if error.errno == errno.ENOSPC else ""
         print_error(": ".join(str(part) for part in (error.filename or where, why) if part))
         return 2 if error.errno in BAD_PATH else 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         resume = {
             "train": "; `gridcode train RUN` resumes from the last checkpoint",
             "demo": "; `gridcode train RUN` resumes from the last checkpoint",
             "ablate": "; the same command resumes",
         }
-        print_error("interrupted" + resume.get(name or "", ""))
+        print_error("interrupted" + (str(stop) or resume.get(name or "", "")))
         return 130
 
 

@@ -63,8 +63,13 @@ def print_summary(summary: Summary) -> None:
     print_modules(console, summary)
     console.print(escape(summary.verdict), highlight=False)
     console.print(escape(text.details(summary)), highlight=False)
+
+
+def print_theory(summary: Summary) -> None:
+    """Print what was found of topology, dynamics and coding, nothing where they were left out."""
     if summary.theory:
-        console.print(escape(" ".join(text.deep_sentences(summary.theory))), highlight=False)
+        sentences = " ".join(text.deep_sentences(summary.theory))
+        wide_console().print(escape(sentences), highlight=False)
 
 
 def print_units(console: Console, summary: Summary) -> None:

@@ -14,12 +14,14 @@ from jaxtyping import Float
 from pydantic import ValidationError
 
 from gridcode import display
+from gridcode.analysis.evaluate import Evaluation
 from gridcode.analysis.records import Record, SettingsRecord
 from gridcode.analysis.records.base import Number
 from gridcode.config import Config
 from gridcode.errors import InputError
 from gridcode.models.packing import unpack
 from gridcode.models.populations import Network, load_into_network
+from gridcode.packaged.evaluations import KEPT, unpack_evaluation
 from gridcode.runs import snapshots
 from gridcode.runs.files import write_atomically
 from gridcode.runs.run import Run
@@ -103,6 +105,8 @@ class Details(Record):
         manifest: of the run.
         config: settings of the run that differ from the defaults.
         metrics: a hundred logged lines, by name.
+        evaluation: of the file beside it with the evaluation: `sha256`, `bytes`, `largest_change`
+            that rounding its maps makes, and the `command` that made it; None without one.
     """
 
     format: int
@@ -122,6 +126,7 @@ class Details(Record):
     manifest: dict[str, Any]
     config: dict[str, Any]
     metrics: dict[str, tuple[float | int | None, ...]]
+    evaluation: dict[str, Any] | None = None
 
     def metric_rows(self) -> list[dict[str, Any]]:
         """The logged lines."""
@@ -137,11 +142,13 @@ class Pretrained:
         network: the network, float32, on the CPU.
         config: what it was trained on.
         details: what its JSON file holds.
+        folder: where its files are.
     """
 
     network: Network
     config: Config
     details: Details
+    folder: Path = PACKAGE
 
     @property
     def name(self) -> str:
@@ -175,17 +182,38 @@ class Pretrained:
         """The network as NumPy arrays, (step function, start state), for `gridcode.analysis`."""
         return self.network.as_system()
 
-    def unpack(self, out: str | os.PathLike[str]) -> Run:
+    def read_evaluation(self) -> Evaluation | None:
+        """The evaluation that comes with it, None without one.
+
+        Its rate maps are those of the headline's arena alone, rounded
+        (`gridcode.packaged.evaluations`).
+
+        Raises:
+            InputError: its file is damaged, or of another version.
+        """
+        if self.details.evaluation is None:
+            return None
+        path = evaluation_path(self.name, self.folder)
+        data = _read(path)
+        if hashlib.sha256(data).hexdigest() != self.details.evaluation.get("sha256"):
+            raise InputError(_damaged(path.name, "it does not match its SHA-256"))
+        return unpack_evaluation(data, path.name)
+
+    def unpack(self, out: str | os.PathLike[str], *, evaluated: bool = True) -> Run:
         """Make an ordinary run folder of it; its checkpoint is the end of the training.
 
         Args:
             out: the folder; new.
+            evaluated: with its evaluation, where it comes with one.
 
         Raises:
             InputError: there is something already, or it cannot be written.
         """
+        evaluation = self.read_evaluation() if evaluated else None
         run = Run.create(out, self.config)
         manifest = self.details.manifest | {"pretrained": self.name}
+        if evaluation:
+            manifest["maps"] = KEPT
         step, weights = int(manifest["step"]), self.network.state_dict()
         snapshot = Snapshot(weights, {}, step, 0, Plateau(), self.config.training_hash)
         times = {name: manifest[name] for name in ("wall_seconds", "cpu_seconds")}
@@ -198,6 +226,8 @@ class Pretrained:
                 run.snapshot_path(step), weights, step=step, training_hash=self.config.training_hash
             )
             write_atomically(run.folder / "manifest.json", json.dumps(manifest, indent=2) + "\n")
+            if evaluation:
+                run.write_evaluation(evaluation.summary, evaluation.maps, evaluation.theory)
         except OSError as error:
             raise InputError(f"cannot write to '{run.folder}': {error.strerror or error}") from None
         return run
@@ -249,19 +279,32 @@ def pretrained(name: str, *, folder: str | os.PathLike[str] | None = None) -> Pr
     """
     details = details_of(name, folder)
     file = f"{name}.safetensors"
+    where = Path(folder or PACKAGE)
     try:
-        data = (Path(folder or PACKAGE) / file).read_bytes()
+        data = (where / file).read_bytes()
         if hashlib.sha256(data).hexdigest() != details.sha256:
             raise InputError(_damaged(file, "it does not match its SHA-256"))
         config = Config.model_validate(details.config)
         network = load_into_network(config.model, unpack(data))
-        return Pretrained(network, config, details)
+        return Pretrained(network, config, details, where)
     except ValidationError as error:
         raise InputError(
             f"{name}.json has settings that this version does not read ({_first(error)})"
         ) from None
     except (OSError, KeyError, RuntimeError) as error:
         raise InputError(_damaged(file, str(error).splitlines()[0])) from None
+
+
+def evaluation_path(name: str, folder: str | os.PathLike[str] = PACKAGE) -> Path:
+    """Where the evaluation of a packaged network belongs."""
+    return Path(folder) / f"{name}.evaluation.zip"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(_damaged(path.name, error.strerror or str(error))) from None
 
 
 def _damaged(file: str, reason: str) -> str:

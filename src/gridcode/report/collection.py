@@ -1,11 +1,13 @@
 """The figures of a run, or of a scored recording, by name; and a figure as PNG."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import xarray as xr
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -13,7 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 from gridcode.analysis.cells.spectrum import module_spectrum
 from gridcode.analysis.navigation.neural_distance import predicted_plateau
 from gridcode.analysis.population import Population
-from gridcode.analysis.records import DeepAnalysisRecord, Summary
+from gridcode.analysis.records import Summary
 from gridcode.analysis.records.topology import StateSpaceRecord
 from gridcode.analysis.topology.state_space import StateSpace
 from gridcode.config import Config, LossConfig
@@ -21,6 +23,9 @@ from gridcode.report import deep_analysis_figures, figures, state_space_figures
 from gridcode.report import module_figures as modules
 from gridcode.report.distance_figures import space as draw_space
 from gridcode.report.style import STYLE, values
+
+# How to draw each figure, by name.
+Drawings = dict[str, Callable[[], Figure]]
 
 
 def run_figures(
@@ -30,6 +35,7 @@ def run_figures(
     *,
     config: Config | None = None,
     arrays: xr.DataTree | None = None,
+    only: Collection[str] | None = None,
 ) -> dict[str, Figure]:
     """The figures of a run by file name, without extension.
 
@@ -40,24 +46,41 @@ def run_figures(
         config: the run's configuration, for what its losses predict; None leaves the predictions
             out.
         arrays: of its state space and mechanism; None leaves their pictures out.
+        only: names of the figures to draw; None draws all.
     """
     assert summary.headline is not None
     data = maps[summary.headline.group].to_dataset()
+    drawings = _cell_drawings(data, summary)
+    if space := summary.space:
+        loss = config.loss if config else None
+        drawings["space"] = lambda: draw_space(
+            space,
+            sigma_x_m=loss.sigma_x_m if loss else None,
+            predicted_plateau=plateau(loss) if loss else None,
+        )
+    drawings |= _deep_drawings(summary, arrays)
+    drawings["arenas"] = lambda: figures.across_arenas(maps, figures.by_score(data)[:8].tolist())
+    if metrics:
+        drawings["training"] = lambda: figures.training_curves(metrics)
+    return _drawn(drawings, only)
+
+
+def deep_figures(
+    summary: Summary, arrays: xr.DataTree | None, only: Collection[str] | None = None
+) -> dict[str, Figure]:
+    """Those of `run_figures` that show state space, dynamics, mechanism and coding.
+
+    Args:
+        summary: the evaluation.
+        arrays: of its state space and mechanism; None: there are none of these figures.
+        only: names of the figures to draw; None draws all.
+    """
+    return _drawn(_deep_drawings(summary, arrays), only)
+
+
+def _drawn(drawings: Drawings, only: Collection[str] | None = None) -> dict[str, Figure]:
     with mpl.rc_context(STYLE):
-        drawn = _cell_figures(data, summary)
-        if summary.space:
-            loss = config.loss if config else None
-            drawn["space"] = draw_space(
-                summary.space,
-                sigma_x_m=loss.sigma_x_m if loss else None,
-                predicted_plateau=plateau(loss) if loss else None,
-            )
-        if summary.theory and arrays is not None:
-            drawn |= _deep_figures(summary.theory, summary, arrays)
-        drawn["arenas"] = figures.across_arenas(maps, figures.by_score(data)[:8].tolist())
-        if metrics:
-            drawn["training"] = figures.training_curves(metrics)
-    return drawn
+        return {name: draw() for name, draw in drawings.items() if only is None or name in only}
 
 
 def plateau(loss: LossConfig) -> float:
@@ -71,50 +94,54 @@ def population_figures(
     population: Population, states: StateSpace | None = None
 ) -> dict[str, Figure]:
     """The figures of a scored population, and of its state space where that is given, by name."""
-    with mpl.rc_context(STYLE):
-        drawn = _cell_figures(population.data, population.summary)
+    drawings = _cell_drawings(population.data, population.summary)
     if states is not None:
-        drawn |= states_figures(states.summary, states.arrays)
-    return drawn
+        drawings |= _states_drawings(states.summary, states.arrays)
+    return _drawn(drawings)
 
 
-def _cell_figures(data: xr.Dataset, summary: Summary) -> dict[str, Figure]:
-    drawn = {
-        "best_units": figures.best_units(data),
-        "gallery": figures.gallery(data),
-        "scores": figures.scores(data, summary.types, level=summary.settings.level),
-        "modules": modules.lattices(data, summary.modules),
+def _cell_drawings(data: xr.Dataset, summary: Summary) -> Drawings:
+    drawings: Drawings = {
+        "best_units": lambda: figures.best_units(data),
+        "gallery": lambda: figures.gallery(data),
+        "scores": lambda: figures.scores(data, summary.types, level=summary.settings.level),
+        "modules": lambda: modules.lattices(data, summary.modules),
     }
     if summary.modules:
-        rate, module = data["rate"].values.astype(float), data["module"].values
-        spectra = [
-            module_spectrum(
-                rate[module == row.module],
-                bin_size_m=float(data.attrs["bin_size_m"]),
-                vectors_m=values(row.vectors_m),
-            )
-            for row in summary.modules[: modules.MOST_SPECTRA]
-        ]
-        drawn["spectra"] = modules.spectra(data, summary.modules, spectra)
-    return drawn
+        drawings["spectra"] = lambda: _spectra(data, summary)
+    return drawings
 
 
-def _deep_figures(
-    found: DeepAnalysisRecord, summary: Summary, arrays: xr.DataTree
-) -> dict[str, Figure]:
-    drawn = states_figures(found.state_space, arrays)
-    if found.dynamics:
+def _spectra(data: xr.Dataset, summary: Summary) -> Figure:
+    rate, module = data["rate"].values.astype(float), data["module"].values
+    spectra = [
+        module_spectrum(
+            rate[module == row.module],
+            bin_size_m=float(data.attrs["bin_size_m"]),
+            vectors_m=values(row.vectors_m),
+        )
+        for row in summary.modules[: modules.MOST_SPECTRA]
+    ]
+    return modules.spectra(data, summary.modules, spectra)
+
+
+def _deep_drawings(summary: Summary, arrays: xr.DataTree | None) -> Drawings:
+    found = summary.theory
+    if found is None or arrays is None:
+        return {}
+    drawings = _states_drawings(found.state_space, arrays)
+    if dynamics := found.dynamics:
         whole = found.state_space.whole_vectors_m
-        drawn["dynamics"] = deep_analysis_figures.dynamics(
-            found.dynamics, found.robustness, vectors_m=None if whole is None else values(whole)
+        drawings["dynamics"] = lambda: deep_analysis_figures.dynamics(
+            dynamics, found.robustness, vectors_m=None if whole is None else values(whole)
         )
-    if found.mechanism:
-        drawn["mechanism"] = deep_analysis_figures.mechanism(
-            found.mechanism, arrays["mechanism"].to_dataset(), summary.modules
+    if mechanism := found.mechanism:
+        drawings["mechanism"] = lambda: deep_analysis_figures.mechanism(
+            mechanism, arrays["mechanism"].to_dataset(), summary.modules
         )
-    if found.coding:
-        drawn["coding"] = deep_analysis_figures.coding(found.coding.codes)
-    return drawn
+    if coding := found.coding:
+        drawings["coding"] = lambda: deep_analysis_figures.coding(coding.codes)
+    return drawings
 
 
 def states_figures(space: StateSpaceRecord, arrays: xr.DataTree) -> dict[str, Figure]:
@@ -124,13 +151,16 @@ def states_figures(space: StateSpaceRecord, arrays: xr.DataTree) -> dict[str, Fi
         space: the state space.
         arrays: as `gridcode.analysis.deep_analysis` gives them.
     """
+    return _drawn(_states_drawings(space, arrays))
+
+
+def _states_drawings(space: StateSpaceRecord, arrays: xr.DataTree) -> Drawings:
     if not space.populations:
         return {}
-    with mpl.rc_context(STYLE):
-        return {
-            "state_space": state_space_figures.state_space(arrays, space.populations),
-            "topology": state_space_figures.topology(arrays, space.populations, space.controls),
-        }
+    return {
+        "state_space": lambda: state_space_figures.state_space(arrays, space.populations),
+        "topology": lambda: state_space_figures.topology(arrays, space.populations, space.controls),
+    }
 
 
 def to_png(figure: Figure, *, source: str = "") -> bytes:
@@ -140,13 +170,14 @@ def to_png(figure: Figure, *, source: str = "") -> bytes:
         figure: the figure.
         source: where it comes from; written into the file as text, under `Source`.
     """
-    drawn, reduced = io.BytesIO(), io.BytesIO()
+    reduced, canvas = io.BytesIO(), FigureCanvasAgg(figure)
     with mpl.rc_context(STYLE):
-        figure.savefig(drawn, format="png")
-    with Image.open(drawn) as image:
-        palette = image.convert("RGB").quantize(
-            256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
-        )
+        canvas.draw()  # `savefig` would draw twice: once to lay the figure out
+    palette = (
+        Image.fromarray(np.asarray(canvas.buffer_rgba()))
+        .convert("RGB")
+        .quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    )
     about = PngInfo()
     if source:
         about.add_text("Source", source)

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import h5netcdf
+import h5py
 import xarray as xr
 
 from gridcode.analysis.records import OriginRecord, Summary
@@ -122,12 +124,37 @@ def read_group(
     Raises:
         InputError: there is no such group, or as in `read_tree`.
     """
-    with (
-        reading(f"no maps '{group}' in {path}"),
-        xr.open_dataset(path, group=group, engine=ENGINE) as data,
-    ):
-        _check_one_evaluation(path, data.attrs, summary)
-        return (data if names is None else data[list(names)]).load()
+    with reading(f"no maps '{group}' in {path}"):
+        if names is not None:
+            data = _read_variables(path, group, names)
+        else:
+            with xr.open_dataset(path, group=group, engine=ENGINE) as opened:
+                data = opened.load()
+    _check_one_evaluation(path, data.attrs, summary)
+    return data
+
+
+def _read_variables(path: Path, group: str, names: Sequence[str]) -> xr.Dataset:
+    """Variables of a group with their coordinates; xarray would look into all the others, too."""
+    with h5netcdf.File(path, "r", decode_vlen_strings=True) as file:
+        found = file[group]
+        dimensions = [name for key in names for name in found.variables[key].dimensions]
+        wanted = dict.fromkeys([*names, *(n for n in dimensions if n in found.variables)])
+        variables = {
+            name: (variable.dimensions, variable[...], dict(variable.attrs))
+            for name, variable in ((name, found.variables[name]) for name in wanted)
+        }
+        return xr.decode_cf(xr.Dataset(variables, attrs=dict(found.attrs)))
+
+
+def groups_in(path: Path) -> list[str]:
+    """Names of the groups of a file.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    with _reading(path), h5py.File(path, "r") as file:
+        return [name for name, found in file.items() if isinstance(found, h5py.Group)]
 
 
 def read_history(path: Path) -> xr.Dataset:

@@ -8,7 +8,7 @@ import functools
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,9 +106,9 @@ def map_history(
         `rate` (step, unit, y, x), `grid_score` and `silent` (step, unit), with the training step as
         coordinate `step`.
     """
-    steps, maps = [], []
+    maps = {}
     for number, step, start in systems:
-        found = map_snapshot(
+        maps[number] = map_snapshot(
             step,
             start,
             arena_m=arena_m,
@@ -117,12 +117,16 @@ def map_history(
             silent_below=silent_below,
             seed=seed,
         )
-        steps.append(number)
-        maps.append(found)
         if progress:
             progress()
-    data = xr.concat(maps, dim="step", combine_attrs="override").assign_coords(step=steps)
-    return data.transpose("step", "unit", "y", "x")
+    return join_maps(maps)
+
+
+def join_maps(maps: Mapping[int, xr.Dataset]) -> xr.Dataset:
+    """The maps of `map_snapshot` by their step, joined as `map_history` does."""
+    steps = sorted(maps)
+    joined = xr.concat([maps[step] for step in steps], dim="step", combine_attrs="override")
+    return joined.assign_coords(step=steps).transpose("step", "unit", "y", "x")
 
 
 def share_above(data: xr.Dataset, threshold: float = THRESHOLD) -> Float[np.ndarray, " step"]:
@@ -239,18 +243,27 @@ def map_training(
         seed=run.config.evaluation.seed,
         progress=tick,
     )
+    try:
+        keep_maps(run, history)
+    except InputError as error:
+        warnings.warn(f"{error}; the maps over training are not kept", stacklevel=2)
+    return history
+
+
+def keep_maps(run: Run, history: xr.Dataset) -> None:
+    """Save maps of all snapshots in the run, with what they were made from.
+
+    Raises:
+        InputError: they cannot be written.
+    """
     history.attrs |= {
         "weights": run.snapshots_digest(),
         "training_hash": run.config.training_hash,
         "seed": run.config.training.seed,
         "gridcode": __version__,
     }
-    try:
-        with one_line_errors(f"cannot write to '{run.folder}'"):
-            run.write_history(history)
-    except InputError as error:
-        warnings.warn(f"{error}; the maps over training are not kept", stacklevel=2)
-    return history
+    with one_line_errors(f"cannot write to '{run.folder}'"):
+        run.write_history(history)
 
 
 def map_step(run: Run, path: Path) -> xr.Dataset:

@@ -10,8 +10,10 @@
         ratemaps.nc          rate maps and autocorrelograms, a group per walk and arena
         theory.nc            arrays behind the figures of state space and mechanism
         history.nc           rate maps of the snapshots
+    maps.png                 rate maps before and after the training, of a demo
     report.html              all results on one self-contained page
-    figures/                 its figures as PNG and PDF
+    figures/                 pictures of the page; with `gridcode report --figures` all figures, as
+                             PNG and PDF
     film.gif                 the film of the training, if it was made
 
 A run can be moved, zipped and mailed: nothing in it is an absolute path.
@@ -46,7 +48,7 @@ from gridcode.version import __version__
 CHECKPOINTS_KEPT = 2
 # What killed trainings leave of the files in the run folder itself.
 TRAININGS_PARTS = tuple(f".{name}.*.part" for name in ("manifest.json", "metrics.jsonl"))
-# In figures/: the SHA-256 of the summary that they show.
+# In figures/: the SHA-256 of the summary that they show, then their names.
 STAMP = "evaluation.sha256"
 
 
@@ -392,6 +394,16 @@ class Run:
             return None
         return evaluation_files.read_history(self.history_path)
 
+    def map_groups(self) -> list[str]:
+        """Walks and arenas that there are rate maps of; none where the run has no such file.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        if not self.ratemaps_path.is_file():
+            return []
+        return evaluation_files.groups_in(self.ratemaps_path)
+
     def read_maps(self, group: str, names: Sequence[str] | None = None) -> xr.Dataset:
         """One group of rate maps, without reading the others.
 
@@ -415,15 +427,29 @@ class Run:
             InputError: the run has not been evaluated, or its files are damaged or of two
                 evaluations.
         """
+        summary = self.evaluated()
+        return summary, evaluation_files.read_tree(self.ratemaps_path, summary)
+
+    def evaluated(self) -> Summary:
+        """The summary of an evaluation whose maps are there.
+
+        Raises:
+            InputError: the run has not been evaluated, or the summary is damaged.
+        """
         summary = self.read_summary()
         if summary is None or not self.ratemaps_path.is_file():
             raise self._not_evaluated()
-        return summary, evaluation_files.read_tree(self.ratemaps_path, summary)
+        return summary
 
     def _not_evaluated(self) -> InputError:
         return InputError(
             f"'{self.folder}' has not been evaluated; run `gridcode evaluate {self.folder}`"
         )
+
+    @property
+    def maps_picture_path(self) -> Path:
+        """Rate maps of the network in training, see `gridcode.api.first_maps`."""
+        return self.folder / "maps.png"
 
     @property
     def film_path(self) -> Path:
@@ -440,36 +466,56 @@ class Run:
         if problem := self.out_of_date(summary):
             warnings.warn(f"'{self.folder}': {problem}", stacklevel=3)
 
-    def write_report(
-        self, page: str, pictures: Mapping[str, bytes], documents: Mapping[str, bytes] | None = None
-    ) -> None:
-        """Save the page and its pictures, each replaced as a whole.
+    @property
+    def figures_folder(self) -> Path:
+        """Where figures are."""
+        return self.folder / "figures"
+
+    def write_report(self, page: str, files: Mapping[str, bytes]) -> None:
+        """Save the page and figures, each replaced as a whole.
+
+        Figures that an earlier report left are deleted where they show another evaluation.
 
         Args:
             page: the HTML.
-            pictures: PNG bytes by name.
-            documents: PDF bytes by name.
+            files: PNG or PDF bytes of figures by file name.
         """
-        folder = self.folder / "figures"
+        folder = self.figures_folder
         folder.mkdir(exist_ok=True)
+        digest, listed = self._stamp()
         (folder / STAMP).unlink(missing_ok=True)
-        for suffix, files in (("png", pictures), ("pdf", documents or {})):
-            for name, data in files.items():
-                write_atomically(folder / f"{name}.{suffix}", data)
-        write_atomically(folder / STAMP, self._summary_digest() + "\n")
+        kept = listed if digest == self._summary_digest() else set()
+        for name in listed - kept - files.keys():
+            (folder / name).unlink(missing_ok=True)
+        for name, data in files.items():
+            write_atomically(folder / name, data)
+        stamp = [self._summary_digest(), *sorted(kept | files.keys())]
+        write_atomically(folder / STAMP, "\n".join(stamp) + "\n")
         write_atomically(self.report_path, page)
 
-    def figures_are_current(self) -> bool:
-        """Whether the pictures show the run's present evaluation."""
+    def figure_is_current(self, name: str) -> bool:
+        """Whether a file of a figure is there and shows the run's present evaluation."""
+        digest, listed = self._stamp()
+        return (
+            name in listed
+            and (self.figures_folder / name).is_file()
+            and digest == self._summary_digest()
+        )
+
+    def _stamp(self) -> tuple[str, set[str]]:
+        """The digest of the summary that figures show, and the names of their files."""
         # A digest, not a date: it survives copying the folder.
         try:
-            stamp = (self.folder / "figures" / STAMP).read_bytes().decode(errors="replace")
-            return stamp.strip() == self._summary_digest()
-        except OSError:
-            return False
+            digest, *names = (self.figures_folder / STAMP).read_text(errors="replace").split()
+        except (OSError, ValueError):
+            return "", set()
+        return digest, {name for name in names if Path(name).name == name}
 
     def _summary_digest(self) -> str:
-        return hashlib.sha256(self.summary_path.read_bytes()).hexdigest()
+        try:
+            return hashlib.sha256(self.summary_path.read_bytes()).hexdigest()
+        except OSError:
+            return ""
 
     # -- one trainer at a time ------------------------------
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import h5py
 import xarray as xr
 
 from gridcode.analysis.records import Summary
@@ -113,7 +112,8 @@ def run_document(
         summary: its evaluation; None shows it as one without.
     """
     metrics = run.metrics()
-    maps = _groups(summary) if run.ratemaps_path.is_file() else []
+    there = run.map_groups() if summary else []
+    maps = [group for group in _groups(summary) if group in there]
     theory = summary.theory if summary else None
     has_states = bool(theory and theory.state_space.populations) and run.theory_path.is_file()
     return overview.run_overview(
@@ -265,10 +265,10 @@ class ShownRun:
         """Walks and arenas that there are maps of; their file tells where the summary cannot."""
         if RATEMAPS in self.status.damaged:
             return []
-        if SUMMARY not in self.status.damaged:
-            return _groups(self.summary)
-        with h5py.File(self.run.ratemaps_path, "r") as file:
-            return [name for name, found in file.items() if isinstance(found, h5py.Group)]
+        there = self.run.map_groups()
+        if SUMMARY in self.status.damaged:
+            return there
+        return [group for group in _groups(self.summary) if group in there]
 
     @cached_property
     def history(self) -> xr.Dataset | None:

@@ -30,29 +30,30 @@ def figure_file(run: Run, name: str, kind: str, key: Any) -> bytes:
     Raises:
         InputError: the evaluation is damaged or of another version.
     """
-    saved = run.folder / "figures" / f"{name}.{kind}"
-    if saved.is_file() and run.figures_are_current():
-        return saved.read_bytes()
+    if run.figure_is_current(f"{name}.{kind}"):
+        return (run.figures_folder / f"{name}.{kind}").read_bytes()
     with _LOCK:
         # The PNG comes first: it lays the figure out, and a PDF leaves the figure changed.
-        png = _png(run.folder, key, name)
-        if kind == "png":
-            return png
-        figures, source = _figures(run.folder, key)
-        return to_pdf(figures[name], source=source)
+        figure, png, source = _drawn(run.folder, key, name)
+        return png if kind == "png" else to_pdf(figure, source=source)
 
 
 @functools.lru_cache(KEPT)
-def _figures(folder: Path, _key: Any) -> tuple[dict[str, Figure], str]:
+def _read(folder: Path, _key: Any) -> dict[str, Any]:
     run = Run(folder)
     summary, maps = run.read_evaluation()
-    figures = collection.run_figures(
-        run.metrics(), summary, maps, config=run.config, arrays=run.read_theory()
-    )
-    return figures, str(summary.origin or "")
+    return {
+        "metrics": run.metrics(),
+        "summary": summary,
+        "maps": maps,
+        "config": run.config,
+        "arrays": run.read_theory(),
+    }
 
 
 @functools.lru_cache(KEPT * 13)
-def _png(folder: Path, key: Any, name: str) -> bytes:
-    figures, source = _figures(folder, key)
-    return collection.to_png(figures[name], source=source)
+def _drawn(folder: Path, key: Any, name: str) -> tuple[Figure, bytes, str]:
+    read = _read(folder, key)
+    figure = collection.run_figures(**read, only=(name,))[name]
+    source = str(read["summary"].origin or "")
+    return figure, collection.to_png(figure, source=source), source

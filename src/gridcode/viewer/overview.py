@@ -98,7 +98,7 @@ def run_overview(
         "origin": _origin(summary),
         "arena_stability": dumped["arena_stability"],
         "space": dumped["space"],
-        "theory": text.deep_sentences(theory) if theory else [],
+        "theory": text.deep_sentences(theory) if theory else text.without_theory(summary),
         "kick_mm": f"{1000 * kick.size_m:.0f} mm" if kick else "",
     }
 

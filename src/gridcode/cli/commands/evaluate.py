@@ -31,6 +31,7 @@ def add_options(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     )
     parser.description = (
         "Walk a trained network through arenas; save rate maps and scores in RUN/evaluation. "
+        "Topology, dynamics and coding come last; they alone are measured where the rest is there. "
         "Settings that are not given are the run's."
     )
     parser.add_argument("run", metavar="RUN", help="run folder")
@@ -45,7 +46,7 @@ def add_options(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from gridcode.cli.terminal import print_summary
+    from gridcode.cli.terminal import print_summary, print_theory
 
     run = gridcode.Run(arguments.run)
     overrides: dict[str, Any] = settings_of(arguments)
@@ -57,6 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
         print_json(summary.model_dump(mode="json"))
     else:
         print_summary(summary)
+        print_theory(summary)
         print(f"next: gridcode report {run.folder}")
 
 

@@ -13,7 +13,7 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
     parser.usage = "gridcode pretrained [NAME] [--out RUN] [--picture FILE.png] [--json]"
     parser.description = (
         "List the trained networks that come with the package, show one, or unpack one into an "
-        "ordinary run folder, for `gridcode evaluate` and every command that reads one."
+        "ordinary run folder, with its evaluation, for every command that reads one."
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="show this network")
     parser.add_argument("--out", metavar="RUN", help="unpack it into this new run folder")
@@ -54,6 +54,6 @@ def run(arguments: argparse.Namespace) -> None:
         for kind, path in files.items():
             print(f"{kind}: {path}")
         if out:
-            print(f"next: gridcode evaluate {out}")
+            print(f"next: gridcode {'report' if details.evaluation else 'evaluate'} {out}")
     else:
         table.print_one(wide_console(), details)
