@@ -39,7 +39,8 @@ class _Mixed(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps})
 
     @torch.no_grad()
-    def step(self, closure=None):
+    def step(self, closure=None):  # noqa: ARG002
+        """One update."""
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is None:
@@ -72,6 +73,7 @@ class Muon(_Mixed):
     momentum = 0.95
 
     def matrix_step(self, p, state, group):
+        """The update of a matrix."""
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(p)
         state["momentum"].lerp_(p.grad, 1 - self.momentum)
@@ -89,6 +91,7 @@ class Soap(_Mixed):
     memory = 0.95
 
     def matrix_step(self, p, state, group):
+        """The update of a matrix."""
         wide = p.shape[0] < p.shape[1]
         gradient = p.grad.T if wide else p.grad
         side = gradient.shape[1]

@@ -23,7 +23,7 @@ from gridcode.config import load_config
 from gridcode.losses.objective import objective
 from gridcode.runs.history import map_snapshot, share_above
 from gridcode.training.memory import keep_freed_memory
-from gridcode.training.parts import BUILT_IN, Parts
+from gridcode.training.parts import Parts
 from gridcode.training.step import Trainer
 from gridcode.world.permutations import draw_batch
 
@@ -61,11 +61,14 @@ def fewer_compared(loss, states, batch, step, generator):
 
 @dataclass(frozen=True)
 class Variant:
+    """What differs from the preset."""
+
     settings: dict[str, Any] = field(default_factory=dict)
     optimiser: Any = None
     small: bool = False
 
     def parts(self, config):
+        """The parts that replace the built-in ones."""
         return Parts(
             optimiser=self.optimiser,
             batches=functools.partial(small_batches, config.world) if self.small else None,
@@ -81,7 +84,7 @@ VARIANTS = {
     "rate_3": Variant({"learning_rate": 3e-3, "hold_steps": 133}),
     "small": Variant(small=True),
     "cosine_2000": Variant({"schedule": "cosine", "training.steps": 2000}),
-    "cosine_1500": Variant({"schedule": "cosine", "training.steps": 1500}),
+    "small_cosine_2000": Variant({"schedule": "cosine", "training.steps": 2000}, small=True),
 }
 
 
