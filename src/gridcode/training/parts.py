@@ -92,6 +92,7 @@ class Optimiser(Protocol):
         """
 
 
+@runtime_checkable
 class TermsOn(Protocol):
     """The terms of states on a certain batch, by name."""
 
