@@ -7,6 +7,7 @@ same run. CPU times are CPU-seconds, medians.
 """
 
 import argparse
+import copy
 import itertools
 import json
 import os
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,19 +29,28 @@ from rich.table import Table
 
 from gridcode.config import Config, load_config
 from gridcode.errors import GridcodeError
-from gridcode.losses.objective import isometry_weights, objective
-from gridcode.losses.pairwise import choose_states, pair_terms, sample_states
+from gridcode.losses.objective import choose_compared, isometry_weights
+from gridcode.losses.pairwise import pair_pass, sample_states
 from gridcode.losses.terms import capacity, conformal_isometry, invariance, separation
-from gridcode.models.populations import members_of
+from gridcode.models.populations import join, members_of
 from gridcode.models.recurrence import rollout, rollout_reference
 from gridcode.training.batched import BatchedTrainer
+from gridcode.training.loop import pool_threads
 from gridcode.training.memory import keep_freed_memory
+from gridcode.training.parts import StandardObjective
 from gridcode.training.step import Trainer
 from gridcode.training.trainer_choice import kernels_unsupported_reason
 from gridcode.version import __version__
 from gridcode.world.streams import Stream
 
-PRESETS = ("quick", "dense", "paper")
+# Two stages of `modules`: each population by itself, then all together.
+PRESETS = ("quick", "modules separate", "modules joint", "dense", "paper")
+# Steps of a training that is past the ramp of the isometry and not at its end.
+LONG, PAST_RAMP = 10**7, 10**6
+PARTS = (
+    *("matrices", "rollout forward", "rollout backward"),
+    *("pair terms", "optimiser", "batch"),
+)
 # The naive step keeps all matrices of all trajectories and all pairs: below this much free memory
 # it is left out.
 NAIVE_BYTES = 12e9
@@ -89,19 +100,19 @@ def _times(
 
 
 def cpu_rates() -> Rates:
-    """Measured on one thread; a few seconds."""
+    """Measured on one thread, in CPU-seconds like the steps; a few seconds."""
     a, b, out = (torch.randn(1024, 1024) for _ in range(3))
     gemm = (
         2
         * 1024**3
         / statistics.median(
-            _times(lambda: torch.mm(a, b, out=out), clock=time.perf_counter, least=10, seconds=0.5)
+            _times(lambda: torch.mm(a, b, out=out), clock=time.process_time, least=10, seconds=0.5)
         )
     )
     x = torch.randn(160_000)
     y = torch.empty_like(x)
     exp = len(x) / statistics.median(
-        _times(lambda: torch.exp(x, out=y), clock=time.perf_counter, least=50, seconds=0.2)
+        _times(lambda: torch.exp(x, out=y), clock=time.process_time, least=50, seconds=0.2)
     )
     known: dict[int, float] = {}
 
@@ -113,12 +124,29 @@ def cpu_rates() -> Rates:
                 4
                 * length
                 / statistics.median(
-                    _times(block.sum, clock=time.perf_counter, least=20, seconds=0.1)
+                    _times(block.sum, clock=time.process_time, least=20, seconds=0.1)
                 )
             )
         return known[length]
 
     return Rates(gemm, exp, read)
+
+
+def stage_of(config: Config) -> tuple[int, int]:
+    """Steps and trajectories of the stage in which most of the training is."""
+    joint = config.training.separate_steps < config.training.steps
+    return config.world.stage(joint=joint and bool(config.training.separate_steps))
+
+
+def case_config(case: str) -> Config:
+    """The configuration of a case of `PRESETS`: one batch a step, of the stage that it names."""
+    preset, _, stage = case.partition(" ")
+    config = load_config(preset).override(
+        {"training.accumulation": 1, "training.device": "cpu", "training.steps": LONG}
+    )
+    if not stage:
+        return config
+    return config.override({"training.separate_steps": 1 if stage == "joint" else LONG})
 
 
 def floors(config: Config, rates: Rates) -> dict[str, float]:
@@ -129,7 +157,9 @@ def floors(config: Config, rates: Rates) -> dict[str, float]:
     distances and two sums over the upper triangle, and its exponentials; optimiser: weights,
     gradient and two moments read, all but the gradient written.
     """
-    n, t, b = config.model.units, config.world.steps, config.world.trajectories
+    t, b = stage_of(config)
+    populations = len(config.model.sizes)
+    n = config.model.sizes[0]
     hidden = config.model.hidden_widths[-1]
     states = (
         (t + 1) * b if config.loss.pairs == "all" else min(config.loss.sampled_states, (t + 1) * b)
@@ -137,14 +167,18 @@ def floors(config: Config, rates: Rates) -> dict[str, float]:
     weights = 4 * hidden * n * n
     matrices = 4 * t * n * n
 
-    pairs = 3 * states**2 * n / rates.gemm
+    # Populations by themselves compare their own states, joined ones those of all units.
+    joint = config.training.separate_steps < config.training.steps
+    comparisons = 1 if joint else populations
+    width = n * populations if joint else n
+    pairs = 3 * states**2 * width / rates.gemm
     if rates.bf16:
         # The kernel takes both products over all pairs, of one, two (TF32 runs at half the rate) or
         # six pieces.
         pairs = (
             4
             * states**2
-            * n
+            * width
             * {"bf16": 1, "tf32": 2, "float32": 6}[config.training.products]
             / rates.bf16
         )
@@ -152,89 +186,127 @@ def floors(config: Config, rates: Rates) -> dict[str, float]:
     def larger(operations: float, moved: float, block: float) -> float:
         return max(operations / rates.gemm, moved / rates.read(block))
 
-    return {
+    each = {
         "matrices": larger(6 * t * hidden * n * n, 3 * weights + 2 * matrices, weights),
         "rollout forward": larger(2 * t * b * n * n, t * matrices, matrices),
         "rollout backward": larger(4 * t * b * n * n, t * matrices, matrices),
-        "pair terms": pairs + states**2 / 2 / rates.exp,
-        "optimiser": 7 * weights / rates.read(weights),
+    }
+    return {
+        **{name: populations * seconds for name, seconds in each.items()},
+        "pair terms": comparisons * (pairs + states**2 / 2 / rates.exp),
+        "optimiser": populations * 7 * weights / rates.read(weights),
     }
 
 
 def parts(config: Config, *, seconds: float) -> dict[str, list[float]]:
     """CPU-seconds of the parts of one batch, many times each."""
     trainer = Trainer(config)
-    (network,) = members_of(trainer.network)
+    trainer.step = PAST_RAMP
+    members = members_of(trainer.network)
+    joint = trainer.step >= config.training.separate_steps
+    terms = StandardObjective(config.loss, config.model.sizes)
     taken: dict[str, list[float]] = {}
     began = time.perf_counter()
     number = 0
     while number < 5 or (time.perf_counter() - began < seconds and number < 100):
         number += 1
-        marks = [time.process_time()]
+        mark = time.process_time()
+        spent = dict.fromkeys((*PARTS, "objective"), 0.0)
 
-        def lap(*names: str, marks: list[float] = marks) -> None:
-            marks.append(time.process_time())
-            for name in names:
-                taken.setdefault(name, []).append(marks[-1] - marks[-2])
+        def lap(name: str, spent: dict[str, float] = spent) -> None:
+            nonlocal mark
+            now = time.process_time()
+            spent[name] += now - mark
+            mark = now
 
         stream = Stream(0, number)
         batch = trainer.draw(stream)
         lap("batch")
-        matrices = network.transition(batch.velocities)
+        matrices = [network.transition(batch.velocities) for network in members]
         lap("matrices")
-        w, g0 = matrices.detach().requires_grad_(), network.g0.detach().requires_grad_()
-        marks.append(time.process_time())
-        states = rollout(w, g0, batch.orders, norm=network.norm)
+        w = [m.detach().requires_grad_() for m in matrices]
+        g0 = [network.g0.detach().requires_grad_() for network in members]
+        mark = time.process_time()
+        states = [
+            rollout(own, start, batch.orders, norm=network.norm)
+            for own, start, network in zip(w, g0, members, strict=True)
+        ]
         lap("rollout forward")
-        own = states.detach().requires_grad_()
-        g, x = own.flatten(0, 1), batch.positions.flatten(0, 1)
-        if config.loss.pairs == "sampled":
-            pick = choose_states(config.loss.sampled_states, of=len(g), generator=Stream(1, number))
-            g, x = g[pick], x[pick]
-        g = g.detach().requires_grad_()
-        marks.append(time.process_time())
-        pair_terms(g, x, sigma_x=config.loss.sigma_x_m, sigma_g=config.loss.sigma_g)
-        lap("pair terms")
-        objective(own, batch, config.loss, step=10**6, generator=stream).total.backward()
+        cut = [own.detach().requires_grad_() for own in states]
+        compared = [join(cut)] if joint else cut
+        mark = time.process_time()
+        chosen = choose_compared(batch, config.loss, generator=Stream(1, number))
+        lap("batch")
+        for own in compared:
+            g, x = own.detach().flatten(0, 1), batch.positions.flatten(0, 1)
+            if chosen.pick is not None:
+                g, x = g[chosen.pick], x[chosen.pick]
+            mark = time.process_time()
+            pair_pass(
+                g,
+                x,
+                sigma_x=config.loss.sigma_x_m,
+                sigma_g=config.loss.sigma_g,
+                weights=(config.loss.separation, config.loss.invariance),
+                reduction=config.loss.reduction,
+                pairs=chosen.pairs,
+            )
+            lap("pair terms")
+        terms_of = terms.on(batch, PAST_RAMP, stream)
+        mark = time.process_time()
+        for own in compared:
+            terms_of(own)["total"].backward()
         lap("objective")
-        states.backward(own.grad)
+        for own, its in zip(states, cut, strict=True):
+            own.backward(its.grad)
         lap("rollout backward")
         trainer.optimiser.zero_grad(set_to_none=True)
-        marks.append(time.process_time())
-        matrices.backward(w.grad)
-        marks.append(time.process_time())
-        taken["matrices"][-1] += marks[-1] - marks[-2]
+        mark = time.process_time()
+        for own, its in zip(matrices, w, strict=True):
+            own.backward(its.grad)
+        lap("matrices")
         trainer.optimiser.step()
         lap("optimiser")
+        for name, value in spent.items():
+            taken.setdefault(name, []).append(value)
     return taken
 
 
 def naive_step(trainer: Trainer) -> None:
     """The same step as the method reads: plain loop, all matrices W(v), autograd."""
-    config, (network,) = trainer.config, members_of(trainer.network)
+    config, members = trainer.config, members_of(trainer.network)
+    loss = config.loss
+    joint = trainer.step >= config.training.separate_steps
     for part in range(config.training.accumulation):
         stream = Stream(config.training.seed, part)
         batch = trainer.draw(stream)
         v = batch.velocities[batch.orders]
-        g = rollout_reference(network.transition, network.g0, v, norm=network.norm)
-        compared, x = g, batch.positions
-        if config.loss.pairs == "sampled":
-            compared, x = sample_states(g, x, count=config.loss.sampled_states, generator=stream)
-        loss = config.loss
-        total = loss.separation * separation(
-            compared, x, sigma_x=loss.sigma_x_m, sigma_g=loss.sigma_g
-        )
-        total = (
-            total
-            + loss.invariance * invariance(compared, x, sigma_x=loss.sigma_x_m)
-            + loss.capacity * capacity(g)
-        )
-        weight, _ = isometry_weights(loss, 10**9)
-        total = total + weight * conformal_isometry(
-            g[:-1], g[1:], v.transpose(0, 1), sigma_x=loss.sigma_x_m, form=loss.isometry_form
-        )
+        each = [rollout_reference(m.transition, m.g0, v, norm=m.norm) for m in members]
+        total = torch.zeros(())
+        for g in [join(each)] if joint else each:
+            compared, x = g, batch.positions
+            if loss.pairs == "sampled":
+                compared, x = sample_states(
+                    g, x, count=loss.sampled_states, generator=copy.copy(stream)
+                )
+            total = (
+                total
+                + loss.separation
+                * separation(compared, x, sigma_x=loss.sigma_x_m, sigma_g=loss.sigma_g)
+                + loss.invariance * invariance(compared, x, sigma_x=loss.sigma_x_m)
+                + loss.capacity * capacity(g)
+            )
+        weight, _ = isometry_weights(loss, PAST_RAMP)
+        for g in each:
+            total = total + weight / len(each) * conformal_isometry(
+                g[:-1],
+                g[1:],
+                v.transpose(0, 1),
+                sigma_x=loss.isometry_range_m,
+                form=loss.isometry_form,
+            )
         total.backward()
-    torch.nn.utils.clip_grad_norm_(network.parameters(), config.training.gradient_clip)
+    torch.nn.utils.clip_grad_norm_(trainer.network.parameters(), config.training.gradient_clip)
     trainer.optimiser.step()
     trainer.optimiser.zero_grad(set_to_none=True)
 
@@ -264,24 +336,21 @@ def cpu_case(preset: str, *, naive: bool = True, seconds: float = 4.0) -> dict[s
         naive: time the naive step as well, where there is memory for it.
         seconds: about how long to time each thing.
     """
-    config = load_config(preset).override({"training.accumulation": 1, "training.device": "cpu"})
+    config = case_config(preset)
     keep_freed_memory()
     torch.set_num_threads(1)
     trainer = Trainer(config)
-    trainer.step = 10**6  # past the isometry ramp: the full objective
+    trainer.step = PAST_RAMP
     for _ in range(3):
         trainer.advance()
     whole = _times(trainer.advance, clock=time.process_time, least=4, seconds=seconds)
     one = statistics.median(
         _times(trainer.advance, clock=time.perf_counter, least=4, seconds=seconds / 2)
     )
+    steps, trajectories = stage_of(config)
     result: dict[str, Any] = {
         "preset": preset,
-        "shape": {
-            "units": config.model.units,
-            "steps": config.world.steps,
-            "trajectories": config.world.trajectories,
-        },
+        "shape": {"units": config.model.units, "steps": steps, "trajectories": trajectories},
         "pairs": config.loss.pairs if config.loss.pairs == "all" else config.loss.sampled_states,
         "step_cpu_ms": _ms(whole),
         "peak_memory_mb": round(
@@ -290,13 +359,18 @@ def cpu_case(preset: str, *, naive: bool = True, seconds: float = 4.0) -> dict[s
         ),
     }
     if (os.cpu_count() or 1) > 1:
-        torch.set_num_threads(2)
-        for _ in range(2):
-            trainer.advance()
-        two = statistics.median(
-            _times(trainer.advance, clock=time.perf_counter, least=4, seconds=seconds / 2)
-        )
-        torch.set_num_threads(1)
+        populations = len(config.model.sizes)
+        with ThreadPoolExecutor(pool_threads(os.cpu_count() or 1, config.model.sizes)) as pool:
+            # As training does: populations in threads, else threads inside each operation.
+            trainer.workers = pool if populations > 1 else None
+            torch.set_num_threads(1 if populations > 1 else 2)
+            for _ in range(2):
+                trainer.advance()
+            two = statistics.median(
+                _times(trainer.advance, clock=time.perf_counter, least=4, seconds=seconds / 2)
+            )
+            trainer.workers = None
+            torch.set_num_threads(1)
         result["two_threads_speedup"] = round(one / two, 2)
     rates = cpu_rates()
     floor = floors(config, rates)
@@ -327,7 +401,7 @@ def cpu_case(preset: str, *, naive: bool = True, seconds: float = 4.0) -> dict[s
         "exp_ns": round(1e9 / rates.exp, 2),
     }
     result["rates"]["read_matrices_gb_s"] = round(
-        rates.read(4 * config.world.steps * config.model.units**2) / 1e9, 1
+        rates.read(4 * steps * config.model.sizes[0] ** 2) / 1e9, 1
     )
     if naive and _free_bytes() > NAIVE_BYTES:
         slow = _times(
@@ -423,7 +497,10 @@ def run(*, naive: bool = True) -> Iterator[dict[str, Any]]:
         GridcodeError: a case failed.
     """
     kinds = ["cpu"] + (["gpu"] if torch.cuda.is_available() else [])
+    # On a GPU the program takes a preset whole.
     for kind, preset in itertools.product(kinds, PRESETS):
+        if kind == "gpu" and " " in preset:
+            continue
         command = [sys.executable, __file__, kind, preset] + ([] if naive else ["--no-naive"])
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

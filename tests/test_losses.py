@@ -1,4 +1,5 @@
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from gridcode.losses import (
     separation,
 )
 from gridcode.losses.objective import isometry_weights
+from gridcode.losses.pairwise import pair_pass
 from gridcode.models.recurrence import rollout
 from gridcode.world.permutations import draw_batch
 
@@ -122,6 +124,23 @@ def test_fast_pass_equals_the_naive_terms_with_gradients(
         torch.autograd.grad(fast.weighted, g)[0],
     )
     torch.testing.assert_close(got, wanted, atol=1e-10, rtol=1e-10)
+
+
+@pytest.mark.parametrize("count", [30, 170])
+def test_threads_do_not_change_a_bit_of_the_fast_pass(count, generator):
+    g = torch.rand(count, 20, generator=generator)
+    x = torch.rand(count, 2, generator=generator) * 0.2
+    with ThreadPoolExecutor(3) as pool:
+        alone, threaded = (
+            pair_pass(
+                *(g, x),
+                **{"sigma_x": 0.05, "sigma_g": 0.4, "weights": (1.0, 0.3), "reduction": "mean"},
+                block=50,
+                workers=workers,
+            )
+            for workers in (None, pool)
+        )
+    assert all(torch.equal(a, b) for a, b in zip(alone, threaded, strict=True))
 
 
 def test_gradcheck_of_the_fast_pass():

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from gridcode import InputError
 from gridcode.config import ModelConfig
+from gridcode.models import recurrence
 from gridcode.models.network import GridNetwork
 from gridcode.models.recurrence import norm_relu, rollout, rollout_reference
 from gridcode.models.transition import VelocityTransition
@@ -153,6 +154,21 @@ def test_identity_initialisation_is_near_the_identity_and_default_is_not(generat
     assert near.shape == (50, 16, 16)
     assert (near - torch.eye(16)).abs().max() < 0.2
     assert (far - torch.eye(16)).abs().mean(0).diagonal().min() > 0.5
+
+
+@pytest.mark.parametrize("kind", ["permutation", "latin"])
+def test_steps_projected_at_once_do_not_change_a_bit(kind, generator, monkeypatch):
+    batch = draw_batch(
+        steps=9, trajectories=18, max_velocity_m=0.15, kind=kind, generator=generator
+    )
+    matrices = torch.rand(9, 16, 16, generator=generator)
+    found = []
+    for size in (1, 5000, 10**9):
+        monkeypatch.setattr(recurrence, "PROJECTED_BYTES", size)
+        w = matrices.clone().requires_grad_()
+        rollout(w, torch.ones(16), batch.orders).square().cumsum(0).sum().backward()
+        found.append(w.grad)
+    assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
 
 
 def test_single_steps_equal_the_batched_rollout(generator):

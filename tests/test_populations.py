@@ -242,8 +242,8 @@ def test_threads_do_not_change_the_result(two_stages):
     with ThreadPoolExecutor(2) as pool:
         threaded.workers = pool
         for _ in range(16):
-            alone.advance()
-            threaded.advance()
+            one, two = alone.advance(), threaded.advance()
+            assert alone.compared(one) == threaded.compared(two)
     for name, value in alone.network.state_dict().items():
         assert torch.equal(value, threaded.network.state_dict()[name]), name
 

@@ -13,7 +13,7 @@ import gridcode
 from gridcode import InputError, Run, TrainingError
 from gridcode.config import TrainingConfig
 from gridcode.training import checkpoint
-from gridcode.training.loop import choose_threads, train_run
+from gridcode.training.loop import choose_threads, pool_threads, train_run
 from gridcode.training.schedule import Plateau, learning_rate
 from gridcode.training.step import Trainer
 from gridcode.training.trainer_choice import choose_device
@@ -108,6 +108,15 @@ def test_threads_are_bounded_by_openmps_variable(monkeypatch):
         wanted, os.cpu_count()
     )
     assert choose_threads(TrainingConfig(threads=5), all_pairs=False, sizes=(64,)) == 5
+
+
+def test_populations_have_a_thread_each_where_all_cores_may_be_used(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    for cores, chosen, threads in ((1, 1, 3), (2, 2, 3), (4, 3, 3)):
+        monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
+        assert choose_threads(TrainingConfig(), all_pairs=False, sizes=(8, 8, 8)) == chosen
+        assert pool_threads(chosen, (8, 8, 8)) == threads
+    assert pool_threads(2, (8, 8, 8)) == 2  # of four cores
 
 
 def test_only_the_last_two_checkpoints_are_kept(tiny, tmp_path):

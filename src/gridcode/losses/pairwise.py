@@ -9,24 +9,25 @@ two products with a symmetric matrix of which one block is in cache at a time an
 triangle is computed.
 """
 
+from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.spatial import cKDTree
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from gridcode.errors import InputError
-from gridcode.losses.terms import Reduction, check_places, check_settings, flatten
+from gridcode.losses.blocks import BLOCK, BlockPair, BlockPairs, block_pairs
+from gridcode.losses.terms import Reduction, check_settings, flatten
 from gridcode.world.streams import UniformSource, as_source
 
-# 400 x 400 float32 are 0.6 MB: block and operands stay in a second-level cache of 1 MB.
-BLOCK = 400
 # Columns added to the states in the products: 1, half the squared length, and zeros for alignment.
 PADDING = 16
+# Threads keep all blocks until the last product: so many of 0.6 MB at most.
+MOST_BLOCKS_OF_THREADS = 10
 
 
 @dataclass(frozen=True)
@@ -38,58 +39,62 @@ class PairTerms:
     invariance: Float[Tensor, ""]
 
 
-@dataclass(frozen=True)
-class _BlockPair:
-    rows: slice
-    columns: slice
-    near: Int[Tensor, " pair"] | None  # flat indices of near pairs in the block
+class _Pass:
+    """States extended for the products of `pair_pass`, and what they gather.
 
-    @property
-    def diagonal(self) -> bool:
-        return self.rows == self.columns
-
-
-def _block_pairs(
-    x: Float[Tensor, "state 2"], sigma_x: float, block: int
-) -> tuple[list[_BlockPair], int]:
-    """Upper-triangle blocks, each with its near pairs, and the number of unordered near pairs.
-
-    A tree of positions finds the near pairs: a mask over all pairs would cost more than everything
-    else in the blocks of a sampled step.
+    One product of extended states gives the exponent -|g_i - g_j|^2 / 2 sigma_g^2 whole, and one
+    with a column of ones gives sum_j A_ij beside sum_j A_ij g_j. With A in units of far_weight, no
+    pass over the block scales it.
     """
-    check_places(x)
-    # The tree includes pairs at exactly this distance, the loss does not.
-    pairs = cKDTree(x.numpy()).query_pairs(np.nextafter(sigma_x, 0), output_type="ndarray")
-    count = len(x)
-    blocks = -(-count // block)
-    i, j = pairs[:, 0], pairs[:, 1]  # i < j
-    row, column = i // block, j // block
-    # The flat index of a pair in its block; the last blocks are narrower.
-    width = np.minimum(block, count - column * block)
-    inside = (i - row * block) * width + (j - column * block)
-    which = row * blocks + column
-    mirrored = row == column
-    which, inside = (
-        np.concatenate([which, which[mirrored]]),
-        np.concatenate([inside, ((j - column * block) * width + (i - row * block))[mirrored]]),
-    )
-    # Sixteen bits are sorted by digits, five times as fast as by comparisons.
-    order = np.argsort(which.astype(np.uint16) if blocks**2 < 2**16 else which, kind="stable")
-    bounds = np.searchsorted(which[order], np.arange(blocks * blocks + 1))
-    inside_by_block = torch.from_numpy(inside[order])
-    found = []
-    for a in range(blocks):
-        for b in range(a, blocks):
-            first, last = bounds[a * blocks + b], bounds[a * blocks + b + 1]
-            near = inside_by_block[first:last] if last > first else None
-            found.append(
-                _BlockPair(
-                    slice(a * block, min((a + 1) * block, count)),
-                    slice(b * block, min((b + 1) * block, count)),
-                    near,
-                )
-            )
-    return found, len(pairs)
+
+    def __init__(
+        self, g: Tensor, *, sigma_g: float, far_weight: float, near_weight: float, gradient: bool
+    ) -> None:
+        # A is scaled by `unit` to stay O(1), also if one of the weights is zero or tiny.
+        self.unit = far_weight if abs(far_weight) > 1e-6 * near_weight else near_weight or 1.0
+        self._far, self._near = far_weight / self.unit, near_weight / self.unit
+        self._square, self._gradient = 2 * sigma_g**2, gradient
+        count, units = g.shape
+        half = (g * g).sum(dim=1) / self._square
+        self._right, self._left = (g.new_zeros(count, units + PADDING) for _ in range(2))
+        self._right[:, :units], self._right[:, units], self._right[:, units + 1] = g, 1.0, half
+        torch.mul(g, 1 / sigma_g**2, out=self._left[:, :units])
+        self._left[:, units], self._left[:, units + 1] = -half, -1.0
+        self.drawn = torch.zeros_like(self._right) if gradient else self._right
+
+    def weigh(self, b: BlockPair, store: Tensor) -> tuple[Tensor, Tensor | float, Tensor]:
+        """A of a block, and its sums of squared distances and of exponentials."""
+        rows, columns = self._right[b.rows], self._right[b.columns]
+        e = store[: len(rows) * len(columns)].view(len(rows), len(columns))
+        torch.mm(self._left[b.rows], columns.T, out=e)
+        flat = e.view(-1)
+        times = 1 if b.diagonal else 2  # The block below the diagonal is its mirror image.
+        squares: Tensor | float = 0.0
+        if b.near is not None:
+            near = b.near.to(e.device)
+            squares = -times * self._square * flat.index_select(0, near).sum()
+        e.exp_()
+        if b.diagonal:
+            e.fill_diagonal_(0)
+        if b.near is not None:
+            flat.index_fill_(0, near, 0.0)
+        far = times * e.sum()
+        if self._gradient:
+            if self._far != 1:
+                e.mul_(self._far)
+            if b.near is not None:
+                flat.index_fill_(0, near, self._near)
+        return e, squares, far
+
+    def draw(self, products: Sequence[tuple[slice, Tensor, slice]]) -> None:
+        """Add A g of (rows, A, columns), in order."""
+        for rows, a, columns in products:
+            self.drawn[rows].addmm_(a, self._right[columns])
+
+
+def _products(b: BlockPair, a: Tensor) -> list[tuple[slice, Tensor, slice]]:
+    mirrored = [] if b.diagonal else [(b.columns, a.T, b.rows)]
+    return [(b.rows, a, b.columns), *mirrored]
 
 
 def pair_pass(
@@ -102,11 +107,26 @@ def pair_pass(
     reduction: Reduction,
     block: int = BLOCK,
     wants_gradient: bool = True,
+    pairs: BlockPairs | None = None,
+    workers: Executor | None = None,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""], Float[Tensor, "state units"] | None]:
-    """Separation, invariance and the gradient of their weighted sum, as in `pair_terms`."""
+    """Separation, invariance and the gradient of their weighted sum, as in `pair_terms`.
+
+    Args:
+        g: states.
+        x: their positions; this and the next as in `pair_terms`.
+        sigma_x: metres.
+        sigma_g: scale of distances between states.
+        weights: of separation and invariance.
+        reduction: over the pairs.
+        block: states compared at once.
+        wants_gradient: whether to compute it.
+        pairs: those of the positions, where they are known.
+        workers: threads to use where there are few blocks; the result is the same.
+    """
     count, units = g.shape
-    blocks, near_pairs = _block_pairs(x.cpu(), sigma_x, block)
-    ordered_near = 2 * near_pairs
+    pairs = pairs or block_pairs(x, sigma_x, block)
+    ordered_near = 2 * pairs.near
     ordered_far = count * (count - 1) - ordered_near
     if reduction == "sum":
         per_near = per_far = 1.0
@@ -114,49 +134,34 @@ def pair_pass(
         per_near, per_far = 1.0 / max(ordered_near, 1), 1.0 / max(ordered_far, 1)
     far_weight = -2 * weights[0] * per_far / sigma_g**2
     near_weight = 4 * weights[1] * per_near
-
-    # A is scaled by `unit` to stay O(1), also if one of the weights is zero or tiny.
-    unit = far_weight if abs(far_weight) > 1e-6 * near_weight else near_weight or 1.0
-    # One product of extended states gives the exponent -|g_i - g_j|^2 / 2 sigma_g^2 whole, and one
-    # with a column of ones gives sum_j A_ij beside sum_j A_ij g_j. With A in units of far_weight,
-    # no pass over the block scales it.
-    width = units + PADDING
-    half = (g * g).sum(dim=1) / (2 * sigma_g**2)
-    right = g.new_zeros(count, width)
-    right[:, :units], right[:, units], right[:, units + 1] = g, 1.0, half
-    left = g.new_zeros(count, width)
-    torch.mul(g, 1 / sigma_g**2, out=left[:, :units])
-    left[:, units], left[:, units + 1] = -half, -1.0
-    drawn = torch.zeros_like(right) if wants_gradient else right
-    separation = g.new_zeros((), dtype=torch.float64)
-    invariance = g.new_zeros((), dtype=torch.float64)
-    store = g.new_empty(min(block, count) ** 2)
-    for b in blocks:
-        rows, columns = right[b.rows], right[b.columns]
-        e = store[: len(rows) * len(columns)].view(len(rows), len(columns))
-        torch.mm(left[b.rows], columns.T, out=e)
-        flat = e.view(-1)
-        times = 1 if b.diagonal else 2  # The block below the diagonal is its mirror image.
-        if b.near is not None:
-            near = b.near.to(g.device)
-            invariance -= times * 2 * sigma_g**2 * flat.index_select(0, near).sum()
-        e.exp_()
-        if b.diagonal:
-            e.fill_diagonal_(0)
-        if b.near is not None:
-            flat.index_fill_(0, near, 0.0)
-        separation += times * e.sum()
+    one = _Pass(
+        g, sigma_g=sigma_g, far_weight=far_weight, near_weight=near_weight, gradient=wants_gradient
+    )
+    separation, invariance = (g.new_zeros((), dtype=torch.float64) for _ in range(2))
+    if workers is None or len(pairs.blocks) > MOST_BLOCKS_OF_THREADS:
+        store = g.new_empty(pairs.size**2)
+        for b in pairs.blocks:
+            a, squares, far = one.weigh(b, store)
+            separation += far
+            invariance += squares
+            if wants_gradient:
+                one.draw(_products(b, a))
+    else:
+        stores = g.new_empty(len(pairs.blocks), pairs.size**2).unbind()
+        into: dict[int, list[tuple[slice, Tensor, slice]]] = {}
+        weighed = workers.map(one.weigh, pairs.blocks, stores)
+        for b, (a, squares, far) in zip(pairs.blocks, weighed, strict=True):
+            separation += far
+            invariance += squares
+            for product in _products(b, a):
+                into.setdefault(product[0].start, []).append(product)
         if wants_gradient:
-            if far_weight != unit:
-                e.mul_(far_weight / unit)
-            if b.near is not None:
-                flat.index_fill_(0, near, near_weight / unit)
-            drawn[b.rows].addmm_(e, columns)
-            if not b.diagonal:
-                drawn[b.columns].addmm_(e.T, rows)
+            list(workers.map(one.draw, into.values()))
     gradient = None
     if wants_gradient:
-        gradient = torch.addcmul(drawn[:, :units], g, drawn[:, units, None], value=-1).mul_(-unit)
+        drawn = one.drawn
+        gradient = torch.addcmul(drawn[:, :units], g, drawn[:, units, None], value=-1)
+        gradient.mul_(-one.unit)
     return (separation * per_far).to(g.dtype), (invariance * per_near).to(g.dtype), gradient
 
 

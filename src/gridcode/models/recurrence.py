@@ -13,13 +13,14 @@ the gradient of all matrices is one batched product at the end.
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from gridcode.models.grouping import GroupPlan, plan_groups
 
 # A state without a positive entry stays zero: zero is not divided by zero.
 SMALLEST_NORM = 1e-30
@@ -30,6 +31,8 @@ RESCALE_EVERY = 4
 MOST_PADDING = 6
 # Bytes of matrices multiplied in one call: half of a second-level cache of 2 MB.
 PART_BYTES = 1_000_000
+# Bytes of gradients projected in one call: the fewest calls with rows that stay in a cache.
+PROJECTED_BYTES = 250_000
 
 
 def norm_relu(
@@ -74,73 +77,6 @@ def rollout_reference(
     return torch.stack(states)
 
 
-@dataclass(frozen=True)
-class GroupPlan:
-    """The slot of each state when the states of a step are sorted by the velocity they take.
-
-    A step has `velocities * size` slots; `size` is the largest number of trajectories that take one
-    velocity at one step. Latin orders fill every slot; other orders leave some empty.
-
-    Attributes:
-        size: slots for each velocity.
-        slots: slots of a step.
-        slot: (step, trajectory) the slot in which a trajectory's step is computed.
-        forward: (step, slot) the slot of the step before from which a state comes; any slot at the
-            first step.
-        backward: (step - 1, slot) the slot of the next step to which it goes; `slots`, one past the
-            last, for empty slots.
-        occupant: (step, slot) the trajectory in a slot; any trajectory in empty slots.
-        filled: (step, slot, 1) 1 where there is one, 0 in empty slots; None where all are filled.
-    """
-
-    size: int
-    slots: int
-    slot: Int[Tensor, "step trajectory"]
-    forward: Int[Tensor, "step slot"]
-    backward: Int[Tensor, "_ slot"]
-    occupant: Int[Tensor, "step slot"]
-    filled: Float[Tensor, "step slot 1"] | None
-
-    def rows(self, slot: Int[Tensor, "_ trajectory"], stride: int) -> Int[Tensor, " row"]:
-        """Slots of several steps as rows of one array that holds `stride` rows for each step."""
-        return (slot + stride * torch.arange(len(slot), device=slot.device).unsqueeze(1)).flatten()
-
-
-def plan_groups(
-    orders: Int[Tensor, "trajectory step"], dtype: torch.dtype = torch.float32
-) -> GroupPlan:
-    """Sort the states, of a floating-point type, of every step by velocity."""
-    trajectories, steps = orders.shape
-    velocity, trajectory = orders.T.sort(dim=1, stable=True)
-    count = torch.zeros(steps, steps, dtype=torch.int64, device=orders.device)
-    count.scatter_add_(1, velocity, torch.ones_like(velocity))
-    size = int(count.max())
-    slots = steps * size
-    first = count.cumsum(dim=1) - count
-    rank = torch.arange(trajectories, device=orders.device) - first.gather(1, velocity)
-    sorted_slot = velocity * size + rank
-    slot = torch.empty_like(sorted_slot).scatter_(1, trajectory, sorted_slot)
-    # Results of empty slots are never read: they take trajectory 0's state and pass no gradient on.
-    occupant = torch.zeros(steps, slots, dtype=torch.int64, device=orders.device).scatter_(
-        1, sorted_slot, trajectory
-    )
-    backward = torch.full((steps - 1, slots), slots, dtype=torch.int64, device=orders.device)
-    filled = None
-    if slots != trajectories:
-        filled = torch.zeros(steps, slots, 1, dtype=dtype, device=orders.device).scatter_(
-            1, sorted_slot.unsqueeze(2), 1.0
-        )
-    return GroupPlan(
-        size=size,
-        slots=slots,
-        slot=slot,
-        forward=torch.cat([slot[:1], slot[:-1]]).gather(1, occupant),
-        backward=backward.scatter_(1, slot[:-1], slot[1:]),
-        occupant=occupant,
-        filled=filled,
-    )
-
-
 def _parts(matrices: Float[Tensor, "velocity units units"]) -> list[slice]:
     """Groups of matrices to multiply at once.
 
@@ -152,6 +88,21 @@ def _parts(matrices: Float[Tensor, "velocity units units"]) -> list[slice]:
     parts = min(velocities, round(matrices.numel() * matrices.element_size() / PART_BYTES) or 1)
     bounds = [velocities * i // parts for i in range(parts + 1)]
     return [slice(a, b) for a, b in itertools.pairwise(bounds)]
+
+
+def _projected(
+    gradient: Float[Tensor, "state units"],
+    rows: Int[Tensor, " slot"],
+    outputs: Float[Tensor, "slot units"],
+    length: Float[Tensor, "slot 1"] | None,
+) -> Float[Tensor, "slot units"]:
+    """Gradients of states, sorted into slots, as gradients of their outputs before the norm."""
+    d = gradient.index_select(0, rows)
+    if length is None:
+        return d
+    # Only the component orthogonal to the state passes the norm.
+    along = torch.linalg.vecdot(d, outputs).unsqueeze_(1).div_(length).div_(length)
+    return d.addcmul_(outputs, along, value=-1).div_(length)
 
 
 class _GroupedRollout(torch.autograd.Function):
@@ -223,31 +174,31 @@ class _GroupedRollout(torch.autograd.Function):
             for part in _parts(matrices)
         ]
         there_and_back = (there, there[::-1])
-        own_of, u, occupant, back = (
-            d_states[1:].unbind(),
-            outputs[1:].unbind(),
-            plan.occupant.unbind(),
-            plan.backward.unbind(),
-        )
-        lengths = length.unbind() if length is not None else None
-        for t in range(steps - 1, -1, -1):
-            # One step at a time, while its rows are in the cache.
-            d = own_of[t].index_select(0, occupant[t])
-            if lengths is not None:
-                # Only the component orthogonal to the state passes the norm.
-                along = torch.linalg.vecdot(d, u[t]).unsqueeze_(1).div_(lengths[t]).div_(lengths[t])
-                d.addcmul_(u[t], along, value=-1).div_(lengths[t])
+        u, back = outputs[1:].view(steps, *grouped).unbind(), plan.backward.unbind()
+        rows = plan.rows(plan.occupant, plan.slot.shape[1])
+        most = max(1, PROJECTED_BYTES // (outputs[0].numel() * outputs.element_size()))
+        for stop in range(steps, 0, -most):
+            first = max(0, stop - most)
+            own = _projected(
+                d_states[1:].flatten(0, 1),
+                rows[first * plan.slots : stop * plan.slots],
+                outputs[first + 1 : stop + 1].flatten(0, 1),
+                None if length is None else length[first:stop].flatten(0, 1),
+            ).view(stop - first, plan.slots, units)
             if plan.filled is not None:
-                d.mul_(plan.filled[t])
-            if t < steps - 1:
-                d.add_(d_inputs.index_select(0, back[t]))
-            if lengths is not None and (t + 1) % RESCALE_EVERY == 0:
-                d.div_(rescaled[t // RESCALE_EVERY])
-            torch.ops.aten.threshold_backward.grad_input(
-                d.view(grouped), u[t].view(grouped), 0, grad_input=group_current[t]
-            )
-            for dh, w, d_in in there_and_back[t % 2]:
-                torch.bmm(dh[t], w, out=d_in)
+                own.mul_(plan.filled[first:stop])
+            each, each_grouped = own.unbind(), own.view(-1, *grouped).unbind()
+            for t in range(stop - 1, first - 1, -1):
+                d = each[t - first]
+                if t < steps - 1:
+                    d.add_(d_inputs.index_select(0, back[t]))
+                if length is not None and (t + 1) % RESCALE_EVERY == 0:
+                    d.div_(rescaled[t // RESCALE_EVERY])
+                torch.ops.aten.threshold_backward.grad_input(
+                    each_grouped[t - first], u[t], 0, grad_input=group_current[t]
+                )
+                for dh, w, d_in in there_and_back[t % 2]:
+                    torch.bmm(dh[t], w, out=d_in)
         d_start = d_states[0].sum(dim=0) + d_inputs.sum(dim=0)
         # A step's inputs are the outputs of the step before, rearranged.
         rows = (

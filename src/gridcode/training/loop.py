@@ -56,6 +56,8 @@ def _threads(count: int) -> Iterator[None]:
 def choose_threads(training: TrainingConfig, *, all_pairs: bool, sizes: Sequence[int]) -> int:
     """CPU threads: as configured, else one, or two where a second one gains most.
 
+    Populations are computed side by side: one thread for each, as far as there are cores.
+
     Args:
         training: the configuration.
         all_pairs: whether all pairs of states are compared.
@@ -63,9 +65,21 @@ def choose_threads(training: TrainingConfig, *, all_pairs: bool, sizes: Sequence
     """
     # OpenMP also takes lists, one number for each level.
     wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    allowed = min(2, os.cpu_count() or 1, int(wanted) if wanted.isdecimal() and int(wanted) else 2)
+    most = max(2, len(sizes))
+    limit = int(wanted) if wanted.isdecimal() and int(wanted) else most
+    allowed = min(most, os.cpu_count() or 1, limit)
     gains = all_pairs or len(sizes) > 1 or sizes[0] >= TWO_THREADS_FROM_UNITS
     return training.threads or (allowed if gains else 1)
+
+
+def pool_threads(threads: int, sizes: Sequence[int]) -> int:
+    """Threads for the populations of a network that may use so many cores.
+
+    One for each where all cores may be used: the system then shares two cores evenly among three
+    populations, while two threads would leave one idle during the third. Otherwise as many as may
+    be used.
+    """
+    return len(sizes) if threads >= (os.cpu_count() or 1) else min(threads, len(sizes))
 
 
 def train_run(
@@ -131,7 +145,11 @@ def train_together(
                 stack.enter_context(run.lock())
                 run.prepare_training()
             stack.enter_context(_threads(1 if several else threads))
-            workers = stack.enter_context(ThreadPoolExecutor(threads)) if several else None
+            workers = (
+                stack.enter_context(ThreadPoolExecutor(pool_threads(threads, config.model.sizes)))
+                if several
+                else None
+            )
             configs = [run.config for run in runs]
             trainer = choose_trainer(configs, device, parts=parts, workers=workers)
             clock = _Clock(_resume(runs, trainer, parts))

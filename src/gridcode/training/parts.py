@@ -10,6 +10,7 @@ numbers from the `generator` it gets.
 """
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -19,7 +20,7 @@ from torch import Generator, Tensor, nn
 
 from gridcode.config import LossConfig, WorldConfig
 from gridcode.errors import InputError
-from gridcode.losses.objective import objective
+from gridcode.losses.objective import choose_compared, objective
 from gridcode.runs.provenance import describe
 from gridcode.world.permutations import Batch, draw_batch
 from gridcode.world.streams import UniformSource
@@ -91,6 +92,14 @@ class Optimiser(Protocol):
         """
 
 
+@runtime_checkable
+class TermsOn(Protocol):
+    """The terms of states on a certain batch, by name."""
+
+    def __call__(self, states: Tensor, workers: Executor | None = None, /) -> Mapping[str, Tensor]:
+        """The terms of (time, trajectory, unit); `workers` are threads that may be used."""
+
+
 @dataclass(frozen=True)
 class StandardObjective:
     """The built-in objective (`gridcode.losses.objective`).
@@ -111,17 +120,26 @@ class StandardObjective:
         generator: UniformSource,
     ) -> dict[str, Tensor]:
         """All terms by name."""
-        joined = states.shape[-1] == sum(self.populations)
-        return vars(
-            objective(
+        return dict(self.on(batch, step, generator)(states))
+
+    def on(self, batch: Batch, step: int, generator: UniformSource) -> TermsOn:
+        """The terms of any states on a batch: what does not depend on them is computed once."""
+        compared = choose_compared(batch, self.config, generator=generator)
+
+        def terms(states: Tensor, workers: Executor | None = None, /) -> dict[str, Tensor]:
+            joined = states.shape[-1] == sum(self.populations)
+            found = objective(
                 states,
                 batch,
                 self.config,
                 step=step,
-                generator=generator,
                 populations=self.populations if joined else (),
+                compared=compared,
+                workers=workers,
             )
-        )
+            return vars(found)
+
+        return terms
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from torch.optim import AdamW
 
 from gridcode.config import Config, ModelConfig
 from gridcode.errors import InputError, TrainingError
+from gridcode.models.network import GridNetwork
 from gridcode.models.populations import join, make_network, members_of
 from gridcode.runs.provenance import PartNames
 from gridcode.training.parts import (
@@ -23,6 +24,7 @@ from gridcode.training.parts import (
     Parts,
     StandardBatches,
     StandardObjective,
+    TermsOn,
     as_floats,
     checked_batch,
     named_terms,
@@ -103,6 +105,12 @@ def _zero_states(states: Float[Tensor, "time trajectory unit"]) -> int:
     return int((states.amax(dim=-1) <= 0).sum())
 
 
+def _minimisable(terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    if not terms["total"].requires_grad:
+        raise InputError("the objective does not depend on the states: it cannot be minimised")
+    return dict(terms)
+
+
 class Trainer:
     """A network with its optimiser, schedule and random stream, trained step by step.
 
@@ -157,29 +165,55 @@ class Trainer:
             batch.positions.to(self._device, self._dtype),
         )
 
-    def _terms(self, states: Tensor, batch: Batch, step: int, stream: Stream) -> dict[str, Tensor]:
-        return named_terms(self._objective(states, batch, step, stream))
-
-    def _terms_of_each(
-        self, states: Sequence[Tensor], batch: Batch, step: int, stream: Stream
-    ) -> list[dict[str, Tensor]]:
-        """The terms of each population, all computed with the same random numbers."""
-        return self._side_by_side(
-            [functools.partial(self._terms, own, batch, step, copy.copy(stream)) for own in states]
+    def _terms_on(self, batch: Batch, step: int, stream: Stream) -> TermsOn:
+        """The terms of any states on a batch, all computed with the same random numbers."""
+        given = self._objective
+        if isinstance(given, StandardObjective):
+            return given.on(batch, step, stream)
+        return lambda states, _workers=None: named_terms(
+            given(states, batch, step, copy.copy(stream))
         )
 
-    def _minimised(
-        self, states: Sequence[Tensor], batch: Batch, stream: Stream
-    ) -> dict[str, Tensor]:
-        """Terms of all units; in the first stage the means of the populations' terms."""
-        if self.step >= self.config.training.separate_steps:
-            terms = self._terms(join(states), batch, self.step, stream)
-        else:
-            each = self._terms_of_each(states, batch, self.step, stream)
-            terms = {name: torch.stack([own[name] for own in each]).mean() for name in each[0]}
-        if not terms["total"].requires_grad:
-            raise InputError("the objective does not depend on the states: it cannot be minimised")
-        return terms
+    def _separately(
+        self, batch: Batch, terms_of: Callable[[], TermsOn]
+    ) -> tuple[list[Tensor], dict[str, Tensor]]:
+        """Populations forward and back, each by itself; the means of their terms are minimised."""
+        members = members_of(self.network)
+
+        def through(member: GridNetwork) -> tuple[Tensor, dict[str, Tensor]]:
+            rolled = member(batch)
+            states = rolled.detach().requires_grad_()
+            terms = _minimisable(terms_of()(states))
+            one = torch.ones_like(terms["total"]) / self.config.training.accumulation
+            terms["total"].backward(one / len(members))
+            torch.autograd.backward(rolled, states.grad)
+            return states, terms
+
+        done = self._side_by_side([functools.partial(through, member) for member in members])
+        each = [terms for _, terms in done]
+        return [states for states, _ in done], {
+            name: torch.stack([own[name] for own in each]).mean() for name in each[0]
+        }
+
+    def _together(
+        self, batch: Batch, terms_of: Callable[[], TermsOn]
+    ) -> tuple[list[Tensor], dict[str, Tensor]]:
+        """All units forward and back; the terms of their joint state are minimised."""
+        # The objective is cut off from the rollouts, so that populations go forward and back side
+        # by side.
+        rolled = self._side_by_side(
+            [functools.partial(member, batch) for member in members_of(self.network)]
+        )
+        states = [own.detach().requires_grad_() for own in rolled]
+        terms = _minimisable(terms_of()(join(states), self.workers))
+        (terms["total"] / self.config.training.accumulation).backward()
+        self._side_by_side(
+            [
+                functools.partial(torch.autograd.backward, own, cut.grad)
+                for own, cut in zip(rolled, states, strict=True)
+            ]
+        )
+        return states, terms
 
     def advance(self) -> StepResult:
         """One optimiser step.
@@ -195,21 +229,12 @@ class Trainer:
             group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
         zero = 0
-        members = members_of(self.network)
+        go = self._separately if self.step < training.separate_steps else self._together
         for part in range(training.accumulation):
             stream = Stream(training.seed, self.step * training.accumulation + part)
             batch = self.draw(stream)
-            # The objective is cut off from the rollouts, so that populations go forward and back
-            # side by side.
-            rolled = self._side_by_side([functools.partial(member, batch) for member in members])
-            states = [own.detach().requires_grad_() for own in rolled]
-            terms = self._minimised(states, batch, stream)
-            (terms["total"] / training.accumulation).backward()
-            self._side_by_side(
-                [
-                    functools.partial(torch.autograd.backward, own, cut.grad)
-                    for own, cut in zip(rolled, states, strict=True)
-                ]
+            states, terms = go(
+                batch, self._begin(functools.partial(self._terms_on, batch, self.step, stream))
             )
             zero += sum(_zero_states(own.detach()) for own in states)
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
@@ -240,6 +265,12 @@ class Trainer:
             return [task() for task in tasks]
         return list(self.workers.map(lambda task: task(), tasks))
 
+    def _begin(self, task: Callable[[], TermsOn]) -> Callable[[], TermsOn]:
+        """Run a task, in a thread if there are several; returns what gives its result."""
+        if self.workers is None:
+            return functools.partial(lambda value: value, task())
+        return self.workers.submit(task).result
+
     def compared(self, result: StepResult) -> dict[str, float]:
         """Terms of all units and of each population on one batch, comparable between the stages.
 
@@ -255,8 +286,9 @@ class Trainer:
         step = self.step - 1  # The step that these states were computed in.
         # A separate stream: the training batch has already drawn from its own.
         stream = Stream(self.config.training.seed, COMPARED + self.step)
-        each = self._terms_of_each(result.states, result.batch, step, stream)
-        values = as_floats(self._terms(join(result.states), result.batch, step, stream))
+        terms_of = self._terms_on(result.batch, step, stream)
+        each = self._side_by_side([functools.partial(terms_of, own) for own in result.states])
+        values = as_floats(terms_of(join(result.states), self.workers))
         for k, terms in enumerate(each, start=1):
             values |= {f"{name}_{k}": value for name, value in as_floats(terms).items()}
         return values
