@@ -5,10 +5,10 @@
 
 The same step as PyTorch has it without kernels of ours: networks stacked by
 `torch.func.stack_module_state`, one network's loss mapped over them by `vmap`, gradients by
-autograd, AdamW as PyTorch fuses it. Timed as it is, captured as a CUDA graph, compiled, and compiled
-and captured; a variant that fails or is not ready in time is left out and named. Batches are drawn
-beforehand, which the kernels' times include. OUT.json is the file of `benchmarks/gpu.py`: beside each
-case stands how many times as long as with the kernels it takes.
+autograd, AdamW as PyTorch fuses it. Timed as it is, captured as a CUDA graph, compiled, and both; a
+variant that fails or is not ready in time is left out and named. Batches are drawn beforehand,
+which the kernels' times include. OUT.json is the file of `benchmarks/gpu.py`: beside each case
+stands how many times as long as with the kernels it takes.
 
 Cases compile side by side, and take turns on the GPU while they are timed.
 """
@@ -80,6 +80,7 @@ class PlainLoss(nn.Module):
     def forward(
         self, velocities: Tensor, orders: Tensor, positions: Tensor, pick: Tensor
     ) -> Tensor:
+        """The loss; of `pick`, the states to compare, nothing is used where all pairs are."""
         loss = self.config.loss
         states = self.states(velocities, orders)
         g, x = states.flatten(0, 1), positions.flatten(0, 1)

@@ -12,8 +12,8 @@ network `modules-192`, or of RUN, whose units are repeated or left out. With --c
 opens the list of most runs and clicks (benchmarks/viewer.py).
 
 Each point is a process of its own, so that its peak memory is its own. Times are CPU-seconds, of
-`explorer` seconds by the clock too. The exponent b of cost ~ size^b is fitted to all points, and between
-the two largest; what ten times the largest would cost by the latter is said beside it.
+`explorer` seconds by the clock too. The exponent b of cost ~ size^b is fitted to all points, and
+between the two largest; what ten times the largest would cost by the latter is said beside it.
 """
 
 import argparse

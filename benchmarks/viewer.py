@@ -1,7 +1,7 @@
 """How long the explorer takes: `python benchmarks/viewer.py RUN` prints medians and ranges.
 
-Copies (hard links) of an evaluated run, twenty or `--copies`, are served and opened in headless Chromium. Needs the
-extra `dev`.
+Copies (hard links) of an evaluated run, twenty or `--copies`, are served and opened in headless
+Chromium. Needs the extra `dev`.
 """
 
 import argparse

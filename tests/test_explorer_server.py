@@ -875,3 +875,15 @@ def test_inside(tmp_path):
     assert library.is_inside(tmp_path / "a", tmp_path / "a" / "b")
     for outside in ("ab", "a/../ab", "a\0b"):
         assert not library.is_inside(tmp_path / "a", tmp_path / outside)
+
+
+def test_many_new_runs_are_read_over_several_answers(example, tmp_path, monkeypatch):
+    for number in range(3):
+        shutil.copytree(example, tmp_path / f"run-{number}", copy_function=os.link)
+    entries, read = library.Library([tmp_path]).entries(), set()
+    monkeypatch.setattr(run_status, "READING_S", 1e-9)
+    states = [row["state"] for row in run_status.run_rows(entries, read)]
+    assert states == ["evaluated", "reading", "reading"]
+    assert [row["state"] for row in run_status.run_rows(entries, read)][:2] == ["evaluated"] * 2
+    rows = run_status.run_rows(entries, read)
+    assert rows == [run_status.run_row(entry) for entry in entries]

@@ -21,7 +21,7 @@ from gridcode.world.permutations import Batch
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "experiments" / "published"))
-import published
+import published  # noqa: E402
 
 
 def rehearse(out: Path, **variables: str) -> str:
@@ -32,14 +32,22 @@ def rehearse(out: Path, **variables: str) -> str:
     return done.stdout
 
 
-def test_the_rehearsal_runs_all_parts_and_a_later_call_goes_on(tmp_path):
+def test_rates_and_the_published_training_are_rehearsed(tmp_path):
+    rehearse(tmp_path, PARTS="rates published")
+    found = json.loads((tmp_path / "gpu.json").read_text())
+    assert [case["shape_name"] for case in found["cases"]] == ["quick", "modules, second stage"]
+    assert all(case["step_ms"] > 0 for case in found["cases"]) and found["ceilings"]["copy_gb_s"]
+    assert (tmp_path / "published.tar.xz.aa").is_file()
+    assert "published: done after" in (tmp_path / "log.txt").read_text()
+
+
+@pytest.mark.slow
+def test_all_parts_are_rehearsed_and_a_later_call_goes_on(tmp_path):
     said = rehearse(tmp_path)
     for name in ("tests", "rates", "plain", "modules", "modules measured", "published"):
         assert f"\n{name}: done after" in "\n" + (tmp_path / "log.txt").read_text(), said
     assert "passed" in (tmp_path / "tests.txt").read_text()
     found = json.loads((tmp_path / "gpu.json").read_text())
-    assert [case["shape_name"] for case in found["cases"]] == ["quick", "modules, second stage"]
-    assert all(case["step_ms"] > 0 for case in found["cases"]) and found["ceilings"]["copy_gb_s"]
     assert found["plain"][0]["fastest"] == "vmap"
     with open(tmp_path / "modules.csv", newline="") as file:
         (row,) = csv.DictReader(file)

@@ -96,10 +96,9 @@ def train_slice(run: Run, out: Path, *, seconds: float, stop_at: int | None = No
             packing.join()
         now = time.monotonic()
         took, last = now - last, now
-        print(
-            f"published: step {progress.step}, {(progress.metrics or {}).get('loss')}", flush=True
-        )
-        # Only where it would be read while the next checkpoint replaces this one is it waited for.
+        loss = (progress.metrics or {}).get("loss")
+        print(f"published: step {progress.step}, loss {loss}", flush=True)
+        # Packing takes seconds, in which the training goes on.
         packing = threading.Thread(target=pack, args=(run, out))
         packing.start()
         if now + 1.2 * took + 10 > end:

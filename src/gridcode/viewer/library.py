@@ -168,7 +168,7 @@ def is_inside(root: Path, path: Path) -> bool:
 def signature(path: str | Path) -> Signature | None:
     """What changes with a file: times, size, place on the disk; None where there is no file."""
     try:
-        found = os.stat(path)
+        found = os.stat(path)  # noqa: PTH116 - a list of runs asks for thousands
     except (OSError, ValueError):
         return None
     # The last is new where a permission is, too.

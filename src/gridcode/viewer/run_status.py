@@ -145,12 +145,10 @@ def refused(entry: Entry) -> str | None:
     for name in ("evaluation", *FILES, *_names_in_folders(own)):
         try:
             mode = os.lstat(own + name).st_mode
-            if stat.S_ISLNK(
-                mode
-            ):  # Only then is it followed: that takes long, and lists have many.
+            if stat.S_ISLNK(mode):  # Following names that are no links takes long.
                 if not is_inside(entry.root, Path(own + name)):
                     return _leads_out(name)
-                mode = os.stat(own + name).st_mode
+                mode = os.stat(own + name).st_mode  # noqa: PTH116
         except (OSError, ValueError):
             continue
         if not stat.S_ISREG(mode) and not (stat.S_ISDIR(mode) and name not in FILES):

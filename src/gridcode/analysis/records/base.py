@@ -4,7 +4,7 @@ import math
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 # The context in which `Record.model_validate` takes what a record wrote: rounded, and from JSON.
 AS_WRITTEN = {"as written": True}
@@ -20,14 +20,14 @@ def rounded(value: Any) -> float | None:
     return float(f"{float(value):.7g}")
 
 
-def _measured(value: Any, info: ValidationInfo) -> float | None:
+def _measured(value: Any, info: Any) -> float | None:
     """Rounded, where that was not done before."""
     if info.context is AS_WRITTEN and type(value) is float and math.isfinite(value):
         return value
     return rounded(value)
 
 
-def _known(value: Any, info: ValidationInfo) -> Any:
+def _known(value: Any, info: Any) -> Any:
     """The same for a number that is always known."""
     return _measured(value, info) if isinstance(value, float | np.floating) else value
 
@@ -53,7 +53,7 @@ class Record(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_numpy(cls, data: Any, info: ValidationInfo) -> Any:
+    def _without_numpy(cls, data: Any, info: Any) -> Any:
         if info.context is AS_WRITTEN or not isinstance(data, dict):
             return data
         return {
