@@ -224,8 +224,19 @@ def in_a_process(part: str, size: int, run_folder: Path | None) -> dict[str, Any
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def measure(parts: dict[str, list[int]], run_folder: Path | None) -> list[dict[str, Any]]:
-    rows = []
+def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, columns)
+        table.writeheader()
+        table.writerows(rows)
+
+
+def measure(
+    parts: dict[str, list[int]], run_folder: Path | None, out: Path
+) -> list[dict[str, Any]]:
+    """Rows of all points; the table is written after each."""
+    rows: list[dict[str, Any]] = []
     for part, sizes in parts.items():
         for size in sizes:
             needs_run = part in ("report", "explorer")
@@ -234,6 +245,7 @@ def measure(parts: dict[str, list[int]], run_folder: Path | None) -> list[dict[s
             row |= {k: round(v, 3) if isinstance(v, float) else v for k, v in found.items()}
             rows.append(row)
             print(row, file=sys.stderr, flush=True)
+            write_table(out, rows)
         own = [row | {"ms": max(row["cost"], 1e-3)} for row in rows if row["part"] == part]
         fit, last = exponents(own)
         ten = own[-1]["cost"] * 10**last
@@ -267,7 +279,8 @@ def main() -> None:
         run_folder = options.run
         if run_folder is None and {"report", "explorer"} & {*options.only}:
             run_folder = evaluated_run(Path(folder) / "run")
-        rows = measure({part: sizes[part] for part in options.only}, run_folder)
+        parts = {part: sizes[part] for part in options.only}
+        rows = measure(parts, run_folder, options.out)
         if options.chromium and run_folder:
             import viewer
 
@@ -279,11 +292,7 @@ def main() -> None:
                 for name, value in found.items()
                 if isinstance(value, dict)
             ]
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    with options.out.open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, columns)
-        table.writeheader()
-        table.writerows(rows)
+    write_table(options.out, rows)
 
 
 if __name__ == "__main__":

@@ -881,7 +881,8 @@ def test_many_new_runs_are_read_over_several_answers(example, tmp_path, monkeypa
     for number in range(3):
         shutil.copytree(example, tmp_path / f"run-{number}", copy_function=os.link)
     entries, read = library.Library([tmp_path]).entries(), set()
-    monkeypatch.setattr(run_status, "READING_S", 1e-9)
+    monkeypatch.setattr(run_status, "READING_S", 0.0)
+    monkeypatch.setattr(run_status, "READ_AT_LEAST", 1)
     states = [row["state"] for row in run_status.run_rows(entries, read)]
     assert states == ["evaluated", "reading", "reading"]
     assert [row["state"] for row in run_status.run_rows(entries, read)][:2] == ["evaluated"] * 2

@@ -22,8 +22,9 @@ from gridcode.viewer.library import MOST_RUNS, Entry, Signature, is_inside, sign
 
 # A training that writes nothing for longer is shown as stopped, until it writes again.
 RECENT_S = 60.0
-# What an answer with the list of runs spends on runs that it has not read before.
-READING_S = 0.4
+# What an answer with the list of runs spends on runs that were not read before, and how many of
+# them it reads however long that takes.
+READING_S, READ_AT_LEAST = 0.3, 20
 # The end of metrics.jsonl that is read for the list of runs: some thousand lines.
 TAIL_BYTES = 1_000_000
 # A row of the list of runs in which nothing is known.
@@ -93,18 +94,20 @@ def run_row(entry: Entry) -> dict[str, Any]:
 def run_rows(entries: Sequence[Entry], read: set[Entry]) -> list[dict[str, Any]]:
     """Rows of the list of runs, without waiting for all of many runs that are new.
 
-    Reading a run for the first time takes some 20 ms, more with many units. Runs that are new when
-    `READING_S` are over have the state `reading`, and are read when the list is next asked for.
+    Reading a run for the first time takes some 20 ms, more with many units. Once that has taken
+    `READING_S`, other new runs have the state `reading`, and are read when the list is next asked
+    for.
 
     Args:
         entries: the runs, in the order of the list.
         read: the runs that were read before; those read now are added.
     """
-    left, rows = READING_S, []
+    left, new, rows = READING_S, 0, []
     for entry in entries:
         if entry in read:
             rows.append(run_row(entry))
-        elif left > 0:
+        elif left > 0 or new < READ_AT_LEAST:
+            new += 1
             began = time.monotonic()
             rows.append(run_row(entry))
             left -= time.monotonic() - began
