@@ -76,7 +76,11 @@ class Client:
         return asyncio.run(go())
 
     def rows(self):
-        return {row["name"]: row for row in self.ask("/api/runs").json()["runs"]}
+        """The list once all runs are read, by name."""
+        while True:
+            rows = {row["name"]: row for row in self.ask("/api/runs").json()["runs"]}
+            if all(row["state"] != "reading" for row in rows.values()):
+                return rows
 
     def of(self, run, document, **options):
         """A document of a run that is known by its name."""
