@@ -5,7 +5,7 @@ INTEROP ?= .venv-interop
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo explore test test-interop test-slow lint types format clean
+.PHONY: demo explore test test-interop test-slow lint types format gpu-bundle clean
 
 demo: $(VENV)/.base  ## grow grid cells from scratch and open the numbers; a few minutes
 	$(BIN)/gridcode demo
@@ -33,6 +33,9 @@ types: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+gpu-bundle: $(VENV)/.dev  ## wheels for benchmarks/gpu.sh on a machine that can fetch nothing
+	$(BIN)/python tools/gpu_bundle.py .gpu-bundle
 
 $(VENV)/.base: pyproject.toml constraints.txt
 	@echo "setting up $(VENV) (once; a minute or two)"

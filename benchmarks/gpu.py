@@ -1,37 +1,70 @@
-"""Training on a CUDA device: steps a second by shape, number of networks and precision.
+"""Training on a CUDA device: steps a second by shape, number of networks, pairs and precision.
 
 All of it (part of benchmarks/gpu.sh), and the table of rounding errors alone, on any machine:
 
-    python benchmarks/gpu.py OUT.json
+    python benchmarks/gpu.py OUT.json [--seconds 130] [--rehearse]
     TRITON_INTERPRET=1 python benchmarks/gpu.py --errors OUT.csv
 
-Every case runs as training runs: kernels, whole step as a CUDA graph. The kernels round their
+Every case runs as training runs: kernels, whole step as a CUDA graph. Beside it stand what the
+device's own products and copies take at least, measured in the same run. The kernels round their
 operands themselves, so that the interpreter, which computes products exactly, shows the error of
-the rounding; a GPU adds that of its sums.
+the rounding; a GPU adds that of its sums. The file is written after every case, and a second call
+goes on behind the last one.
 """
 
+import argparse
 import csv
 import gc
 import json
-import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import steps
 import torch
 from torch import Tensor
 
 # Seconds to time each case for.
-SECONDS = 1.5
-# preset, overrides, networks
-CASES = [
-    ("paper", {}, 1),
-    *(("quick", {}, networks) for networks in (1, 4, 16, 96)),
-    ("paper", {"training.products": "tf32"}, 1),
-    ("paper", {"training.products": "bf16"}, 1),
-    ("paper", {"world.orders": "latin", "world.trajectories": 120}, 1),
-    *(("dense", {}, networks) for networks in (4, 16)),
-    *(("dense", {"model.units": units}, 1) for units in (32, 64, 96, 128, 256, 512)),
-]
+SECONDS = 0.7
+SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
+    "quick": ("quick", {}),
+    "paper": ("paper", {}),
+    "dense": ("dense", {}),
+    # The first stage trains each population by itself, the second all together, on longer paths.
+    "modules, first stage": (
+        "modules",
+        {"training.steps": 1_000_000, "training.separate_steps": 999_999},
+    ),
+    "modules, second stage": ("modules", {"training.separate_steps": 1}),
+}
+# Sizes of a rehearsal on the CPU, in Triton's interpreter.
+TINY = {"world.steps": 3, "world.trajectories": 6, "model.units": 8, "loss.sampled_states": 12}
+TINY_MODULES = {
+    "world.steps": 3,
+    "world.trajectories": 6,
+    "world.joint_steps": 4,
+    "world.joint_trajectories": 4,
+    "model.populations": [8, 8],
+    "loss.sampled_states": 12,
+}
+
+
+def all_cases() -> list[tuple[str, dict[str, Any], int]]:
+    """Shape, overrides and networks, the most wanted first: time may not be enough for all."""
+    cases: list[tuple[str, dict[str, Any], int]] = []
+    preset_pairs = {name: steps.load_config(p).loss.pairs for name, (p, _) in SHAPES.items()}
+    for products in ("float32", "bf16", "tf32"):
+        for as_preset in (True, False):
+            for networks in (1, 16):
+                for name in SHAPES:
+                    own: dict[str, Any] = {}
+                    if not as_preset:
+                        own["loss.pairs"] = "sampled" if preset_pairs[name] == "all" else "all"
+                    if products != "float32":
+                        own["training.products"] = products
+                    cases.append((name, own, networks))
+    cases.append(("quick", {}, 96))
+    return cases + [("dense", {"model.units": units}, 1) for units in (32, 64, 256, 512)]
 
 
 def kernel_errors(states: int, device: str) -> list[dict[str, object]]:
@@ -79,38 +112,75 @@ def kernel_errors(states: int, device: str) -> list[dict[str, object]]:
     return rows
 
 
-def main() -> None:
-    if sys.argv[1] == "--errors":
-        rows = kernel_errors(600, "cuda" if torch.cuda.is_available() else "cpu")
-        with open(sys.argv[2], "w", newline="", encoding="utf-8") as file:
-            table = csv.DictWriter(file, rows[0])
-            table.writeheader()
-            table.writerows(rows)
-        return
-    path = Path(sys.argv[1])
+def measure(path: Path, *, seconds: float, rehearse: bool) -> None:
+    """Time all cases, for so many seconds at most; the file goes on behind what it holds."""
+    end = time.monotonic() + seconds
+    device = "cpu" if rehearse else "cuda"
+    rates = steps.cpu_rates() if rehearse else steps.gpu_rates()
+    result: dict[str, Any] = {"machine": steps.machine(), "cases": []}
     if path.exists():
-        result = json.loads(path.read_text(encoding="utf-8"))
-    else:
-        result = {"machine": steps.machine(), "errors": kernel_errors(4000, "cuda"), "cases": []}
-    for preset, overrides, networks in CASES[len(result["cases"]) :]:
-        try:
-            case = steps.gpu_case(preset, networks=networks, overrides=overrides, seconds=SECONDS)
-        except Exception as error:  # the other cases are worth having
-            case = {"failed": str(error).strip().splitlines()[0]}
-        gc.collect()
-        torch.cuda.empty_cache()
-        result["cases"].append(
-            {"preset": preset, "overrides": overrides, "networks": networks} | case
-        )
-        print(result["cases"][-1], flush=True)
-        path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    rates = steps.gpu_rates()
+        result |= json.loads(path.read_text(encoding="utf-8"))
+    sizes = (1e6, 1e9) if not rehearse else (1e6,)
     result["ceilings"] = {
         "float32_tflops": rates.gemm / 1e12,
+        "tf32_tflops": (rates.tf32 or 0) / 1e12,
         "bf16_tflops": (rates.bf16 or 0) / 1e12,
-        "copy_gb_s": rates.read(1e9) / 1e9,
+        "copy_gb_s": max(rates.read(size) for size in sizes) / 1e9,
     }
-    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    wanted = all_cases()
+    if rehearse:
+        wanted = wanted[:5:4]
+    for shape, overrides, networks in wanted[len(result["cases"]) :]:
+        if time.monotonic() > end:
+            print(f"rates: {len(result['cases'])} of {len(wanted)} cases, then out of time")
+            break
+        preset, of_shape = SHAPES[shape]
+        tiny = (TINY_MODULES if preset == "modules" else TINY) if rehearse else {}
+        try:
+            case = steps.gpu_case(
+                preset,
+                networks=networks,
+                overrides=of_shape | overrides | tiny,
+                seconds=0 if rehearse else SECONDS,
+                rates=rates,
+                device=device,
+            )
+        except Exception as error:  # the other cases are worth having
+            case = {"failed": (str(error).strip().splitlines() or [repr(error)])[0]}
+        gc.collect()
+        torch.cuda.empty_cache()
+        named = {"shape_name": shape, "preset": preset, "overrides": overrides}
+        result["cases"].append(named | {"networks": networks} | case)
+        print(result["cases"][-1], flush=True)
+        _write(path, result)
+    if "errors" not in result:
+        result["errors"] = kernel_errors(60 if rehearse else 4000, device)
+    _write(path, result)
+
+
+def _write(path: Path, result: dict[str, Any]) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--errors", action="store_true", help="rounding errors alone, as CSV")
+    parser.add_argument("--seconds", type=float, default=1e9, help="stop after so many")
+    parser.add_argument("--rehearse", action="store_true", help="tiny, on the CPU")
+    options = parser.parse_args()
+    if not options.errors:
+        measure(options.out, seconds=options.seconds, rehearse=options.rehearse)
+        return
+    rows = kernel_errors(600, "cuda" if torch.cuda.is_available() else "cpu")
+    with open(options.out, "w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, rows[0])
+        table.writeheader()
+        table.writerows(rows)
 
 
 if __name__ == "__main__":

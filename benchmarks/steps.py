@@ -8,6 +8,7 @@ same run. CPU times are CPU-seconds, medians.
 
 import argparse
 import copy
+import dataclasses
 import itertools
 import json
 import os
@@ -29,6 +30,7 @@ from rich.table import Table
 
 from gridcode.config import Config, load_config
 from gridcode.errors import GridcodeError
+from gridcode.gpu.cuda_graph import rounded_products
 from gridcode.losses.objective import choose_compared, isometry_weights
 from gridcode.losses.pairwise import pair_pass, sample_states
 from gridcode.losses.terms import capacity, conformal_isometry, invariance, separation
@@ -64,6 +66,7 @@ class Rates:
     exp: float  # exponentials a second
     read: Callable[[float], float]  # bytes a second, of a block of so many bytes
     bf16: float | None = None  # floating-point operations a second of a GPU's bfloat16 products
+    tf32: float | None = None  # the same of its TF32 products
 
 
 def machine() -> dict[str, Any]:
@@ -416,7 +419,11 @@ def cpu_case(preset: str, *, naive: bool = True, seconds: float = 4.0) -> dict[s
 
 
 def gpu_rates() -> Rates:
-    """Ceilings of the GPU: its float32 product as the library does it, and copies."""
+    """Ceilings of the GPU: products as the library takes them, and the fastest copy.
+
+    A block that fits its cache is copied faster than a large one, a small one slower, since the
+    launch takes longer than the copy: the fastest of three sizes bounds all of them.
+    """
 
     def seconds(work: Callable[[], object]) -> float:
         work()
@@ -431,24 +438,55 @@ def gpu_rates() -> Rates:
             taken.append(start.elapsed_time(stop) / 1000)
         return statistics.median(taken)
 
-    a, b, out = (torch.randn(8192, 8192, device="cuda") for _ in range(3))
-    gemm = 2 * 8192**3 / seconds(lambda: torch.mm(a, b, out=out))
-    exp = a.numel() / seconds(lambda: torch.exp(a, out=out))
-    a16, b16 = a.bfloat16(), b.bfloat16()
-    bf16 = 2 * 8192**3 / seconds(lambda: torch.mm(a16, b16))
-
-    def read(size: float) -> float:
-        block = torch.randn(max(1024, round(size / 4)), device="cuda")
+    def copied(size: float) -> float:
+        block = torch.randn(round(size / 4), device="cuda")
         other = torch.empty_like(block)
         return 8 * block.numel() / seconds(lambda: other.copy_(block))
 
-    return Rates(gemm, exp, read, bf16)
+    a, b, out = (torch.randn(8192, 8192, device="cuda") for _ in range(3))
+    gemm = 2 * 8192**3 / seconds(lambda: torch.mm(a, b, out=out))
+    with rounded_products("tf32"):
+        tf32 = 2 * 8192**3 / seconds(lambda: torch.mm(a, b, out=out))
+    exp = a.numel() / seconds(lambda: torch.exp(a, out=out))
+    a16, b16 = a.bfloat16(), b.bfloat16()
+    bf16 = 2 * 8192**3 / seconds(lambda: torch.mm(a16, b16))
+    fastest = max(copied(size) for size in (1.6e7, 1.3e8, 1e9))
+    return Rates(gemm, exp, lambda _size: fastest, bf16, tf32)
+
+
+def _floor_of_networks(config: Config, networks: int, rates: Rates, *, joint: bool) -> float:
+    """Seconds below which one batch of so many networks cannot go in a stage of training."""
+    if config.training.products != "float32" and rates.tf32:
+        rates = dataclasses.replace(rates, gemm=rates.tf32)
+    steps, trajectories = config.world.stage(joint=joint)
+    sizes = config.model.sizes
+    batch = {"world.steps": steps, "world.trajectories": trajectories, "model.populations": []}
+    each = [floors(config.override(batch | {"model.units": n}), rates) for n in sizes]
+    pairs = [parts.pop("pair terms") for parts in each]
+    if joint and len(sizes) > 1:
+        whole = config.override(batch | {"model.units": sum(sizes)})
+        pairs = [floors(whole, rates)["pair terms"]]
+    return networks * (sum(sum(parts.values()) for parts in each) + sum(pairs))
 
 
 def gpu_case(
-    preset: str, *, networks: int = 1, seconds: float = 5.0, overrides: dict[str, Any] | None = None
+    preset: str,
+    *,
+    networks: int = 1,
+    seconds: float = 5.0,
+    overrides: dict[str, Any] | None = None,
+    rates: Rates | None = None,
+    device: str = "cuda",
 ) -> dict[str, Any]:
     """One preset on the GPU as training runs it: kernels, CUDA graph, networks in one program.
+
+    Args:
+        preset: its name; of accumulated batches one is timed.
+        networks: trained as one program.
+        seconds: about how long to time it.
+        overrides: settings that differ from the preset's.
+        rates: the ceilings; measured where they are not given.
+        device: `cpu` runs the kernels in Triton's interpreter, one step: a rehearsal, no timing.
 
     Raises:
         GridcodeError: the kernels do not take this shape.
@@ -457,28 +495,31 @@ def gpu_case(
     reason = kernels_unsupported_reason(config)
     if reason:
         raise GridcodeError(f"the GPU kernels do not take this: {reason}")
-    torch.cuda.reset_peak_memory_stats()
+    on_gpu = device == "cuda"
+    wait: Callable[[], object] = torch.cuda.synchronize if on_gpu else lambda: None
+    rates = rates or (gpu_rates() if on_gpu else cpu_rates())
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats()
     trainer = BatchedTrainer(
         [config.override({"seed": seed}) for seed in range(networks)],
-        device="cuda",
+        device=device,
         kernels=True,
-        graph=True,
+        graph=on_gpu,
     )
-    trainer.advance_to(20)
-    torch.cuda.synchronize()
+    warm_up, at_once = (20, 50) if on_gpu else (1, 1)
+    trainer.advance_to(warm_up)
+    wait()
     began, first = time.perf_counter(), trainer.step
-    while time.perf_counter() - began < seconds:
-        trainer.advance_to(trainer.step + 50)
-        torch.cuda.synchronize()
+    while trainer.step == first or time.perf_counter() - began < seconds:
+        trainer.advance_to(trainer.step + at_once)
+        wait()
     rate = (trainer.step - first) / (time.perf_counter() - began)
-    floor = networks * sum(floors(config, gpu_rates()).values())
+    joint = first >= config.training.separate_steps
+    floor = _floor_of_networks(config, networks, rates, joint=joint)
+    steps, trajectories = config.world.stage(joint=joint)
     return {
         "preset": preset,
-        "shape": {
-            "units": config.model.units,
-            "steps": config.world.steps,
-            "trajectories": config.world.trajectories,
-        },
+        "shape": {"units": config.model.units, "steps": steps, "trajectories": trajectories},
         "pairs": config.loss.pairs if config.loss.pairs == "all" else config.loss.sampled_states,
         "products": config.training.products,
         "networks": networks,
@@ -486,7 +527,7 @@ def gpu_case(
         "step_ms": round(1000 / rate, 3),
         "floor_ms": round(1000 * floor, 3),
         "share_of_floor": round(floor * rate, 2),
-        "peak_memory_mb": round(torch.cuda.max_memory_allocated() / 2**20),
+        "peak_memory_mb": round(torch.cuda.max_memory_allocated() / 2**20) if on_gpu else None,
     }
 
 

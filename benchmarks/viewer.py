@@ -1,7 +1,7 @@
 """How long the explorer takes: `python benchmarks/viewer.py RUN` prints medians and ranges.
 
-Twenty copies (hard links) of an evaluated run are served and opened in headless Chromium. Needs the
-extra `dev`.
+Copies (hard links) of an evaluated run, twenty or `--copies`, are served and opened in headless
+Chromium. Needs the extra `dev`.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
@@ -84,15 +85,12 @@ def measure(browser, start) -> dict[str, dict[str, float]]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--chromium", default="chromium", help="name or path of the browser")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=arguments.run.parent) as folder:
-        for number in range(COPIES):
-            copy = Path(folder) / f"run-{number:02d}"
-            shutil.copytree(arguments.run, copy, copy_function=os.link)
+def measure_runs(run: Path, copies: int, chromium: str) -> dict[str, Any]:
+    """Times of the explorer on so many copies (hard links) of an evaluated run, beside it."""
+    with tempfile.TemporaryDirectory(dir=run.parent) as folder:
+        for number in range(copies):
+            copy = Path(folder) / f"run-{number:03d}"
+            shutil.copytree(run, copy, copy_function=os.link)
 
         command = [sys.executable, "-m", "gridcode", "explore", folder]
         command += ["--port", "0", "--no-browser", "--json"]
@@ -102,12 +100,20 @@ def main() -> None:
             return server, json.loads(server.stdout.readline())["url"]
 
         with sync_playwright() as driver:
-            browser = driver.chromium.launch(
-                executable_path=shutil.which(arguments.chromium), args=FLAGS
-            )
-            found = {"runs": COPIES, "repeats": REPEATS} | measure(browser, start)
-            print(json.dumps(found, indent=1))
+            browser = driver.chromium.launch(executable_path=shutil.which(chromium), args=FLAGS)
+            found = {"runs": copies, "repeats": REPEATS} | measure(browser, start)
             browser.close()
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--copies", type=int, default=COPIES, help="runs in the list")
+    parser.add_argument("--chromium", default="chromium", help="name or path of the browser")
+    arguments = parser.parse_args()
+    found = measure_runs(arguments.run, arguments.copies, arguments.chromium)
+    print(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

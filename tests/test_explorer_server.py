@@ -76,7 +76,11 @@ class Client:
         return asyncio.run(go())
 
     def rows(self):
-        return {row["name"]: row for row in self.ask("/api/runs").json()["runs"]}
+        """The list once all runs are read, by name."""
+        while True:
+            rows = {row["name"]: row for row in self.ask("/api/runs").json()["runs"]}
+            if all(row["state"] != "reading" for row in rows.values()):
+                return rows
 
     def of(self, run, document, **options):
         """A document of a run that is known by its name."""
@@ -880,3 +884,16 @@ def test_inside(tmp_path):
     assert library.is_inside(tmp_path / "a", tmp_path / "a" / "b")
     for outside in ("ab", "a/../ab", "a\0b"):
         assert not library.is_inside(tmp_path / "a", tmp_path / outside)
+
+
+def test_many_new_runs_are_read_over_several_answers(example, tmp_path, monkeypatch):
+    for number in range(3):
+        shutil.copytree(example, tmp_path / f"run-{number}", copy_function=os.link)
+    entries, read = library.Library([tmp_path]).entries(), set()
+    monkeypatch.setattr(run_status, "READING_S", 0.0)
+    monkeypatch.setattr(run_status, "READ_AT_LEAST", 1)
+    states = [row["state"] for row in run_status.run_rows(entries, read)]
+    assert states == ["evaluated", "reading", "reading"]
+    assert [row["state"] for row in run_status.run_rows(entries, read)][:2] == ["evaluated"] * 2
+    rows = run_status.run_rows(entries, read)
+    assert rows == [run_status.run_row(entry) for entry in entries]

@@ -31,12 +31,14 @@ from gridcode.viewer.session import session_document
 from gridcode.viewer.shell import render_shell
 
 Documents = dict[str, Any]
-# A page of 128 units is to stay below 10 MB: arenas that no verdict rests on, lags and steps are
-# shown more coarsely than they are kept.
+# A page of 128 units is to stay below 10 MB, one of 512 below 15: arenas that no verdict rests on,
+# lags and steps are shown more coarsely than they are kept.
 OTHER_ARENA_BINS, LAGS, MAPS_OVER_TRAINING = 48, 100, 1540
 COMPARED_BINS = 60
 # Bins of all maps of a recording together: 300 units of 90 x 90.
 RECORDED_BINS = 2_500_000
+# Of all maps of a run: of the headline's arena, of each other, and of all autocorrelograms.
+HEADLINE_BINS_OF_ALL, OTHER_BINS_OF_ALL, LAGS_OF_ALL = 3_500_000, 1_000_000, 2_500_000
 # Figures that the front end does not draw itself, and what it prints in place of 3-D states.
 PICTURES = ("dynamics", "mechanism", "coding", "state_space")
 
@@ -56,12 +58,14 @@ def run_page(run: Run, summary: Summary, figures: Mapping[str, bytes]) -> str:
     name = run.folder.absolute().name
     # Files that are saved from the page are named after it.
     identity = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "run"
-    documents = _run_documents(run, identity, name, summary, most_bins=None)
+    units = len(summary.units)
+    most = _bins_a_side(HEADLINE_BINS_OF_ALL, units)
+    documents = _run_documents(run, identity, name, summary, most_bins=most)
     document = documents[f"runs/{identity}/run"]
     for group in document["has"]["maps"]:
         if group != document["headline_group"]:
             documents[f"runs/{identity}/maps/{group}"] = maps_document(
-                run, group, most_bins=OTHER_ARENA_BINS
+                run, group, most_bins=min(OTHER_ARENA_BINS, _bins_a_side(OTHER_BINS_OF_ALL, units))
             )
     documents[f"runs/{identity}/spectra"] = spectra_document(run, summary)
     if states := states_document(run, summary):
@@ -155,7 +159,7 @@ def population_page(
         "palettes": pictures.palettes(),
         "runs/cells/run": document,
         "runs/cells/maps/maps": pictures.maps_document(
-            cells, "maps", most_bins=math.isqrt(RECORDED_BINS // max(len(summary.units), 1))
+            cells, "maps", most_bins=_bins_a_side(RECORDED_BINS, len(summary.units))
         ),
         "runs/cells/correlograms/maps": pictures.correlograms_document(
             _thinned_lags(cells), "maps"
@@ -210,10 +214,15 @@ def _row(run: Run, identity: str, name: str, summary: Summary) -> dict[str, Any]
     } | overview.run_row(config=run.config, manifest=run.manifest, last=last, summary=summary)
 
 
+def _bins_a_side(of_all: int, units: int) -> int:
+    """Bins a side of each map, of so many bins of all maps together."""
+    return max(8, math.isqrt(of_all // max(units, 1)))
+
+
 def _thinned_lags(cells: xr.Dataset) -> xr.Dataset:
     """Autocorrelograms at every second lag, or third, ... if there are too many; lag 0 is kept."""
     longest = max(cells.sizes["lag_y"], cells.sizes["lag_x"])
-    step = -(-longest // LAGS)
+    step = -(-longest // min(LAGS, _bins_a_side(LAGS_OF_ALL, cells.sizes["unit"])))
     if step == 1:
         return cells
     offsets = {name: (cells.sizes[name] // 2) % step for name in ("lag_y", "lag_x")}

@@ -3,8 +3,9 @@
 import contextlib
 import functools
 import os
+import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,9 @@ from gridcode.viewer.library import MOST_RUNS, Entry, Signature, is_inside, sign
 
 # A training that writes nothing for longer is shown as stopped, until it writes again.
 RECENT_S = 60.0
+# What an answer with the list of runs spends on runs that were not read before, and how many of
+# them it reads however long that takes.
+READING_S, READ_AT_LEAST = 0.3, 20
 # The end of metrics.jsonl that is read for the list of runs: some thousand lines.
 TAIL_BYTES = 1_000_000
 # A row of the list of runs in which nothing is known.
@@ -87,9 +91,37 @@ def run_row(entry: Entry) -> dict[str, Any]:
     return named | {"state": now.state, "problem": now.problem} | now.row | {"updated": now.updated}
 
 
+def run_rows(entries: Sequence[Entry], read: set[Entry]) -> list[dict[str, Any]]:
+    """Rows of the list of runs, without waiting for all of many runs that are new.
+
+    Reading a run for the first time takes some 20 ms, more with many units. Once that has taken
+    `READING_S`, other new runs have the state `reading`, and are read when the list is next asked
+    for.
+
+    Args:
+        entries: the runs, in the order of the list.
+        read: the runs that were read before; those read now are added.
+    """
+    left, new, rows = READING_S, 0, []
+    for entry in entries:
+        if entry in read:
+            rows.append(run_row(entry))
+        elif left > 0 or new < READ_AT_LEAST:
+            new += 1
+            began = time.monotonic()
+            rows.append(run_row(entry))
+            left -= time.monotonic() - began
+            read.add(entry)
+        else:
+            named = {"id": entry.id, "name": entry.name, "folder": entry.folder}
+            rows.append(named | {"state": "reading", "problem": None} | UNKNOWN | {"updated": None})
+    return rows
+
+
 def signatures(entry: Entry, names: tuple[str, ...]) -> tuple[Signature | None, ...]:
     """The signatures of some files of a run, or of its folders, by name."""
-    return tuple(signature(entry.path / name) for name in names)
+    own = f"{entry.path}{os.sep}"  # joining paths takes longer than asking the system
+    return tuple(signature(own + name) for name in names)
 
 
 def plain(error: Exception, entry: Entry) -> str:
@@ -110,16 +142,25 @@ def refused(entry: Entry) -> str | None:
     Links that lead out of the shown folder must not be followed, and reading a pipe would wait for
     ever.
     """
-    for name in (".", *FILES, *_names_in_folders(entry.path)):
-        path = entry.path / name
-        if not os.path.lexists(path):
+    if not is_inside(entry.root, entry.path):
+        return _leads_out(".")
+    own = f"{entry.path}{os.sep}"
+    for name in ("evaluation", *FILES, *_names_in_folders(own)):
+        try:
+            mode = os.lstat(own + name).st_mode
+            if stat.S_ISLNK(mode):  # Following names that are no links takes long.
+                if not is_inside(entry.root, Path(own + name)):
+                    return _leads_out(name)
+                mode = os.stat(own + name).st_mode  # noqa: PTH116
+        except (OSError, ValueError):
             continue
-        if not is_inside(entry.root, path):
-            return f"{name} is a link that leads out of the folder that is shown; it is not read"
-        is_folder = path.is_dir() and name not in FILES
-        if path.exists() and not is_folder and not path.is_file():
+        if not stat.S_ISREG(mode) and not (stat.S_ISDIR(mode) and name not in FILES):
             return f"{name} is not an ordinary file"
     return None
+
+
+def _leads_out(name: str) -> str:
+    return f"{name} is a link that leads out of the folder that is shown; it is not read"
 
 
 def is_locked(entry: Entry) -> bool:
@@ -144,10 +185,10 @@ def is_locked(entry: Entry) -> bool:
     return False
 
 
-def _names_in_folders(run: Path) -> Iterator[str]:
+def _names_in_folders(run: str) -> Iterator[str]:
     for folder in FOLDERS:
         yield folder
-        with contextlib.suppress(OSError), os.scandir(run / folder) as items:
+        with contextlib.suppress(OSError), os.scandir(run + folder) as items:
             yield from (
                 f"{folder}/{item.name}" for item in items if not item.is_file(follow_symlinks=False)
             )

@@ -71,7 +71,7 @@ def create_app(folders: Sequence[str | os.PathLike[str]], *, host: str = "127.0.
     Raises:
         InputError: one of the folders is not there.
     """
-    library = Library(folders)
+    library, read = Library(folders), set[Entry]()
 
     @_answering
     def page(request: Request) -> Response:
@@ -82,9 +82,9 @@ def create_app(folders: Sequence[str | os.PathLike[str]], *, host: str = "127.0.
 
     @_answering
     def runs(request: Request) -> Response:
-        from gridcode.viewer.run_status import run_row
+        from gridcode.viewer.run_status import run_rows
 
-        rows = [run_row(entry) for entry in library.entries()]
+        rows = run_rows(library.entries(), read)
         return _sent(
             request,
             as_json({"runs": rows, "folders": library.folders, "whole": library.whole}).encode(),

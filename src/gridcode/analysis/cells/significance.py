@@ -1,7 +1,6 @@
 """Significance of scores: p-values of every unit against null maps made from its own map."""
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from gridcode.analysis.cells.nulls import (
 )
 from gridcode.analysis.cells.waves import strengths
 from gridcode.arrays import takes_arrays
+from gridcode.cores import allowed_cores
 from gridcode.errors import InputError
 
 NULLS = ("random phase", "field shuffle")
@@ -168,7 +168,7 @@ def significance(
             unit.draw(nulls - unit.count)
         return unit
 
-    with ThreadPoolExecutor(workers or cores()) as pool:
+    with ThreadPoolExecutor(workers or allowed_cores()) as pool:
         for u, unit in zip(testable.tolist(), pool.map(begin, testable.tolist()), strict=True):
             units[u] = unit
             if progress:
@@ -187,14 +187,6 @@ def significance(
         found[:, u], number[u] = unit.result(), unit.count
     lattice, z, band, score, top = found
     return Significance(null, lattice, z, band, score, top, number)
-
-
-def cores() -> int:
-    """Cores that this process may use; `OMP_NUM_THREADS` bounds them."""
-    every = os.cpu_count() or 1
-    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else every
-    bound = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, min(here, int(bound))) if bound.isdecimal() else here
 
 
 def check_nulls(nulls: int) -> None:

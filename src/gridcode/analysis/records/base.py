@@ -6,6 +6,9 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
+# The context in which `Record.model_validate` takes what a record wrote: rounded, and from JSON.
+AS_WRITTEN = {"as written": True}
+
 
 def rounded(value: Any) -> float | None:
     """Round to seven significant digits, more than any measure is good for; None: not finite."""
@@ -17,13 +20,20 @@ def rounded(value: Any) -> float | None:
     return float(f"{float(value):.7g}")
 
 
-def _known(value: Any) -> Any:
+def _measured(value: Any, info: Any) -> float | None:
+    """Rounded, where that was not done before."""
+    if info.context is AS_WRITTEN and type(value) is float and math.isfinite(value):
+        return value
+    return rounded(value)
+
+
+def _known(value: Any, info: Any) -> Any:
     """The same for a number that is always known."""
-    return rounded(value) if isinstance(value, float | np.floating) else value
+    return _measured(value, info) if isinstance(value, float | np.floating) else value
 
 
 # A measured number; None where it could not be measured.
-Number = Annotated[float | None, BeforeValidator(rounded)]
+Number = Annotated[float | None, BeforeValidator(_measured)]
 # The same, where it always can.
 Known = Annotated[float, BeforeValidator(_known)]
 Numbers = tuple[Number, ...]
@@ -43,8 +53,8 @@ class Record(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_numpy(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
+    def _without_numpy(cls, data: Any, info: Any) -> Any:
+        if info.context is AS_WRITTEN or not isinstance(data, dict):
             return data
         return {
             name: value.tolist() if isinstance(value, np.ndarray | np.generic) else value

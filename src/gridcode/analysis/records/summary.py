@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from gridcode.analysis.records.base import Record
+from gridcode.analysis.records.base import AS_WRITTEN, Record
 from gridcode.analysis.records.cells import (
     ArenaRecord,
     HeadlineRecord,
@@ -100,7 +100,7 @@ class Summary(Record):
             which = "an earlier" if found < FORMAT else "a later"
             raise InputError(f"evaluated by {which} version; run `gridcode evaluate` again")
         try:
-            return cls.model_validate(data)
+            return cls.model_validate(data, context=AS_WRITTEN)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "summary"

@@ -69,6 +69,7 @@ export function groupName({ group, walk, arena_m: arena, headline }) {
 
 /** States of a run and what they mean. */
 export const STATES = {
+  reading: "not read yet",
   training: "being trained now",
   stopped: "stopped before its last step; `gridcode train` continues it",
   trained: "trained, not evaluated yet",

@@ -7,6 +7,7 @@ import { load } from "gridcode/source.js";
 import { compareValues, headings, markSorted } from "gridcode/table.js";
 
 const REFRESH_MS = 5000;
+const READING_MS = 100; // while the server still reads runs that are new to it
 const ofActive = (key) => (row) => (known(row[key]) ? `${row[key]} of ${row.active}` : MISSING);
 
 /** Columns: key in the rows, heading, how it is written; `sort` is what it is sorted by. */
@@ -115,7 +116,9 @@ export async function runsPage(element, signal) {
   refresh();
 
   async function refresh() {
-    for (await wait(REFRESH_MS); !signal.aborted; await wait(REFRESH_MS)) {
+    const pause = () =>
+      wait(found.runs.some(({ state }) => state === "reading") ? READING_MS : REFRESH_MS);
+    for (await pause(); !signal.aborted; await pause()) {
       if (document.hidden) continue;
       try {
         found = await load("runs", { fresh: true });
