@@ -145,7 +145,8 @@ def shuffled(
     states: Float[np.ndarray, "sample unit"], generator: np.random.Generator
 ) -> Float[np.ndarray, "sample unit"]:
     """Shift the activity of every unit by its own random number of samples, cyclically."""
-    return _shifted(states.T, generator.integers(len(states), size=states.shape[1]))
+    shift = generator.integers(len(states), size=states.shape[1], dtype=np.int64)
+    return _shifted(states.T, np.asarray(shift))
 
 
 def _shifted(
