@@ -124,7 +124,8 @@ def test_demo_writes_its_report_before_theory(tmp_path, monkeypatch, capsys):
     assert "`gridcode evaluate runs/demo-2`" in said.err
     run = gridcode.Run("runs/demo-2")
     assert f"{run.maps_picture_path}: rate maps after 30 of 30 steps" in said.out
-    assert Image.open(run.maps_picture_path).format == "PNG"
+    with Image.open(run.maps_picture_path) as picture:
+        assert picture.format == "PNG"
     assert kept_history(run).sizes["step"] == len(run.snapshots())
 
 

@@ -56,6 +56,8 @@ class FirstMaps:
             return
         if kind is None:
             self._reader.join()  # the last snapshot takes a second or two
+        else:
+            self._process.kill()
         assert self._process.stdin and self._process.stdout
         self._process.stdin.close()  # which ends it
         self._process.wait()
