@@ -252,12 +252,11 @@ def measure_topology(
         null = np.concatenate([null, found[None]])
         above = (null >= bars).sum(axis=0).max(axis=0)
         settled = (of_gap > level) | ((1 + above) / (1 + nulls) > level)
-        if len(null) >= FEWEST_NULLS and settled.all():
-            break
+        ends = len(null) >= FEWEST_NULLS and settled.all()
         if progress:
-            progress(len(null), nulls)
-    if progress:
-        progress(nulls, nulls)
+            progress(nulls if ends else len(null), nulls)
+        if ends:
+            break
     # Without a bar there is nothing to be significant.
     p_value = np.where(
         [count > 0 for count, *_ in counts], np.maximum((1 + above) / (1 + len(null)), of_gap), 1.0
