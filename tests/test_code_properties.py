@@ -25,7 +25,7 @@ def test_separation_of_one_module_is_that_of_its_look_alikes():
         (grid((1.0,)), (0.005, 0.012), (0.15, 0.25)),
         (grid(), (0.0, 1e-4), (0.55, 0.75)),
     ):
-        x, g = sample_states(code, side_m=ARENA_M, places=3000, generator=np.random.default_rng(0))
+        x, g = sample_states(code, side_m=ARENA_M, places=2000, generator=np.random.default_rng(0))
         found = separation(x, g, sigma_x_m=0.1, delta=0.16, generator=np.random.default_rng(1))
         assert confusable[0] <= found.confusable <= confusable[1]
         assert ratio[0] < found.ratio < ratio[1] < found.null_ratio

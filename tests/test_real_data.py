@@ -67,7 +67,8 @@ def test_recorded_grid_cell_is_one(recording):
 def test_recorded_grid_cell_is_none_by_chance(null, recording):
     found = significance(rate_map(*recording), seed=1, nulls=300, smoothing_bins=0, null=null)
     assert found.lattice_p_value[0] < 0.01
-    assert found.grid_score_p_value[0] < 0.01
+    # Of 100 null maps, not all of which have a grid score.
+    assert found.grid_score_p_value[0] < 0.02
 
 
 def test_recorded_grid_cell_beats_its_shifted_spikes(recording):

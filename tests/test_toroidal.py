@@ -439,9 +439,8 @@ def test_the_product_of_its_loops_tells_a_torus_from_a_sphere_with_two_rings(see
         sphere_with_two_rings(rng) + 0.01 * rng.standard_normal((4000, 4)), count=200
     )
     diagram = persistence(points)
-    assert (diagram.lifetimes(1)[:3] > 0.4).tolist() == [True, True, False] and (
-        diagram.lifetimes(2)[:2] > 0.4
-    ).tolist() == [True]
+    assert (diagram.lifetimes(1)[:3] > 0.4).tolist() == [True, True, False]
+    assert (diagram.lifetimes(2) > 0.4).sum() == 1
     assert cup_product(find_loops(points, scale=loop_scale(diagram))) < 1e-6
     code = ideal_grid_code([1.0], units_per_module=32, phases="random", generator=rng)
     points, _ = choose_landmarks(

@@ -453,6 +453,7 @@ EXAMPLES = {
         "nulls": 99,
         "unsmoothed": RATES["rate"].values,
     },
+    "population.without_silent": {"rate_maps": MAPS, "silent_below": 1e-3},
     "position.decoding.decode_path": {
         "path": PATH,
         "units": np.arange(3),

@@ -92,10 +92,16 @@ def check_tests(
         raise InputError(f"null must be one of {', '.join(NULLS)}, not '{null}'")
 
 
+@takes_arrays
 def without_silent(
     rate_maps: np.ndarray, silent_below: float
 ) -> tuple[Bool[np.ndarray, " unit"], Maps]:
-    """Which units are silent, and the maps with zeros for those."""
+    """Which units are silent, and the maps with zeros for those.
+
+    Args:
+        rate_maps: (unit, y, x), NaN marks unvisited bins. Not changed.
+        silent_below: units whose activity never exceeds this, of either sign, are silent.
+    """
     rate = as_maps(rate_maps)
     # Activations may be negative throughout and yet depend on place.
     peak = np.where(np.isfinite(rate), np.abs(rate), -np.inf).max(axis=(1, 2))

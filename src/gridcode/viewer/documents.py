@@ -3,6 +3,7 @@
 Each is ready for JSON. Nothing here writes.
 """
 
+import contextlib
 import re
 import shlex
 import threading
@@ -112,8 +113,10 @@ def run_document(
         summary: its evaluation; None shows it as one without.
     """
     metrics = run.metrics()
-    there = run.map_groups() if summary else []
-    maps = [group for group in _groups(summary) if group in there]
+    maps: list[str] = []
+    with contextlib.suppress(InputError):  # A damaged file costs its maps alone.
+        there = run.map_groups()
+        maps = [group for group in _groups(summary) if group in there]
     theory = summary.theory if summary else None
     has_states = bool(theory and theory.state_space.populations) and run.theory_path.is_file()
     return overview.run_overview(
