@@ -290,7 +290,7 @@ class EvaluationConfig(Section):
         "straight",
     )
     """Further walks of the test of space; `rat` needs RatInABox."""
-    space_steps: tuple[Count, Count] = (1000, 10000)
+    space_steps: tuple[Count, Count] = (1000, 1000)
     """Steps of path integration in the test of space: in each condition, and for the first walk."""
     history: bool = True
     """Also map the snapshots of the training, for the explorer and films."""

@@ -1,7 +1,7 @@
 """Rate maps of a network while it trains: `maps.png` as soon as the lattice stands, and at the end.
 
-A process of its own maps the snapshots of the training, so that they cost the training nothing
-where a second core is idle; the maps over training of the evaluation are then there already. It
+Another process maps the snapshots of the training, so that they cost the training nothing where a
+second core is idle; the maps over training of the evaluation are then there already. The process
 ends with the command, however that ends.
 """
 

@@ -44,7 +44,8 @@ class Progress:
 
 
 @contextlib.contextmanager
-def _threads(count: int) -> Iterator[None]:
+def torch_threads(count: int) -> Iterator[None]:
+    """So many threads inside each of PyTorch's operations."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -144,7 +145,7 @@ def train_together(
             for run in runs:
                 stack.enter_context(run.lock())
                 run.prepare_training()
-            stack.enter_context(_threads(1 if several else threads))
+            stack.enter_context(torch_threads(1 if several else threads))
             workers = (
                 stack.enter_context(ThreadPoolExecutor(pool_threads(threads, config.model.sizes)))
                 if several

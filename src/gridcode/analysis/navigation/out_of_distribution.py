@@ -1,7 +1,9 @@
 """Neural distance, path invariance and path integration beyond the training distribution."""
 
 import math
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +31,7 @@ from gridcode.analysis.records.navigation import (
     SpaceRecord,
 )
 from gridcode.analysis.system import Progress, System
+from gridcode.cores import allowed_cores
 from gridcode.errors import InputError
 from gridcode.world.walks import WALKS
 
@@ -58,7 +61,7 @@ class WalkCondition:
 
 
 DEFAULT_CONDITIONS = (
-    WalkCondition("smooth", 1.0, 10_000),
+    WalkCondition("smooth"),
     WalkCondition("smooth", 1.5),
     WalkCondition("smooth", 2.0),
     WalkCondition("smooth", 3.0),
@@ -75,6 +78,7 @@ def generalise(
     walkers: int = 64,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    workers: int | None = None,
 ) -> tuple[SpaceRecord, ...]:
     """Neural distance, path invariance and path integration under several conditions.
 
@@ -87,6 +91,8 @@ def generalise(
         walkers: walkers of each condition.
         seed: of the reference map and the walks.
         progress: called with (done, total), counted in steps of single walkers.
+        workers: threads that measure conditions side by side, with the same result for any number;
+            by default the cores, at most what `OMP_NUM_THREADS` says.
 
     Returns:
         A record for each condition, in their order.
@@ -107,33 +113,35 @@ def generalise(
     reference_work = round(4 * (largest / (system.max_step_m / 3)) ** 2)
     paths = PLACES * 8 * sum(LENGTHS)
     total = reference_work + sum(c.steps * walkers + paths for c in conditions)
-    done = 0
+    done, lock = 0, threading.Lock()
 
     def tick(moved: int) -> None:
         nonlocal done
-        done += moved
-        if progress:
-            progress(min(done, total), total)
+        with lock:
+            done += moved
+            if progress:
+                progress(min(done, total), total)
 
     generator = np.random.default_rng([seed, REFERENCE_STREAM])
     reference = build_reference_map(system, arena_m=largest, generator=generator, progress=tick)
     alias = nearest_alias_m(reference, generator=generator)
-    records = []
-    for condition in conditions:
+
+    def measure(condition: WalkCondition) -> SpaceRecord:
         arena = condition.arena_over_training * extent_m
         stream = [seed, round(1000 * arena), list(WALKS).index(condition.walk)]
-        records.append(
-            _measure(
-                system,
-                reference,
-                condition,
-                arena_m=arena,
-                alias_m=alias,
-                walkers=walkers,
-                generator=np.random.default_rng(stream),
-                tick=tick,
-            )
+        return _measure(
+            system,
+            reference,
+            condition,
+            arena_m=arena,
+            alias_m=alias,
+            walkers=walkers,
+            generator=np.random.default_rng(stream),
+            tick=tick,
         )
+
+    with ThreadPoolExecutor(workers or allowed_cores()) as pool:
+        records = list(pool.map(measure, conditions))
     if progress:
         progress(total, total)
     return tuple(records)

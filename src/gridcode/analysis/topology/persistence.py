@@ -28,7 +28,7 @@ COLLAPSES = 4
 # Variance of a component below this share of the first is rounding.
 LEAST_VARIANCE = 1e-10
 # Samples that landmarks are chosen from, at least so many for each landmark.
-MOST_CANDIDATES, CANDIDATES_PER_LANDMARK = 1500, 5
+MOST_CANDIDATES, CANDIDATES_PER_LANDMARK = 2500, 5
 # A graph joins points up to this part of the way through the window in which its loops are all
 # there is: late enough to be dense, early enough to be cheap.
 INTO_WINDOW = 0.4
@@ -90,7 +90,7 @@ def choose_landmarks(
 ) -> tuple[Float[np.ndarray, "landmark component"], Int[np.ndarray, " landmark"]]:
     """A few points that cover a cloud evenly, after denoising by density.
 
-    Of the samples 1,500 (5 for each landmark where that is more) are candidates, evenly spaced in
+    Of the samples 2,500 (5 for each landmark where that is more) are candidates, evenly spaced in
     their order. Every candidate is replaced by the mean of its nearest neighbours among all
     samples, which cancels noise across the manifold and moves little along it; the `sparsest` share
     of candidates (largest distance to the last of the neighbours) is left out; of the others

@@ -30,8 +30,9 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
     parser.usage = "gridcode demo [--pretrained [NAME]] [--out RUN] [--quiet] [--json]"
     parser.description = (
         f"Train the `quick` preset from scratch for {STEPS:,} steps, evaluate it and write its "
-        "report, in a few minutes on two cores. RUN/maps.png shows rate maps within the first minute. Topology, "
-        "dynamics and coding come last and are added to the report; Ctrl-C leaves them out."
+        "report, in a few minutes on two cores. RUN/maps.png shows rate maps within the first "
+        "minute. Topology, dynamics and coding come last and are added to the report; Ctrl-C "
+        "leaves them out."
     )
     parser.add_argument(
         "--pretrained",
