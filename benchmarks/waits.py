@@ -19,10 +19,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -39,13 +38,13 @@ class Wait:
         name: of its row.
         command: arguments of `gridcode`; RUN, MODULES and OUT are folders.
         floor: seconds below which it cannot go, from (run folder).
-        until: of a command that goes on: a pattern; the wait ends with such a file in OUT.
+        marks: files that appear on the way, each with a row: patterns in OUT by name.
     """
 
     name: str
     command: tuple[str, ...]
     floor: Callable[[Path], float] | None = None
-    until: str | None = None
+    marks: Mapping[str, str] = field(default_factory=dict)
 
 
 def importing(what: str) -> Callable[[Path], float]:
@@ -86,9 +85,11 @@ def walking_floor(folder: Path) -> float:
 
 WAITS = (
     Wait("help", ("--help",), importing("pass")),
-    Wait("demo: first picture", ("demo", "--out", "OUT", "--quiet"), None, "*.png"),
-    Wait("demo: report", ("demo", "--out", "OUT", "--quiet"), None, "report.html"),
-    Wait("demo: all", ("demo", "--out", "OUT", "--quiet"), training_floor("quick")),
+    Wait(
+        "demo",
+        ("demo", "--out", "OUT", "--quiet"),
+        marks={"demo, first picture": "*.png", "demo, report": "report.html"},
+    ),
     Wait("demo --pretrained", ("demo", "--pretrained", "--out", "OUT", "--quiet"), None),
     Wait(
         "pretrained modules-192, picture",
@@ -115,36 +116,38 @@ WAITS = (
 
 
 def run(
-    command: list[str], package: Path, *, out: Path | None = None, until: str | None = None
-) -> tuple[float, float]:
-    """Wall and CPU seconds of a command; with `until` the wall time until there is such a file."""
+    command: list[str],
+    package: Path,
+    *,
+    out: Path | None = None,
+    marks: Mapping[str, str] | None = None,
+) -> tuple[float, float, dict[str, float]]:
+    """Wall and CPU seconds of a command, and wall seconds until files appear in its folder."""
     variables = os.environ | {"PYTHONPATH": str(package / "src")}
     began = time.perf_counter()
-    process = subprocess.Popen(
-        command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    errors: list[bytes] = []
-    assert process.stderr is not None
-    reader = threading.Thread(target=lambda: errors.append(process.stderr.read()))
-    reader.start()
-    while until and out and process.poll() is None and not any(out.rglob(until)):
-        time.sleep(POLL_S)
-    if until and process.poll() is None:
+    seen: dict[str, float] = {}
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=errors)
+        ended, status, usage = os.wait4(process.pid, os.WNOHANG)
+        while not ended:
+            for name, pattern in (marks or {}).items():
+                if name not in seen and out and any(out.rglob(pattern)):
+                    seen[name] = time.perf_counter() - began
+            time.sleep(POLL_S)
+            ended, status, usage = os.wait4(process.pid, os.WNOHANG)
+        process.returncode = os.waitstatus_to_exitcode(status)
         wall = time.perf_counter() - began
-        process.terminate()
-        process.wait()
-        reader.join()
-        return wall, float("nan")
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    reader.join()
-    if process.returncode:
-        raise RuntimeError(errors[0].decode().strip() or f"exit code {process.returncode}")
-    return time.perf_counter() - began, usage.ru_utime + usage.ru_stime
+        if process.returncode:
+            errors.seek(0)
+            why = errors.read().decode(errors="replace").strip()
+            raise RuntimeError(why or f"exit code {process.returncode}")
+    return wall, usage.ru_utime + usage.ru_stime, seen
 
 
-def measure(wait: Wait, package: Path, runs: dict[str, Path]) -> tuple[float, float]:
-    """Wall and CPU seconds of one wait with one version."""
+def measure(
+    wait: Wait, package: Path, runs: dict[str, Path]
+) -> tuple[float, float, dict[str, float]]:
+    """What `run` says of one wait with one version."""
     with tempfile.TemporaryDirectory() as folder:
         places = {name: Path(folder) / name.lower() for name in ("OUT", *runs)}
         for name, source in runs.items():
@@ -157,7 +160,7 @@ def measure(wait: Wait, package: Path, runs: dict[str, Path]) -> tuple[float, fl
             for word in wait.command
         ]
         command = [sys.executable, "-m", "gridcode", *words]
-        return run(command, package, out=places["OUT"], until=wait.until)
+        return run(command, package, out=places["OUT"], marks=wait.marks)
 
 
 def prepare(folder: Path, package: Path, chosen: list[Wait]) -> dict[str, Path]:
@@ -206,22 +209,32 @@ def main() -> None:
             for version, package in versions.items()
         }
         for wait in chosen:
-            row = {"wait": wait.name, "machine": machine()}
+            found = {name: {"wait": name, "machine": machine()} for name in names_of(wait)}
             for version, package in versions.items():
                 try:
-                    wall, cpu = measure(wait, package, runs[version])
+                    wall, cpu, seen = measure(wait, package, runs[version])
                 except RuntimeError as error:
                     print(f"{wait.name}, {version}: {error}", flush=True)
                     continue
-                row |= {f"{version}_wall_s": f"{wall:.1f}", f"{version}_cpu_s": f"{cpu:.1f}"}
+                for name, seconds in seen.items():
+                    found[name][f"{version}_wall_s"] = f"{seconds:.1f}"
+                found[wait.name] |= {
+                    f"{version}_wall_s": f"{wall:.1f}",
+                    f"{version}_cpu_s": f"{cpu:.1f}",
+                }
             if wait.floor:
-                some = next(iter(runs["now"].values()), ROOT)
                 named = [runs["now"][word] for word in wait.command if word in runs["now"]]
-                row["floor_s"] = f"{wait.floor(named[0] if named else some):.1f}"
-            row["load"] = f"{os.getloadavg()[0]:.1f}"
-            rows[wait.name] = row
-            print(row, flush=True)
-            write(arguments.out, [rows[w.name] for w in WAITS if w.name in rows])
+                found[wait.name]["floor_s"] = f"{wait.floor(named[0] if named else ROOT):.1f}"
+            for name, row in found.items():
+                rows[name] = row | {"load": f"{os.getloadavg()[0]:.1f}"}
+                print(rows[name], flush=True)
+            every = [name for one in WAITS for name in names_of(one)]
+            write(arguments.out, [rows[name] for name in every if name in rows])
+
+
+def names_of(wait: Wait) -> list[str]:
+    """Names of the rows of a wait."""
+    return [*wait.marks, wait.name]
 
 
 def write(path: Path, rows: list[dict[str, str]]) -> None:
