@@ -269,7 +269,7 @@ def run_case(options: argparse.Namespace) -> None:
                     say(f"{name}, CUDA graph", step_ms=milliseconds(replay, device, seconds))
         except Exception as error:  # the other variants are worth having
             why = (str(error).strip().splitlines() or [repr(error)])[0][:200]
-            # The compiler wraps the interruption in errors of its own.
+            # The compiler wraps the interruption in its errors.
             late = compiled and time.perf_counter() - began >= options.compile_s
             say(name, failed=f"not ready within {options.compile_s:g} s" if late else why)
 

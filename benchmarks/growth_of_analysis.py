@@ -11,7 +11,7 @@ are read, and when nothing has changed. Reports and lists are of an evaluated ru
 network `modules-192`, or of RUN, whose units are repeated or left out. With --chromium a browser
 opens the list of most runs and clicks (benchmarks/viewer.py).
 
-Each point is a process of its own, so that its peak memory is its own. Times are CPU-seconds, of
+Each point is a separate process, so that its peak memory is known. Times are CPU-seconds, of
 `explorer` seconds by the clock too. The exponent b of cost ~ size^b is fitted to all points, and
 between the two largest; what ten times the largest would cost by the latter is said beside it.
 """
