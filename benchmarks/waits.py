@@ -230,6 +230,29 @@ def main() -> None:
                 print(rows[name], flush=True)
             every = [name for one in WAITS for name in names_of(one)]
             write(arguments.out, [rows[name] for name in every if name in rows])
+    print(as_markdown(list(rows.values())))
+
+
+def as_markdown(rows: list[dict[str, str]]) -> str:
+    """The table of docs/performance.md; without CPU seconds the ratio is of wall seconds."""
+
+    def pair(row: dict[str, str], version: str) -> str:
+        wall, cpu = (row.get(f"{version}_{clock}_s") or "-" for clock in ("wall", "cpu"))
+        return f"{wall} / {cpu}"
+
+    def ratio(row: dict[str, str]) -> str:
+        for clock in ("cpu", "wall"):
+            before, now = (row.get(f"{version}_{clock}_s") for version in ("before", "now"))
+            if before and now and float(now):
+                return f"{float(before) / float(now):.1f}"
+        return "-"
+
+    lines = ["| what | floor | before: wall / CPU | now: wall / CPU | before / now |"]
+    lines.append("| --- | --- | --- | --- | --- |")
+    for row in rows:
+        cells = [row["wait"], row.get("floor_s") or "-", pair(row, "before"), pair(row, "now")]
+        lines.append(f"| {' | '.join([*cells, ratio(row)])} |")
+    return "\n".join(lines)
 
 
 def names_of(wait: Wait) -> list[str]:
