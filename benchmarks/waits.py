@@ -23,6 +23,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from steps import Rates
 
 ROOT = Path(__file__).parents[1]
 START = "import torch, xarray, scipy.signal, h5netcdf"
@@ -52,17 +56,25 @@ def importing(what: str) -> Callable[[Path], float]:
     return lambda _: run([sys.executable, "-c", what], ROOT)[1]
 
 
+def rates() -> "Rates":
+    """Of one core."""
+    import torch
+    from steps import cpu_rates
+
+    torch.set_num_threads(1)
+    return cpu_rates()
+
+
 def training_floor(preset: str) -> Callable[[Path], float]:
     """Seconds of all steps of a preset, at the rates of this core."""
 
     def floor(_: Path) -> float:
+        from steps import floors
+
         from gridcode.config import load_config
 
-        sys.path.insert(0, str(ROOT / "benchmarks"))
-        from steps import cpu_rates, floors
-
         config = load_config(preset)
-        return config.training.steps * sum(floors(config, cpu_rates()).values())
+        return config.training.steps * sum(floors(config, rates()).values())
 
     return floor
 
@@ -71,16 +83,13 @@ def walking_floor(folder: Path) -> float:
     """Seconds of the start, and of the network's steps along all walks of an evaluation."""
     import gridcode
 
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    from steps import cpu_rates
-
     run_ = gridcode.Run(folder)
     model, evaluation = run_.config.model, run_.config.evaluation
     sizes = model.populations or (model.units,)
     weights = sum(2 * n * n * (model.hidden_widths[-1] + 1) for n in sizes)
     bins = sum((arena / evaluation.bin_size_m) ** 2 for arena in evaluation.arenas_m)
     states = len(evaluation.walks) * bins * evaluation.samples_per_bin
-    return importing(START)(folder) + states * weights / cpu_rates().gemm
+    return importing(START)(folder) + states * weights / rates().gemm
 
 
 WAITS = (
