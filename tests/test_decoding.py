@@ -201,19 +201,6 @@ def test_several_modules_look_alike_nowhere_near(perfect):
     assert window_for(0.3, max_step_m=0.15, bin_size_m=0.05) == pytest.approx(0.262, abs=1e-3)
 
 
-def test_readings_that_follow_every_other_step_are_those_of_every_step(perfect):
-    system, reference = perfect
-    walk = walk_of(steps=100, walkers=10)
-    assert 0.4 - reference.bin_size_m >= 2 * np.linalg.norm(walk.velocities, axis=-1).max()
-    few = integrate(system, reference, walk, window_m=0.4)
-    every = Tracker(reference, walkers=10, window_m=0.4)
-    state = np.broadcast_to(system.start, (10, len(system.start)))
-    for v in walk.velocities:
-        state = system.step(state, v)
-        every.follow(state)
-    np.testing.assert_allclose(every.read(state) - walk.positions[-1], few.offset_m[-1], atol=1e-9)
-
-
 def test_what_drifts_off_the_reference_map_is_lost_not_wrong(perfect):
     found = integrate(Planted(bias_m=(0.02, 0.0)), perfect[1].within(2.2), walk_of(walkers=20))
     assert found.lost[-1].all() and not found.lost[0].any()

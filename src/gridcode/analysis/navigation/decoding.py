@@ -244,8 +244,7 @@ def integrate_paths(
         raise InputError(
             f"no horizon of {tuple(horizons)} lies within the {steps} steps of the walk"
         )
-    longest_m = float(np.hypot(*np.moveaxis(walk.velocities, -1, 0)).max())
-    if window_m < longest_m:
+    if window_m < np.hypot(*np.moveaxis(walk.velocities, -1, 0)).max():
         raise InputError(f"a window of {window_m:g} m does not hold the longest step of the walk")
     if reference.arena_m + reference.bin_size_m < walk.arena_m:
         raise InputError(
@@ -256,8 +255,6 @@ def integrate_paths(
     # One more bin on every side, so that places at the walls are refined like all others.
     arena = reference.within(walk.arena_m + 2 * reference.bin_size_m)
     tracker = Tracker(reference, walkers=walkers, window_m=window_m)
-    # A reading may follow the state over as many steps at once as the window holds.
-    stride = max(1, int((window_m - reference.bin_size_m) / max(longest_m, 1e-9)))
     offset = np.full((len(at), walkers, 2), np.nan)
     anywhere, match = np.full((len(at), walkers), np.nan), np.full((len(at), walkers), np.nan)
     lost = np.zeros((len(at), walkers), dtype=bool)
@@ -266,11 +263,8 @@ def integrate_paths(
         state = system.step(state, v)
         if observe:
             observe(t, state)
-        if readable and t <= at[-1] and (t % stride == 0 or t in at):
+        if readable and t <= at[-1]:
             tracker.follow(state)
-            # From further away the search may end a bin beside the best.
-            if t in at and stride > 1:
-                tracker.follow(state)
         if readable and t in at:
             i, true = at.index(t), walk.positions[t]
             offset[i], lost[i] = tracker.read(state) - true, tracker.lost
