@@ -139,9 +139,11 @@ def largest_change(evaluation: Evaluation, unpacked: Evaluation) -> Mapping[str,
         "rate_share": np.fmax.reduce(apart, axis=(1, 2)) / peak,
         "grid_score": np.abs(scores[0] - scores[1]),
     }
+    changes = largest["grid_score"][active]
+    known = changes[np.isfinite(changes)]  # not every map has a score
     found = {
         name: np.fmax.reduce(values[active], initial=0.0) for name, values in largest.items()
-    } | {"grid_score_median": np.nanmedian(largest["grid_score"][active])}
+    } | {"grid_score_median": np.median(known) if len(known) else 0.0}
     return {name: float(f"{value:.2g}") for name, value in found.items()}
 
 
