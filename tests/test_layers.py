@@ -17,6 +17,7 @@ FLOORS = [
     ["viewer"],
     ["report"],
     ["recordings"],
+    ["baselines"],
     ["training"],
     ["runs"],
     ["gpu"],

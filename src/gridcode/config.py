@@ -10,13 +10,20 @@ import json
 import os
 import reprlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from gridcode import display
 from gridcode.errors import InputError
@@ -318,6 +325,10 @@ class EvaluationConfig(Section):
         return self
 
 
+# What the configuration of a baseline says beside its own settings and those of the evaluation.
+OF_BASELINES = {"world": ("max_velocity_m",), "model": ("units",), "training": ("steps", "seed")}
+
+
 class Config(Section):
     """Everything that determines a run."""
 
@@ -326,6 +337,21 @@ class Config(Section):
     loss: LossConfig = LossConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    baseline: dict[str, bool | int | float | str | tuple[float, ...]] = {}
+    """Of another model: its `name` and settings (`gridcode baseline`); empty for a network."""
+
+    @model_serializer(mode="wrap")
+    def _only_what_counts(self, handler: Callable[["Config"], dict[str, Any]]) -> dict[str, Any]:
+        """Without settings that mean nothing to a baseline, or without `baseline`."""
+        data = handler(self)
+        if not self.baseline:
+            data.pop("baseline", None)
+            return data
+        data.pop("loss", None)
+        for section, names in OF_BASELINES.items():
+            if section in data:
+                data[section] = {k: v for k, v in data[section].items() if k in names}
+        return data
 
     @model_validator(mode="after")
     def _stages_fit(self) -> "Config":
@@ -350,6 +376,9 @@ class Config(Section):
 
     def __repr__(self) -> str:
         model, world, training = self.model, self.world, self.training
+        if self.baseline:
+            name = self.baseline["name"]
+            return f"Config(baseline {name}, seed {training.seed}, hash {self.content_hash})"
         sizes = f" ({' + '.join(map(str, model.populations))})" if model.populations else ""
         return (
             f"Config({model.units} units{sizes}, T={world.steps}, B={world.trajectories}, "
@@ -365,7 +394,7 @@ class Config(Section):
             f"{section}.{key}": value
             for section, part in own.items()
             for key, value in part.items()
-            if default[section][key] != value
+            if default.get(section, {}).get(key) != value
         }
         return display.table(f"{self!r}; what differs from the defaults:", changed)
 
@@ -411,6 +440,8 @@ class Config(Section):
         data = self.model_dump(mode="json")
         changed = {locate(key): _parse(value) for key, value in changes.items()}
         for (section, field), value in changed.items():
+            if self.baseline and section != "evaluation":
+                raise InputError(f"{section}.{field} is no setting of a baseline")
             data[section][field] = value
         if changed.get(("model", "populations")) and ("model", "units") not in changed:
             del data["model"]["units"]  # their sum
@@ -434,6 +465,8 @@ def fields() -> dict[str, Any]:
     found = {}
     for section, info in Config.model_fields.items():
         model = info.annotation
+        if section == "baseline":  # each has settings of another kind
+            continue
         assert isinstance(model, type) and issubclass(model, BaseModel)
         found.update({f"{section}.{name}": field for name, field in model.model_fields.items()})
     return found

@@ -1,14 +1,19 @@
-"""Any path-integrating system (network, other model, formula) and its states along walks."""
+"""Any system (network, other model, formula) and its activity along walks.
 
-from collections.abc import Callable
+A system integrates its path, or it is given its position at every step and has no path to integrate
+(`position_code`).
+"""
+
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from gridcode.analysis.cells.information import split_half_stability
 from gridcode.analysis.cells.ratemaps import RateMapAccumulator
+from gridcode.errors import InputError
 from gridcode.world.walks import Walk
 
 # Larger activities overflow where they are squared and added up in single precision.
@@ -24,20 +29,26 @@ Step = Callable[
 ]
 # Velocities (velocity, 2) in metres to matrices, W[k, i, j] from unit j to unit i.
 Matrices = Callable[[Float[np.ndarray, "velocity 2"]], Float[np.ndarray, "velocity unit unit"]]
+# Positions (place, 2) in metres to activity (place, unit); NaN where the code is not defined.
+PositionCode = Callable[[Float[np.ndarray, "place 2"]], Float[np.ndarray, "place unit"]]
 Progress = Callable[[int], None]
+NO_STEP = "the model is given its position: there is no path integration"
 
 
 @dataclass(frozen=True)
 class System:
-    """A path-integrating system.
+    """A system that moves through space.
 
     Attributes:
-        step: states (walker, unit) and velocities (walker, 2) in metres to the next states.
-        start: (unit,) state at the origin.
+        step: states (walker, variable) and velocities (walker, 2) in metres to the next states.
+        start: (variable,) state at the origin.
         max_step_m: longest step of walks; the longest that the system was trained on.
         extent_m: side of the square that training covered, metres; None: not known.
         precise: (step, start) in double precision, needed for derivatives; None: not available.
         matrices: velocities to W(v), the matrix of each step; None: it has none.
+        observed: (unit,) which variables of the state are the units that are analysed; None: all.
+        position_code: activity at each place, of a model that is given its position; None: it
+            integrates its path by `step`.
     """
 
     step: Step
@@ -46,6 +57,37 @@ class System:
     extent_m: float | None = None
     precise: tuple[Step, Float[np.ndarray, " unit"]] | None = None
     matrices: Matrices | None = None
+    observed: Int[np.ndarray, " unit"] | None = None
+    position_code: PositionCode | None = None
+
+    @classmethod
+    def of_positions(
+        cls, code: PositionCode, *, max_step_m: float, extent_m: float | None = None
+    ) -> "System":
+        """A model that is given its position.
+
+        Args:
+            code: activity at each place.
+            max_step_m: longest step of walks.
+            extent_m: as in the class.
+        """
+
+        def step(*_: np.ndarray) -> Float[np.ndarray, "walker unit"]:
+            raise InputError(NO_STEP)
+
+        start = code(np.zeros((1, 2)))[0]
+        return cls(step, start, max_step_m, extent_m=extent_m, position_code=code)
+
+    @property
+    def units(self) -> int:
+        """How many units are analysed."""
+        return len(self.start if self.observed is None else self.observed)
+
+    def activity(
+        self, states: Float[np.ndarray, "*shape variable"]
+    ) -> Float[np.ndarray, "*shape unit"]:
+        """The activity of the units in these states."""
+        return states if self.observed is None else states[..., self.observed]
 
     def starts(self, walkers: int) -> Float[np.ndarray, "walker unit"]:
         """The start state of so many walkers."""
@@ -57,6 +99,8 @@ def bounded(system: System) -> System:
 
     So a system that diverges gives maps and errors that are NaN, and no overflow further on.
     """
+    if system.position_code is not None:
+        return system
 
     def step(
         states: Float[np.ndarray, "walker unit"], velocities: Float[np.ndarray, "walker 2"]
@@ -68,12 +112,22 @@ def bounded(system: System) -> System:
     return replace(system, step=step)
 
 
-def roll(system: System, walk: Walk) -> Float[np.ndarray, "time walker unit"]:
-    """States along every walk, the start included."""
-    states = [system.starts(walk.velocities.shape[1])]
+def along(system: System, walk: Walk) -> Iterator[Float[np.ndarray, "walker unit"]]:
+    """Activity of the units at the start of every walk and after each step."""
+    if system.position_code is not None:
+        for here in walk.positions:
+            yield system.position_code(here)
+        return
+    state = system.starts(walk.velocities.shape[1])
+    yield system.activity(state)
     for v in walk.velocities:
-        states.append(system.step(states[-1], v))
-    return np.stack(states)
+        state = system.step(state, v)
+        yield system.activity(state)
+
+
+def roll(system: System, walk: Walk) -> Float[np.ndarray, "time walker unit"]:
+    """Activity of the units along every walk, the start included."""
+    return np.stack(list(along(system, walk)))
 
 
 def roll_rate_maps(
@@ -94,15 +148,15 @@ def roll_rate_maps(
     """
     walkers = walk.velocities.shape[1]
     first, second = (
-        RateMapAccumulator(arena_m=walk.arena_m, bin_size_m=bin_size_m, units=len(system.start))
+        RateMapAccumulator(arena_m=walk.arena_m, bin_size_m=bin_size_m, units=system.units)
         for _ in range(2)
     )
-    state = system.starts(walkers)
     diverged = 0
     waiting: list[Float[np.ndarray, "walker unit"]] = []
     half = walkers // 2
-    for t, v in enumerate(walk.velocities, start=1):
-        state = system.step(state, v)
+    activity = along(system, walk)
+    next(activity)  # the start has no occupancy
+    for t, state in enumerate(activity, start=1):
         diverged += walkers - int(np.isfinite(state).all(axis=1).sum())
         waiting.append(state)
         # Bins are sorted once for many steps.

@@ -89,7 +89,7 @@ def compare(runs: Sequence[Run | str | os.PathLike[str]]) -> Comparison:
 
 
 def config_differences(configs: Sequence[Config]) -> dict[str, tuple[Any, ...]]:
-    """Settings that differ: by dotted key, the value of each configuration."""
+    """Settings that differ: by dotted key, the value of each configuration; None: it has none."""
     flat = [
         {
             f"{section}.{key}": value
@@ -98,11 +98,15 @@ def config_differences(configs: Sequence[Config]) -> dict[str, tuple[Any, ...]]:
         }
         for config in configs
     ]
-    return {
-        key: tuple(values[key] for values in flat)
-        for key in flat[0]
-        if any(values[key] != flat[0][key] for values in flat)
+    # A baseline's own settings stand beside "none"; those that it lacks are not listed.
+    keys = dict.fromkeys(key for values in flat for key in values)
+    keys = {
+        key: None
+        for key in keys
+        if key.startswith("baseline.") or all(key in values for values in flat)
     }
+    found = {key: tuple(values.get(key) for values in flat) for key in keys}
+    return {key: values for key, values in found.items() if any(v != values[0] for v in values)}
 
 
 def write_comparison(comparison: Comparison, out: str | os.PathLike[str]) -> Path:

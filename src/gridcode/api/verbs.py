@@ -17,6 +17,7 @@ import torch
 from gridcode.analysis.evaluate import Evaluation, add_theory, evaluate_system
 from gridcode.analysis.records import OriginRecord
 from gridcode.analysis.system import System
+from gridcode.baselines.making import system_of
 from gridcode.config import Config, EvaluationConfig
 from gridcode.errors import InputError
 from gridcode.models.packing import weights_digest
@@ -73,6 +74,8 @@ def train(
     parts = Parts(objective, transition, batches, optimiser)
     if config is None:
         run = Run(out)
+        if run.config.baseline:
+            raise InputError(f"'{out}' holds a baseline: go on with `gridcode baseline {out}`")
     else:
         check_machine(config, parts=parts)
         run = Run.create(out, config, parts=parts.names())
@@ -123,6 +126,8 @@ def load_network(
             the run's own transition is not given.
     """
     run = Run.open(run)
+    if run.config.baseline:
+        raise InputError(f"'{run.folder}' holds a baseline, not a network")
     run.check_transition(transition, "gridcode.load_network")
     return _newest_network(run, transition)[0]
 
@@ -149,6 +154,23 @@ def _newest_network(run: Run, transition: Transition | None) -> tuple[Network, i
     raise InputError(
         f"'{run.folder}' has no intact checkpoint yet; train it with `gridcode train {run.folder}`"
     )
+
+
+def _newest_system(run: Run, transition: Transition | None) -> tuple[System, int, str]:
+    """The system of the newest intact checkpoint, its step and the digest of its weights."""
+    if run.config.baseline:
+        return system_of(run)
+    network, at_step, digest = _newest_network(run, transition)
+    precise = copy.deepcopy(network).double()
+    world = run.config.world
+    system = System(
+        *network.as_system(),
+        world.max_velocity_m,
+        extent_m=training_extent_m(world.max_velocity_m, world.longest_steps),
+        precise=precise.as_system(),
+        matrices=precise.as_matrices(),
+    )
+    return system, at_step, digest
 
 
 # The steps of a network on a walk are small: two threads that wait for each other at each of them
@@ -179,19 +201,8 @@ def evaluate(
     run = Run.open(run)
     run.check_transition(transition, "gridcode.evaluate")
     check_writable(run.folder / "evaluation", folder=True)  # not after minutes of work
-    network, at_step, digest = _newest_network(run, transition)
-    step, start = network.as_system()
-    precise = copy.deepcopy(network).double()
+    system, at_step, digest = _newest_system(run, transition)
     settings = config or run.config.evaluation
-    world = run.config.world
-    system = System(
-        step,
-        start,
-        world.max_velocity_m,
-        extent_m=training_extent_m(world.max_velocity_m, world.longest_steps),
-        precise=precise.as_system(),
-        matrices=precise.as_matrices(),
-    )
     sigma_x_m = run.config.loss.sigma_x_m
 
     def origin(settings: EvaluationConfig) -> OriginRecord:

@@ -40,6 +40,7 @@ COMMANDS = {
     "presets": "list the presets and settings",
     "pretrained": "list the trained networks in the package, or unpack one",
     "reproduce": "draw a figure of the paper from trained networks, with a verdict",
+    "baseline": "other models of grid cells, made from their publications",
     "ablate": "the paper's ablations: train without each part, measure, judge",
 }
 

@@ -59,6 +59,20 @@ def training_bar(
 
 
 @contextlib.contextmanager
+def making_bar(
+    *, quiet: bool, console: Console | None = None
+) -> Iterator[Callable[["TrainingProgress"], None] | None]:
+    """A display for `gridcode.baselines.making`: whatever the model logs."""
+
+    def words(p: "TrainingProgress") -> str:
+        logged = (p.metrics or {}).items()
+        return ", ".join(f"{name} {value:.3g}" for name, value in logged if name != "step")
+
+    with progress_bar("make", quiet=quiet, console=console, tenths=True) as show:
+        yield show and (lambda p: show("", p.step, p.steps, words(p)))
+
+
+@contextlib.contextmanager
 def many_bar(
     *, quiet: bool, console: Console | None = None
 ) -> Iterator[Callable[["ManyProgress"], None] | None]:

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from gridcode.analysis.navigation.reference import ReferenceMap, unit_length
-from gridcode.analysis.system import Progress, System
+from gridcode.analysis.system import NO_STEP, Progress, System, along
 from gridcode.arrays import takes_arrays, takes_infinite_arrays
 from gridcode.errors import InputError
 from gridcode.world.walks import Walk
@@ -251,16 +251,16 @@ def integrate_paths(
             f"a reference map of {reference.arena_m:g} m does not cover "
             f"the arena of {walk.arena_m:g} m"
         )
-    readable = reference.informative
+    readable = reference.informative and system.position_code is None
     # One more bin on every side, so that places at the walls are refined like all others.
     arena = reference.within(walk.arena_m + 2 * reference.bin_size_m)
     tracker = Tracker(reference, walkers=walkers, window_m=window_m)
     offset = np.full((len(at), walkers, 2), np.nan)
     anywhere, match = np.full((len(at), walkers), np.nan), np.full((len(at), walkers), np.nan)
     lost = np.zeros((len(at), walkers), dtype=bool)
-    state = system.starts(walkers)
-    for t, v in enumerate(walk.velocities, start=1):
-        state = system.step(state, v)
+    for t, state in enumerate(along(system, walk)):
+        if t == 0:
+            continue
         if observe:
             observe(t, state)
         if readable and t <= at[-1]:
@@ -276,6 +276,8 @@ def integrate_paths(
     apart = walk.positions[at] - np.roll(walk.positions[at], 1, axis=1)
     chance = np.median(np.linalg.norm(apart, axis=-1), axis=1)
     reason = "" if readable else "the reference map is the same everywhere"
+    if system.position_code is not None:
+        reason = NO_STEP
     return PathIntegration(np.array(at), offset, anywhere, match, lost, chance, window_m, reason)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.spatial.distance import pdist
 
-from gridcode.analysis.system import Progress, System
+from gridcode.analysis.system import NO_STEP, Progress, System
 from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
@@ -80,6 +80,10 @@ def path_invariance(
     if paths < 2:
         raise InputError(f"at least two paths to each place are needed, not {paths}")
     places = velocities.shape[1]
+    if system.position_code is not None:
+        unknown = np.full(len(lengths), np.nan)
+        spread = np.full((3, len(lengths)), np.nan)
+        return PathInvariance(np.array(lengths), unknown, spread, math.nan, unknown, NO_STEP)
     by_place = np.empty((len(lengths), places))
     ends_m, ends = [], []
     for i, length in enumerate(lengths):
@@ -92,7 +96,7 @@ def path_invariance(
             state = system.step(state, v)
             if progress:
                 progress(places * paths)
-        g = np.asarray(state, dtype=np.float64).reshape(places, paths, -1)
+        g = np.asarray(system.activity(state), dtype=np.float64).reshape(places, paths, -1)
         # The mean over ordered pairs i != j of |g_i - g_j|^2 is 2 n / (n - 1) times the mean
         # squared distance from the mean.
         spread = ((g - g.mean(axis=1, keepdims=True)) ** 2).sum(-1).mean(1)

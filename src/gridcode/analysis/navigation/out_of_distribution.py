@@ -189,7 +189,7 @@ def _measure(
         longest_m=arena_m,
         samples=CURVE_SAMPLES,
     )
-    origin = distance_from_origin(positions, activity, system.start)
+    origin = distance_from_origin(positions, activity, system.activity(system.start))
     velocities = walk.velocities[: max(LENGTHS), :PLACES]
     invariance = path_invariance(system, velocities, generator=generator, progress=tick)
     reckoning = matched_dead_reckoning(errors)

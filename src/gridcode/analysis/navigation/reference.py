@@ -102,6 +102,9 @@ def build_reference_map(
     side = 2 * half + 1
     line = np.arange(-half, half + 1)
     middle = np.stack(np.meshgrid(line, line), axis=-1).reshape(1, -1, 2).repeat(trees, axis=0)
+    if system.position_code is not None:  # no path is needed
+        vectors = unit_length(system.position_code(middle[0] * size))
+        return ReferenceMap(vectors.reshape(side, side, -1), size)
     radius = np.linalg.norm(middle, axis=-1, keepdims=True)
     # In bins from here on. Rounding to the centre of a bin moves the parent by up to 0.71.
     longest = max_step_m / size - math.sqrt(0.5)
@@ -123,7 +126,7 @@ def build_reference_map(
         done[ready] = True
         if progress:
             progress(len(ready))
-    by_tree = unit_length(states).reshape(trees, side, side, -1)
+    by_tree = unit_length(system.activity(states)).reshape(trees, side, side, -1)
     return ReferenceMap(unit_length(by_tree.mean(axis=0)), size)
 
 

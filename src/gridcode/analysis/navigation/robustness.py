@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from gridcode.analysis.navigation.decoding import integrate_paths, quartiles
 from gridcode.analysis.navigation.reference import ReferenceMap, unit_length
 from gridcode.analysis.records.navigation import RobustnessErrorRecord, RobustnessRecord
-from gridcode.analysis.system import Step, System, roll
+from gridcode.analysis.system import NO_STEP, Step, System, roll
 from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 from gridcode.world.walks import Walk
@@ -172,6 +172,10 @@ def noise_robustness(
         InputError: levels out of range, another number of units than the reference map's, or as in
             `integrate_paths`.
     """
+    if system.position_code is not None:
+        raise InputError(NO_STEP)
+    if system.observed is not None:
+        raise InputError("noise and lesions are for systems whose units are their whole state")
     if reference.vectors.shape[2:] != np.shape(system.start):
         raise InputError(
             f"the reference map has {reference.vectors.shape[2]} units "
