@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from gridcode.api.decoding import decode
     from gridcode.api.reports import film, write_report, write_score_figures, write_score_report
     from gridcode.api.scoring import score, state_space
-    from gridcode.api.verbs import evaluate, load_network, train, train_many
+    from gridcode.api.verbs import evaluate, load_network, load_system, train, train_many
     from gridcode.config import Config, load_config
     from gridcode.errors import GridcodeError, InputError, TrainingError
     from gridcode.packaged import Pretrained, pretrained, pretrained_names
     from gridcode.paper.ablation import AblationResult, ablate
+    from gridcode.paper.families.study import FamiliesResult, families
     from gridcode.recordings.examples import example_cells
     from gridcode.report.plot import plot
     from gridcode.runs.history import map_training
@@ -28,6 +29,7 @@ __all__ = [
     "AblationResult",
     "Comparison",
     "Config",
+    "FamiliesResult",
     "GridcodeError",
     "InputError",
     "Pretrained",
@@ -38,9 +40,11 @@ __all__ = [
     "decode",
     "evaluate",
     "example_cells",
+    "families",
     "film",
     "load_config",
     "load_network",
+    "load_system",
     "map_training",
     "plot",
     "pretrained",
@@ -62,10 +66,11 @@ _HOMES = {
     "api.decoding": ("decode",),
     "api.reports": ("film", "write_report", "write_score_figures", "write_score_report"),
     "api.scoring": ("score", "state_space"),
-    "api.verbs": ("evaluate", "load_network", "train", "train_many"),
+    "api.verbs": ("evaluate", "load_network", "load_system", "train", "train_many"),
     "config": ("Config", "load_config"),
     "errors": ("GridcodeError", "InputError", "TrainingError"),
     "paper.ablation": ("AblationResult", "ablate"),
+    "paper.families.study": ("FamiliesResult", "families"),
     "packaged": ("Pretrained", "pretrained", "pretrained_names"),
     "recordings.examples": ("example_cells",),
     "report.plot": ("plot",),

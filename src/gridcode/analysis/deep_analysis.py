@@ -134,7 +134,8 @@ def analyse_theory(
     )
     arrays = {f"/{name}": group.to_dataset() for name, group in space.arrays.children.items()}
     coding_arena = min(arena_m, LARGEST_CODING_ARENA_M)
-    reference = build_reference_map(system, arena_m=2 * coding_arena + max_step_m, generator=rng(2))
+    beyond_m = 2 * coding_arena if system.is_defined_in(2 * coding_arena) else coding_arena
+    reference = build_reference_map(system, arena_m=beyond_m + max_step_m, generator=rng(2))
 
     def dynamics() -> DynamicsRecord:
         if system.precise is None:
@@ -184,7 +185,7 @@ def analyse_theory(
         return found.summary
 
     def coding() -> CodingRecord:
-        return _coding(reference, coding_arena, modules, sigma_x_m, rng, report("coding"))
+        return _coding(reference, coding_arena, beyond_m, modules, sigma_x_m, rng, report("coding"))
 
     parts: dict[str, Callable[[], Any]] = {
         "dynamics": dynamics,
@@ -214,6 +215,7 @@ def _by_number(progress: Callable[[int, int], None] | None) -> Callable[[str], N
 def _coding(
     reference: ReferenceMap,
     arena_m: float,
+    beyond_m: float,
     modules: Modules,
     sigma_x_m: float,
     rng: Callable[[int], np.random.Generator],
@@ -248,7 +250,7 @@ def _coding(
                 arena_m=arena_m,
                 generator=rng(9),
                 sigma_x_m=sigma_x_m,
-                beyond_m=2 * arena_m,
+                beyond_m=beyond_m,
                 name=name,
                 **lattice,
             )

@@ -83,6 +83,14 @@ class System:
         """How many units are analysed."""
         return len(self.start if self.observed is None else self.observed)
 
+    def is_defined_in(self, side_m: float) -> bool:
+        """Whether it has activity all over a square of this side, as far as its edges tell."""
+        if self.position_code is None:
+            return True
+        half = side_m / 2
+        edges = np.array([[half, 0.0], [0.0, half], [half, half], [-half, -half]])
+        return bool(np.isfinite(self.position_code(edges)).all())
+
     def activity(
         self, states: Float[np.ndarray, "*shape variable"]
     ) -> Float[np.ndarray, "*shape unit"]:

@@ -156,6 +156,25 @@ def _newest_network(run: Run, transition: Transition | None) -> tuple[Network, i
     )
 
 
+def load_system(
+    run: Run | str | os.PathLike[str], *, transition: Transition | None = None
+) -> System:
+    """The network or baseline of a run's newest intact checkpoint, as a system.
+
+    A system is what `gridcode.analysis` measures: a step, a start, the longest step.
+
+    Args:
+        run: the run or its folder.
+        transition: the run's own transition, where it was trained with one.
+
+    Raises:
+        InputError: as in `load_network`, or a baseline that is not finished.
+    """
+    run = Run.open(run)
+    run.check_transition(transition, "gridcode.load_system")
+    return _newest_system(run, transition)[0]
+
+
 def _newest_system(run: Run, transition: Transition | None) -> tuple[System, int, str]:
     """The system of the newest intact checkpoint, its step and the digest of its weights."""
     if run.config.baseline:

@@ -77,6 +77,11 @@ class Recipe(Section, ABC):
         """Side of the square that it is made for, metres."""
 
     @property
+    def modules_put_in(self) -> int:
+        """How many modules of grid cells are put in by hand; 0: none is."""
+        return 0
+
+    @property
     def max_step_m(self) -> float:
         """Longest step of walks, metres: as in self-supervised training."""
         return 0.15

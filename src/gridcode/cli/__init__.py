@@ -41,6 +41,7 @@ COMMANDS = {
     "pretrained": "list the trained networks in the package, or unpack one",
     "reproduce": "draw a figure of the paper from trained networks, with a verdict",
     "baseline": "other models of grid cells, made from their publications",
+    "families": "models of every family by the same measures",
     "ablate": "the paper's ablations: train without each part, measure, judge",
 }
 
@@ -88,6 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "train": "; `gridcode train RUN` resumes from the last checkpoint",
             "demo": "; `gridcode train RUN` resumes from the last checkpoint",
             "ablate": "; the same command resumes",
+            "families": "; the same command resumes",
+            "baseline": "; `gridcode baseline RUN` resumes from the last checkpoint",
         }
         print_error("interrupted" + (str(stop) or resume.get(name or "", "")))
         return 130

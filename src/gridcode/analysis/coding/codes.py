@@ -29,6 +29,8 @@ def code_from_reference(reference: ReferenceMap) -> Code:
         InputError: a reference map without any vector.
     """
     vectors = reference.vectors.astype(np.float64)
+    if reference.lengths is not None:
+        vectors = vectors * reference.lengths[..., None]
     if not vectors.any():
         raise InputError("no bin of the reference map has a population vector")
     vectors = np.where(vectors.any(axis=-1, keepdims=True), vectors, np.nan)

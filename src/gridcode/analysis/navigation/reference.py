@@ -23,10 +23,12 @@ class ReferenceMap:
     Attributes:
         vectors: (y, x, unit) of length 1; zero where a bin has none.
         bin_size_m: side of a bin.
+        lengths: (y, x) of the vectors before; None: they were 1.
     """
 
     vectors: Float[np.ndarray, "y x unit"]
     bin_size_m: float
+    lengths: Float[np.ndarray, "y x"] | None = None
 
     @property
     def arena_m(self) -> float:
@@ -42,7 +44,11 @@ class ReferenceMap:
     def within(self, arena_m: float) -> "ReferenceMap":
         """The bins whose middle lies in a smaller square around the origin."""
         out = math.floor((len(self.vectors) - arena_m / self.bin_size_m) / 2 + 1e-9)
-        return ReferenceMap(self.vectors[out:-out, out:-out], self.bin_size_m) if out > 0 else self
+        if out <= 0:
+            return self
+        inner = slice(out, -out)
+        lengths = None if self.lengths is None else self.lengths[inner, inner]
+        return ReferenceMap(self.vectors[inner, inner], self.bin_size_m, lengths)
 
     @takes_arrays
     def position(self, y: np.ndarray, x: np.ndarray) -> Float[np.ndarray, "walker 2"]:
@@ -103,8 +109,8 @@ def build_reference_map(
     line = np.arange(-half, half + 1)
     middle = np.stack(np.meshgrid(line, line), axis=-1).reshape(1, -1, 2).repeat(trees, axis=0)
     if system.position_code is not None:  # no path is needed
-        vectors = unit_length(system.position_code(middle[0] * size))
-        return ReferenceMap(vectors.reshape(side, side, -1), size)
+        code = system.position_code(middle[0] * size).reshape(side, side, -1)
+        return ReferenceMap(unit_length(code), size, _lengths(code[None]))
     radius = np.linalg.norm(middle, axis=-1, keepdims=True)
     # In bins from here on. Rounding to the centre of a bin moves the parent by up to 0.71.
     longest = max_step_m / size - math.sqrt(0.5)
@@ -126,8 +132,15 @@ def build_reference_map(
         done[ready] = True
         if progress:
             progress(len(ready))
-    by_tree = unit_length(system.activity(states)).reshape(trees, side, side, -1)
-    return ReferenceMap(unit_length(by_tree.mean(axis=0)), size)
+    activity = system.activity(states).reshape(trees, side, side, -1)
+    vectors = unit_length(unit_length(activity).mean(axis=0))
+    return ReferenceMap(vectors, size, _lengths(activity))
+
+
+def _lengths(activity: Float[np.ndarray, "tree y x unit"]) -> Float[np.ndarray, "y x"] | None:
+    """Mean length of the activity at each place; None where all lengths are 1."""
+    lengths = np.linalg.norm(np.nan_to_num(activity), axis=-1).mean(axis=0)
+    return None if np.abs(lengths - 1).max() < LEAST_DIFFERENCE else lengths
 
 
 def nearest_alias_m(

@@ -1,19 +1,14 @@
 """The paper's ablations as one resumable study: train, score, judge, draw."""
 
-import concurrent.futures
-import contextlib
 import dataclasses
 import functools
 import math
-import multiprocessing
 import os
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 import xarray as xr
 
 from gridcode.analysis.population import FEWEST_NULLS
@@ -26,6 +21,7 @@ from gridcode.paper.ablation.variants import choose
 from gridcode.paper.ablation.verdicts import judge_expectations
 from gridcode.paper.ablation.words import paragraph
 from gridcode.paper.tables import table_text
+from gridcode.paper.workers import side_by_side
 from gridcode.runs.files import check_writable
 from gridcode.training.many import ManyProgress
 
@@ -139,36 +135,14 @@ def _score_all(
     jobs: int | None,
     scoring: Scoring | None,
 ) -> list[Score]:
-    workers = min(jobs or os.cpu_count() or 1, len(trained))
-    # A fresh interpreter a worker: PyTorch's threads do not survive a fork.
-    with (
-        contextlib.nullcontext()
-        if workers == 1
-        else concurrent.futures.ProcessPoolExecutor(
-            workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker
-        ) as pool
-    ):
-        scores = []
-        for one, score in zip(trained, (pool.map if pool else map)(measure, trained), strict=True):
-            scores.append(score)
-            if scoring:
-                name = one.planned.variant.name
-                same = [t for t in trained if t.planned.variant.name == name]
-                scoring(name, same.index(one) + 1, len(same))
+    scores = []
+    for one, score in zip(trained, side_by_side(measure, trained, jobs), strict=True):
+        scores.append(score)
+        if scoring:
+            name = one.planned.variant.name
+            same = [t for t in trained if t.planned.variant.name == name]
+            scoring(name, same.index(one) + 1, len(same))
     return scores
-
-
-def _begin_worker() -> None:
-    """Take one thread, and end with the command, however that ends."""
-    torch.set_num_threads(1)
-    parent = multiprocessing.parent_process()
-
-    def wait() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
 
 
 def _write(
