@@ -27,7 +27,7 @@ PUT_IN_OF_NETWORKS = {
 MAIN, SCALE, SHUFFLED = "comparison", "scale", "shuffled"
 # What may set the spacing in each model: its setting and the values. Targets where there are any.
 SCALES: dict[str, tuple[str, tuple[float, ...]]] = {
-    "pca": ("width_m", (0.08, 0.12, 0.16, 0.2)),
+    "pca": ("sigma_m", (0.08, 0.12, 0.16, 0.2)),
     "supervised": ("width_m", (0.08, 0.12, 0.16)),
     "conformal": ("scale", (5.0, 7.5, 10.0)),
     "quick": ("world.max_velocity_m", (0.1, 0.15, 0.2)),
@@ -65,6 +65,8 @@ class Member:
 def plan(models: Sequence[str], seeds: Sequence[int], *, questions: bool = True) -> list[Member]:
     """Every model with every seed, then those that the four questions need.
 
+    What sets the scale is asked with other values for the first seed alone.
+
     Args:
         models: names.
         seeds: seeds of each.
@@ -88,7 +90,8 @@ def plan(models: Sequence[str], seeds: Sequence[int], *, questions: bool = True)
             members += [
                 Member(model, seed, SCALE, {setting: value}, value)
                 for value in values
-                for seed in seeds
+                if value != default_scale(model)  # in the comparison already, with all seeds
+                for seed in seeds[:1]
             ]
     members += [
         Member(model, seed, SHUFFLED, {} if model in NETWORKS else {"shuffled": True})
@@ -97,6 +100,13 @@ def plan(models: Sequence[str], seeds: Sequence[int], *, questions: bool = True)
         for seed in seeds
     ]
     return members
+
+
+def default_scale(model: str) -> float:
+    """The model's own value of the setting that is varied in `SCALES`."""
+    *section, name = SCALES[model][0].split(".")
+    settings = getattr(load_config(model), section[0]) if section else recipe(model)
+    return float(getattr(settings, name))
 
 
 def recipe_class_or_error(model: str) -> None:

@@ -8,7 +8,7 @@ arena.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -21,6 +21,7 @@ from gridcode.paper.families.members import (
     SCALE,
     SCALES,
     SHUFFLED,
+    default_scale,
     inserted_modules,
     title_of,
 )
@@ -90,9 +91,10 @@ def _of(rows: Sequence[FamilyRow], question: str) -> list[FamilyRow]:
 
 def _scale(model: str, rows: Sequence[FamilyRow]) -> Shortcoming | None:
     """Slope of log spacing on the log of the setting that may set it."""
-    varied = [r for r in _of(rows, SCALE) if r.spacing_median_m and r.value]
     if model not in SCALES or not _of(rows, SCALE):
         return None
+    own = [replace(r, value=default_scale(model)) for r in _of(rows, MAIN)]
+    varied = [r for r in (*own, *_of(rows, SCALE)) if r.spacing_median_m and r.value]
     setting = SCALES[model][0].split(".")[-1]
     if len({r.value for r in varied}) < 2 or len(varied) < FEWEST_SEEDS:
         reason = f"lattices in {counted(len(varied), 'model')} only"
