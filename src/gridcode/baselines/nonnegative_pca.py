@@ -55,9 +55,9 @@ class NonnegativePca(Recipe):
     """Standard deviation of the centre of a place field, metres."""
     surround: Annotated[float, Field(gt=1, le=100)] = 2.0
     """Variance of a place field's surround over that of its centre."""
-    torus_m: Metres = 4.4
-    """Side of the torus, metres: long against the spacing, for the torus lets only some fit."""
-    places: Annotated[int, Field(ge=8, le=256)] = 88
+    torus_m: Metres = 5.2
+    """Side of the torus, metres: a longer one lets lattices fit that are nearer to regular."""
+    places: Annotated[int, Field(ge=8, le=256)] = 104
     """Places along a side; each has a place cell."""
     components: Annotated[int, Field(ge=1, le=1024)] = 64
     """Units; each has its own random start."""
