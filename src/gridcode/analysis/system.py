@@ -52,7 +52,7 @@ class System:
     """
 
     step: Step
-    start: Float[np.ndarray, " unit"]
+    start: Float[np.ndarray, " variable"]
     max_step_m: float
     extent_m: float | None = None
     precise: tuple[Step, Float[np.ndarray, " unit"]] | None = None
