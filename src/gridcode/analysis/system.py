@@ -55,7 +55,7 @@ class System:
     start: Float[np.ndarray, " variable"]
     max_step_m: float
     extent_m: float | None = None
-    precise: tuple[Step, Float[np.ndarray, " unit"]] | None = None
+    precise: tuple[Step, Float[np.ndarray, " variable"]] | None = None
     matrices: Matrices | None = None
     observed: Int[np.ndarray, " unit"] | None = None
     position_code: PositionCode | None = None
@@ -97,7 +97,7 @@ class System:
         """The activity of the units in these states."""
         return states if self.observed is None else states[..., self.observed]
 
-    def starts(self, walkers: int) -> Float[np.ndarray, "walker unit"]:
+    def starts(self, walkers: int) -> Float[np.ndarray, "walker variable"]:
         """The start state of so many walkers."""
         return np.broadcast_to(self.start, (walkers, len(self.start)))
 

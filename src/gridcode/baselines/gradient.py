@@ -22,6 +22,7 @@ class GradientDescent:
         loss: what to minimise.
         optimiser: from a list of parameters to an optimiser.
         rest: its tensors as `rest` gave them; empty at the start.
+        rate: learning rate of each step, from 1; None: the optimiser's own.
         clip: largest norm of the gradient; None does not clip.
         after: called with the parameters after each step, to project them where they belong.
     """
@@ -33,6 +34,7 @@ class GradientDescent:
         optimiser: Callable[[list[Tensor]], Optimizer],
         *,
         rest: Arrays | None = None,
+        rate: Callable[[int], float] | None = None,
         clip: float | None = None,
         after: Callable[[Parameters, int], None] | None = None,
     ) -> None:
@@ -40,7 +42,7 @@ class GradientDescent:
             name: torch.from_numpy(np.array(value, dtype=np.float32)).requires_grad_()
             for name, value in arrays.items()
         }
-        self._loss, self._clip, self._after = loss, clip, after
+        self._loss, self._rate, self._clip, self._after = loss, rate, clip, after
         self._optimiser = optimiser(list(self.parameters.values()))
         for key, value in (rest or {}).items():
             name, kind = key.split(".")
@@ -53,6 +55,9 @@ class GradientDescent:
         values["loss"].backward()
         if self._clip is not None:
             torch.nn.utils.clip_grad_norm_(list(self.parameters.values()), self._clip)
+        if self._rate is not None:
+            for group in self._optimiser.param_groups:
+                group["lr"] = self._rate(step)
         self._optimiser.step()
         if self._after is not None:
             with torch.no_grad():
@@ -66,7 +71,7 @@ class GradientDescent:
     def rest(self) -> Arrays:
         """The optimiser's tensors by `parameter.kind`."""
         return {
-            f"{name}.{kind}": np.array(value)
+            f"{name}.{kind}": value.detach().numpy().copy()
             for name, parameter in self.parameters.items()
             for kind, value in self._optimiser.state.get(parameter, {}).items()
         }

@@ -20,7 +20,7 @@ class Walk:
 
     Attributes:
         velocities: (step, walker, 2) metres per step.
-        positions: (step + 1, walker, 2) metres, starting at the origin.
+        positions: (step + 1, walker, 2) metres, starting at the origin unless told otherwise.
         arena_m: side of the square arena, centred on the origin.
         kind: name of the walk.
     """
@@ -73,6 +73,7 @@ def smooth_walk(
     max_step_m: float,
     generator: np.random.Generator,
     turn_deg: float = 12.0,
+    starts_m: Float[np.ndarray, "walker 2"] | None = None,
 ) -> Walk:
     """A smooth random walk: the heading diffuses, the speed drifts, walls are avoided.
 
@@ -83,6 +84,7 @@ def smooth_walk(
         max_step_m: no step is longer; keep it inside the training range.
         generator: source of randomness.
         turn_deg: standard deviation of the change of heading in one step.
+        starts_m: (walker, 2) where walks start, inside the arena; None: at the origin.
 
     Returns:
         A walk whose positions never leave the arena.
@@ -99,6 +101,8 @@ def smooth_walk(
     margin = min(max_step_m, half / 4)
     velocities = np.empty((steps, walkers, 2))
     positions = np.zeros((steps + 1, walkers, 2))
+    if starts_m is not None:
+        positions[0] = starts_m
     heading = generator.uniform(0, 2 * np.pi, walkers)
     speed = generator.uniform(0.2, 1.0, walkers)
     turns = np.radians(turn_deg) * generator.standard_normal((steps, walkers))
