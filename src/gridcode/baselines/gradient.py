@@ -66,7 +66,7 @@ class GradientDescent:
     def rest(self) -> Arrays:
         """The optimiser's tensors by `parameter.kind`."""
         return {
-            f"{name}.{kind}": np.array(value)
+            f"{name}.{kind}": value.detach().numpy().copy()
             for name, parameter in self.parameters.items()
             for kind, value in self._optimiser.state.get(parameter, {}).items()
         }
