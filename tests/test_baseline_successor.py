@@ -69,7 +69,7 @@ def test_a_resumed_run_is_the_same(tmp_path, monkeypatch):
     whole = make(tiny, tmp_path / "whole", seed=3)
     save = making._save
 
-    def killed(*arguments):
+    def killed(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(making, "_save", killed)

@@ -127,7 +127,7 @@ class PowerIteration:
         self._recipe, self._weights = recipe, weights
         self._spectrum = recipe.spectrum().astype(np.float32)
 
-    def advance(self, _step: int, generator: np.random.Generator) -> Mapping[str, float]:
+    def advance(self, _step: int, _generator: np.random.Generator) -> Mapping[str, float]:
         """Take one step of each unit; the mean eigenvalue that the units have reached."""
         maps, order = self._weights["maps"], self._weights["order"]
         # Place x has the place cells' activity of place order[x]: the covariance is permuted.

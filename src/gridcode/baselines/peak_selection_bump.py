@@ -215,7 +215,7 @@ class Sheet:
             shift: (walker, 2) how far the pattern moves in it along columns and rows, neurons.
         """
         time_step = np.float32(self._recipe.time_step)
-        walkers, rows, columns = inputs.shape
+        _, rows, columns = inputs.shape
         kept = len(self._interaction)
         rates = fft.rfft(np.maximum(inputs, 0), axis=2)[..., :kept]
         flat = np.ascontiguousarray(rates.transpose(2, 1, 0)).view(np.float32)
@@ -232,7 +232,7 @@ class Sheet:
         after: Sheets = inputs + time_step * (self._drive - inputs) + change
         return after
 
-    def advance(self, _step: int, generator: np.random.Generator) -> Mapping[str, float]:
+    def advance(self, _step: int, _generator: np.random.Generator) -> Mapping[str, float]:
         """Relax for one time step; mean rate, and the mean change of an input in the step."""
         before = self._weights["inputs"]
         self._weights["inputs"] = self.after(before)
