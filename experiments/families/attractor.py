@@ -3,9 +3,9 @@
     python experiments/families/attractor.py > experiments/families/attractor.csv
 
 Spacing: median over the cells as `gridcode evaluate` fits it, in an arena of four periods; the time
-steps of a step grow with the gain, so that the velocity input is the same. Drift: 16 smooth walks of
-1,000 steps in an arena of 2 m. The position is the displacement of the pattern on the sheet, by the
-phases of its two strongest waves. Metres come from a linear fit to 16 other walks of 20 steps
+steps of a step grow with the gain, so that the velocity input is the same. Drift: 16 smooth walks
+of 1,000 steps in an arena of 2 m. The position is the displacement of the pattern on the sheet, by
+the phases of its two strongest waves. Metres come from a linear fit to 16 other walks of 20 steps
 without noise. Errors are medians with quartiles over walks.
 """
 
