@@ -77,8 +77,16 @@ class SupervisedRecipe(Recipe):
 
     @override
     def evaluation(self) -> EvaluationConfig:
-        """In the box of the training only: maps beyond it are of places never learnt."""
-        return EvaluationConfig(arenas_m=(self.arena_m,), adapt_arena=False, walks=("smooth",))
+        """In the box of the training, on walks of twice the steps: position drifts on longer ones.
+
+        Maps beyond the box would be of places that were never learnt.
+        """
+        return EvaluationConfig(
+            arenas_m=(self.arena_m,),
+            adapt_arena=False,
+            walks=("smooth",),
+            walk_steps=2 * self.sequence,
+        )
 
     @abstractmethod
     def network(self, generator: np.random.Generator) -> Arrays:
