@@ -89,6 +89,11 @@ class ConformalIsometry(Recipe):
         """Longest step of the transformation, metres."""
         return REACH_BINS * self.arena_m / self.places
 
+    @property
+    @override
+    def modules_put_in(self) -> int:
+        return len(self.scales_per_m)
+
     @override
     def begin(self, generator: np.random.Generator) -> GradientDescent:
         modules, cells = len(self.scales_per_m), self.cells

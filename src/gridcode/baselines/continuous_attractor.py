@@ -116,6 +116,11 @@ class ContinuousAttractor(Recipe):
             noise=noise,
         )
 
+    @property
+    @override
+    def modules_put_in(self) -> int:
+        return 1
+
     @override
     def begin(self, generator: np.random.Generator) -> "Settling":
         side = self.neurons

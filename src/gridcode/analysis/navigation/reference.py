@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from scipy import ndimage
 
 from gridcode.analysis.system import Progress, System, bounded
@@ -97,7 +97,7 @@ def build_reference_map(
         InputError: bins wider than 0.4 of the longest step, or fewer than 3 of them a side.
     """
     system = bounded(system)
-    start, max_step_m = system.start, system.max_step_m
+    max_step_m = system.max_step_m
     size = max_step_m / 3 if bin_size_m is None else bin_size_m
     half = round((arena_m / size - 1) / 2)
     if not 0 < size <= 0.4 * max_step_m or half < 1:
@@ -123,18 +123,38 @@ def build_reference_map(
     tree = np.arange(trees)[:, None] * side**2
     from_bin = (tree + (parent[..., 1] + half) * side + parent[..., 0] + half).ravel()
     velocity = ((middle - parent) * size).reshape(-1, 2)
-    states = np.zeros((trees * side**2, len(start)), dtype=np.asarray(start).dtype)
-    done = (radius == 0).ravel()
-    states[done] = start
+    origin = (radius == 0).ravel()
+    # Where the units are a part of the state, the states of one tree at a time are kept.
+    at_once = side**2 * (trees if system.observed is None else 1)
+    activity = np.concatenate(
+        [
+            system.activity(_grown(system, from_bin[t] - t.start, velocity[t], origin[t], progress))
+            for t in (slice(k, k + at_once) for k in range(0, trees * side**2, at_once))
+        ]
+    )
+    activity = activity.reshape(trees, side, side, -1)
+    vectors = unit_length(unit_length(activity).mean(axis=0))
+    return ReferenceMap(vectors, size, _lengths(activity))
+
+
+def _grown(
+    system: System,
+    parent: Int[np.ndarray, " place"],
+    velocity: Float[np.ndarray, "place 2"],
+    origin: Bool[np.ndarray, " place"],
+    progress: Progress | None,
+) -> Float[np.ndarray, "place variable"]:
+    """States at all places, each one step of this velocity from its parent's."""
+    states = np.zeros((len(parent), len(system.start)), dtype=np.asarray(system.start).dtype)
+    done = origin.copy()
+    states[done] = system.start
     while not done.all():
-        ready = np.flatnonzero(~done & done[from_bin])
-        states[ready] = system.step(states[from_bin[ready]], velocity[ready])
+        ready = np.flatnonzero(~done & done[parent])
+        states[ready] = system.step(states[parent[ready]], velocity[ready])
         done[ready] = True
         if progress:
             progress(len(ready))
-    activity = system.activity(states).reshape(trees, side, side, -1)
-    vectors = unit_length(unit_length(activity).mean(axis=0))
-    return ReferenceMap(vectors, size, _lengths(activity))
+    return states
 
 
 def _lengths(activity: Float[np.ndarray, "tree y x unit"]) -> Float[np.ndarray, "y x"] | None:

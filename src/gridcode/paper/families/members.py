@@ -29,7 +29,7 @@ MAIN, SCALE, SHUFFLED = "comparison", "scale", "shuffled"
 SCALES: dict[str, tuple[str, tuple[float, ...]]] = {
     "pca": ("sigma_m", (0.08, 0.12, 0.16, 0.2)),
     "supervised": ("width_m", (0.08, 0.12, 0.16)),
-    "conformal": ("scale", (5.0, 7.5, 10.0)),
+    "conformal": ("scales_per_m", (6.0, 7.5, 9.0)),
     "quick": ("world.max_velocity_m", (0.1, 0.15, 0.2)),
 }
 # Models whose targets, or whose places, can be shuffled.
@@ -88,7 +88,7 @@ def plan(models: Sequence[str], seeds: Sequence[int], *, questions: bool = True)
     for model, (setting, values) in SCALES.items():
         if model in models:
             members += [
-                Member(model, seed, SCALE, {setting: value}, value)
+                Member(model, seed, SCALE, {setting: _as_set(model, value)}, value)
                 for value in values
                 if value != default_scale(model)  # in the comparison already, with all seeds
                 for seed in seeds[:1]
@@ -104,9 +104,20 @@ def plan(models: Sequence[str], seeds: Sequence[int], *, questions: bool = True)
 
 def default_scale(model: str) -> float:
     """The model's own value of the setting that is varied in `SCALES`."""
+    own = _own_scale(model)
+    return float(own[0] if isinstance(own, tuple) else own)
+
+
+def _own_scale(model: str) -> float | tuple[float, ...]:
     *section, name = SCALES[model][0].split(".")
     settings = getattr(load_config(model), section[0]) if section else recipe(model)
-    return float(getattr(settings, name))
+    own: float | tuple[float, ...] = getattr(settings, name)
+    return own
+
+
+def _as_set(model: str, value: float) -> float | tuple[float, ...]:
+    """The value as the model's setting takes it: one module where it takes a list."""
+    return (value,) if isinstance(_own_scale(model), tuple) else value
 
 
 def recipe_class_or_error(model: str) -> None:
