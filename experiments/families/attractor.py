@@ -20,7 +20,7 @@ from gridcode.config import EvaluationConfig
 from gridcode.world.walks import smooth_walk
 
 GAINS = (0.035, 0.05, 0.07, 0.1, 0.14)
-SIZES = (40, 48, 64, 96)
+SIZES = (40, 48, 64)
 NOISES = (0.0, 0.125, 0.25, 0.5, 1.0)
 SEED = 1
 

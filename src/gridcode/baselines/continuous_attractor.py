@@ -69,8 +69,7 @@ class ContinuousAttractor(Recipe):
     """Coefficient of variation of the spikes: 0 for rates, 1 for Poisson spikes. The noise of a
     step is drawn from the states and velocities at its start, which makes the step a function."""
     cells: Count = 100
-    """Neurons that are analysed, a random sample by the seed; 64 are too few to show the torus
-    reliably."""
+    """Neurons that are analysed, a random sample by the seed."""
     arena_m: Metres = 2.0
     """Side of the square that it is tested in; nothing is trained."""
 
