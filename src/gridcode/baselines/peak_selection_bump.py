@@ -124,6 +124,7 @@ class PeakSelection(Recipe):
             samples_per_bin=5.0,
             space_arenas=(),
             space_walks=(),
+            space_steps=(200, 200),
         )
 
     @override
