@@ -79,5 +79,8 @@ class PlaceCells:
         return positions_m + side * (there - along)
 
     def positions(self, logits: Float[Tensor, "*shape cell"]) -> Float[Tensor, "*shape 2"]:
-        """Position that activity tells, in metres: the mean centre of the most active cells."""
+        """Position that activity tells, in metres: the mean centre of the most active cells.
+
+        It is coarse: with 256 cells in 2.2 m, exact targets are read 0.08 m from their place.
+        """
         return self.centres_m[logits.topk(NEAREST, dim=-1).indices].mean(dim=-2)

@@ -27,7 +27,7 @@ from gridcode.analysis.system import Step, System
 from gridcode.baselines.gradient import Parameters
 from gridcode.baselines.recipe import Arrays
 from gridcode.baselines.supervised_training import Batch, SupervisedRecipe
-from gridcode.config import Weight
+from gridcode.config import StepCount, Weight
 
 HEAD_DIRECTIONS = 12  # cells, as in the paper
 CONCENTRATION = 20.0  # of their von Mises tuning, as in the paper
@@ -55,6 +55,8 @@ class SupervisedLstm(SupervisedRecipe):
     """Share of the linear layer that is dropped in training."""
     surround: Annotated[float, Field(ge=0, le=100)] = 0.0
     """Ratio of the variances of the place cells' surround and centre; 0: no surround."""
+    updates: StepCount = 4000
+    """Updates."""
     decay: Weight = 1e-5
     """Weight of the sum of the squares of G, D and Q."""
 

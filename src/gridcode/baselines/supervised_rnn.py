@@ -20,7 +20,7 @@ from gridcode.analysis.system import Step, System
 from gridcode.baselines.gradient import Parameters
 from gridcode.baselines.recipe import Arrays
 from gridcode.baselines.supervised_training import Batch, SupervisedRecipe
-from gridcode.config import Weight
+from gridcode.config import Rate, Weight
 
 
 class SupervisedRnn(SupervisedRecipe):
@@ -41,6 +41,8 @@ class SupervisedRnn(SupervisedRecipe):
     """Recurrent units."""
     surround: Annotated[float, Field(gt=1, le=100)] = 2.0
     """Ratio of the variances of the place cells' surround and centre."""
+    rate: Rate = 3e-3
+    """Learning rate of Adam at the start; it falls to zero as a cosine."""
     decay: Weight = 1e-5
     """Weight of the sum of the squares of J."""
 
