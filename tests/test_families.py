@@ -146,10 +146,10 @@ def test_the_study_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
     first = call()
     assert first.rows[0].status == "ok" and first.rows[0].units == 64
     assert first.rows[0].lattice_share_beyond is None
-    row = tmp_path / "rows" / "successor-seed0.json"
-    written = row.stat().st_mtime_ns
+    kept = tmp_path / "beyond" / "successor-seed0.json"
+    written = kept.stat().st_mtime_ns
     second = call(progress=lambda *found: print(*found))
-    assert second.rows == first.rows and row.stat().st_mtime_ns == written
+    assert second.rows == first.rows and kept.stat().st_mtime_ns == written
     assert "successor-seed0 1 1" in capsys.readouterr().out
     assert {p.name for p in second.files} >= {"families.csv", "families.png", "families.html"}
     assert "successor representation" in (tmp_path / "families.html").read_text()
@@ -165,7 +165,6 @@ def test_a_run_with_other_settings_is_refused(tmp_path):
     from gridcode.baselines import making, recipe
 
     folder = tmp_path / "runs" / "successor-seed0"
-    (tmp_path / "rows").mkdir()
     making.make(recipe("successor", {"places": 12, "components": 4}), folder)
     row = study.make_and_measure(Member("successor", 0), tmp_path)
     assert row.status == "failed" and "other settings" in row.note

@@ -11,7 +11,7 @@ from gridcode.analysis.cells.celltypes import LATTICE_TYPES
 from gridcode.analysis.population import analyse_population, score_dataset
 from gridcode.analysis.records import Summary, rounded
 from gridcode.analysis.records.coding import CapacityProperty, PropertiesRecord
-from gridcode.analysis.records.navigation import SpaceRecord
+from gridcode.analysis.records.navigation import DecodingRecord, SpaceRecord
 from gridcode.analysis.system import System, roll_rate_maps
 from gridcode.config import EvaluationConfig
 from gridcode.paper.ablation.rows import Listed, Number
@@ -32,8 +32,8 @@ Progress = Callable[[str, int, int], None] | None
 class FamilyRow:
     """One model; None where a number does not apply or could not be measured.
 
-    Shares are of active units, lengths in metres, path errors medians over walkers (None where most
-    walkers are lost). `path_..._at_2` is in an arena of twice the side of the trained square.
+    Shares are of active units, lengths in metres, path errors medians over walkers, by the better
+    of two readings. `path_..._at_2` is in an arena of twice the side of the trained square.
     docs/families.md describes every column.
     """
 
@@ -59,6 +59,7 @@ class FamilyRow:
     tori_of: int | None = None
     path_100_m: Number = None
     path_1000_m: Number = None
+    chance_1000_m: Number = None
     lost_1000: Number = None
     path_100_at_1_5: Number = None
     path_100_at_2: Number = None
@@ -121,7 +122,12 @@ def with_cells(row: FamilyRow, summary: Summary, data: xr.Dataset) -> FamilyRow:
 
 
 def with_space(row: FamilyRow, space: tuple[SpaceRecord, ...] | None) -> FamilyRow:
-    """The row with path errors on the first walk, in arenas of 1 to 3 times the trained side."""
+    """The row with path errors on the first walk, in arenas of 1 to 3 times the trained side.
+
+    Position is read in two ways, near the last reading and anywhere in the arena. A periodic code
+    needs the first; a code of places is better read by the second, since the first can be led out
+    of its box. The smaller median counts.
+    """
     found: dict[str, Any] = {}
     for record in space or ():
         first = (space or ())[0]
@@ -135,10 +141,17 @@ def with_space(row: FamilyRow, space: tuple[SpaceRecord, ...] | None) -> FamilyR
             if reading.steps not in HORIZONS:
                 continue
             name = f"path_{reading.steps}_m" if not at else f"path_{reading.steps}{at}"
-            found[name] = reading.tracked_m[1]
+            found[name] = _better(reading)
             if reading.steps == HORIZONS[-1] and not record.reasons.get("decoding"):
                 found[f"lost_{reading.steps}{at}"] = reading.lost_share
+                found[f"chance_{reading.steps}_m{at}"] = reading.chance_m
     return replace(row, **{name: v for name, v in found.items() if hasattr(row, name)})
+
+
+def _better(reading: DecodingRecord) -> float | None:
+    """The smaller median of both readings; None where both are lost."""
+    known_m = [m for m in (reading.tracked_m[1], reading.anywhere_m[1]) if m is not None]
+    return min(known_m, default=None)
 
 
 def with_theory(row: FamilyRow, summary: Summary) -> FamilyRow:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import xarray as xr
-from pydantic import TypeAdapter, ValidationError
 
 from gridcode.analysis.records import Summary
 from gridcode.api.verbs import evaluate, load_system, train
@@ -42,12 +41,11 @@ from gridcode.runs.files import check_writable, one_line_errors, write_atomicall
 from gridcode.runs.run import Run
 from gridcode.version import __version__
 
-RUNS, ROWS = "runs", "rows"
+RUNS, BEYOND = "runs", "beyond"
 TABLE, SHORTCOMINGS, TEXT, PAGE = "families.csv", "shortcomings.csv", "families.md", "families.html"
-# Changes with every change of what a column means: older rows are measured again.
-ROW_FORMAT = 1
+# Changes with what is measured beyond the trained square: older numbers are measured again.
+FORMAT = 1
 EXAMPLES = 6
-ROW = TypeAdapter(FamilyRow)
 Scoring = Callable[[str, int, int], None]
 
 
@@ -56,7 +54,7 @@ class FamiliesResult:
     """What the comparison found.
 
     Attributes:
-        folder: where everything is: `runs`, `rows`, tables, figure, page.
+        folder: where everything is: `runs`, tables, figure, page.
         rows: a row for each model and seed.
         verdicts: the four shortcomings, for each model that they were measured in.
         text: all of it in words.
@@ -110,7 +108,7 @@ def families(
     folder = Path(out)
     check_writable(folder, folder=True)
     with one_line_errors(f"cannot write to '{folder}'"):
-        for name in (RUNS, ROWS):
+        for name in (RUNS, BEYOND):
             (folder / name).mkdir(parents=True, exist_ok=True)
     work = functools.partial(make_and_measure, folder=folder)
     rows = []
@@ -138,9 +136,6 @@ def make_and_measure(member: Member, folder: Path) -> FamilyRow:
     try:
         run = _made(member, folder / RUNS / member.name)
         settings = _settings(run.config, member)
-        path, key = folder / ROWS / f"{member.name}.json", _key(run, settings)
-        if (kept := _read(path, key)) is not None:
-            return kept
         summary = _evaluated(run, settings)
         row = replace(
             row,
@@ -149,26 +144,29 @@ def make_and_measure(member: Member, folder: Path) -> FamilyRow:
             config_hash=run.config.content_hash,
             weights=run.newest_weights().get("weights", ""),
         )
-        row = _measured(row, run, summary, member)
-        with one_line_errors(f"cannot write to '{folder}'"):
-            write_atomically(path, json.dumps({"key": key, "row": asdict(row)}, indent=1) + "\n")
+        assert summary.headline is not None
+        row = with_cells(row, summary, run.read_maps(summary.headline.group, ["rate"]))
+        if member.question == MAIN:
+            row = with_theory(with_space(row, summary.space), summary)
+            row = _with_beyond(row, run, folder / BEYOND / f"{member.name}.json")
     except GridcodeError as error:
         return replace(row, status="failed", note=str(error).replace(str(folder), folder.name))
     return row
 
 
-def _measured(row: FamilyRow, run: Run, summary: Summary, member: Member) -> FamilyRow:
-    assert summary.headline is not None
-    row = with_cells(row, summary, run.read_maps(summary.headline.group, ["rate"]))
-    if member.question != MAIN:
-        return row
-    row = with_theory(with_space(row, summary.space), summary)
-    system = load_system(run)
-    return replace(
-        row,
-        trained_m=system.extent_m,
-        lattice_share_beyond=lattice_share_beyond(system, run.config.evaluation),
-    )
+def _with_beyond(row: FamilyRow, run: Run, path: Path) -> FamilyRow:
+    """The row with what lies beyond the trained square, measured or read from the file."""
+    settings = run.config.evaluation.model_dump(mode="json")
+    parts = [FORMAT, __version__, row.weights, run.config.training_hash, settings]
+    key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+    found = _read(path)
+    if found.get("key") != key:
+        system = load_system(run)
+        share = lattice_share_beyond(system, run.config.evaluation)
+        found = {"key": key, "trained_m": system.extent_m, "lattice_share": share}
+        with one_line_errors(f"cannot write '{path}'"):
+            write_atomically(path, json.dumps(found, indent=1) + "\n")
+    return replace(row, trained_m=found["trained_m"], lattice_share_beyond=found["lattice_share"])
 
 
 def _made(member: Member, folder: Path) -> Run:
@@ -225,23 +223,13 @@ def _sizes(run: Run) -> Iterator[int]:
         yield value.numel()
 
 
-def _key(run: Run, settings: EvaluationConfig) -> str:
-    parts = [
-        ROW_FORMAT,
-        __version__,
-        run.newest_weights().get("weights"),
-        run.config.training_hash,
-        settings.model_dump(mode="json"),
-    ]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _read(path: Path, key: str) -> FamilyRow | None:
+def _read(path: Path) -> dict[str, Any]:
+    """What was kept; empty where it is missing or damaged."""
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
-        return ROW.validate_python(held["row"]) if held["key"] == key else None
-    except (OSError, ValueError, KeyError, TypeError, ValidationError):
-        return None
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return found if {"key", "trained_m", "lattice_share"} <= set(found) else {}
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def _write(
