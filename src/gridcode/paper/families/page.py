@@ -1,4 +1,4 @@
-"""The comparison as one self-contained page."""
+"""The comparison as one self-contained page, and as Markdown."""
 
 import base64
 from collections.abc import Callable, Sequence
@@ -72,6 +72,22 @@ def tables(rows: Sequence[FamilyRow]) -> list[tuple[list[str], list[list[str]]]]
             lines.append([model, *(text(here) for _, text in columns)])
         found.append((["model", *(name for name, _ in columns)], lines))
     return found
+
+
+def markdown(rows: Sequence[FamilyRow], verdicts: Sequence[Shortcoming]) -> str:
+    """Both tables and the four shortcomings as Markdown."""
+    parts = [_markdown_table(head, lines) for head, lines in tables(rows)]
+    for number, name in NAMES.items():
+        found = [[v.model, v.verdict, v.reason] for v in verdicts if v.number == number]
+        if found:
+            parts.append(f"**({number}) {name}**")
+            parts.append(_markdown_table(["model", "verdict", "numbers"], found))
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown_table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    rows = [head, ["---"] * len(head), *lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def render(rows: Sequence[FamilyRow], verdicts: Sequence[Shortcoming], picture: bytes) -> str:

@@ -118,7 +118,7 @@ def families(
             progress(member.name, len(rows), len(members))
     verdicts = shortcomings.judge(rows)
     text = shortcomings.in_words(rows, verdicts)
-    files = _write(folder, rows, verdicts, text)
+    files = _write(folder, rows, verdicts)
     return FamiliesResult(folder, tuple(rows), tuple(verdicts), text, tuple(files))
 
 
@@ -243,7 +243,7 @@ def _write(
 
     with mpl.rc_context(STYLE | {"pdf.fonttype": 42}):
         drawn = figure.draw(rows, _examples(folder, rows))
-        texts = {TABLE: table_text(rows), TEXT: text + "\n"}
+        texts = {TABLE: table_text(rows), TEXT: page.markdown(rows, verdicts)}
         if verdicts:
             texts[SHORTCOMINGS] = table_text(verdicts)
         files = write_files(folder, "families", drawn, texts)
