@@ -233,7 +233,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(
-    folder: Path, rows: Sequence[FamilyRow], verdicts: Sequence[shortcomings.Shortcoming], text: str
+    folder: Path, rows: Sequence[FamilyRow], verdicts: Sequence[shortcomings.Shortcoming]
 ) -> list[Path]:
     import matplotlib as mpl  # slow to import, and not needed by the workers
 
