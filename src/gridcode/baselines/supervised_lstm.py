@@ -55,7 +55,7 @@ class SupervisedLstm(SupervisedRecipe):
     """Share of the linear layer that is dropped in training."""
     surround: Annotated[float, Field(ge=0, le=100)] = 0.0
     """Ratio of the variances of the place cells' surround and centre; 0: no surround."""
-    updates: StepCount = 4000
+    updates: StepCount = 2000
     """Updates."""
     decay: Weight = 1e-5
     """Weight of the sum of the squares of G, D and Q."""
