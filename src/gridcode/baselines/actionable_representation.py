@@ -13,10 +13,12 @@ is minimised where no activity is negative and the mean square of each unit is b
 
 The frequencies k are those of one lattice, n_1 k_1 + n_2 k_2. The area of its unit cell is put in;
 its shape is learnt, from a sheared and stretched square, together with a and b. Places are drawn in
-a disc about as wide as a field is far from the next. Both constraints are met by construction, as
-both are tight where the loss is least: a_0 is the least that keeps activity from being negative,
-as a constant separates no places, and every unit is scaled to a mean square of 1, as more activity
-separates them better.
+a disc whose diameter is about one spacing. The shape depends on the size of the disc: it comes out
+hexagonal with a disc of 1.02 spacings, and not with one of 0.9, 1.25 or more.
+
+Both constraints are met by construction, as both are tight where the loss is least: a_0 is the
+least that keeps activity from being negative, as a constant separates no places, and every unit is
+scaled to a mean square of 1, as more activity separates them better.
 """
 
 import math
@@ -52,8 +54,8 @@ class ActionableRepresentation(Recipe):
         "grid cells from minimal constraints, ICLR"
     )
     put_in: ClassVar = (
-        "translations act linearly on a periodic code, area of its unit cell, one module, "
-        "non-negative and bounded activity"
+        "translations act linearly on a periodic code, area of its unit cell, places from a disc "
+        "one spacing wide, one module, non-negative and bounded activity"
     )
     integrates: ClassVar = True
 
@@ -68,7 +70,7 @@ class ActionableRepresentation(Recipe):
     smoothing: Scale = 0.16
     """Waves are multiplied by a Gaussian of k with this width in space, in units of spacing_m."""
     disc: Scale = 1.02
-    """Diameter of the disc that places are drawn in, in units of spacing_m."""
+    """Diameter of the disc of places, in units of spacing_m; the shape depends on it."""
     separation: Scale = 0.28
     """Distance l in space beyond which codes are to differ, in units of spacing_m."""
     sigma_per_unit: Scale = 0.34
