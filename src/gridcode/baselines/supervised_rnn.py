@@ -43,8 +43,8 @@ class SupervisedRnn(SupervisedRecipe):
     """Ratio of the variances of the place cells' surround and centre."""
     rate: Rate = 3e-3
     """Learning rate of Adam at the start; it falls to zero as a cosine."""
-    decay: Weight = 1e-5
-    """Weight of the sum of the squares of J."""
+    decay: Weight = 1e-4
+    """Weight of the sum of the squares of J; with 1e-5 no unit is on a lattice."""
 
     @property
     @override

@@ -57,7 +57,7 @@ class SupervisedRecipe(Recipe):
     """Steps of a walk in training."""
     batch: Annotated[int, Field(ge=1, le=10_000)] = 100
     """Walks of each update."""
-    updates: StepCount = 5000
+    updates: StepCount = 6000
     """Updates."""
     rate: Rate = 2e-3
     """Learning rate of Adam at the start; it falls to zero as a cosine."""

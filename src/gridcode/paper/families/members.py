@@ -28,7 +28,7 @@ MAIN, SCALE, SHUFFLED = "comparison", "scale", "shuffled"
 # What may set the spacing in each model: its setting and the values. Targets where there are any.
 SCALES: dict[str, tuple[str, tuple[float, ...]]] = {
     "pca": ("sigma_m", (0.08, 0.12, 0.16, 0.2)),
-    "supervised": ("width_m", (0.08, 0.12, 0.16)),
+    "supervised": ("width_m", (0.12, 0.2)),
     "conformal": ("scales_per_m", (6.0, 7.5, 9.0)),
     "quick": ("world.max_velocity_m", (0.1, 0.15, 0.2)),
 }
