@@ -91,6 +91,7 @@ def test_what_needs_a_network_refuses_a_baseline(run):
         (["successor", "--places", "2"], "places: Input should be greater"),
         (["successor", "--places", "many"], "places: Input should be a valid integer"),
         (["successor", "--room", "2"], "--room"),
+        (["conformal", "--scales-per-m", "[7.5, -1]"], "scales_per_m.1: Input should be greater"),
         (["successor", "--seed", "-1"], "--seed"),
     ],
 )
@@ -100,6 +101,11 @@ def test_bad_input_is_one_line(words, message, capsys, tmp_path, monkeypatch):
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and message in error
     assert not any(tmp_path.iterdir())
+
+
+def test_settings_are_read_as_toml():
+    assert baselines.recipe("conformal", {"scales_per_m": "[5, 7.5]"}).scales_per_m == (5.0, 7.5)
+    assert baselines.recipe("pca", {"shuffled": "true"}).shuffled
 
 
 def test_the_list_of_models(capsys):

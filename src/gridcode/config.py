@@ -438,7 +438,7 @@ class Config(Section):
             InputError: an unknown or ambiguous key, or a bad value.
         """
         data = self.model_dump(mode="json")
-        changed = {locate(key): _parse(value) for key, value in changes.items()}
+        changed = {locate(key): parse_value(value) for key, value in changes.items()}
         for (section, field), value in changed.items():
             if self.baseline and section != "evaluation":
                 raise InputError(f"{section}.{field} is no setting of a baseline")
@@ -510,8 +510,8 @@ def _unknown(key: str) -> str:
     )
 
 
-def _parse(value: Any) -> Any:
-    """Text read as TOML: numbers, true/false, [lists]; everything else stays text."""
+def parse_value(value: Any) -> Any:
+    """Text read as TOML: numbers, true/false, [lists]; everything else stays as it is."""
     if isinstance(value, str):
         try:
             return tomllib.loads(f"x = {value}")["x"]

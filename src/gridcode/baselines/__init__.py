@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gridcode.baselines.recipe import Recipe
-from gridcode.config import Config
+from gridcode.config import Config, parse_value
 from gridcode.errors import InputError
 
 # The file and the class of each recipe, in the order of tables.
@@ -34,14 +34,14 @@ def recipe(name: str, settings: Mapping[str, Any] | None = None) -> Recipe:
 
     Args:
         name: one of `RECIPES`.
-        settings: those that differ from the defaults, by name.
+        settings: those that differ from the defaults, by name; text is read as it would be in TOML.
 
     Raises:
         InputError: no such baseline or setting, or a value out of range.
     """
     kind = recipe_class(name)
     try:
-        return kind.model_validate(dict(settings or {}))
+        return kind.model_validate({k: parse_value(v) for k, v in (settings or {}).items()})
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))

@@ -112,25 +112,19 @@ class ConformalIsometry(Recipe):
 
     @override
     def resume(self, weights: Arrays, rest: Arrays) -> GradientDescent:
-        groups: list[dict[str, float]] = []
-
-        def optimiser(parameters: list[Tensor]) -> torch.optim.Adam:
-            adam = torch.optim.Adam(parameters, lr=self.learning_rate)
-            groups.extend(adam.param_groups)
-            return adam
+        def rate(step: int) -> float:
+            return self.learning_rate * min(1.0, 2 * (1 - (step - 1) / self.updates))
 
         def loss(
-            parameters: Parameters, step: int, generator: np.random.Generator
+            parameters: Parameters, _step: int, generator: np.random.Generator
         ) -> Mapping[str, Tensor]:
-            left = 2 * (1 - (step - 1) / self.updates)
-            groups[0]["lr"] = self.learning_rate * min(1.0, left)
             return losses(self, parameters, generator)
 
         def project(parameters: Parameters, _: int) -> None:
             table = parameters["table"]
             table.copy_(unit(table.clamp_(min=0)))
 
-        return GradientDescent(weights, loss, optimiser, rest=rest, after=project)
+        return GradientDescent(weights, loss, torch.optim.Adam, rest=rest, rate=rate, after=project)
 
     @override
     def system(self, weights: Arrays) -> System:

@@ -64,7 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _flush()
             return int(stop.code or 0)
         if unknown:
-            raise InputError(_unknown_option(unknown[0]))
+            tell = getattr(command, "unknown_option", _unknown_option)
+            raise InputError(tell(unknown[0]))
         if command is None:
             parser.print_help()
         else:

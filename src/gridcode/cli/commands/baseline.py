@@ -39,6 +39,11 @@ def add_options(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
         group.add_argument(flag, dest=PREFIX + key, metavar="X", help=text)
 
 
+def unknown_option(option: str) -> str:
+    """The message about an option that the model does not have."""
+    return f"{option.split('=')[0]}: no such option; `gridcode baseline NAME --help` lists them"
+
+
 def run(arguments: argparse.Namespace) -> None:
     from gridcode.baselines import RECIPES, recipe
 
