@@ -367,7 +367,7 @@ def _measured(maps: Maps) -> Float[np.ndarray, "unit 4"]:
     return np.vstack([found.forms(), found.wave_share]).T
 
 
-def _coarse(maps: Maps, factor: int) -> Maps:
+def _coarse(maps: Maps, factor: int) -> Float[np.ndarray, "unit coarse_y coarse_x"]:
     """Means over the visited bins of blocks; NaN where most are unvisited. Rests are cut off."""
     rows, columns = maps.shape[1] // factor, maps.shape[2] // factor
     split = maps[:, : rows * factor, : columns * factor]
