@@ -85,8 +85,11 @@ def test_shuffled_targets(shuffled, ordered, expected):
 def test_modules_and_what_lies_beyond():
     one = rows_of(n_independent=[1, 1, 1], lattice_share=[0.9] * 3, lattice_share_beyond=[0.8] * 3)
     assert verdict(one, 3).verdict == "present" and verdict(one, 4).verdict == "absent"
-    many = rows_of(n_independent=[3, 2, 3], lattice_share=[0.9] * 3)
+    scales = {"n_independent": [3, 2, 3], "lattice_share": [0.9] * 3}
+    many = rows_of(**scales, largest_over_smallest=[2.0, 1.5, 1.8])
     assert verdict(many, 3).verdict == "absent"
+    one_scale = rows_of(**scales, largest_over_smallest=[1.03, 1.02, 1.05])
+    assert verdict(one_scale, 3).verdict == "present"
     assert "not defined" in verdict(many, 4).reason
     # Three modules in a network of three populations are put in.
     assert verdict(rows_of("modules", n_independent=[3] * 3), 3).verdict == "present"

@@ -57,7 +57,7 @@ class SimilarityNetwork(Recipe):
     """Weight of distances; the rest is that of the capacity."""
     batch: Annotated[int, Field(ge=2, le=10**4)] = 64
     """Places in an update, all pairs of which are compared."""
-    updates: StepCount = 20_000
+    updates: StepCount = 50_000
     """Updates of the weights; the published number is 100,000."""
     learning_rate: Rate = 0.001
     """Of Adam."""

@@ -33,6 +33,8 @@ FEWEST_SEEDS = 3
 LEAST_SLOPE = 0.25
 # A share below this part of the other one is a loss, and a share this small is none to lose.
 HALF, LEAST_SHARE = 0.5, 0.2
+# Modules are scales: with less between the largest and the smallest spacing they are orientations.
+LEAST_RATIO = 1.2
 NAMES = {
     1: "spacing set by a length chosen by hand",
     2: "position is given",
@@ -149,7 +151,8 @@ def _modules(model: str, rows: Sequence[FamilyRow]) -> Shortcoming | None:
     put_in, now = inserted_modules(model), float(np.median(found))
     ratios = known([r.largest_over_smallest for r in _of(rows, MAIN)])
     several = f", largest over smallest spacing {spread(ratios)}" if now > 1 else ""
-    verdict = PRESENT if now <= max(1, put_in) else ABSENT
+    scales = now > max(1, put_in) and len(ratios) and np.median(ratios) >= LEAST_RATIO
+    verdict = ABSENT if scales else PRESENT
     if len(found) < FEWEST_SEEDS:
         verdict = UNCLEAR
     how = f"{put_in} put in" if put_in else "none put in"
