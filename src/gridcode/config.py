@@ -399,6 +399,11 @@ class Config(Section):
         return display.table(f"{self!r}; what differs from the defaults:", changed)
 
     @property
+    def network_loss(self) -> LossConfig | None:
+        """The losses that the model was trained with; None for a baseline, which has others."""
+        return None if self.baseline else self.loss
+
+    @property
     def content_hash(self) -> str:
         """First 16 hex digits of the SHA-256 of the configuration."""
         return _hash(self.model_dump(mode="json"))

@@ -52,7 +52,7 @@ def run_figures(
     data = maps[summary.headline.group].to_dataset()
     drawings = _cell_drawings(data, summary)
     if space := summary.space:
-        loss = config.loss if config else None
+        loss = config.network_loss if config else None
         drawings["space"] = lambda: draw_space(
             space,
             sigma_x_m=loss.sigma_x_m if loss else None,

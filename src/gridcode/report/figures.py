@@ -206,10 +206,13 @@ def _draw_types(ax: Axes, types: Mapping[str, int]) -> None:
 
 
 def training_curves(metrics: Sequence[Mapping[str, Any]]) -> Figure:
-    """Loss terms, gradient norm and silent units against the step."""
+    """Loss terms, gradient norm and silent units against the step; of other models all they log."""
     singles = ("capacity", "isometry", "gradient_norm", "silent_units")
     panels = [("loss",), ("separation", "invariance"), *((name,) for name in singles)]
-    figure = Figure(figsize=(12, 2.8))
+    if not any("separation" in row for row in metrics):
+        logged = dict.fromkeys(name for row in metrics for name in row)
+        panels = [(name,) for name in logged if name not in ("step", "steps_per_second")]
+    figure = Figure(figsize=(2 * max(len(panels), 2), 2.8))
     for k, names in enumerate(panels):
         draw_metrics(figure.add_subplot(1, len(panels), k + 1), metrics, names)
     return figure

@@ -42,7 +42,7 @@ def plot(found: Run | Evaluation | str | os.PathLike[str]) -> "RunPlot":
         return RunPlot(lambda: (found.summary, found.maps, found.theory))
     run = Run.open(found)
     return RunPlot(
-        lambda: _read(run), metrics=run.metrics, loss=run.config.loss, name=str(run.folder)
+        lambda: _read(run), metrics=run.metrics, loss=run.config.network_loss, name=str(run.folder)
     )
 
 

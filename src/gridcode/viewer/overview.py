@@ -54,6 +54,7 @@ def run_overview(
         metrics: its logged lines.
         summary: its evaluation, None where there is none.
     """
+    loss = config.network_loss
     document: Document = {
         "kind": "run",
         "config_toml": config.to_toml(),
@@ -64,8 +65,8 @@ def run_overview(
         },
         "manifest": dict(manifest),
         "last": dict(metrics[-1]) if metrics else None,
-        "sigma_x_m": config.loss.sigma_x_m,
-        "predicted_plateau": plateau(config.loss),
+        "sigma_x_m": loss.sigma_x_m if loss else None,
+        "predicted_plateau": plateau(loss) if loss else None,
     }
     if summary is None:
         return document | NOT_EVALUATED

@@ -68,9 +68,11 @@ export async function fillTraining(body, page) {
 function lastLine(metrics) {
   const last = (name) => metrics?.[name]?.at(-1);
   if (!known(last("step"))) return "Nothing has been logged yet.";
-  const terms = ["loss", "separation", "invariance", "capacity", "isometry"]
-    .filter((name) => known(last(name)))
-    .map((name) => `${name} ${fixed(last(name), 4)}`);
+  const ofNetworks = ["loss", "separation", "invariance", "capacity", "isometry"];
+  const names = known(last("separation")) ? ofNetworks : Object.keys(metrics);
+  const terms = names
+    .filter((name) => name !== "step" && known(last(name)))
+    .map((name) => `${name.replaceAll("_", " ")} ${fixed(last(name), 4)}`);
   if (known(last("silent_units"))) terms.push(`silent units ${whole(last("silent_units"))}`);
   return `At step ${whole(last("step"))}: ${terms.join(", ")}.`;
 }

@@ -39,7 +39,8 @@ export function distanceCurve([row], { sigma_x_m: sigma, predicted_plateau: pred
     name: "neural-distance",
     title: `Neural against physical distance (${condition(row)})`,
     note:
-      "Length of the difference of two states, which have length 1. Line: mean of pairs of " +
+      "Length of the difference of two states; those of a self-supervised network have length 1. " +
+      "Line: mean of pairs of " +
       `states; band: standard deviation; dots: median. ${EXTENT}`,
     height: 310,
     data: [

@@ -11,11 +11,17 @@ const NAMES = [
 ];
 const LOGARITHMIC = ["separation", "invariance", "isometry", "gradient_norm", "learning_rate"];
 
+const UNSEEN = ["step", "zero_states"];
+
 /** Loss, its terms and more against the step, from runs {name, metrics}, for a width. */
 export const trainingCurves = (runs) => (width) => {
   const several = runs.length > 1;
   const has = (name) => runs.some(({ metrics }) => metrics?.[name]?.some(known));
-  const names = NAMES.filter(has);
+  // What other models log comes last.
+  const logged = runs.flatMap(({ metrics }) => Object.keys(metrics ?? {}));
+  const names = [...new Set([...NAMES, ...logged])].filter(
+    (name) => !UNSEEN.includes(name) && has(name),
+  );
   const columns = Math.max(1, Math.min(4, Math.floor(width / 280)));
   const rows = Math.max(1, Math.ceil(names.length / columns));
   const layout = {
