@@ -3,7 +3,7 @@ import pytest
 
 from gridcode.analysis.evaluate import map_arena
 from gridcode.analysis.system import roll
-from gridcode.baselines import recipe
+from gridcode.baselines import load_recipe
 from gridcode.baselines.making import finish, make, system_of
 from gridcode.baselines.neural_sheet import Sheet
 from gridcode.config import EvaluationConfig
@@ -13,7 +13,7 @@ from gridcode.world.walks import smooth_walk
 
 
 def settled(**settings):
-    made = recipe("attractor", settings)
+    made = load_recipe("attractor", settings)
     generator = np.random.default_rng(1)
     growth = made.begin(generator)
     for step in range(1, made.steps + 1):
@@ -69,10 +69,10 @@ def test_noise_moves_the_pattern_and_is_the_same_again():
         arena_m=2.0, steps=15, walkers=4, max_step_m=0.15, generator=np.random.default_rng(2)
     )
     quiet, some, much = (
-        roll(recipe("attractor", {"noise": noise}).system(weights), walk)
+        roll(load_recipe("attractor", {"noise": noise}).system(weights), walk)
         for noise in (0.0, 0.1, 0.3)
     )
-    again = roll(recipe("attractor", {"noise": 0.3}).system(weights), walk)
+    again = roll(load_recipe("attractor", {"noise": 0.3}).system(weights), walk)
     np.testing.assert_array_equal(much, again)
     apart = [np.linalg.norm(x[-1] - quiet[-1], axis=-1).mean() for x in (some, much)]
     assert 0 < apart[0] < apart[1]
@@ -80,7 +80,7 @@ def test_noise_moves_the_pattern_and_is_the_same_again():
 
 
 def test_resumed_is_uninterrupted(tmp_path):
-    made = recipe("attractor", {"neurons": 24, "cells": 8})
+    made = load_recipe("attractor", {"neurons": 24, "cells": 8})
     whole = make(made, tmp_path / "whole", seed=3)
 
     class Stop(Exception):
@@ -112,4 +112,4 @@ def test_resumed_is_uninterrupted(tmp_path):
 )
 def test_bad_settings(settings, message):
     with pytest.raises(InputError, match=message):
-        recipe("attractor", settings)
+        load_recipe("attractor", settings)

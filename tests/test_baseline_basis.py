@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gridcode.baselines import recipe
+from gridcode.baselines import load_recipe
 from gridcode.baselines.actionable_representation import (
     FINE_PHASES,
     ActionableRepresentation,
@@ -111,4 +111,4 @@ def test_resumed_is_the_same() -> None:
 
 def test_bad_setting_is_one_line() -> None:
     with pytest.raises(InputError, match="harmonics"):
-        recipe("basis", {"harmonics": 0})
+        load_recipe("basis", {"harmonics": 0})

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gridcode.baselines import recipe
+from gridcode.baselines import load_recipe
 from gridcode.baselines.conformal_isometry import (
     ConformalIsometry,
     displacements,
@@ -106,4 +106,4 @@ def test_resumed_is_the_same() -> None:
 
 def test_bad_setting_is_one_line() -> None:
     with pytest.raises(InputError, match="places"):
-        recipe("conformal", {"places": 3})
+        load_recipe("conformal", {"places": 3})

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gridcode.baselines import recipe
+from gridcode.baselines import load_recipe
 from gridcode.baselines.similarity_network import SIDE_UNITS, SimilarityNetwork, losses
 from gridcode.errors import InputError
 
@@ -72,4 +72,4 @@ def test_resumed_is_the_same() -> None:
 
 def test_bad_setting_is_one_line() -> None:
     with pytest.raises(InputError, match="alpha"):
-        recipe("feedforward", {"alpha": 1.5})
+        load_recipe("feedforward", {"alpha": 1.5})

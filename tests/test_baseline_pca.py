@@ -5,7 +5,7 @@ import pytest
 from scipy import fft
 
 from gridcode.analysis.cells.gridness import score_maps
-from gridcode.baselines import making, recipe
+from gridcode.baselines import load_recipe, making
 from gridcode.baselines.making import finish, make, system_of
 from gridcode.errors import InputError
 from gridcode.runs.run import Run
@@ -15,7 +15,7 @@ SMALL = {"torus_m": 4.8, "places": 48, "components": 8, "iterations": 600}
 
 def grown(seed=1, **settings):
     """Maps (unit, y, x) of a recipe."""
-    made = recipe("pca", SMALL | settings)
+    made = load_recipe("pca", SMALL | settings)
     growth = made.begin(np.random.default_rng(seed))
     for step in range(made.steps):
         growth.advance(step, np.random.default_rng(step))
@@ -37,7 +37,7 @@ def test_the_width_of_place_cells_sets_the_one_spacing():
 
 
 def test_the_largest_eigenvalue_is_where_theory_has_it():
-    made = recipe("pca", {"torus_m": 20.0, "places": 200, "sigma_m": 0.4, "surround": 3.0})
+    made = load_recipe("pca", {"torus_m": 20.0, "places": 200, "sigma_m": 0.4, "surround": 3.0})
     row, column = np.unravel_index(made.spectrum().argmax(), made.spectrum().shape)
     k = 2 * np.pi / 20 * math.hypot(min(row, 200 - row), column)
     assert k == pytest.approx(math.sqrt(2 * math.log(3) / (2 * 0.4**2)), rel=0.03)
@@ -50,11 +50,11 @@ def test_without_rectification_there_are_no_hexagons():
 
 
 def test_shuffled_place_cells_give_the_same_units_at_other_places():
-    made = recipe("pca", SMALL | {"shuffled": True, "iterations": 5})
+    made = load_recipe("pca", SMALL | {"shuffled": True, "iterations": 5})
     growth = made.begin(np.random.default_rng(0))
     order = growth.weights()["order"]
     start = growth.weights()["maps"].reshape(8, -1)
-    plain = recipe("pca", SMALL).begin(np.random.default_rng(0))
+    plain = load_recipe("pca", SMALL).begin(np.random.default_rng(0))
     there = np.empty_like(start)
     there[:, order] = start
     plain.weights()["maps"][:] = there.reshape(8, 48, 48)
@@ -67,7 +67,7 @@ def test_shuffled_place_cells_give_the_same_units_at_other_places():
 
 
 def test_the_step_is_that_of_a_dense_covariance(rng):
-    made = recipe("pca", {"torus_m": 1.0, "places": 10, "components": 3, "shuffled": True})
+    made = load_recipe("pca", {"torus_m": 1.0, "places": 10, "components": 3, "shuffled": True})
     growth = made.begin(rng)
     maps, order = growth.weights()["maps"].astype(float), growth.weights()["order"]
     # Place cells at each place, as on a torus, from their definition.
@@ -82,7 +82,7 @@ def test_the_step_is_that_of_a_dense_covariance(rng):
 
 
 def test_a_resumed_run_is_the_same(tmp_path, monkeypatch):
-    tiny = recipe("pca", {"places": 16, "components": 4, "iterations": 9, "shuffled": True})
+    tiny = load_recipe("pca", {"places": 16, "components": 4, "iterations": 9, "shuffled": True})
     whole = make(tiny, tmp_path / "whole", seed=3)
 
     def stop(progress):
@@ -97,7 +97,9 @@ def test_a_resumed_run_is_the_same(tmp_path, monkeypatch):
 
 
 def test_the_code_goes_round_the_torus(tmp_path):
-    run = make(recipe("pca", {"places": 16, "components": 4, "iterations": 3}), tmp_path / "run")
+    run = make(
+        load_recipe("pca", {"places": 16, "components": 4, "iterations": 3}), tmp_path / "run"
+    )
     code = system_of(run)[0].position_code
     place = np.array([[0.3, -0.7]])
     np.testing.assert_allclose(code(place), code(place + [5.2, -10.4]), atol=1e-6)
@@ -106,4 +108,4 @@ def test_the_code_goes_round_the_torus(tmp_path):
 @pytest.mark.parametrize(("key", "value"), [("sigma_m", 0.0), ("surround", 1.0), ("places", 4)])
 def test_bad_settings_are_named(key, value):
     with pytest.raises(InputError, match=f"pca: {key}"):
-        recipe("pca", {key: value})
+        load_recipe("pca", {key: value})

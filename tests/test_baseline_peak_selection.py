@@ -5,7 +5,7 @@ import pytest
 from scipy import fft
 from scipy.special import j0
 
-from gridcode.baselines import making, recipe
+from gridcode.baselines import load_recipe, making
 from gridcode.baselines.making import finish, make, system_of
 from gridcode.errors import InputError
 from gridcode.runs.run import Run
@@ -18,7 +18,7 @@ TINY = {"rows": 40, "columns": 16, "distance": 6.0, "relaxation": 9, "observed":
 @functools.cache
 def grown(**settings):
     """A recipe and its weights."""
-    made = recipe("peak_selection", SHEET | settings)
+    made = load_recipe("peak_selection", SHEET | settings)
     sheet = made.begin(np.random.default_rng(1))
     for step in range(made.steps):
         sheet.advance(step, np.random.default_rng(step))
@@ -61,7 +61,8 @@ def test_without_the_fixed_part_the_period_follows_the_gradient():
 def test_the_fixed_part_is_a_bessel_function_of_the_wave_number():
     settings = {"rows": 101, "columns": 100, "distance": 20.0, "peaks": (2.0, 2.0)}
     both, graded = (
-        recipe("peak_selection", settings | {"fixed": fixed}).interaction() for fixed in (1.0, 0.0)
+        load_recipe("peak_selection", settings | {"fixed": fixed}).interaction()
+        for fixed in (1.0, 0.0)
     )
     # To the neuron in the middle from all along the axis: the transform at waves across it.
     found = (both - graded)[:, 50].sum(axis=1)
@@ -88,7 +89,7 @@ def test_the_pattern_follows_the_animal_across_the_axis():
 
 
 def test_a_resumed_run_is_the_same(tmp_path, monkeypatch):
-    tiny = recipe("peak_selection", TINY)
+    tiny = load_recipe("peak_selection", TINY)
     whole = make(tiny, tmp_path / "whole", seed=3)
 
     def stop(progress):
@@ -105,9 +106,9 @@ def test_a_resumed_run_is_the_same(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("key", "value"), [("time_step", 0.5), ("strength", 1.0), ("rows", 3)])
 def test_bad_settings_are_named(key, value):
     with pytest.raises(InputError, match=f"peak_selection: {key}"):
-        recipe("peak_selection", {key: value})
+        load_recipe("peak_selection", {key: value})
 
 
 def test_a_sheet_smaller_than_its_distance_is_refused():
     with pytest.raises(InputError, match="columns"):
-        recipe("peak_selection", {"columns": 20, "distance": 26.0})
+        load_recipe("peak_selection", {"columns": 20, "distance": 26.0})

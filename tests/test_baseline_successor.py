@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import fft
 
-from gridcode.baselines import making, recipe
+from gridcode.baselines import load_recipe, making
 from gridcode.baselines.making import finish, make, system_of
 from gridcode.errors import InputError
 from gridcode.runs.run import Run
@@ -12,7 +12,7 @@ SMALL = {"places": 12, "components": 20}
 
 def grown(**settings):
     """Weights of a recipe."""
-    made = recipe("successor", SMALL | settings)
+    made = load_recipe("successor", SMALL | settings)
     growth = made.begin(np.random.default_rng(0))
     growth.advance(1, np.random.default_rng(1))
     return growth.weights()
@@ -53,7 +53,7 @@ def test_the_walls_alone_shape_the_maps():
 
 
 def test_the_maps_stretch_with_the_room():
-    small, large = (recipe("successor", SMALL | {"arena_m": side}) for side in (1.0, 3.0))
+    small, large = (load_recipe("successor", SMALL | {"arena_m": side}) for side in (1.0, 3.0))
     weights = grown()
     places = np.random.default_rng(0).uniform(-0.5, 0.5, (50, 2))
     np.testing.assert_allclose(
@@ -65,7 +65,7 @@ def test_the_maps_stretch_with_the_room():
 
 
 def test_a_resumed_run_is_the_same(tmp_path, monkeypatch):
-    tiny = recipe("successor", SMALL)
+    tiny = load_recipe("successor", SMALL)
     whole = make(tiny, tmp_path / "whole", seed=3)
     save = making._save
 
@@ -83,4 +83,4 @@ def test_a_resumed_run_is_the_same(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("key", "value"), [("discount", 1.0), ("places", 3), ("arena_m", 0.0)])
 def test_bad_settings_are_named(key, value):
     with pytest.raises(InputError, match=f"successor: {key}"):
-        recipe("successor", {key: value})
+        load_recipe("successor", {key: value})

@@ -4,7 +4,7 @@ import torch
 
 from gridcode import InputError
 from gridcode.analysis.system import roll
-from gridcode.baselines import making, recipe
+from gridcode.baselines import load_recipe, making
 from gridcode.baselines.place_cell_targets import PlaceCells, difference
 from gridcode.runs.run import Run
 from gridcode.training import checkpoint
@@ -54,7 +54,7 @@ def test_shuffled_targets_are_those_of_other_places():
 
 @pytest.mark.parametrize("name", TINY)
 def test_learns_to_integrate_its_path(name, tmp_path):
-    chosen = recipe(name, {**TINY[name], **SHORT})
+    chosen = load_recipe(name, {**TINY[name], **SHORT})
     run = making.make(chosen, tmp_path / "run", seed=1)
     log = list(run.metrics())
     first, last = log[0], log[-1]
@@ -82,7 +82,7 @@ def test_learns_to_integrate_its_path(name, tmp_path):
 
 @pytest.mark.parametrize("name", TINY)
 def test_killed_and_resumed_is_uninterrupted(name, tmp_path, monkeypatch):
-    chosen = recipe(name, {**TINY[name], **SHORT, "updates": 8, "shuffled": True})
+    chosen = load_recipe(name, {**TINY[name], **SHORT, "updates": 8, "shuffled": True})
     whole = making.make(chosen, tmp_path / "whole", seed=3)
     monkeypatch.setattr(making, "CHECKPOINT_EVERY_S", -1.0)
 
@@ -101,6 +101,6 @@ def test_killed_and_resumed_is_uninterrupted(name, tmp_path, monkeypatch):
 
 def test_bad_settings_are_refused_in_a_line():
     with pytest.raises(InputError, match=r"supervised: surround: .* greater than 1"):
-        recipe("supervised", {"surround": 1.0})
+        load_recipe("supervised", {"surround": 1.0})
     with pytest.raises(InputError, match=r"lstm: dropout: .* less than 1"):
-        recipe("lstm", {"dropout": 1.0})
+        load_recipe("lstm", {"dropout": 1.0})

@@ -20,7 +20,7 @@ SMALL = {"places": 12, "components": 12}
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    recipe = baselines.recipe("successor", SMALL)
+    recipe = baselines.load_recipe("successor", SMALL)
     return making.make(recipe, tmp_path_factory.mktemp("baselines") / "run", seed=3)
 
 
@@ -33,7 +33,7 @@ def code(positions_m):
 @pytest.mark.parametrize("name", baselines.RECIPES)
 def test_what_every_recipe_says_of_itself(name):
     kind = baselines.recipe_class(name)
-    recipe = baselines.recipe(name)
+    recipe = baselines.load_recipe(name)
     assert kind.name == name
     assert all(field.description for field in kind.model_fields.values())
     assert kind.title and kind.source and kind.put_in and kind.family
@@ -70,9 +70,18 @@ def test_evaluation_and_comparison(run, tmp_path):
     assert summary.space[0].reasons["decoding"] == summary.space[0].reasons["invariance"]
     assert "given its position" in summary.space[0].reasons["decoding"]
     assert gridcode.write_report(run).is_file()
-    other = making.make(baselines.recipe("successor", SMALL | {"discount": 0.9}), tmp_path / "b")
+    other = making.make(
+        baselines.load_recipe("successor", SMALL | {"discount": 0.9}), tmp_path / "b"
+    )
     gridcode.evaluate(other, config=small)
     assert gridcode.compare([run, other]).settings["baseline.discount"] == (0.995, 0.9)
+
+
+def test_a_baseline_by_its_name(tmp_path):
+    made = baselines.successor(tmp_path / "a", seed=2, **SMALL)
+    assert made.config.baseline["places"] == 12 and made.config.training.seed == 2
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = baselines.nothing
 
 
 def test_what_needs_a_network_refuses_a_baseline(run):
@@ -104,8 +113,11 @@ def test_bad_input_is_one_line(words, message, capsys, tmp_path, monkeypatch):
 
 
 def test_settings_are_read_as_toml():
-    assert baselines.recipe("conformal", {"scales_per_m": "[5, 7.5]"}).scales_per_m == (5.0, 7.5)
-    assert baselines.recipe("pca", {"shuffled": "true"}).shuffled
+    assert baselines.load_recipe("conformal", {"scales_per_m": "[5, 7.5]"}).scales_per_m == (
+        5.0,
+        7.5,
+    )
+    assert baselines.load_recipe("pca", {"shuffled": "true"}).shuffled
 
 
 def test_the_list_of_models(capsys):

@@ -164,9 +164,9 @@ def test_the_study_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
 
 
 def test_a_run_with_other_settings_is_refused(tmp_path):
-    from gridcode.baselines import making, recipe
+    from gridcode.baselines import load_recipe, making
 
     folder = tmp_path / "runs" / "successor-seed0"
-    making.make(recipe("successor", {"places": 12, "components": 4}), folder)
+    making.make(load_recipe("successor", {"places": 12, "components": 4}), folder)
     row = study.make_and_measure(Member("successor", 0), tmp_path)
     assert row.status == "failed" and "other settings" in row.note

@@ -18,14 +18,14 @@ import numpy as np
 
 from gridcode.analysis.evaluate import map_arena
 from gridcode.analysis.population import analyse_population
-from gridcode.baselines import making, recipe
+from gridcode.baselines import load_recipe, making
 
 WIDTHS_M = (0.08, 0.12, 0.16, 0.20)
 
 
 def measured(name, settings, seed):
     """One network, made and mapped."""
-    chosen = recipe(name, settings)
+    chosen = load_recipe(name, settings)
     with tempfile.TemporaryDirectory() as folder:
         run = making.make(chosen, Path(folder) / "run", seed=seed)
         log = list(run.metrics())

@@ -1,82 +1,46 @@
 """Other models of grid cells, each made anew from its publication.
 
-Each recipe is a file. `gridcode.baselines.make(NAME, out=..., seed=..., **settings)` makes a run
-folder that `evaluate`, `report`, `explore` and `compare` take like that of a network.
+Each recipe is a file. `gridcode.baselines.pca(out="runs/pca", seed=1, sigma_m=0.16)`, and likewise
+each other name of `RECIPES`, makes a run folder that `evaluate`, `report`, `explore` and `compare`
+take like that of a network.
 """
 
-import difflib
-import importlib
-from collections.abc import Mapping
-from typing import Any
+import functools
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+from gridcode.baselines.registry import RECIPES, load_recipe, recipe_class, recipe_of
 
-from gridcode.baselines.recipe import Recipe
-from gridcode.config import Config, parse_value
-from gridcode.errors import InputError
+if TYPE_CHECKING:
+    from gridcode.runs.run import Run
 
-# The file and the class of each recipe, in the order of tables.
-RECIPES = {
-    "pca": ("nonnegative_pca", "NonnegativePca"),
-    "successor": ("successor_representation", "SuccessorRepresentation"),
-    "attractor": ("continuous_attractor", "ContinuousAttractor"),
-    "peak_selection": ("peak_selection_bump", "PeakSelection"),
-    "conformal": ("conformal_isometry", "ConformalIsometry"),
-    "basis": ("actionable_representation", "ActionableRepresentation"),
-    "feedforward": ("similarity_network", "SimilarityNetwork"),
-    "supervised": ("supervised_rnn", "SupervisedRnn"),
-    "lstm": ("supervised_lstm", "SupervisedLstm"),
-}
+__all__ = ["RECIPES", "load_recipe", "make_named", "recipe_class", "recipe_of"]
 
 
-def recipe(name: str, settings: Mapping[str, Any] | None = None) -> Recipe:
-    """A baseline's recipe with some settings.
+def make_named(name: str, out: str | os.PathLike[str], *, seed: int = 0, **settings: Any) -> "Run":
+    """Make a baseline in a new run folder.
 
     Args:
         name: one of `RECIPES`.
-        settings: those that differ from the defaults, by name; text is read as it would be in TOML.
+        out: the run folder; new.
+        seed: of everything random.
+        settings: those that differ from the defaults.
 
     Raises:
-        InputError: no such baseline or setting, or a value out of range.
+        InputError: no such setting, a value out of range, or the folder exists already.
+        TrainingError: as in `gridcode.baselines.making.make`.
     """
-    kind = recipe_class(name)
-    try:
-        return kind.model_validate({k: parse_value(v) for k, v in (settings or {}).items()})
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        if first["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(key, kind.model_fields, n=1, cutoff=0.5)
-            known = (
-                f"did you mean '{near[0]}'?" if near else f"it has {', '.join(kind.model_fields)}"
-            )
-            raise InputError(f"baseline {name} has no setting '{key}'; {known}") from None
-        message = first["msg"].removeprefix("Value error, ")
-        raise InputError(f"baseline {name}: {key}: {message}".replace(": :", ":")) from None
+    from gridcode.baselines.making import make  # it needs PyTorch, which is slow to import
+
+    return make(load_recipe(name, settings), out, seed=seed)
 
 
-def recipe_class(name: str) -> type[Recipe]:
-    """The class of a baseline's recipe.
-
-    Raises:
-        InputError: no such baseline.
-    """
+def __getattr__(name: str) -> "Callable[..., Run]":
     if name not in RECIPES:
-        near = difflib.get_close_matches(name, RECIPES, n=1, cutoff=0.5)
-        hint = f"did you mean '{near[0]}'?" if near else f"they are {', '.join(RECIPES)}"
-        raise InputError(f"there is no baseline '{name}'; {hint}")
-    file, kind = RECIPES[name]
-    found: type[Recipe] = getattr(importlib.import_module(f"gridcode.baselines.{file}"), kind)
-    return found
+        raise AttributeError(f"module 'gridcode.baselines' has no attribute '{name}'")
+    return functools.partial(make_named, name)
 
 
-def recipe_of(config: Config) -> Recipe:
-    """The recipe that a run's configuration describes.
-
-    Raises:
-        InputError: the run is not a baseline's, or its settings are damaged.
-    """
-    settings = dict(config.baseline)
-    if "name" not in settings:
-        raise InputError("this run is not a baseline's")
-    return recipe(str(settings.pop("name")), settings)
+def __dir__() -> list[str]:
+    return sorted({*globals(), *RECIPES})

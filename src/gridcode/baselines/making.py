@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from gridcode.analysis.system import System
-from gridcode.baselines import recipe_of
 from gridcode.baselines.recipe import Arrays, Growth, Recipe
+from gridcode.baselines.registry import recipe_of
 from gridcode.config import Config
 from gridcode.errors import InputError, TrainingError
 from gridcode.models.packing import weights_digest

@@ -45,7 +45,7 @@ def unknown_option(option: str) -> str:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from gridcode.baselines import RECIPES, recipe
+    from gridcode.baselines import RECIPES, load_recipe
 
     name = arguments.what
     if name is None:
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
         with making_bar(quiet=arguments.quiet) as progress:
             finish(made, progress=progress)
     else:
-        chosen = recipe(name, given)
+        chosen = load_recipe(name, given)
         out = arguments.out or Path("runs") / f"{name}-seed{arguments.seed}"
         with making_bar(quiet=arguments.quiet) as progress:
             made = make(chosen, out, seed=arguments.seed, progress=progress)

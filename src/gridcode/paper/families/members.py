@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gridcode.baselines import RECIPES, recipe, recipe_class
+from gridcode.baselines import RECIPES, load_recipe, recipe_class
 from gridcode.config import load_config
 from gridcode.errors import InputError
 
@@ -110,7 +110,7 @@ def default_scale(model: str) -> float:
 
 def _own_scale(model: str) -> float | tuple[float, ...]:
     *section, name = SCALES[model][0].split(".")
-    settings = getattr(load_config(model), section[0]) if section else recipe(model)
+    settings = getattr(load_config(model), section[0]) if section else load_recipe(model)
     own: float | tuple[float, ...] = getattr(settings, name)
     return own
 
@@ -156,4 +156,4 @@ def inserted_modules(model: str) -> int:
     """How many modules are put in by hand."""
     if model in NETWORKS:
         return len(load_config(model).model.sizes)
-    return recipe(model).modules_put_in
+    return load_recipe(model).modules_put_in

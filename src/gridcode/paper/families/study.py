@@ -13,7 +13,7 @@ import xarray as xr
 
 from gridcode.analysis.records import Summary
 from gridcode.api.verbs import evaluate, load_system, train
-from gridcode.baselines import making, recipe
+from gridcode.baselines import load_recipe, making
 from gridcode.config import Config, EvaluationConfig, load_config
 from gridcode.errors import GridcodeError, InputError
 from gridcode.paper.families import shortcomings
@@ -179,7 +179,7 @@ def _made(member: Member, folder: Path) -> Run:
         config = load_config(member.model)
         config = config.override({**member.changes, "training.seed": member.seed})
     else:
-        config = making.config_of(recipe(member.model, member.changes), member.seed)
+        config = making.config_of(load_recipe(member.model, member.changes), member.seed)
     run = Run(folder) if folder.exists() else None
     if run is not None and run.config.training_hash != config.training_hash:
         raise InputError(f"'{folder}' holds a run with other settings; take another folder")
