@@ -169,14 +169,15 @@ def _beyond(model: str, rows: Sequence[FamilyRow]) -> Shortcoming | None:
         return None
     shares = known([r.lattice_share_beyond for r in here])
     errors = [
-        f"{'lost' if now is None else f'{100 * now:.0f} cm'} in {sides}"
-        for sides, now in (
-            ("the trained square", median([r.path_1000_m for r in here])),
-            ("three times its side", median([r.path_1000_at_3 for r in here])),
+        f"{'lost' if error is None else f'{100 * error:.0f} cm'} in {sides}"
+        for sides, error, walked in (
+            ("the trained square", "path_1000_m", "lost_1000"),
+            ("three times its side", "path_1000_at_3", "lost_1000_at_3"),
         )
+        if any(getattr(r, walked) is not None for r in here)
+        for error in [median([getattr(r, error) for r in here])]
     ]
-    integrates = any(r.lost_1000 is not None for r in here)
-    path = f"; after 1,000 steps off by {' and '.join(errors)}" if integrates else ""
+    path = f"; after 1,000 steps off by {' and '.join(errors)}" if errors else ""
     if not len(shares):
         reason = f"not defined outside of the trained square{path}"
         verdict = PRESENT if len(here) >= FEWEST_SEEDS else UNCLEAR
