@@ -168,15 +168,14 @@ def _beyond(model: str, rows: Sequence[FamilyRow]) -> Shortcoming | None:
     if not here or inside is None:
         return None
     shares = known([r.lattice_share_beyond for r in here])
-    errors = [
-        f"{'lost' if error is None else f'{100 * error:.0f} cm'} in {sides}"
-        for sides, error, walked in (
-            ("the trained square", "path_1000_m", "lost_1000"),
-            ("three times its side", "path_1000_at_3", "lost_1000_at_3"),
-        )
-        if any(getattr(r, walked) is not None for r in here)
-        for error in [median([getattr(r, error) for r in here])]
-    ]
+    errors = []
+    for sides, name, walked in (
+        ("the trained square", "path_1000_m", "lost_1000"),
+        ("three times its side", "path_1000_at_3", "lost_1000_at_3"),
+    ):
+        if any(getattr(r, walked) is not None for r in here):
+            error = median([getattr(r, name) for r in here])
+            errors.append(f"{'lost' if error is None else f'{100 * error:.0f} cm'} in {sides}")
     path = f"; after 1,000 steps off by {' and '.join(errors)}" if errors else ""
     if not len(shares):
         reason = f"not defined outside of the trained square{path}"
