@@ -55,10 +55,10 @@ def test_sixty_four_units_are_analysed() -> None:
     assert system.units == kind.units == 64
 
 
-def test_resumed_is_the_same() -> None:
+def test_resumed_is_the_same():
     kind = SimilarityNetwork(cells=8, updates=4)
 
-    def run(growth, steps):  # type: ignore[no-untyped-def]
+    def run(growth, steps):
         for step in steps:
             growth.advance(step, np.random.default_rng([1, step]))
         return growth

@@ -9,6 +9,7 @@ import gridcode
 from gridcode import baselines, cli
 from gridcode.analysis.navigation.decoding import integrate_paths
 from gridcode.analysis.navigation.reference import build_reference_map
+from gridcode.analysis.synthetic import ideal_grid_code
 from gridcode.analysis.system import System, roll, roll_rate_maps
 from gridcode.baselines import making
 from gridcode.config import Config
@@ -154,3 +155,32 @@ def test_units_may_be_a_part_of_the_state():
     assert np.array_equal(roll(part, walk), roll(whole, walk)[..., [3, 1]])
     maps = [roll_rate_maps(s, walk, bin_size_m=0.25)["rate"].values for s in (part, whole)]
     assert np.array_equal(maps[0], maps[1][[3, 1]], equal_nan=True)
+
+
+def test_reference_maps_of_one_tree_at_a_time_are_those_of_all_at_once():
+    grid = ideal_grid_code([0.6], units_per_module=8, generator=np.random.default_rng(0))
+
+    def step(states, velocities):
+        """The place, with an error that depends on the path, then the activity there."""
+        place = states[:, :2] + velocities * (1 + 0.02 * np.sin(states[:, :1] * 9))
+        return np.concatenate([place, 3 * grid(place)], axis=1)
+
+    start = np.concatenate([np.zeros(2), 3 * grid(np.zeros((1, 2)))[0]])
+    maps = [
+        build_reference_map(
+            System(step, start, 0.15, observed=observed),
+            arena_m=1.0,
+            generator=np.random.default_rng(1),
+        )
+        for observed in (None, np.arange(10))
+    ]
+    assert np.array_equal(maps[0].vectors, maps[1].vectors)
+    assert np.array_equal(maps[0].lengths, maps[1].lengths)
+    part = build_reference_map(
+        System(step, start, 0.15, observed=np.arange(2, 10)),
+        arena_m=1.0,
+        generator=np.random.default_rng(1),
+    )
+    middle = len(part.vectors) // 2
+    expected = np.linalg.norm(3 * grid(np.zeros((1, 2))))
+    assert part.lengths[middle, middle] == pytest.approx(expected)

@@ -1,4 +1,4 @@
-"""Other models of grid cells, each made anew from its publication.
+"""Other models of grid cells, each rebuilt from its publication.
 
 Each recipe is a file. `gridcode.baselines.pca(out="runs/pca", seed=1, sigma_m=0.16)`, and likewise
 each other name of `RECIPES`, makes a run folder that `evaluate`, `report`, `explore` and `compare`

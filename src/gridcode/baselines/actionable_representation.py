@@ -34,7 +34,7 @@ from torch.nn import functional
 from typing_extensions import override
 
 from gridcode.analysis.system import System
-from gridcode.baselines.gradient import GradientDescent, Parameters
+from gridcode.baselines.gradient import GradientDescent, Parameters, held_then_falling
 from gridcode.baselines.recipe import Arrays, Recipe
 from gridcode.config import Metres, Rate, Scale, StepCount
 
@@ -123,15 +123,12 @@ class ActionableRepresentation(Recipe):
             places = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
             return {"loss": overlap(self, parameters, torch.from_numpy(places).float())}
 
-        def rate(step: int) -> float:
-            return self.learning_rate * min(1.0, 2 * (1 - (step - 1) / self.updates))
-
         return GradientDescent(
             weights,
             loss,
-            lambda p: torch.optim.Adam(p, lr=self.learning_rate),
+            torch.optim.Adam,
             rest=rest,
-            rate=rate,
+            rate=held_then_falling(self.learning_rate, self.updates),
         )
 
     @override

@@ -27,7 +27,7 @@ from torch.nn import functional
 from typing_extensions import override
 
 from gridcode.analysis.system import System
-from gridcode.baselines.gradient import GradientDescent, Parameters
+from gridcode.baselines.gradient import GradientDescent, Parameters, held_then_falling
 from gridcode.baselines.recipe import Arrays, Recipe
 from gridcode.config import Metres, Rate, Scale, StepCount, Weight
 
@@ -112,13 +112,12 @@ class ConformalIsometry(Recipe):
 
     @override
     def resume(self, weights: Arrays, rest: Arrays) -> GradientDescent:
-        def rate(step: int) -> float:
-            return self.learning_rate * min(1.0, 2 * (1 - (step - 1) / self.updates))
-
         def loss(
             parameters: Parameters, _step: int, generator: np.random.Generator
         ) -> Mapping[str, Tensor]:
             return losses(self, parameters, generator)
+
+        rate = held_then_falling(self.learning_rate, self.updates)
 
         def project(parameters: Parameters, _: int) -> None:
             table = parameters["table"]

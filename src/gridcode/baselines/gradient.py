@@ -14,6 +14,11 @@ Parameters = dict[str, Tensor]
 Loss = Callable[[Parameters, int, np.random.Generator], Mapping[str, Tensor]]
 
 
+def held_then_falling(rate: float, updates: int) -> Callable[[int], float]:
+    """A learning rate that is held for the first half of all updates and falls to zero after it."""
+    return lambda step: rate * min(1.0, 2 * (1 - (step - 1) / updates))
+
+
 class GradientDescent:
     """A model that is trained by gradient descent.
 

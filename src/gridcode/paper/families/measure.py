@@ -34,7 +34,7 @@ class FamilyRow:
 
     Shares are of active units, lengths in metres, path errors medians over walkers, by the better
     of two readings. `path_..._at_2` is in an arena of twice the side of the trained square.
-    docs/families.md describes every column.
+    docs/families.md says how to read them.
     """
 
     model: str
