@@ -174,8 +174,9 @@ def test_reference_maps_of_one_tree_at_a_time_are_those_of_all_at_once():
         )
         for observed in (None, np.arange(10))
     ]
-    assert np.array_equal(maps[0].vectors, maps[1].vectors)
-    assert np.array_equal(maps[0].lengths, maps[1].lengths)
+    # Matrix products of other sizes round differently in the last digit of single precision.
+    np.testing.assert_allclose(maps[0].vectors, maps[1].vectors, atol=1e-6)
+    np.testing.assert_allclose(maps[0].lengths, maps[1].lengths, rtol=1e-6)
     part = build_reference_map(
         System(step, start, 0.15, observed=np.arange(2, 10)),
         arena_m=1.0,
