@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 
 from gridcode.analysis.cells.information import split_half_stability
 from gridcode.analysis.cells.ratemaps import RateMapAccumulator
+from gridcode.arrays import takes_infinite_arrays
 from gridcode.errors import InputError
 from gridcode.world.walks import Walk
 
@@ -91,10 +92,11 @@ class System:
         edges = np.array([[half, 0.0], [0.0, half], [half, half], [-half, -half]])
         return bool(np.isfinite(self.position_code(edges)).all())
 
+    @takes_infinite_arrays
     def activity(
         self, states: Float[np.ndarray, "*shape variable"]
     ) -> Float[np.ndarray, "*shape unit"]:
-        """The activity of the units in these states."""
+        """The activity of the units in these states; a state that diverged may be infinite."""
         return states if self.observed is None else states[..., self.observed]
 
     def starts(self, walkers: int) -> Float[np.ndarray, "walker variable"]:
