@@ -1,11 +1,10 @@
 # The two commands that matter: `make demo` and `make test`. Both set everything up by themselves.
 PYTHON ?= python3
 VENV ?= .venv
-INTEROP ?= .venv-interop
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo explore test test-interop test-slow lint types format gpu-bundle clean
+.PHONY: demo explore test test-slow lint types format gpu-bundle clean
 
 demo: $(VENV)/.base  ## grow grid cells from scratch and open the numbers; a few minutes
 	$(BIN)/gridcode demo
@@ -15,10 +14,6 @@ explore: $(VENV)/.explore  ## look at all runs in the browser
 
 test: $(VENV)/.dev  ## the default suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
-
-test-interop: $(INTEROP)/.ready  ## files that other packages write, in an environment of their own
-	OMP_NUM_THREADS=1 PYTHONPATH=src GRIDCODE_INTEROP=required $(INTEROP)/bin/python -m pytest \
-		tests/interop --confcutdir=tests/interop -W default
 
 test-slow: $(VENV)/.dev  ## the long tests, such as two hundred kills of all commands
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
@@ -52,13 +47,5 @@ $(VENV)/.dev: $(VENV)/.base
 	@$(INSTALL) -e '.[dev]'
 	@touch $@
 
-# Without PyTorch: reading and binning need none.
-$(INTEROP)/.ready: constraints-interop.txt
-	@echo "setting up $(INTEROP) (once; a minute or two)"
-	@test -x $(INTEROP)/bin/python || $(PYTHON) -m venv $(INTEROP)
-	@$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check \
-		-r constraints-interop.txt
-	@touch $@
-
 clean:
-	rm -rf $(VENV) $(INTEROP) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
