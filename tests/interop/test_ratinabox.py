@@ -12,7 +12,7 @@ from ratinabox.Environment import Environment  # noqa: E402
 from ratinabox.Neurons import GridCells  # noqa: E402
 
 from gridcode import InputError  # noqa: E402
-from gridcode.recordings.ratinabox import recording_from_ratinabox  # noqa: E402
+from gridcode.interop.ratinabox import recording_from_ratinabox  # noqa: E402
 from gridcode.recordings.recording import recording_from_path  # noqa: E402
 
 

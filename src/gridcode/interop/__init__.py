@@ -1,0 +1,1 @@
+"""Trained networks and cells in the packages that labs use, and theirs here."""
