@@ -2,16 +2,16 @@
 
 import numpy as np
 import pytest
-from one_session import needed, same
+from one_session import same
 
-needed("ratinabox")
+pytest.importorskip("ratinabox")
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 from ratinabox.Agent import Agent  # noqa: E402
 from ratinabox.Environment import Environment  # noqa: E402
 from ratinabox.Neurons import GridCells  # noqa: E402
 
-from gridcode import InputError  # noqa: E402
+from gridcode import InputError, score  # noqa: E402
 from gridcode.interop.ratinabox import recording_from_ratinabox  # noqa: E402
 from gridcode.recordings.recording import recording_from_path  # noqa: E402
 
@@ -53,3 +53,16 @@ def test_no_history():
     agent = Agent(Environment())
     with pytest.raises(InputError, match="agent must have a history of t and pos"):
         recording_from_ratinabox(agent, GridCells(agent, {"n": 2}))
+
+
+def test_their_grid_cells_are_found_with_the_spacing_and_orientation_they_were_given():
+    agent = Agent(Environment({"scale": 1.5, "dx": 0.03}))
+    params = {"n": 3, "gridscale": 0.5, "gridscale_distribution": "delta", "orientation": 0.3}
+    neurons = GridCells(agent, params | {"orientation_distribution": "delta"})
+    recording = recording_from_ratinabox(agent, neurons, use="maps")
+    found = score(recording, nulls=99)
+    assert found.summary.types["hexagonal"] == 3
+    for unit in found.summary.units:
+        # Their scale is the wavelength of the three waves, their orientation that of a wave.
+        assert unit.spacing_m == pytest.approx(0.5 * 2 / 3**0.5, rel=0.02)
+        assert unit.orientation_deg % 60 == pytest.approx(np.degrees(0.3) + 30, abs=1.0)

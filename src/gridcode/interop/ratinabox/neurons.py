@@ -25,8 +25,9 @@ class GridNeurons(Neurons):  # type: ignore[misc]
     as far as the agent has come.
 
     Rates at given positions (`evaluate_at="all"` or `pos=`) do not drift: each is the state after a
-    straight walk from the origin. Beyond the extent of the training (`system.extent_m`) rates are
-    less regular and positions read from them less exact.
+    straight walk from the origin, in steps of the longest length and one shorter. Beyond the extent
+    of the training (`system.extent_m`) rates are less regular and positions read from them less
+    exact.
 
     `default_params` in RatInABox's way, beside those of `Neurons` (`min_fr`, `max_fr`, `noise_std`
     and so on); `n` is the number of units.
@@ -63,6 +64,9 @@ class GridNeurons(Neurons):  # type: ignore[misc]
         "step_m": None,
         "correct_every": None,
     }
+    # `Neurons` makes attributes of the parameters.
+    origin: Any
+    step_m: Any
 
     def __init__(self, Agent: Any, params: dict[str, Any] | None = None) -> None:  # noqa: N803
         given = dict(params or {})
@@ -71,10 +75,11 @@ class GridNeurons(Neurons):  # type: ignore[misc]
         given["n"] = self.params["n"] = self._checked(Agent)
         super().__init__(Agent, self.params)
         corners = np.asarray(Agent.Environment.extent, dtype=np.float64).reshape(2, 2)
-        self.origin = corners.mean(axis=1) if self.origin is None else np.asarray(self.origin)
+        if self.origin is None:
+            self.origin = corners.mean(axis=1)
         if self.step_m is None:
             self.step_m = self.system.max_step_m
-        x, y = (np.linspace(*ends, PLACES) for ends in corners)
+        x, y = (np.linspace(low, high, PLACES) for low, high in corners.tolist())
         grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
         self._highest = float(self._activity(self._at(grid)).max())
         if not 0 < self._highest < math.inf:
@@ -92,6 +97,8 @@ class GridNeurons(Neurons):  # type: ignore[misc]
             value = params[name]
             if value is not None and not least < value < math.inf:
                 raise InputError(f"{name} must be more than 0, not {value}")
+        if params["origin"] is not None and np.shape(params["origin"]) != (2,):
+            raise InputError(f"origin must be (x, y) metres, not {params['origin']}")
         longest = self.system.max_step_m
         if params["step_m"] is not None and not 0 <= params["step_m"] <= longest:
             raise InputError(
@@ -161,13 +168,14 @@ class GridNeurons(Neurons):  # type: ignore[misc]
         states: Float[np.ndarray, "place variable"],
         displacements: Float[np.ndarray, "place 2"],
     ) -> Float[np.ndarray, "place variable"]:
-        """States after these displacements, each cut into equal steps that are short enough."""
-        length = np.linalg.norm(displacements, axis=1)
-        steps = np.maximum(1, np.ceil(length / self.system.max_step_m - 1e-9)).astype(int)
-        states, each = np.array(states), displacements / steps[:, None]
-        for taken in range(steps.max(initial=0)):
-            on = steps > taken
-            states[on] = self.system.step(states[on], each[on])
+        """States after these displacements, in steps of the longest length and what is left."""
+        states, longest = np.array(states), self.system.max_step_m
+        left = np.linalg.norm(displacements, axis=1)
+        ahead = displacements / np.maximum(left, 1e-30)[:, None]
+        while (on := left > 0).any():
+            taken = np.minimum(left[on], longest)
+            states[on] = self.system.step(states[on], taken[:, None] * ahead[on])
+            left[on] -= taken
         return states
 
     def _activity(self, states: np.ndarray) -> np.ndarray:
