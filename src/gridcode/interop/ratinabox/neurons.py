@@ -69,10 +69,9 @@ class GridNeurons(Neurons):  # type: ignore[misc]
     step_m: Any
 
     def __init__(self, Agent: Any, params: dict[str, Any] | None = None) -> None:  # noqa: N803
-        given = dict(params or {})
-        self.params = copy.deepcopy(GridNeurons.default_params) | given
+        self.params = copy.deepcopy(GridNeurons.default_params) | (params or {})
         self.system = system_from(self.params["network"])
-        given["n"] = self.params["n"] = self._checked(Agent)
+        self.params["n"] = self._checked(Agent)
         super().__init__(Agent, self.params)
         corners = np.asarray(Agent.Environment.extent, dtype=np.float64).reshape(2, 2)
         if self.origin is None:
