@@ -2,7 +2,7 @@
 
 Four agents forage for five minutes in a box of 1 m. Each has the cells of one trained network three
 times: corrected once a minute, never corrected, and with a network step at every update.
-Writes docs/images/ratinabox_path_integration.png. About a minute. Needs RatInABox:
+Writes docs/images/ratinabox_path_integration.png. Two minutes. Needs RatInABox:
 `pip install 'gridcode[rats]'`.
 """
 
