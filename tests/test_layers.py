@@ -14,6 +14,7 @@ FLOORS = [
     ["paper"],
     ["packaged"],
     ["api"],
+    ["logs"],
     ["viewer"],
     ["report"],
     ["recordings"],
