@@ -1,6 +1,7 @@
 """Logs are read back with the other programs' own readers and compared with metrics.jsonl."""
 
 import json
+import os
 import struct
 
 import numpy as np
@@ -103,7 +104,6 @@ def test_a_training_with_logs(tmp_path, capsys):
     events = read_events(out)
     assert_equals_metrics(events, run)
     assert "_hparams_/session_start_info" in events.Tags()["tensors"]
-    assert len(run.event_files()) == 1
     head, _ = assert_wandb_equals_metrics(run)
     assert (head.project, head.display_name, head.host) == ("gridcode", "a", "")
     config = {item.key: json.loads(item.value_json) for item in head.config.update}
@@ -182,23 +182,24 @@ def test_metrics_that_are_cut_while_they_are_followed(tiny, tmp_path):
 def test_an_event_file_that_a_kill_left_beside_the_new_one(tiny, tmp_path, monkeypatch):
     run = interrupted(tiny, tmp_path / "a", at=18)
     with monkeypatch.context() as patch:
-        patch.setattr(type(run.folder), "unlink", lambda *_args, **_settings: None)
+        patch.setattr(os, "truncate", lambda *_arguments: None)
         gridcode.write_logs([run])
-    assert len(run.event_files()) == 2
+    assert all(path.stat().st_size for _, path in run.event_files())
     assert_equals_metrics(read_events(run.folder), run)
     gridcode.write_logs([run])
-    assert len(run.event_files()) == 1
+    sizes = [path.stat().st_size for _, path in run.event_files()]
+    assert sizes[0] == 0 < sizes[1] and len(sizes) == 2
 
 
 def test_many_networks_and_baselines(tmp_path):
     from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
 
     runs, log = tmp_path / "runs", ["--log", "tensorboard", "--quiet"]
-    assert main(["train", "quick", "--seeds", "0,1", "--out", str(runs), *log, *SETTINGS]) == 0
-    basis = ["baseline", "successor", "--out", str(runs / "sr"), *log]
-    assert main(basis) == 0
+    assert main(["train", "quick", "--seeds", "1", "--out", str(runs), *log, *SETTINGS]) == 0
+    small = ["--places", "12", "--components", "20"]
+    assert main(["baseline", "successor", "--out", str(runs / "sr"), *small, *log]) == 0
     shown = EventMultiplexer().AddRunsFromDirectory(str(runs)).Reload()
-    assert set(shown.Runs()) == {"quick-seed0", "quick-seed1", "sr"}
+    assert set(shown.Runs()) == {"quick-seed1", "sr"}
     for name in shown.Runs():
         assert_equals_metrics(read_events(runs / name), Run(runs / name))
 
@@ -208,7 +209,7 @@ def test_a_log_that_fails_does_not_stop_the_training(tiny, tmp_path, monkeypatch
         def __init__(self, run):
             self.run = run
 
-        def write(self, rows):
+        def write(self, _rows):
             raise OSError(28, "No space left on device")
 
         def finish(self, verdict, numbers):
@@ -218,7 +219,7 @@ def test_a_log_that_fails_does_not_stop_the_training(tiny, tmp_path, monkeypatch
     with pytest.warns(UserWarning, match="stopped: No space left.*`gridcode log"):
         run = gridcode.train(tiny, out=tmp_path / "a", log=["tensorboard"])
     assert run.manifest["finished"]
-    with pytest.raises(InputError, match="cannot write logs of .*: the disk is full"):
+    with pytest.raises(InputError, match=r"cannot write logs of .*: the disk is full"):
         gridcode.write_logs([run])
 
 
@@ -250,6 +251,6 @@ def test_an_evaluation_of_other_weights_is_left_out(tiny, tmp_path):
     run = interrupted(tiny, tmp_path / "a", at=18)
     gridcode.evaluate(run)
     gridcode.train(None, out=run.folder)
-    with pytest.warns(UserWarning, match="left out of the log: evaluated at step 10"):
+    with pytest.warns(UserWarning, match="left out of the log: evaluated at step 10 of"):
         gridcode.write_logs([run])
     assert not [name for name in scalars(read_events(run.folder)) if name.startswith("eval")]

@@ -1,5 +1,6 @@
 """The log as TensorBoard's event file, written by tensorboard's own classes."""
 
+import os
 import time
 from typing import Any
 
@@ -21,7 +22,7 @@ class TensorBoardLog:
     """One event file in the run folder, so that `tensorboard --logdir runs` names runs by folder.
 
     Args:
-        run: the run; its earlier event file is deleted.
+        run: the run; its earlier event file is emptied.
 
     Raises:
         InputError: tensorboard is not installed.
@@ -46,8 +47,12 @@ class TensorBoardLog:
         self._add(session_log=event_pb2.SessionLog(status=event_pb2.SessionLog.START))
         self._add(summary=hparams_pb(settings_of(run), trial_id=run.config.content_hash))
         self._file.flush()
-        for _, old in earlier:
-            old.unlink(missing_ok=True)
+        # A TensorBoard that reads the newest of these goes on to the new file only if it stays.
+        for number, (_, old) in enumerate(reversed(earlier)):
+            if number:
+                old.unlink(missing_ok=True)
+            else:
+                os.truncate(old, 0)
 
     def write(self, rows: list[dict[str, Any]]) -> None:
         """See `Log`."""
