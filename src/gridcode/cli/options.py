@@ -49,7 +49,7 @@ def add_log(parser: argparse.ArgumentParser) -> None:
         type=logs,
         default=(),
         metavar="LOGS",
-        help="keep a log for other programs: tensorboard, wandb, or both with a comma",
+        help="a log for tensorboard, wandb, or both (with a comma)",
     )
 
 

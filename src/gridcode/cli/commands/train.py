@@ -35,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
         "what", metavar="WHAT", help="preset (see `gridcode presets`), TOML file, or run"
     )
     parser.add_argument(
-        "--out", metavar="RUN", help="new run folder [runs/NAME-seedN]; for many: their folder"
+        "--out", metavar="RUN", help="new run folder [runs/NAME-seedN]; of many: folder"
     )
     parser.add_argument("--seeds", type=seeds, help="train many: seeds such as 0-7 or 0,3,5")
     parser.add_argument(
