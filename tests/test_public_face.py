@@ -1,5 +1,6 @@
 """Files that other programs and newcomers read: metadata, workflows, citation, what is packed."""
 
+import csv
 import itertools
 import re
 import tomllib
@@ -84,3 +85,14 @@ def test_the_paper_cites_what_is_in_its_bibliography():
     entries = (ROOT / "docs/paper.bib").read_text(encoding="utf-8")
     keys = re.findall(r"^@\w+\{(\w+),", entries, re.M)
     assert set(re.findall(r"@(\w+)", paper)) == set(keys) and len(set(keys)) == len(keys)
+
+
+def test_the_install_page_has_the_measured_sizes():
+    page = (ROOT / "docs/howto/install.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\| `?([(\w)]+)`? \|.*\| (\d+) \| ([\d,]+) \|$", page, re.M)
+    with open(ROOT / "benchmarks/results/extra_sizes.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(name, n, mb.replace(",", "")) for name, n, mb in shown] == [
+        (row["extra"], row["packages"], row["mb"]) for row in rows
+    ]
+    assert [row["extra"] for row in rows] == ["(base)", *extra_sizes.IMPORTS]
