@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo explore test test-slow lint types format gpu-bundle clean
+.PHONY: demo explore test test-slow lint types format dist gpu-bundle clean
 
 demo: $(VENV)/.base  ## grow grid cells from scratch and open the numbers; a few minutes
 	$(BIN)/gridcode demo
@@ -28,6 +28,9 @@ types: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+dist: $(VENV)/.dev  ## wheel and sdist, checked, and tried in clean environments
+	$(BIN)/python tools/distribution.py
 
 gpu-bundle: $(VENV)/.dev  ## wheels for benchmarks/gpu.sh on a machine that can fetch nothing
 	$(BIN)/python tools/gpu_bundle.py .gpu-bundle

@@ -15,6 +15,7 @@ FLOORS = [
     ["interop"],
     ["packaged"],
     ["api"],
+    ["logs"],
     ["viewer"],
     ["report"],
     ["recordings"],

@@ -10,7 +10,7 @@ gridcode.write_report(run)
 import copy
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
@@ -20,6 +20,8 @@ from gridcode.analysis.system import System
 from gridcode.baselines.making import system_of
 from gridcode.config import Config, EvaluationConfig, WorldConfig
 from gridcode.errors import InputError
+from gridcode.logs.follow import following
+from gridcode.logs.kinds import check_installed
 from gridcode.models.packing import weights_digest
 from gridcode.models.populations import Network, load_into_network
 from gridcode.runs.files import check_writable, one_line_errors
@@ -47,6 +49,7 @@ def train(
     transition: Transition | None = None,
     batches: Batches | None = None,
     optimiser: Optimiser | None = None,
+    log: Sequence[str] = (),
     progress: Callable[[Progress], None] | None = None,
 ) -> Run:
     """Train a network from scratch, or resume a run.
@@ -61,6 +64,7 @@ def train(
         transition: (units, generator=...) to a module that maps velocities to matrices.
         batches: (step, generator) to a training batch.
         optimiser: (parameters, lr=...) to a PyTorch optimiser, such as `torch.optim.SGD`.
+        log: other programs to keep a log for: `tensorboard`, `wandb`.
         progress: called after every step.
 
     Returns:
@@ -68,10 +72,12 @@ def train(
 
     Raises:
         InputError: the folder exists already (with a configuration) or is no run (without), a part
-            of the run is missing or another one, or a part returns the wrong kind of value.
+            of the run is missing or another one, a part returns the wrong kind of value, or a log
+            is unknown or not installed.
         TrainingError: a loss is not finite, or the disk is full; the newest checkpoint is intact.
     """
     parts = Parts(objective, transition, batches, optimiser)
+    check_installed(log)
     if config is None:
         run = Run(out)
         if run.config.baseline:
@@ -79,7 +85,8 @@ def train(
     else:
         check_machine(config, parts=parts)
         run = Run.create(out, config, parts=parts.names())
-    train_run(run, parts=parts, progress=progress)
+    with following([run], log, progress) as show:
+        train_run(run, parts=parts, progress=show)
     return run
 
 
@@ -89,6 +96,7 @@ def train_many(
     out: str | os.PathLike[str],
     jobs: int | None = None,
     at_once: int | None = None,
+    log: Sequence[str] = (),
     progress: Callable[[ManyProgress], None] | None = None,
 ) -> list[Run]:
     """Train many networks, or resume them, each in a run folder as if trained alone.
@@ -98,17 +106,21 @@ def train_many(
         out: the folder of the run folders.
         jobs: on a CPU, networks that train side by side; as many as there are cores by default.
         at_once: on a GPU, networks in one program; all by default.
+        log: other programs to keep a log of each network for: `tensorboard`, `wandb`.
         progress: called now and then.
 
     Returns:
         The runs, trained, in the order of `configs`.
 
     Raises:
-        InputError: a folder holds a run with other settings, or a device is not there.
+        InputError: a folder holds a run with other settings, a device is not there, or a log is
+            unknown or not installed.
         TrainingError: some runs failed, each is named; all others are trained to the end first.
     """
+    check_installed(log)
     runs = open_runs(configs, out)
-    many.train_many(runs, jobs=jobs, at_once=at_once, progress=progress)
+    with following(runs, log, progress) as show:
+        many.train_many(runs, jobs=jobs, at_once=at_once, progress=show)
     return runs
 
 

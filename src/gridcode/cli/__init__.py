@@ -34,6 +34,7 @@ COMMANDS = {
     "report": "write a run's report.html",
     "film": "film of a training: how grid cells form",
     "explore": "look at runs in the browser, also while they train",
+    "log": "a log of runs for TensorBoard or Weights and Biases",
     "compare": "several runs on one page: settings that differ first",
     "score": "grid scores, p-values, cell types and modules of your own cells",
     "decode": "position decoded from recorded cells, against chance",

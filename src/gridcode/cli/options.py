@@ -42,6 +42,27 @@ def add_quiet_and_json(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def add_log(parser: argparse.ArgumentParser) -> None:
+    """Add --log."""
+    parser.add_argument(
+        "--log",
+        type=logs,
+        default=(),
+        metavar="LOGS",
+        help="a log for tensorboard, wandb, or both (with a comma)",
+    )
+
+
+def logs(text: str) -> tuple[str, ...]:
+    """Names of logs, such as `tensorboard,wandb`."""
+    from gridcode.logs.kinds import log_names
+
+    try:
+        return log_names([name.strip() for name in text.split(",")])
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def whole_number(text: str, *, least: int = 0) -> int:
     """A whole number, 0 or more."""
     # Longer ones overflow an array's shape, and Python refuses to read thousands of digits.

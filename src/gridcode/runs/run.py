@@ -15,6 +15,8 @@
     figures/                 pictures of the page; with `gridcode report --figures` all figures, as
                              PNG and PDF
     film.gif                 the film of the training, if it was made
+    metrics.tfevents.000001  the log for TensorBoard, if it was wanted
+    wandb/                   the log for Weights and Biases, if it was wanted
 
 A run can be moved, zipped and mailed: nothing in it is an absolute path.
 """
@@ -283,6 +285,25 @@ class Run:
         if self.metrics_path.exists():
             write_atomically(self.metrics_path, "".join(json.dumps(row) + "\n" for row in rows))
 
+    # -- logs for other programs ------------------------------
+
+    def event_files(self) -> list[tuple[int, Path]]:
+        """TensorBoard's event files with their numbers, in order."""
+        found = (
+            (re.fullmatch(r"metrics\.tfevents\.(\d+)", path.name), path)
+            for path in self.folder.glob("metrics.tfevents.*")
+        )
+        return sorted((int(match[1]), path) for match, path in found if match)
+
+    def event_path(self, number: int) -> Path:
+        """Where an event file belongs: TensorBoard reads them in the order of their names."""
+        return self.folder / f"metrics.tfevents.{number:06d}"
+
+    @property
+    def wandb_folder(self) -> Path:
+        """Where Weights and Biases keeps its files."""
+        return self.folder / "wandb"
+
     # -- evaluation ------------------------------
 
     def write_evaluation(
@@ -520,27 +541,31 @@ class Run:
     # -- one trainer at a time ------------------------------
 
     @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the run for training; the lock ends with the process.
+    def lock(self, file: str = ".lock", what: str = "training") -> Iterator[None]:
+        """Hold the run for training, or for something else; the lock ends with the process.
+
+        Args:
+            file: the lock's file in the run folder.
+            what: what another process does that holds it, for the message.
 
         Raises:
-            InputError: another process is training this run.
+            InputError: another process holds the lock.
         """
         try:
             import fcntl
         except ImportError:  # Windows has no flock: the user must avoid two trainings of one run.
             yield
             return
-        with open(self.folder / ".lock", "w") as file:
+        with open(self.folder / file, "w") as held:
             # The explorer takes the lock for some microseconds to see whether a training holds it:
             # try again before reporting a training.
             for left in (2, 1, 0):
                 try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except OSError:
                     if not left:
-                        raise InputError(f"another process is training '{self.folder}'") from None
+                        raise InputError(f"another process is {what} '{self.folder}'") from None
                     time.sleep(0.02)
             yield
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gridcode.cli.messages import print_json
-from gridcode.cli.options import add_quiet_and_json, whole_number
+from gridcode.cli.options import add_log, add_quiet_and_json, whole_number
 from gridcode.errors import InputError
 
 PREFIX = "recipe:"
@@ -27,6 +27,7 @@ def add_options(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument(
         "--seed", type=whole_number, default=0, metavar="N", help="of everything random [0]"
     )
+    add_log(parser)
     add_quiet_and_json(parser)
     name = next((word for word in words if word in RECIPES), None)
     if name is None:
@@ -56,21 +57,26 @@ def run(arguments: argparse.Namespace) -> None:
         for key, value in vars(arguments).items()
         if key.startswith(PREFIX) and value is not None
     }
-    from gridcode.baselines.making import finish, make
+    from gridcode.baselines.making import config_of, finish
     from gridcode.cli.progress import making_bar
+    from gridcode.logs.follow import following
+    from gridcode.logs.kinds import check_installed
     from gridcode.runs.run import Run
 
+    check_installed(arguments.log)
     if name not in RECIPES and Path(name).is_dir():
         if arguments.out:
             raise InputError(f"'{name}' is a run to go on with: --out does not apply")
         made = Run(name)
-        with making_bar(quiet=arguments.quiet) as progress:
-            finish(made, progress=progress)
     else:
         chosen = load_recipe(name, given)
         out = arguments.out or Path("runs") / f"{name}-seed{arguments.seed}"
-        with making_bar(quiet=arguments.quiet) as progress:
-            made = make(chosen, out, seed=arguments.seed, progress=progress)
+        made = Run.create(out, config_of(chosen, arguments.seed))
+    with (
+        making_bar(quiet=arguments.quiet) as progress,
+        following([made], arguments.log, progress) as show,
+    ):
+        finish(made, progress=show)
     if arguments.json:
         last = next(reversed(made.metrics()), None)
         print_json({"run": str(made.folder), "manifest": made.manifest, "last": last})

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gridcode
 from gridcode.cli.messages import print_json
-from gridcode.cli.options import add_quiet_and_json, positive_int, seeds, setting_values
+from gridcode.cli.options import add_log, add_quiet_and_json, positive_int, seeds, setting_values
 from gridcode.cli.settings import add_settings, settings_of
 from gridcode.config import Config, load_config, locate, preset_names
 from gridcode.errors import InputError
@@ -35,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
         "what", metavar="WHAT", help="preset (see `gridcode presets`), TOML file, or run"
     )
     parser.add_argument(
-        "--out", metavar="RUN", help="new run folder [runs/NAME-seedN]; for many: their folder"
+        "--out", metavar="RUN", help="new run folder [runs/NAME-seedN]; of many: folder"
     )
     parser.add_argument("--seeds", type=seeds, help="train many: seeds such as 0-7 or 0,3,5")
     parser.add_argument(
@@ -52,6 +52,7 @@ def add_options(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument(
         "--at-once", type=positive_int, metavar="N", help="of many: in one program on a GPU [all]"
     )
+    add_log(parser)
     add_quiet_and_json(parser)
     sections = ("world", "model", "loss", "training", "evaluation")
     add_settings(parser, sections, words, few=SETTINGS)
@@ -74,11 +75,11 @@ def run(arguments: argparse.Namespace) -> None:
                 f"'{what}' is a run to resume: it keeps its settings and its folder, "
                 "so --out and overrides do not apply"
             )
-        run = run_training(None, Path(what), quiet=arguments.quiet)
+        run = run_training(None, Path(what), quiet=arguments.quiet, log=arguments.log)
     else:
         config = load_config(what).override(overrides)
         out = arguments.out or Path("runs") / f"{Path(what).stem}-seed{config.training.seed}"
-        run = run_training(config, Path(out), quiet=arguments.quiet)
+        run = run_training(config, Path(out), quiet=arguments.quiet, log=arguments.log)
     if arguments.json:
         print_json(_result(run))
     else:
@@ -86,12 +87,14 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"next: gridcode evaluate {run.folder}")
 
 
-def run_training(config: Config | None, out: Path, *, quiet: bool) -> "gridcode.Run":
+def run_training(
+    config: Config | None, out: Path, *, quiet: bool, log: Sequence[str]
+) -> "gridcode.Run":
     """Train a run with a progress display; None resumes the run in `out`."""
     from gridcode.cli.progress import training_bar
 
     with training_bar(quiet=quiet) as progress:
-        return gridcode.train(config, out=out, progress=progress)
+        return gridcode.train(config, out=out, log=log, progress=progress)
 
 
 def _train_many(arguments: argparse.Namespace) -> None:
@@ -116,6 +119,7 @@ def _train_many(arguments: argparse.Namespace) -> None:
             out=arguments.out or "runs",
             jobs=arguments.jobs,
             at_once=arguments.at_once,
+            log=arguments.log,
             progress=progress,
         )
     if arguments.json:
