@@ -12,6 +12,7 @@ FLOORS = [
     ["__main__"],
     ["cli"],
     ["paper"],
+    ["interop"],
     ["packaged"],
     ["api"],
     ["viewer"],

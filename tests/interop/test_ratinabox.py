@@ -2,18 +2,14 @@
 
 import numpy as np
 import pytest
-from one_session import needed, same
+from one_session import same
+from ratinabox.Agent import Agent
+from ratinabox.Environment import Environment
+from ratinabox.Neurons import GridCells
 
-needed("ratinabox")
-pytestmark = pytest.mark.filterwarnings("ignore")
-
-from ratinabox.Agent import Agent  # noqa: E402
-from ratinabox.Environment import Environment  # noqa: E402
-from ratinabox.Neurons import GridCells  # noqa: E402
-
-from gridcode import InputError  # noqa: E402
-from gridcode.recordings.ratinabox import recording_from_ratinabox  # noqa: E402
-from gridcode.recordings.recording import recording_from_path  # noqa: E402
+from gridcode import InputError
+from gridcode.recordings.ratinabox import recording_from_ratinabox
+from gridcode.recordings.recording import recording_from_path
 
 
 @pytest.fixture

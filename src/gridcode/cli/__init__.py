@@ -36,6 +36,7 @@ COMMANDS = {
     "explore": "look at runs in the browser, also while they train",
     "compare": "several runs on one page: settings that differ first",
     "score": "grid scores, p-values, cell types and modules of your own cells",
+    "export": "cells and measures as NWB, CSV, parquet or NetCDF, for other tools",
     "decode": "position decoded from recorded cells, against chance",
     "presets": "list the presets and settings",
     "pretrained": "list the trained networks in the package, or unpack one",
