@@ -42,4 +42,3 @@ def same(found, wanted):
     directions = [one.path.head_direction_deg for one in (found, wanted)]
     if directions[1] is not None:
         np.testing.assert_array_equal(*directions)
-

@@ -15,7 +15,8 @@ from gridcode.recordings.recording import Recording
 from gridcode.recordings.spike_trains import Unit
 from gridcode.version import __version__
 
-Spikes = tuple[Float[np.ndarray, " spike"], ...]
+# Each unit has another number of spikes.
+Spikes = tuple[Float[np.ndarray, " _"], ...]
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ class Recording:
     path: BinnedPath | None = None
     group: str | None = None
     notes: tuple[str, ...] = ()
-    spike_times_s: tuple[Float[np.ndarray, " spike"], ...] | None = None
+    spike_times_s: tuple[Float[np.ndarray, " _"], ...] | None = None
 
     def __repr__(self) -> str:
         return f"Recording({self._shape()}, {self.kind})"

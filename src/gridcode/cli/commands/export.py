@@ -11,6 +11,7 @@ from gridcode.cli.options import add_quiet_and_json, output_file, positive_int, 
 from gridcode.cli.reading_options import HINT, add_reading_options, load
 from gridcode.errors import InputError
 from gridcode.interop.export import DEFAULT_MINUTES, FORMATS, format_of, is_recording
+from gridcode.interop.metadata import metadata_for
 
 # Options that only a network or only a recording takes, and their settings in `gridcode.export`.
 OF_NETWORKS = {"minutes": "minutes", "step_seconds": "step_s", "spikes": "spikes_hz"}
@@ -55,7 +56,11 @@ def run(arguments: argparse.Namespace) -> None:
     for file in map(Path, arguments.what):
         if out.exists() and file.exists() and out.samefile(file):
             raise InputError(f"--out {out} would overwrite what is exported")
-    settings: dict[str, Any] = {"seed": arguments.seed, "metadata": arguments.metadata}
+    settings: dict[str, Any] = {"seed": arguments.seed}
+    if kind == "nwb":  # before a recording is loaded
+        settings["metadata"] = metadata_for(arguments.metadata, simulated=not recorded)
+    elif arguments.metadata is not None:
+        raise InputError(f"--metadata is of an NWB file, not of {out.name}")
     what: Any = arguments.what[0]
     if recorded:
         what, settings["name"] = _recording(arguments), first.stem
