@@ -13,8 +13,7 @@ from matplotlib import patheffects, rc_params_from_file, ticker
 from matplotlib.axes import Axes
 from scipy.ndimage import convolve
 
-# Of every figure: reports, the paper's figures, PDF. `plt.style.use("gridcode.report.paper")` is the
-# same for figures of others.
+# Of every figure: reports, the paper's figures, PDF; `plt.style.use("gridcode.report.paper")`.
 SHEET = Path(__file__).with_name("paper.mplstyle")
 STYLE: Any = dict(rc_params_from_file(SHEET, use_default_template=False))
 RATE_COLOURS = mpl.colormaps["viridis"].with_extremes(bad="0.75")
