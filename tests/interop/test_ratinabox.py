@@ -8,7 +8,7 @@ from ratinabox.Environment import Environment
 from ratinabox.Neurons import GridCells
 
 from gridcode import InputError
-from gridcode.recordings.ratinabox import recording_from_ratinabox
+from gridcode.interop.ratinabox import recording_from_ratinabox
 from gridcode.recordings.recording import recording_from_path
 
 

@@ -18,7 +18,7 @@ from gridcode.analysis.evaluate import Evaluation, add_theory, evaluate_system
 from gridcode.analysis.records import OriginRecord
 from gridcode.analysis.system import System
 from gridcode.baselines.making import system_of
-from gridcode.config import Config, EvaluationConfig
+from gridcode.config import Config, EvaluationConfig, WorldConfig
 from gridcode.errors import InputError
 from gridcode.models.packing import weights_digest
 from gridcode.models.populations import Network, load_into_network
@@ -180,16 +180,24 @@ def _newest_system(run: Run, transition: Transition | None) -> tuple[System, int
     if run.config.baseline:
         return system_of(run)
     network, at_step, digest = _newest_network(run, transition)
+    return system_of_network(network, run.config.world), at_step, digest
+
+
+def system_of_network(network: Network, world: WorldConfig) -> System:
+    """A network as a system, with the longest step and the extent of its training.
+
+    Args:
+        network: the network.
+        world: settings of its training.
+    """
     precise = copy.deepcopy(network).double()
-    world = run.config.world
-    system = System(
+    return System(
         *network.as_system(),
         world.max_velocity_m,
         extent_m=training_extent_m(world.max_velocity_m, world.longest_steps),
         precise=precise.as_system(),
         matrices=precise.as_matrices(),
     )
-    return system, at_step, digest
 
 
 # The steps of a network on a walk are small: two threads that wait for each other at each of them

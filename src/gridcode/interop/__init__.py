@@ -1,1 +1,1 @@
-"""Other tools' objects and files, from cells and networks; each tool is imported when used."""
+"""Trained networks and cells in the packages that labs use, and theirs here."""

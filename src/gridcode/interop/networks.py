@@ -8,16 +8,14 @@ import xarray as xr
 
 from gridcode.analysis.records import Summary
 from gridcode.analysis.records.measures import described
-from gridcode.analysis.system import System
-from gridcode.api.verbs import load_system
 from gridcode.config import Config
 from gridcode.errors import InputError
 from gridcode.interop.cells import Cells, flat
 from gridcode.interop.simulation import walk_session
+from gridcode.interop.sources import system_from
 from gridcode.packaged.networks import Pretrained, pretrained, pretrained_names
 from gridcode.reading import is_there
 from gridcode.runs.run import Run
-from gridcode.world.walks import training_extent_m
 
 
 def cells_of_network(
@@ -48,7 +46,7 @@ def cells_of_network(
     if minutes:
         assert summary.headline is not None
         session = walk_session(
-            _system(what),
+            system_from(what),
             arena_m=summary.headline.arena_m,
             minutes=minutes,
             steps=config.evaluation.walk_steps,
@@ -80,14 +78,6 @@ def _evaluated(what: Run | Pretrained) -> tuple[Summary, xr.Dataset]:
     if found is None:
         raise InputError(f"'{what.name}' comes without an evaluation: unpack and evaluate it")
     return found.summary, described(found.headline())
-
-
-def _system(what: Run | Pretrained) -> System:
-    if isinstance(what, Run):
-        return load_system(what)
-    world = what.config.world
-    extent = training_extent_m(world.max_velocity_m, world.longest_steps)
-    return System(*what.as_system(), world.max_velocity_m, extent_m=extent)
 
 
 def _origin(summary: Summary, config: Config) -> dict[str, str]:

@@ -3,7 +3,6 @@
 - `files`: `load_recording`, and which files are one session.
 - `recording`: recordings from arrays of maps, or of a path with activity or spikes.
 - `checks`: what looks odd in a recording.
-- `ratinabox`: recordings of simulated agents.
 - `formats`: one file a format, each giving `contents`.
 - `labelled`, `along_path`, `columns`, `spike_trains`: labelled and named arrays made plain.
 """
