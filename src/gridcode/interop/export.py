@@ -15,6 +15,7 @@ from gridcode.interop import nwb
 from gridcode.interop.cells import Cells, cells_of_recording
 from gridcode.interop.metadata import Metadata, metadata_for
 from gridcode.recordings.examples import EXAMPLE
+from gridcode.recordings.formats.calcium import traces_folder
 from gridcode.recordings.recording import Recording
 from gridcode.runs.files import check_writable, one_line_errors, replacing
 
@@ -133,7 +134,7 @@ def is_recording(what: Source) -> bool:
     path = Path(what)
     if str(what) == "example" or path.suffix.lower() in READ or path.is_file():
         return True
-    return path.is_dir() and not (path / "config.toml").is_file() and any(path.rglob("F.npy"))
+    return path.is_dir() and traces_folder(path) is not None
 
 
 def _recorded(
