@@ -21,7 +21,7 @@ CORRELATION_COLOURS = mpl.colormaps["RdBu_r"].with_extremes(bad="0.75")
 # Okabe and Ito's palette without its yellow, as in the style sheet.
 INK: tuple[str, ...] = tuple(STYLE["axes.prop_cycle"].by_key()["color"])
 GREY = "0.6"
-# Width of a journal's page, inches: the paper's figures are no wider.
+# Width of a journal's page, inches.
 PAGE_WIDTH = 7.2
 # Lengths of scale bars, metres.
 BARS_M = (10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)

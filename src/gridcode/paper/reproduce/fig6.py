@@ -23,7 +23,7 @@ from gridcode.paper.tables import Table, counted, spread, within
 # The same pictures as in a run's report.
 from gridcode.report.module_figures import draw_phases, draw_power
 from gridcode.report.state_space_figures import PHASE_COLOURS, betti_text, draw_diagram, draw_ring
-from gridcode.report.style import PAGE_WIDTH, missing
+from gridcode.report.style import missing
 
 PAPER = (
     "The paper shows of one module that its Fourier power has three peaks of one length "
@@ -317,7 +317,7 @@ def _caveats(rows: Sequence[ModuleRow], modules: Sequence[LargestModule]) -> lis
 
 def _draw(module: LargestModule) -> Figure:
     record, spectrum, network = module.record, module.spectrum, module.network
-    figure = Figure(figsize=(PAGE_WIDTH, 6.6))
+    figure = Figure(figsize=(10.5, 8.4))
     figure.suptitle(
         f"{network.name}: module {record.module}, {record.n_units} units, "
         f"spacing {record.spacing_m:.2f} m",
