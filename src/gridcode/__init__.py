@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gridcode.api.verbs import evaluate, load_network, load_system, train, train_many
     from gridcode.config import Config, load_config
     from gridcode.errors import GridcodeError, InputError, TrainingError
+    from gridcode.interop.export import export
     from gridcode.logs.follow import write_logs
     from gridcode.packaged import Pretrained, pretrained, pretrained_names
     from gridcode.paper.ablation import AblationResult, ablate
@@ -41,6 +42,7 @@ __all__ = [
     "decode",
     "evaluate",
     "example_cells",
+    "export",
     "families",
     "film",
     "load_config",
@@ -71,6 +73,7 @@ _HOMES = {
     "api.verbs": ("evaluate", "load_network", "load_system", "train", "train_many"),
     "config": ("Config", "load_config"),
     "errors": ("GridcodeError", "InputError", "TrainingError"),
+    "interop.export": ("export",),
     "logs.follow": ("write_logs",),
     "paper.ablation": ("AblationResult", "ablate"),
     "paper.families.study": ("FamiliesResult", "families"),

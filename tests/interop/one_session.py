@@ -1,13 +1,6 @@
-"""One session, for files written by the packages of others.
-
-Run with `make test-interop`, which sets up an environment of its own; elsewhere these tests skip.
-"""
-
-import importlib
-import os
+"""One session, for files and objects of other packages."""
 
 import numpy as np
-import pytest
 
 from gridcode.recordings.recording import recording_from_path
 
@@ -49,10 +42,3 @@ def same(found, wanted):
     directions = [one.path.head_direction_deg for one in (found, wanted)]
     if directions[1] is not None:
         np.testing.assert_array_equal(*directions)
-
-
-def needed(package):
-    """The package, or skip; `make test-interop` requires it."""
-    if os.environ.get("GRIDCODE_INTEROP") == "required":
-        return importlib.import_module(package)
-    return pytest.importorskip(package)

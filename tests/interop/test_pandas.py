@@ -1,14 +1,13 @@
 """Tables of pandas, in memory and as CSV."""
 
 import numpy as np
+import pandas as pd
 import pytest
-from one_session import Session, needed, same
+from one_session import Session, same
 
-pd = needed("pandas")
-
-from gridcode import InputError  # noqa: E402
-from gridcode.recordings.files import load_recording  # noqa: E402
-from gridcode.recordings.recording import recording_from_path  # noqa: E402
+from gridcode import InputError
+from gridcode.recordings.files import load_recording
+from gridcode.recordings.recording import recording_from_path
 
 
 @pytest.fixture

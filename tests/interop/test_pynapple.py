@@ -1,15 +1,13 @@
 """Time series and tuning curves of pynapple, in memory and as it saves them."""
 
 import numpy as np
+import pynapple as nap
 import pytest
-from one_session import Session, needed, same
+from one_session import Session, same
 
-nap = needed("pynapple")
-pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
-
-from gridcode import InputError  # noqa: E402
-from gridcode.recordings.files import load_recording  # noqa: E402
-from gridcode.recordings.recording import recording_from_maps, recording_from_path  # noqa: E402
+from gridcode import InputError
+from gridcode.recordings.files import load_recording
+from gridcode.recordings.recording import recording_from_maps, recording_from_path
 
 
 @pytest.fixture
@@ -67,6 +65,7 @@ def test_saved(tmp_path, session, series):
     same(found, session.with_activity(units=["a", "b", "c"]))
 
 
+@pytest.mark.filterwarnings("ignore:compute_2d_tuning_curves is deprecated:FutureWarning")
 def test_tuning_curves(tmp_path, series):
     path, spikes = series
     curves = nap.compute_tuning_curves(spikes, path, bins=20)

@@ -3,15 +3,13 @@
 from datetime import UTC, datetime
 
 import numpy as np
+import pynwb
 import pytest
-from one_session import Session, needed, same
+from one_session import Session, same
+from pynwb.behavior import CompassDirection, Position, SpatialSeries
 
-pynwb = needed("pynwb")
-
-from pynwb.behavior import CompassDirection, Position, SpatialSeries  # noqa: E402
-
-from gridcode import InputError  # noqa: E402
-from gridcode.recordings.files import load_recording  # noqa: E402
+from gridcode import InputError
+from gridcode.recordings.files import load_recording
 
 
 @pytest.fixture

@@ -3,17 +3,13 @@
 import numpy as np
 import pytest
 from one_session import same
+from ratinabox.Agent import Agent
+from ratinabox.Environment import Environment
+from ratinabox.Neurons import GridCells
 
-pytest.importorskip("ratinabox")
-pytestmark = pytest.mark.filterwarnings("ignore")
-
-from ratinabox.Agent import Agent  # noqa: E402
-from ratinabox.Environment import Environment  # noqa: E402
-from ratinabox.Neurons import GridCells  # noqa: E402
-
-from gridcode import InputError, score  # noqa: E402
-from gridcode.interop.ratinabox import recording_from_ratinabox  # noqa: E402
-from gridcode.recordings.recording import recording_from_path  # noqa: E402
+from gridcode import InputError, score
+from gridcode.interop.ratinabox import recording_from_ratinabox
+from gridcode.recordings.recording import recording_from_path
 
 
 @pytest.fixture

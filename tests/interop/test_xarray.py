@@ -1,12 +1,11 @@
-"""Labelled arrays of xarray along a path, and its files by netCDF4 where it is there."""
+"""Labelled arrays of xarray along a path."""
 
 import numpy as np
 import pytest
-from one_session import Session, needed, same
+import xarray as xr
+from one_session import Session, same
 
-xr = needed("xarray")
-
-from gridcode.recordings.recording import recording_from_path  # noqa: E402
+from gridcode.recordings.recording import recording_from_path
 
 
 @pytest.fixture

@@ -72,6 +72,7 @@ FIRST = {
     "compare": ["run"],
     "score": ["maps.npy", "path.npz", "maps.npz"],
     "decode": ["maps.npy", "path.npz", "maps.npz"],
+    "export": ["maps.npz", "path.npz", "run", "quick-64"],
     "presets": ["quick"],
     "pretrained": ["quick-64"],
     "reproduce": ["fig4", "fig7"],
@@ -120,6 +121,7 @@ def stubbed(monkeypatch):
     pytest.importorskip("uvicorn")
     from gridcode.api import decoding, reports, scoring, verbs
     from gridcode.cli.commands import ablate, pretrained  # noqa: F401
+    from gridcode.interop import export
     from gridcode.packaged import networks, picture
     from gridcode.paper.ablation import study, training
     from gridcode.paper.reproduce import fig7, figures
@@ -129,6 +131,7 @@ def stubbed(monkeypatch):
         verbs: ("train_run", "open_runs", "evaluate_system", "map_training"),
         scoring: ("analyse_population", "shift_significance"),
         decoding: ("decode_path",),
+        export: ("gather",),
         reports: ("map_training",),
         study: ("train_ablation",),
         training: ("train_ablation",),

@@ -48,6 +48,7 @@ from gridcode.analysis.records import (
     Summary,
     UnitRecord,
 )
+from gridcode.analysis.records.measures import described
 from gridcode.arrays import takes_arrays
 from gridcode.errors import InputError
 
@@ -140,8 +141,8 @@ class Population:
     """What is known of a population of cells.
 
     Attributes:
-        data: rate maps, autocorrelograms and every number that a unit has, by `unit`; see
-            docs/metrics.md.
+        data: rate maps, autocorrelograms and every number that a unit has, by `unit`; each says
+            what it is in its attributes `long_name` and `units`; see docs/metrics.md.
         modules: the modules.
         relations: which pairs of modules are commensurate.
         phases: for each module (unit of the module, 2), where its cells' fields lie in the unit
@@ -327,7 +328,7 @@ def analyse_population(
         spatial_test="circular shift" if shifted else "Moran's I",
     )
     summary = _summary(data, modules, relations, phases, settings)
-    return Population(data, modules, relations, phases, summary)
+    return Population(described(data), modules, relations, phases, summary)
 
 
 def modules_of(data: xr.Dataset, *, level: float, seed: int) -> Modules:

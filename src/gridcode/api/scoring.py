@@ -13,6 +13,7 @@ from gridcode.analysis.cells.binning import split_halves
 from gridcode.analysis.cells.information import split_half_stability
 from gridcode.analysis.cells.shift_significance import shift_significance
 from gridcode.analysis.population import Population, analyse_population, check_tests, unit_records
+from gridcode.analysis.records.measures import described
 from gridcode.analysis.topology.state_space import (
     StateSpace,
     analyse_state_space,
@@ -129,7 +130,7 @@ def score(
 
 def _with_tuning(population: Population, tuning: xr.Dataset) -> Population:
     """The population with the numbers of `tuning_of`, in its records too."""
-    data = population.data.assign(tuning.data_vars).assign_coords(tuning.coords)
+    data = described(population.data.assign(tuning.data_vars).assign_coords(tuning.coords))
     kinds = Counter(kind for kind in tuning["tuning"].values.tolist() if kind)
     more = {"units": tuple(unit_records(data)), "tuning": dict(kinds.most_common())}
     return replace(population, data=data, summary=population.summary.model_copy(update=more))

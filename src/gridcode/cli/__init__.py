@@ -37,6 +37,7 @@ COMMANDS = {
     "log": "a log of runs for TensorBoard or Weights and Biases",
     "compare": "several runs on one page: settings that differ first",
     "score": "grid scores, p-values, cell types and modules of your own cells",
+    "export": "cells and measures as NWB, CSV, parquet or NetCDF, for other tools",
     "decode": "position decoded from recorded cells, against chance",
     "presets": "list the presets and settings",
     "pretrained": "list the trained networks in the package, or unpack one",

@@ -48,6 +48,8 @@ class Recording:
         path: what `rebin` and `split_halves` need; None for maps.
         group: group of an .nc file.
         notes: what was left out or looks odd, each in one line.
+        spike_times_s: spike times of each unit on the positions' clock, rising, those outside of
+            the maps included; None without spikes.
     """
 
     maps: Float[np.ndarray, "unit y x"]
@@ -59,6 +61,7 @@ class Recording:
     path: BinnedPath | None = None
     group: str | None = None
     notes: tuple[str, ...] = ()
+    spike_times_s: tuple[Float[np.ndarray, " _"], ...] | None = None
 
     def __repr__(self) -> str:
         return f"Recording({self._shape()}, {self.kind})"
@@ -263,6 +266,7 @@ def recording_from_path(
         occupancy=path.occupancy_s,
         path=path,
         notes=(*notes, *path.notes, *_wide(bin_size_m, path.shape, "positions_m")),
+        spike_times_s=None if spikes is None else tuple(np.sort(train) for train in spikes),
     )
 
 

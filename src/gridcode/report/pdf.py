@@ -1,7 +1,6 @@
 """Figures as PDF: lines and letters stay such, and the same numbers give the same bytes."""
 
 import io
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -11,13 +10,6 @@ from matplotlib.image import AxesImage
 
 from gridcode.report.style import STYLE
 
-# Text can be searched and edited; maps side by side are not merged into one image.
-PDF_STYLE: Any = {
-    "pdf.fonttype": 42,
-    "pdf.compression": 6,
-    "image.composite_image": False,
-    "savefig.dpi": 300,
-}
 # Clouds of more points are put in as an image: as vectors they take megabytes and seconds.
 MOST_POINTS = 600
 
@@ -39,7 +31,7 @@ def to_pdf(figure: Figure, *, source: str = "") -> bytes:
         image.set_interpolation(
             "none"
         )  # else a map would be blown up to the resolution of the page
-    with mpl.rc_context({**STYLE, **PDF_STYLE}):
+    with mpl.rc_context(STYLE):
         if figure.get_layout_engine() is not None:
             figure.set_layout_engine("none")
         about: dict[str, str | None] = {"CreationDate": None, "ModDate": None}

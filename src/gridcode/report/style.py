@@ -3,29 +3,26 @@
 One colour code on every page: a colour is a module, grey is a unit in none.
 """
 
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import xarray as xr
-from matplotlib import patheffects, ticker
+from matplotlib import patheffects, rc_params_from_file, ticker
 from matplotlib.axes import Axes
 from scipy.ndimage import convolve
 
-STYLE: Any = {
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "figure.constrained_layout.use": True,
-    "figure.dpi": 110,
-}
+# Of every figure: reports, the paper's figures, PDF; `plt.style.use("gridcode.report.paper")`.
+SHEET = Path(__file__).with_name("paper.mplstyle")
+STYLE: Any = dict(rc_params_from_file(SHEET, use_default_template=False))
 RATE_COLOURS = mpl.colormaps["viridis"].with_extremes(bad="0.75")
 CORRELATION_COLOURS = mpl.colormaps["RdBu_r"].with_extremes(bad="0.75")
-# Okabe and Ito's palette, safe for colour-blind readers, without its yellow, faint on white.
-INK = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# Okabe and Ito's palette without its yellow, as in the style sheet.
+INK: tuple[str, ...] = tuple(STYLE["axes.prop_cycle"].by_key()["color"])
 GREY = "0.6"
+# Width of a journal's page, inches.
+PAGE_WIDTH = 7.2
 # Lengths of scale bars, metres.
 BARS_M = (10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from gridcode.paper.ablation.variants import REFERENCE
 from gridcode.paper.tables import counted, known
-from gridcode.report.style import GREY, INK, draw_map, number
+from gridcode.report.style import GREY, INK, PAGE_WIDTH, draw_map, number
 
 # Statistic, label, lower end of the axis and upper (None: whatever fits), whole numbers.
 Panel = tuple[str, str, float, float | None, bool]
@@ -34,11 +34,11 @@ PANELS: tuple[Panel, ...] = (
     ("lattice_share", "lattice cells\n(share of active)", 0.0, 1.0, False),
     ("n_modules", "modules", 0.0, 3.0, True),
     ("n_independent", "independent\nmodules", 0.0, 3.0, True),
-    ("axis_ratio_median", "axis ratio of lattices\n(1 hexagon, 0.58 square)", 0.4, 1.0, False),
+    ("axis_ratio_median", "axis ratio\n(1 hexagon,\n0.58 square)", 0.4, 1.0, False),
     ("field_size_m", "field size (m)", 0.0, None, False),
 )
 # Inches.
-NAMES, MAP, LINE, STRIP, TOP, BOTTOM = 1.3, 0.66, 0.35, 1.3, 0.4, 0.62
+NAMES, MAP, LINE, NARROWEST, TOP, BOTTOM = 1.3, 0.66, 0.3, 0.9, 0.4, 0.75
 # Gap between maps, as a share of their height; the axes of dots end with the outermost maps.
 GAP = 0.25
 EDGE = 0.5 / (1 + GAP)
@@ -76,8 +76,12 @@ def draw(
     columns = max((data.sizes["unit"] for data in shown), default=0)
     arenas = sorted({_side_m(data) for data in shown})
     row = MAP if shown else LINE
-    widths = [names_width, *columns * [MAP], *len(panels) * [STRIP]]
-    width = sum(widths) + 0.2 * len(widths)
+    gaps = 0.2 * (1 + columns + len(panels))
+    # As wide as a page of a journal, but strips must stay readable.
+    left_over = PAGE_WIDTH - names_width - columns * MAP - gaps
+    strip = max(NARROWEST, left_over / len(panels))
+    widths = [names_width, *columns * [MAP], *len(panels) * [strip]]
+    width = sum(widths) + gaps
     height = TOP + len(variants) * (1 + GAP) * row + BOTTOM
     figure = Figure(figsize=(width, height))
     figure.set_layout_engine("none")

@@ -157,5 +157,5 @@ def _write(
     from gridcode.paper.pictures import write_files
     from gridcode.report.style import STYLE
 
-    with mpl.rc_context(STYLE | {"pdf.fonttype": 42}):
+    with mpl.rc_context(STYLE):
         return write_files(folder, FIGURE, figure.draw(rows, examples), texts)

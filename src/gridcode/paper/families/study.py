@@ -241,7 +241,7 @@ def _write(
     from gridcode.paper.pictures import write_files
     from gridcode.report.style import STYLE
 
-    with mpl.rc_context(STYLE | {"pdf.fonttype": 42}):
+    with mpl.rc_context(STYLE):
         drawn = figure.draw(rows, _examples(folder, rows))
         texts = {TABLE: table_text(rows), TEXT: page.markdown(rows, verdicts)}
         if verdicts:

@@ -63,7 +63,7 @@ def reproduce(
     with one_line_errors(f"cannot make the folder '{folder}'"):
         folder.mkdir(parents=True, exist_ok=True)
     check_writable(folder, folder=True)
-    with mpl.rc_context(STYLE | {"figure.dpi": 150, "pdf.fonttype": 42}):
+    with mpl.rc_context(STYLE):
         if figure == "fig7":
             return write(figure, fig7.make(_ablation(runs), progress), folder)
         networks = open_networks(runs, progress)

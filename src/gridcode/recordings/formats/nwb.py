@@ -1,5 +1,6 @@
-"""Neurodata Without Borders, version 2: position, head direction, spikes or traces.
+"""Neurodata Without Borders, version 2: position, head direction, spikes or traces; rate maps.
 
+Files of `gridcode export` hold rate maps, and activity in a plain TimeSeries: these are read too.
 Read with h5py alone. Source: the NWB 2 schema, `core`.
 """
 
@@ -9,6 +10,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+import xarray as xr
 
 from gridcode.errors import InputError
 from gridcode.reading import reading
@@ -19,6 +21,9 @@ from gridcode.recordings.formats import hdf5
 
 # Containers of spatial series that are no position of the animal.
 ELSEWHERE = ("CompassDirection", "EyeTracking", "PupilTracking")
+KINDS = ("SpatialSeries", "RoiResponseSeries")
+# What `gridcode.interop.nwb` writes.
+MAPS, UNITS, ACTIVITY = "processing/misc/rate_maps", "processing/misc/units", "activity"
 RANKS = ("deconvolved", "dff", "df_over_f", "fluorescence")
 
 
@@ -30,7 +35,7 @@ def read_nwb(
     Args:
         path: the file.
         position: which position, where it holds several: its path in the file, or its end.
-        activity: which traces, the same way; None: spikes where there are any.
+        activity: which traces, the same way, or `rate_maps`; None: spikes where there are any.
         position_unit: in place of the unit that the file names.
 
     Raises:
@@ -38,6 +43,10 @@ def read_nwb(
     """
     with reading(f"{path.name} is not a readable NWB file"), h5py.File(path, "r") as file:
         series = _series(file)
+        maps = hdf5.member(file, MAPS)
+        alone = position is None and not any(_kind(one) == "SpatialSeries" for one in series)
+        if maps is not None and (activity == "rate_maps" or (activity is None and alone)):
+            return Contents(path, _maps(file, maps), holds="rate maps")
         places = [
             one
             for one in series
@@ -59,6 +68,9 @@ def read_nwb(
             arrays |= _spikes(units)
         else:
             arrays |= _traces(series, activity, path.name, notes)
+            arrays |= _names(file, arrays)
+        if maps is not None and "positions_m" in arrays:
+            arrays["bin_size_m"] = hdf5.read(maps, "bin_size_m")[:1]
     if not arrays:
         raise InputError(f"{path.name} holds no position (SpatialSeries) and no units")
     held = " and ".join(
@@ -91,11 +103,15 @@ def _series(file: h5py.File) -> list[h5py.Group]:
     found: list[h5py.Group] = []
 
     def visit(_: str, item: Any) -> None:
-        if isinstance(item, h5py.Group) and _kind(item) in ("SpatialSeries", "RoiResponseSeries"):
+        if isinstance(item, h5py.Group) and (_kind(item) in KINDS or _is_activity(item)):
             found.append(item)
 
     file.visititems(visit)
     return found
+
+
+def _is_activity(group: h5py.Group) -> bool:
+    return _kind(group) == "TimeSeries" and str(group.name).endswith(f"/{ACTIVITY}")
 
 
 def _kind(group: h5py.Group) -> str:
@@ -154,19 +170,53 @@ def _spikes(units: h5py.Group) -> dict[str, Any]:
     found: dict[str, Any] = {"spike_times_s": times}
     if "spike_times_index" in units:
         found["spike_index"] = hdf5.read(units, "spike_times_index")
+    names = _unit_names(units)
+    return found if names is None else found | {"units": names}
+
+
+def _unit_names(units: h5py.Group) -> np.ndarray | None:
+    """The names of a table of units, else their numbers."""
     names: np.ndarray | None = None
     if "unit_name" in units:
         names = hdf5.strings(hdf5.read(units, "unit_name"))
     if (names is None or len(set(names.tolist())) < len(names)) and "id" in units:
         names = hdf5.read(units, "id")
-    return found if names is None else found | {"units": names}
+    return names
+
+
+def _names(file: h5py.File, arrays: dict[str, Any]) -> dict[str, Any]:
+    """Names for activity whose columns are the rows of a table of units."""
+    units = hdf5.member(file, UNITS)
+    names = None if units is None or "activity" not in arrays else _unit_names(units)
+    fits = names is not None and len(names) == arrays["activity"].shape[1]
+    return {"units": names} if fits else {}
+
+
+def _maps(file: h5py.File, table: h5py.Group) -> dict[str, Any]:
+    """Rate maps, their bins and occupancy, and the names of their units."""
+    maps = hdf5.read(table, "rate_map")
+    size = float(hdf5.read(table, "bin_size_m")[0])
+    found: dict[str, Any] = {"rate_maps": xr.DataArray(maps, dims=("unit", "y", "x"))}
+    for axis, bins in (("y", maps.shape[1]), ("x", maps.shape[2])):
+        centre = float(hdf5.read(table, f"centre_{axis}_m")[0])
+        found[axis] = centre + (np.arange(bins) + 0.5 - bins / 2) * size
+    units = hdf5.member(file, "units")
+    units = hdf5.member(file, UNITS) if units is None else units
+    if units is not None:
+        found["units"] = _unit_names(units)
+        if "silent" in units:
+            found["silent"] = hdf5.read(units, "silent").astype(bool)
+    occupancy = hdf5.member(file, f"{MAPS.removesuffix('rate_maps')}rate_map_bins/occupancy")
+    if occupancy is not None:
+        found["occupancy"] = np.asarray(occupancy)
+    return found
 
 
 def _traces(
     series: list[h5py.Group], name: str | None, file: str, notes: list[str]
 ) -> dict[str, Any]:
     """The traces named, else deconvolved before dF/F before fluorescence."""
-    found = [one for one in series if _kind(one) == "RoiResponseSeries"]
+    found = [one for one in series if _kind(one) != "SpatialSeries"]
     if not found and name is None:
         return {}
 
