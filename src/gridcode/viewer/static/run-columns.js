@@ -32,10 +32,11 @@ export const COLUMNS = [
   { key: "loss", title: "Loss", write: (row) => fixed(row.loss, 3) },
   { key: "hexagonal", title: "Grid cells", write: ofActive("hexagonal") },
   { key: "lattice", title: "Any lattice", off: true, write: ofActive("lattice") },
-  { key: "modules", title: "Modules", write: modulesText },
+  { key: "modules", title: "Modules", write: modulesText, kind: "narrow" },
   {
     key: "spacings_m",
     title: "Spacing",
+    kind: "narrow",
     sort: (row) => row.spacings_m?.[0],
     write: ({ spacings_m: found }) =>
       found?.length ? `${found.map((spacing) => fixed(spacing)).join(", ")} m` : MISSING,
@@ -43,10 +44,11 @@ export const COLUMNS = [
   {
     key: "path_error_m",
     title: "Path error / steps",
+    kind: "narrow",
     write: ({ path_error_m: error, path_steps: steps }) =>
       known(error) ? `${metres(error)} / ${whole(steps)}` : MISSING,
   },
-  { key: "updated", title: "Date", write: dateCell },
+  { key: "updated", title: "Date", write: dateCell, kind: "narrow" },
 ];
 
 /** Keys of the columns that the reader sees; a Set. */
@@ -93,7 +95,7 @@ function nameCell({ id, name, problem, evaluate }, { several, parent }) {
     h("a", { href: runHref(id), "data-focus": id }, name),
     several && h("span.faint", parent),
     problem && h("span.problem", withCode(problem)),
-    evaluate && commandLine(evaluate),
+    evaluate && h("details.evaluate", h("summary", "evaluate this run"), commandLine(evaluate)),
   ];
 }
 

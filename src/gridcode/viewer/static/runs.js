@@ -2,7 +2,7 @@
 
 import { failure, h, replace, search, select, wait, withCode } from "gridcode/dom.js";
 import { filterOf } from "gridcode/filter.js";
-import { STATES, count, whole } from "gridcode/format.js";
+import { MISSING, STATES, count, whole } from "gridcode/format.js";
 import { longRows } from "gridcode/long-rows.js";
 import { compareHref, go, sweepHref } from "gridcode/routes.js";
 import { COLUMNS, columnMenu, shownColumns } from "gridcode/run-columns.js";
@@ -148,8 +148,10 @@ export async function runsPage(element, signal) {
     });
     const cells = columns.map(({ title, text, write, kind, always }) => {
       const label = always ? null : title; // narrow windows show it
-      const cell = h("td", { "data-label": label }, write(row, { several, parent: parent(row) }));
-      cell.classList.add(...[text && "text", kind].filter(Boolean));
+      const content = write(row, { several, parent: parent(row) });
+      const cell = h("td", { "data-label": label }, content);
+      const missing = content === MISSING && "missing";
+      cell.classList.add(...[text && "text", kind, missing].filter(Boolean));
       return cell;
     });
     return h(`tr.${state}`, h("td.pick", box), cells);

@@ -97,7 +97,7 @@ function resultScatter(signal) {
       if (!settings.includes(chosen.x)) [chosen.x] = settings;
       const wanted = [...FIRST_MEASURES, ...measures];
       if (!measures.includes(chosen.y)) chosen.y = wanted.find((name) => measures.includes(name));
-      const options = (names) => names.map((name) => [name, name.replaceAll("_", " ")]);
+      const options = (names) => names.map((name) => [name, name]);
       setOptions(across.querySelector("select"), options(settings), chosen.x);
       setOptions(up.querySelector("select"), options(measures), chosen.y);
       draw();
@@ -142,14 +142,14 @@ function scatterOf({ id, columns, rows, settings, runs }, { x, y }) {
   }
   return {
     name: `${id}-${y}-against-${x}`,
-    title: `${y.replaceAll("_", " ")} against ${x}`,
+    title: `${y} against ${x}`,
     note: "A click on a dot leads to its run.",
     source: "results.csv",
     height: 340,
     data,
     layout: {
       xaxis: axis(x, { type: numeric ? (spread > WIDE ? "log" : "linear") : "category" }),
-      yaxis: axis(y.replaceAll("_", " ")),
+      yaxis: axis(y),
     },
     pointName: "run",
     onPoint: (run) => go(runHref(run)),
@@ -224,10 +224,7 @@ function resultTable(signal) {
       found = next;
       if (JSON.stringify(columns) !== JSON.stringify(found.columns)) {
         columns = found.columns;
-        const titles = columns.map((name) => ({
-          title: name.replaceAll("_", " "),
-          text: TEXTS.includes(name),
-        }));
+        const titles = columns.map((title) => ({ title, text: TEXTS.includes(title) }));
         heads = headings(titles, (k) => {
           const same = chosen.name === columns[k];
           Object.assign(chosen, { name: columns[k], up: same ? !chosen.up : true });

@@ -29,7 +29,7 @@ export const trainingCurves = (runs) => (width) => {
   const has = (name) => runs.some((run) => series(run, name).y.some(known));
   const threshold = runs.find(({ above }) => above)?.above.threshold;
   const title = (name) =>
-    name === ABOVE ? `units above a score of ${threshold}` : name.replaceAll("_", " ");
+    name === ABOVE ? `units, score > ${threshold}` : name.replaceAll("_", " ");
   // What other models log comes last.
   const logged = runs.flatMap(({ metrics }) => Object.keys(metrics ?? {}));
   const names = [...new Set(["loss", ABOVE, ...NAMES, ...logged])].filter(
@@ -58,6 +58,8 @@ export const trainingCurves = (runs) => (width) => {
         name: plain(several ? each.name : title(name)),
         xaxis: `x${number(k)}`,
         yaxis: `y${number(k)}`,
+        mode: name === ABOVE ? "lines+markers" : "lines", // some runs have one point
+        marker: { size: 4 },
         legendgroup: `${r}`,
         showlegend: k === 0,
         hovertemplate: "step %{x:,}: %{y:.3~g}",
