@@ -263,7 +263,7 @@ def _body(entry: Entry, name: str, part: str, _key: Any, _state: str) -> bytes |
 
 
 # Hundreds of thumbnails are small; every question for new metrics is another one.
-_MAKERS = {
+_MAKERS: dict[str, Callable[..., bytes | None]] = {
     "metrics": _body.__wrapped__,
     "thumbnail": functools.lru_cache(KEPT_THUMBNAILS)(_body.__wrapped__),
 }

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-import math
+import re
 from typing import Any
 
 from gridcode.errors import InputError
@@ -13,6 +13,10 @@ from gridcode.viewer.run_status import plain
 Document = dict[str, Any]
 TABLE = "results.csv"
 LONGEST = 100_000_000
+UNKNOWN = frozenset({"", "nan", "inf", "-inf"})
+NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,300})(\.[0-9]{1,300})?([eE][+-]?[0-9]{1,2})?")
+# The folders of an absolute path, which the page is not told.
+FOLDERS = re.compile(r"(?<![\w./\\])(?:[A-Za-z]:)?[/\\](?:[^\s/\\:'\"]+[/\\])+")
 # Columns with settings stand between these two, measures from the second on.
 BEFORE_SETTINGS, AFTER_SETTINGS = "seed", "step"
 NO_MEASURES = frozenset({"step", "steps", "spacings_m", "arena_m", "path_steps", "error"})
@@ -61,16 +65,13 @@ def _read(entry: Entry) -> tuple[list[str], list[list[Any]]]:
 
 
 def _cell(text: str, entry: Entry) -> str | float | None:
-    """A number where the cell is one; text without where on the disk the sweep lies."""
-    if not text:
+    """A number where the cell is one; text without where on the disk files lie."""
+    if text.lower() in UNKNOWN:
         return None
-    try:
-        number = json.loads(text, parse_constant=str)
-    except (ValueError, RecursionError):
-        number = None
-    if isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number):
+    if NUMBER.fullmatch(text):
+        number: float = json.loads(text)
         return number
-    return plain(InputError(text), entry)
+    return FOLDERS.sub("", plain(InputError(text), entry))
 
 
 def _kinds(columns: list[str], rows: list[list[Any]]) -> tuple[list[str], list[str]]:
