@@ -233,9 +233,10 @@ export async function fillArenas(body, { id, run, openUnit }) {
         place: { binM },
       });
       const onclick = () => enlarge({ map, binM, title });
+      const attributes = { onclick, "aria-label": `Enlarge: ${title}` };
       const score = fixed(scoreIn(maps, row.index, row));
       items.push({ canvas, lines: [`unit ${row.unit}: ${score}`, groupName(group)] });
-      return h("td", h("button.map-button", { onclick }, canvas), h("span.faint", score));
+      return h("td", h("button.map-button", attributes, canvas), h("span.faint", score));
     });
     lines.append(h("tr", h("th.text", { scope: "row" }, groupName(group)), cells));
   }

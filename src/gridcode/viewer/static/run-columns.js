@@ -48,7 +48,7 @@ export const COLUMNS = [
     write: ({ path_error_m: error, path_steps: steps }) =>
       known(error) ? `${metres(error)} / ${whole(steps)}` : MISSING,
   },
-  { key: "updated", title: "Date", write: dateCell, kind: "narrow" },
+  { key: "updated", title: "Date", write: dateCell, kind: "date" },
 ];
 
 /** Keys of the columns that the reader sees; a Set. */

@@ -157,7 +157,8 @@ export function everywhere({ id, run, row, index }) {
     const canvas = h("canvas");
     const fact = h("p.faint");
     const name = groupName(group);
-    const button = h("button.map-button", canvas);
+    const title = `Unit ${row.unit} in ${name}`;
+    const button = h("button.map-button", { "aria-label": `Enlarge: ${title}` }, canvas);
     element.append(h("figure.panel", h("figcaption", name), button, fact));
     try {
       const maps = await load(`runs/${id}/maps/${group.group}`);
@@ -168,7 +169,6 @@ export function everywhere({ id, run, row, index }) {
       const binM = maps.bin_size_m;
       const rate = run.rate_unit;
       drawRateMap(canvas, map, { size: 132, binM, label, place: { binM, unit: rate } });
-      const title = `Unit ${row.unit} in ${name}`;
       button.addEventListener("click", () => enlarge({ map, binM, title, rate }));
     } catch (error) {
       button.replaceWith(failure("Not shown", error));
