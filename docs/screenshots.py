@@ -71,6 +71,7 @@ def take(browser, url: str) -> None:
         take_training(browser, url)
     if page_of := sweep_address(browser, url):
         page = open_page(browser, page_of)
+        page.locator("select", has_text="isometry").select_option("loss")
         page.wait_for_selector(".js-plotly-plot")
         keep(page, "sweep")
         page.close()
