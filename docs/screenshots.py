@@ -1,7 +1,8 @@
 """Pictures of the explorer for the docs: `python docs/screenshots.py RUNS` (needs extra `dev`).
 
-RUNS holds `modules-192` and `quick-64`, unpacked by `gridcode pretrained` and evaluated, and
-`modules-seed10`, trained by `gridcode train modules --seed 10`.
+RUNS holds `modules-192` and `quick-64`, unpacked by `gridcode pretrained` and evaluated,
+`modules-seed10`, trained by `gridcode train modules --seed 10`, and `sigma`, a sweep. Pictures
+whose run is not there are left as they are.
 """
 
 import argparse
@@ -52,7 +53,10 @@ def open_run(browser, url: str, name: str, **options: object) -> Page:
 
 
 def take(browser, url: str) -> None:
-    keep(open_page(browser, url), "runs", clip={"x": 0, "y": 0, "width": 1280, "height": 420})
+    page = open_page(browser, url)
+    page.wait_for_timeout(3000)
+    names = page.locator("td.run-name a").all_inner_texts()
+    keep(page, "runs", clip={"x": 0, "y": 0, "width": 1280, "height": 620})
 
     page = open_run(browser, url, "modules-192")
     keep(page, "run")
@@ -63,21 +67,23 @@ def take(browser, url: str) -> None:
     keep(page, "torus")
     page.close()
 
-    page = open_run(browser, url, "modules-seed10")
-    address_of_training = page.url
-    page.close()
-    page = open_page(browser, f"{address_of_training}?step=444")
-    page.wait_for_timeout(45_000)  # maps of a step are made when they are asked for
-    page.evaluate(
-        "() => { document.querySelector('.history').scrollIntoView(); scrollBy(0, -160); }"
-    )
-    keep(page, "training")
-    page.close()
+    if "modules-seed10" in names:
+        take_training(browser, url)
+    if page_of := sweep_address(browser, url):
+        page = open_page(browser, page_of)
+        page.locator("select", has_text="isometry").select_option("loss")
+        page.wait_for_selector(".js-plotly-plot")
+        keep(page, "sweep")
+        page.close()
 
     page = open_page(browser, f"{address}/unit/50")
     page.wait_for_selector("dialog[open] canvas")
     page.wait_for_timeout(4000)
     keep(page, "unit")
+    page.locator("dialog .can-enlarge").click()
+    page.locator(".enlarged-map").hover(position={"x": 250, "y": 250})
+    page.mouse.wheel(0, -300)
+    keep(page, "enlarged")
     page.close()
 
     page = open_run(browser, url, "modules-192", size=PHONE, scheme="dark")
@@ -94,6 +100,41 @@ def take(browser, url: str) -> None:
         "() => { document.querySelector('.columns').scrollIntoView(); scrollBy(0, -150); }"
     )
     keep(page, "compare")
+    page.close()
+
+    take_curves(browser, url)
+
+
+def take_training(browser, url: str) -> None:
+    page = open_run(browser, url, "modules-seed10")
+    address = page.url
+    page.close()
+    page = open_page(browser, f"{address}?step=444")
+    page.wait_for_timeout(45_000)  # maps of a step are made when they are asked for
+    page.evaluate(
+        "() => { document.querySelector('.history').scrollIntoView(); scrollBy(0, -160); }"
+    )
+    keep(page, "training")
+    page.close()
+
+
+def sweep_address(browser, url: str) -> str | None:
+    page = open_page(browser, url)
+    links = page.locator(".sweeps a")
+    found = links.first.evaluate("link => link.href") if links.count() else None
+    page.close()
+    return found
+
+
+def take_curves(browser, url: str) -> None:
+    page = open_page(browser, url)
+    page.locator("input[type=search]").fill("units=32 state=evaluated")
+    page.get_by_label("Choose all runs that are shown").check()
+    page.locator("button.primary").click()
+    page.wait_for_selector(".js-plotly-plot")
+    page.evaluate("() => document.querySelector('[data-section=training]').scrollIntoView()")
+    keep(page, "curves", clip={"x": 0, "y": 0, "width": 1280, "height": 700})
+    page.close()
 
 
 def main() -> None:

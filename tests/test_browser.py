@@ -462,11 +462,23 @@ def test_the_explorer_lists_runs_also_damaged_ones(site, watched, width, scheme)
     page = watched(viewport={"width": width, "height": 844}, color_scheme=scheme).open(site)
     text = page.locator("main").inner_text()
     assert "grown" in text and "young" in text and "broken" in text and "config.toml" in text
-    assert "gridcode evaluate" in text
     assert page.locator("tr.damaged").count() == 1 and wide_enough(page)
-    page.locator("input[type=search]").fill("gro")
-    assert page.locator("tbody tr").count() == 1
+    for wanted, there in {
+        "gro": {"grown"},
+        "units=64": {"grown"},
+        "sigma_g=0.4 units<64": {"young"},
+        "loss.sigma_g!=0.4": set(),
+        "orders=latin state=trained": {"young"},
+        "seed>": {"broken", "grown", "young"},
+    }.items():
+        page.locator("input[type=search]").fill(wanted)
+        assert set(page.locator("td.run-name a").all_inner_texts()) == there, wanted
+    page.locator("input[type=search]").fill("sigmag=1")
+    assert 'no setting is called "sigmag"' in page.locator("main").inner_text()
     page.locator("input[type=search]").fill("")
+    page.get_by_text("evaluate this run").click()
+    assert "gridcode evaluate runs/young" in page.locator("tr.trained").inner_text()
+    assert page.evaluate(NAMELESS) == []
     page.get_by_role("link", name="young").click()
     until(page, "document.title.startsWith('young')")
     assert "gridcode evaluate" in page.locator("main").inner_text()
@@ -534,6 +546,107 @@ def test_two_runs_side_by_side(site, watched):
     page.get_by_role("button", name="Compare 2 runs").click()
     until(page, "document.querySelector('main').innerText.includes('The same otherwise')")
     assert "grown" in page.title() and "model.units" in page.locator("main").inner_text()
+    page.wait_for_selector("[data-section=training] .js-plotly-plot")
+    lines = page.evaluate(
+        """[...document.querySelector("[data-section=training] .js-plotly-plot").data]
+            .map(({name, x}) => [name, x.length])"""
+    )
+    assert {"grown", "young"} == {name for name, _ in lines}
+    assert ["grown", 2] in lines  # units above a score at the two steps that are mapped
+
+
+def test_the_best_units_are_seen_in_the_list_and_columns_are_chosen(site, watched):
+    page = watched().open(site)
+    until(page, "document.querySelector('img.thumbnail')?.naturalWidth > 0")
+    assert page.get_by_role("columnheader", name="Preset").count() == 1
+    page.get_by_role("button", name="Columns").click()
+    page.get_by_label("Preset").uncheck()
+    page.keyboard.press("Escape")
+    assert page.get_by_role("columnheader", name="Preset").count() == 0
+    page.reload()
+    page.wait_for_selector("tbody tr")
+    assert page.get_by_role("columnheader", name="Preset").count() == 0  # it is remembered
+
+
+def test_a_map_tells_its_values_and_can_be_enlarged(site, watched):
+    page = watched().open(site)
+    page.get_by_role("link", name="grown").click()
+    wait_until_drawn(page, ".tile canvas", colours=2)
+    page.locator(".tile canvas").first.hover(position={"x": 20, "y": 30})
+    until(
+        page,
+        "/^x [\\d.]+ m, y [\\d.]+ m: /.test(document.querySelector('.pointer-tip')?.innerText)",
+    )
+    page.locator(".tile").first.click()
+    page.wait_for_selector("dialog[open] canvas")
+    wait_until_drawn(page, "dialog .unit-pictures canvas", colours=2)
+    page.get_by_role("button", name="enlarge").click()
+    large = page.locator(".enlarged-map")
+    wait_until_drawn(page, ".enlarged-map", colours=2)
+    whole = signature(page, ".enlarged-map")
+    large.hover(position={"x": 100, "y": 100})
+    text = page.locator(".enlarged .pointed").inner_text()
+    page.mouse.wheel(0, -300)
+    until(page, "whole => document.querySelector('.enlarged-map').toDataURL() !== whole", whole)
+    near = page.locator(".enlarged .pointed").inner_text()
+    metres = [[float(n) for n in re.findall(r"([\d.]+) m", each)] for each in (text, near)]
+    assert np.abs(np.subtract(*metres)).max() <= 0.11  # a bin: the place under the pointer stays
+    page.keyboard.press("0")
+    until(page, "whole => document.querySelector('.enlarged-map').toDataURL() === whole", whole)
+    assert page.evaluate(NAMELESS) == []
+    page.keyboard.press("Escape")
+    page.wait_for_selector("dialog.enlarged", state="detached")
+    assert page.locator("dialog.unit-dialog[open]").count() == 1
+
+
+def test_the_step_stays_in_the_address_and_the_way_back_restores_it(site, watched):
+    page = watched().open(site)
+    page.get_by_role("link", name="grown").click()
+    wait_until_drawn(page, ".tile canvas", colours=2)
+    moment = "document.querySelector('.history output').textContent"
+    page.locator(".history input[type=range]").first.focus()
+    page.keyboard.press("Home")
+    page.get_by_role("link", name="Modules").click()  # before the address is written
+    until(page, "location.hash.endsWith('/section/modules?step=0')")
+    page.locator(".tile").first.click()
+    page.wait_for_selector("dialog[open] .history output")
+    until(page, "/unit\\/\\d+\\?step=0$/.test(location.hash)")
+    shown = "document.querySelector('dialog .history output').textContent"
+    until(page, f"{shown}.includes('step 0')")
+    page.locator("dialog .history input[type=range]").focus()
+    page.keyboard.press("End")
+    until(page, "!location.hash.includes('step')")
+    page.go_back()
+    page.wait_for_selector("dialog[open]", state="detached")
+    until(page, f"{moment}.includes('step 0') && location.hash.endsWith('modules?step=0')")
+    page.go_forward()
+    page.wait_for_selector("dialog[open] .history output")
+    until(page, f"{shown}.includes('as evaluated')")
+
+
+def test_a_sweep_is_a_chart_and_a_table_with_links_to_its_runs(runs, site, watched):
+    folder = runs / "sweep"
+    shutil.copytree(runs / "young", folder / "runs" / "0-seed0")
+    (folder / "sweep.toml").write_text("")
+    lines = ["trial,run,status,seed,loss.sigma_g,step,steps,loss,error"]
+    lines += [f"{k},{k}-seed{k},finished,{k},0.{k + 2},20,20,-0.{k},<b>x</b>" for k in range(6)]
+    (folder / "results.csv").write_text("\n".join(lines) + "\n")
+    try:
+        page = watched().open(site)
+        page.get_by_role("link", name="sweep", exact=True).click()
+        page.wait_for_selector(".js-plotly-plot")
+        assert page.locator("b").count() == 0 and page.locator("tbody tr").count() == 6
+        page.get_by_role("button", name="loss", exact=True).click()
+        assert page.locator("tbody tr").first.inner_text().startswith("5")
+        page.locator("input[type=search]").fill("sigma_g<0.4")
+        assert page.locator("tbody tr").count() == 2 and wide_enough(page)
+        with (folder / "results.csv").open("a") as table:
+            table.write("6,6-seed6,running,6,0.2,1,20,0.5,\n")
+        until(page, "document.querySelectorAll('tbody tr').length === 3")
+        page.get_by_role("link", name="0-seed0").click()
+        until(page, "document.title.startsWith('0-seed0')")
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_a_run_that_is_deleted_while_it_is_looked_at_is_said_in_words(runs, site, watched):
@@ -592,6 +705,7 @@ def test_charts_follow_the_theme_and_a_key_shows_the_keys(site, watched):
     until(page, f"{colour} !== {json.dumps(dark)}")
     page.keyboard.press("?")
     page.wait_for_selector("dialog.keys[open]")
+    assert page.get_by_role("dialog", name="Keys").get_by_role("button", name="Close").is_visible()
     page.keyboard.press("Escape")
     page.wait_for_selector("dialog[open]", state="detached")
 

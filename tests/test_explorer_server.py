@@ -5,6 +5,7 @@ import base64
 import contextlib
 import hashlib
 import http.client
+import io
 import json
 import os
 import re
@@ -21,12 +22,22 @@ import numpy as np
 import pytest
 import uvicorn
 from conftest import TINY
+from PIL import Image
 
 import gridcode
 from gridcode.cli import main
 from gridcode.errors import InputError
 from gridcode.runs.files import write_atomically
-from gridcode.viewer import documents, encode, figure_cache, library, run_status, server, serving
+from gridcode.viewer import (
+    documents,
+    encode,
+    figure_cache,
+    library,
+    run_status,
+    server,
+    serving,
+    thumbnail,
+)
 from gridcode.viewer.server import create_app
 
 LOCAL = "http://127.0.0.1:8765"
@@ -58,7 +69,14 @@ def runs(tmp_path, example, monkeypatch):
 DOCUMENTS = (
     *("run", "maps/smooth_1m", "maps/other", "correlograms/smooth_1m", "spectra", "states"),
     *("metrics", "metrics?after=9", "history", "history/0", "history/20", "history/7", "history/x"),
-    *("figures", "figures/scores.png", "figures/training.pdf", "figures/nothing.png"),
+    *(
+        "thumbnail",
+        "above",
+        "figures",
+        "figures/scores.png",
+        "figures/training.pdf",
+        "figures/nothing.png",
+    ),
 )
 
 
@@ -149,7 +167,11 @@ def test_every_document_of_a_run_and_nothing_is_written(runs):
     missing = {"maps/other", "states", "history/7", "history/x", "figures/nothing.png"}
     assert {name for name, answer in answers.items() if answer.status_code != 200} == missing
     assert {answers[name].status_code for name in missing} == {404}
-    json_of = {name: answers[name].json() for name in DOCUMENTS if not name.startswith("figures/")}
+    json_of = {
+        name: answers[name].json()
+        for name in DOCUMENTS
+        if not name.startswith(("figures/", "thumb"))
+    }
     run = json_of["run"]
     assert run["state"] == "evaluated" and len(run["units"]) == 16
     assert run["has"]["maps"] == ["smooth_1m"]
@@ -319,7 +341,12 @@ def test_states(runs, example):
     assert not (runs / "trained" / ".lock").exists()
     assert "earlier version" in rows["earlier"]["problem"] and rows["earlier"]["active"] is None
     notes = {name: " ".join(client.of(name, "run").json()["notes"]) for name in rows}
-    assert "gridcode evaluate runs/trained" in notes["trained"]
+    commands = {name: row["evaluate"] for name, row in rows.items() if row["evaluate"]}
+    assert set(commands) == {"trained", "earlier"}  # nothing while it is trained, or before its end
+    assert commands["trained"] == client.of("trained", "run").json()["evaluate"]
+    assert commands["trained"]["command"] == "gridcode evaluate runs/trained"
+    assert commands["trained"]["where"] == "in the folder that holds runs"
+    assert "not evaluated yet" in notes["trained"]
     assert "gridcode train runs/stopped" in notes["stopped"]
     assert "step 20 of 20" in notes["training"]
     earlier = client.of("earlier", "run").json()
@@ -689,6 +716,146 @@ def test_bad_queries(runs):
     assert bad.json() == {"detail": "after must be a whole number"} and bad.status_code == 400
     assert client.of("good", "metrics", params={"after": 10**30}).json()["step"] == []
     assert client.of("good", "metrics", params={"other": "1"}).status_code == 200
+
+
+# -- presets, thumbnails, commands, sweeps ------------------------------
+
+
+def test_the_list_names_the_preset_and_what_differs(runs):
+    changed = gridcode.load_config("modules").override({"loss.sigma_g": 0.3, "nulls": 99})
+    gridcode.Run.create(runs / "own", changed)
+    client = Client(runs)
+    listed = client.ask("/api/runs").json()
+    rows = {row["name"]: row for row in listed["runs"]}
+    assert rows["own"]["preset"] == "modules"
+    assert rows["own"]["changed"] == {"loss.sigma_g": 0.3, "evaluation.nulls": 99}
+    own, good = rows["own"], rows["good"]
+    for run, row in (("own", own), ("good", good)):
+        everything = listed["presets"][row["preset"]] | row["changed"]
+        assert everything == client.of(run, "run").json()["config"]
+    assert own["best"] is None and len(good["best"]) == 3
+
+
+def test_a_baseline_stands_in_the_place_of_a_preset(runs):
+    (runs / "pca").mkdir()
+    (runs / "pca" / "config.toml").write_text('[baseline]\nname = "pca"\nwidth_m = 0.1\n')
+    row = Client(runs).rows()["pca"]
+    assert row["preset"] == "baseline pca" and row["changed"]["baseline.width_m"] == 0.1
+
+
+def test_thumbnails_show_the_best_units(runs):
+    client = Client(runs)
+    answer = client.of("good", "thumbnail")
+    assert answer.headers["content-type"] == "image/png" and len(answer.content) < 10_000
+    image = Image.open(io.BytesIO(answer.content))
+    assert image.size == (3 * thumbnail.SIDE + 2 * thumbnail.GAP, thumbnail.SIDE)
+    run = gridcode.Run(runs / "good")
+    best = thumbnail.best_units(run.read_summary())
+    scores = [run.read_summary().units[unit].grid_score for unit in best]
+    assert scores == sorted(scores, reverse=True)  # it has no modules
+    rate = run.read_maps("smooth_1m")["rate"].values[best[0]]
+    shown = np.array(image)[: thumbnail.SIDE, : thumbnail.SIDE]
+    rows, columns = np.nonzero(np.nan_to_num(rate[::-1]) == np.nanmax(rate))
+    scale = thumbnail.SIDE / len(rate)
+    at = (np.array([rows[0], columns[0]]) + 0.5) * scale
+    assert shown[tuple(at.astype(int))] == thumbnail.LEVELS - 1  # the peak is where it was measured
+    known = {"If-None-Match": answer.headers["etag"]}
+    assert client.of("good", "thumbnail", headers=known).status_code == 304
+    (runs / "good" / MAPS).write_bytes(b"x")
+    assert client.of("good", "thumbnail").status_code == 404
+
+
+def test_how_many_units_score_above_a_threshold_over_training(runs):
+    client = Client(runs)
+    assert client.of("good", "above").json()["step"] == []  # no maps over training are kept
+    kept = gridcode.map_training(runs / "good")
+    found = client.of("good", "above").json()
+    above = (kept["grid_score"].values > found["threshold"]).sum(axis=1)
+    assert found["units_above"] == above.tolist() and found["step"] == kept["step"].values.tolist()
+
+
+@pytest.mark.parametrize(
+    ("given", "command"),
+    [
+        ("runs", "gridcode evaluate 'runs/a b'"),
+        ("./runs/", "gridcode evaluate 'runs/a b'"),
+        ("runs/a b", "gridcode evaluate 'runs/a b'"),
+        ("../here/runs", "gridcode evaluate '../here/runs/a b'"),
+    ],
+)
+def test_a_command_is_what_a_person_would_type(tmp_path, monkeypatch, given, command):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    gridcode.Run.create("runs/a b", gridcode.load_config("quick"))
+    (entry,) = library.Library([given]).entries()
+    assert entry.command("evaluate") == {
+        "command": command,
+        "where": "in the folder in which gridcode explore was started",
+    }
+    monkeypatch.chdir("runs")
+    (entry,) = library.Library(["."]).entries()
+    assert entry.command("evaluate")["command"] == "gridcode evaluate 'a b'"
+    (entry,) = library.Library([tmp_path / "here" / "runs"]).entries()
+    assert entry.command("train") == {
+        "command": "gridcode train 'runs/a b'",
+        "where": "in the folder that holds runs",
+    }
+
+
+def test_names_that_a_terminal_would_obey_are_in_no_command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("-x", "a\x1b[201~\nrm", "$(b)"):
+        gridcode.Run.create(f"runs/{name}", gridcode.load_config("quick"))
+    monkeypatch.chdir("runs")
+    found = library.Library(["."]).entries()
+    commands = {entry.name: entry.command("evaluate") for entry in found}
+    assert commands["a\x1b[201~\nrm"] is None
+    assert commands["-x"]["command"] == "gridcode evaluate ./-x"
+    assert commands["$(b)"]["command"] == "gridcode evaluate '$(b)'"
+
+
+RESULTS = """trial,run,status,seed,loss.sigma_g,model.populations,step,steps,loss,hexagonal,error
+0,00000-seed0,finished,0,0.3,"[8, 8]",20,20,-0.1,5,
+1,00001-seed1,failed,1,0.4,"[16]",3,20,nan,,InputError: {path}/x: <b>bad</b>
+2,00002-seed2,running,2,0.4,"[16]",
+"""
+
+
+@pytest.fixture
+def swept(runs, example, tmp_path):
+    folder = runs / "sigma"
+    shutil.copytree(example, folder / "runs" / "00000-seed0")
+    (folder / "sweep.toml").write_text("")
+    (folder / "results.csv").write_text(RESULTS.format(path=tmp_path))
+    return folder
+
+
+def test_a_sweep_is_shown_as_its_table_grows(runs, swept, tmp_path):
+    client = Client(runs)
+    (sweep,) = client.ask("/api/runs").json()["sweeps"]
+    assert sweep["name"] == "sigma" and set(client.rows()) == {"good", "00000-seed0"}
+    found = client.ask(f"/api/sweeps/{sweep['id']}").json()
+    assert found["settings"] == ["loss.sigma_g", "model.populations", "seed"]
+    assert found["measures"] == ["loss", "hexagonal"]
+    first, second = found["rows"]  # the third line is not whole
+    assert first[:5] == [0, "00000-seed0", "finished", 0, 0.3]
+    assert second[8:10] == [None, None]
+    assert str(tmp_path) not in second[-1] and "<b>bad</b>" in second[-1]
+    assert found["runs"] == {"00000-seed0": client.rows()["00000-seed0"]["id"]}
+    with (swept / "results.csv").open("a") as table:
+        table.write("\n3,00003-seed3,running,3,0.4,[16],1,20,0.5,,\n")
+    assert len(client.ask(f"/api/sweeps/{sweep['id']}").json()["rows"]) == 3
+
+
+@pytest.mark.parametrize("damage", [_pipe, _folder, _link_out, lambda path: path.write_text("")])
+def test_a_sweep_whose_table_cannot_be_read(runs, swept, tmp_path, damage):
+    client = Client(runs)
+    (sweep,) = client.ask("/api/runs").json()["sweeps"]
+    damage(swept / "results.csv")
+    answer = client.ask(f"/api/sweeps/{sweep['id']}")
+    assert answer.status_code in (404, 409) and str(tmp_path) not in answer.text
+    assert client.rows()["good"]["state"] == "evaluated"
+    assert client.ask("/api/sweeps/other").status_code == 404
 
 
 # -- many runs, the command ------------------------------

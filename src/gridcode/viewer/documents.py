@@ -5,7 +5,6 @@ Each is ready for JSON. Nothing here writes.
 
 import contextlib
 import re
-import shlex
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import xarray as xr
 
 from gridcode.analysis.records import Summary
 from gridcode.errors import InputError
-from gridcode.runs.history import kept_history, map_step
+from gridcode.runs.history import THRESHOLD, kept_history, map_step
 from gridcode.runs.run import Run
 from gridcode.viewer import overview, pictures
 from gridcode.viewer.figure_cache import KINDS, figure_file
@@ -30,6 +29,7 @@ from gridcode.viewer.run_status import (
     RunStatus,
     signatures,
 )
+from gridcode.viewer.thumbnail import thumbnail
 
 Document = dict[str, Any]
 # Title and text alternative of each figure, in the order they are shown.
@@ -204,6 +204,19 @@ def history_document(run: Run, history: xr.Dataset | None) -> Document | None:
     return {"steps": steps, **dict.fromkeys(unknown), "complete": complete}
 
 
+def above_document(history: xr.Dataset | None) -> Document:
+    """How many units score above `THRESHOLD` at each step of the training: `runs/ID/above`.
+
+    Without steps where the run keeps no maps over training.
+    """
+    document: Document = {"step": [], "units_above": [], "threshold": THRESHOLD}
+    if history is not None:
+        above = (history["grid_score"].values > THRESHOLD) & ~history["silent"].values
+        document["step"] = history["step"].values.tolist()
+        document["units_above"] = above.sum(axis=-1).tolist()
+    return document
+
+
 def figure_names(run: Run, summary: Summary | None) -> list[str]:
     """The figures a run has, in the order of `FIGURES`."""
     if not summary:
@@ -312,19 +325,21 @@ def _run(shown: ShownRun, _part: str) -> Document:
         document["groups"] = [{"group": group, **unknown} for group in groups]
     for part, file in (("states", THEORY), ("spectra", RATEMAPS)):
         has[part] = has[part] and summary is not None and file not in status.damaged
+    document["evaluate"] = entry.command("evaluate") if status.evaluate else None
     return document | {"notes": [*document["notes"], *_next_steps(entry, status)]}
 
 
 def _next_steps(entry: Entry, status: RunStatus) -> list[str]:
     """What can be done with a run that has no maps yet."""
-    folder, step, steps = shlex.quote(entry.folder), status.row["step"], status.row["steps"]
-    where, evaluate = f"at step {step:,} of {steps:,}", f"`gridcode evaluate {folder}`"
-    if status.state == "training":
-        return [f"The training is {where}. When it has ended, {evaluate} draws maps and scores."]
-    if status.state == "stopped":
-        return [f"The training stopped {where}; `gridcode train {folder}` goes on with it."]
+    at = f"at step {status.row['step']:,} of {status.row['steps']:,}"
+    evaluate, train = (entry.command(name) for name in ("evaluate", "train"))
+    if status.state == "training" and evaluate:
+        command = f"`{evaluate['command']}`"
+        return [f"The training is {at}. When it has ended, {command} draws maps and scores."]
+    if status.state == "stopped" and train:
+        return [f"The training stopped {at}; `{train['command']}` goes on with it."]
     if status.state == "trained" and status.problem is None:
-        return [f"Trained, but not evaluated yet: {evaluate} draws maps and scores."]
+        return ["Trained, but not evaluated yet: the evaluation draws maps and scores."]
     return []
 
 
@@ -375,6 +390,17 @@ def _figures(shown: ShownRun, _part: str) -> list[Document]:
     return figures_document({name: f"{folder}/{name}.png" for name in shown.figures})
 
 
+def _thumbnail(shown: ShownRun, _part: str) -> bytes | None:
+    if shown.status.row["best"] is None or RATEMAPS in shown.status.damaged:
+        return None
+    assert shown.summary is not None
+    return thumbnail(shown.run, shown.summary)
+
+
+def _above(shown: ShownRun, _part: str) -> Document:
+    return above_document(shown.history)
+
+
 def _figure(shown: ShownRun, file: str) -> bytes | None:
     name, _, kind = file.partition(".")
     if kind not in KINDS or name not in shown.figures:
@@ -407,6 +433,8 @@ DOCUMENTS: dict[str, tuple[Callable[[ShownRun, str], Any], Files | Callable[[str
     "metrics": (_metrics, ("config.toml", "metrics.jsonl")),
     "history": (_history, _HISTORY),
     "history/PART": (_snapshot, _snapshot_files),
+    "above": (_above, _HISTORY),
+    "thumbnail": (_thumbnail, _MAPS),
     "figures": (_figures, _FIGURES),
     "figures/PART": (_figure, _FIGURES),
 }

@@ -1,9 +1,10 @@
-"""The runs that the explorer shows: found in folders, and known by ids instead of paths."""
+"""The runs and sweeps that the explorer shows: found in folders, known by ids instead of paths."""
 
 import functools
 import hashlib
 import os
 import re
+import shlex
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,8 @@ PARTS = frozenset({"checkpoints", "snapshots", "evaluation", "figures"})
 MARKS = frozenset({"manifest.json", "metrics.jsonl", "checkpoints", "snapshots", "evaluation"})
 LONGEST_SLUG = 48
 MOST_RUNS = 20_000
+# What makes a folder a sweep: what was asked for, and a table of what came out.
+SWEEP = frozenset({"sweep.toml", "results.csv"})
 # A run's config.toml has a kilobyte or two; those of other programs need not be read.
 LONGEST_CONFIG = 1_000_000
 
@@ -30,26 +33,67 @@ Signature = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
+class Root:
+    """A folder that is shown.
+
+    Attributes:
+        path: the folder, resolved; no file outside it is read.
+        typed: how a person reaches it: as it was given where that was relative, else its name.
+        where: from which folder, in words. The page is never told an absolute path.
+    """
+
+    path: Path
+    typed: str
+    where: str
+
+    @classmethod
+    def of(cls, folder: str | os.PathLike[str]) -> "Root":
+        """The folder at a path that was given."""
+        path, given = Path(folder).resolve(), os.path.normpath(folder)
+        if Path(given).is_absolute():
+            name = path.name or "/"
+            return cls(path, name, f"in the folder that holds {name}")
+        return cls(path, given, "in the folder in which gridcode explore was started")
+
+
+@dataclass(frozen=True)
 class Entry:
-    """A run folder that was found.
+    """A run folder, or the folder of a sweep, that was found.
 
     Attributes:
         id: its name in addresses, `[a-z0-9-]+`; unchanged when the shown folder is moved.
         name: the folder's name.
         folder: its place for people: the shown folder, and the way from there.
         path: the folder, resolved.
-        root: the shown folder, resolved; no file outside it is read.
+        shown: the shown folder that it lies in.
     """
 
     id: str
     name: str
     folder: str
     path: Path
-    root: Path
+    shown: Root
+
+    @property
+    def root(self) -> Path:
+        """The shown folder, resolved; no file outside it is read."""
+        return self.shown.path
+
+    def command(self, name: str) -> dict[str, str] | None:
+        """A command on this folder for people to copy, and where to run it.
+
+        None for a folder whose name holds control characters: pasted, they could do anything.
+        """
+        relative = self.path.relative_to(self.root).as_posix()
+        place = os.path.normpath(f"{self.shown.typed}/{relative}")
+        if not place.isprintable():
+            return None
+        place = f"./{place}" if place.startswith("-") else place
+        return {"command": f"gridcode {name} {shlex.quote(place)}", "where": self.shown.where}
 
 
 class Library:
-    """The run folders in some folders; looked for again at most once a second.
+    """The run folders and sweeps in some folders; looked for again at most once a second.
 
     Args:
         folders: where to look; a folder may itself be a run.
@@ -64,29 +108,37 @@ class Library:
             try:
                 if not Path(folder).is_dir():
                     raise InputError(f"there is no folder '{folder}'")
-                roots.append(Path(folder).resolve())
+                roots.append(Root.of(folder))
             except (OSError, ValueError) as error:
                 raise InputError(f"cannot read the folder '{folder}' ({error})") from None
-        self._roots = list(dict.fromkeys(roots))
+        self._roots = list({root.path: root for root in reversed(roots)}.values())[::-1]
         self._lock = threading.Lock()
         self._entries: dict[str, Entry] = {}
+        self._sweeps: dict[str, Entry] = {}
         self.whole = True  # False where there are more runs than are shown
         self._next_scan = float("-inf")
 
     @property
     def folders(self) -> list[str]:
         """The names of the shown folders, without where they are."""
-        return [root.name or "/" for root in self._roots]
+        return [root.path.name or "/" for root in self._roots]
 
     def entries(self) -> list[Entry]:
         """All runs, in the order of the folders and of their names."""
         with self._lock:
             begin = time.monotonic()
             if begin >= self._next_scan:
-                self._entries = {entry.id: entry for entry in self._scan()}
+                found = list(self._scan())
+                self._entries = {entry.id: entry for entry, is_run in found if is_run}
+                self._sweeps = {entry.id: entry for entry, is_run in found if not is_run}
                 end = time.monotonic()
                 self._next_scan = end + max(RESCAN_S, (end - begin) / SCANNING_SHARE)
             return list(self._entries.values())
+
+    def sweeps(self) -> list[Entry]:
+        """All sweeps, in the same order."""
+        self.entries()
+        return list(self._sweeps.values())
 
     def find(self, run_id: str) -> Entry | None:
         """The run of an id, None where there is none or its folder is gone."""
@@ -95,18 +147,20 @@ class Library:
             entry = next((found for found in self.entries() if found.id == run_id), None)
         return entry if entry is not None and entry.path.is_dir() else None
 
-    def _scan(self) -> Iterator[Entry]:
-        seen: set[Path] = set()
+    def _scan(self) -> Iterator[tuple[Entry, bool]]:
+        """Runs and sweeps, and which of them are runs."""
+        seen: set[tuple[Path, bool]] = set()
         taken: dict[str, int] = {}
         self.whole = True
-        for root in self._roots:
-            for path in _run_folders(root):
-                if path in seen:
+        for shown in self._roots:
+            root = shown.path
+            for path, is_run in _folders(root):
+                if (path, is_run) in seen:
                     continue
                 if len(seen) == MOST_RUNS:
                     self.whole = False
                     return
-                seen.add(path)
+                seen.add((path, is_run))
                 # A folder that is itself a run is known by its own name, so that it can be moved.
                 relative = path.relative_to(root).as_posix() if path != root else root.name
                 identity = run_id(relative)
@@ -114,16 +168,18 @@ class Library:
                 if taken[identity] > 1:
                     identity = f"{identity}-{taken[identity]}"
                 place = root.name if path == root else f"{root.name}/{relative}"
-                yield Entry(id=identity, name=path.name, folder=place, path=path, root=root)
+                yield Entry(identity, path.name, place, path, shown), is_run
 
 
-def _run_folders(root: Path) -> Iterator[Path]:
-    """Run folders at and below a folder; hidden folders and links are not entered."""
+def _folders(root: Path) -> Iterator[tuple[Path, bool]]:
+    """Runs (True) and sweeps at and below a folder; hidden folders and links are not entered."""
     for place, folders, files in os.walk(root):
         path = Path(place)
         is_run = _is_run(path, {*folders, *files})
         if is_run:
-            yield path
+            yield path, True
+        if set(files) >= SWEEP:
+            yield path, False
         hidden = PARTS if is_run else frozenset()
         folders[:] = sorted(f for f in folders if f not in hidden and not f.startswith("."))
         if len(path.relative_to(root).parts) == DEPTH:

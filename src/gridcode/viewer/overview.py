@@ -13,6 +13,8 @@ from gridcode.recordings.description import description
 from gridcode.recordings.recording import Recording
 from gridcode.report import tables
 from gridcode.report.collection import plateau
+from gridcode.viewer.nearest_preset import nearest_preset, settings_of
+from gridcode.viewer.thumbnail import best_units
 
 Document = dict[str, Any]
 # What the page of a run without evaluation shows in the place of findings.
@@ -35,7 +37,7 @@ NOT_EVALUATED: Document = {
 # Columns of a list of runs that an evaluation fills.
 FOUND = [
     *("active", "hexagonal", "lattice", "band", "modules", "independent", "spacings_m"),
-    *("path_error_m", "path_steps", "arena_m"),
+    *("path_error_m", "path_steps", "arena_m", "best"),
 ]
 
 
@@ -58,11 +60,7 @@ def run_overview(
     document: Document = {
         "kind": "run",
         "config_toml": config.to_toml(),
-        "config": {
-            f"{section}.{key}": value
-            for section, fields in config.model_dump(mode="json").items()
-            for key, value in fields.items()
-        },
+        "config": settings_of(config),
         "manifest": dict(manifest),
         "last": dict(metrics[-1]) if metrics else None,
         "sigma_x_m": loss.sigma_x_m if loss else None,
@@ -163,7 +161,10 @@ def run_row(
         summary: its evaluation.
     """
     last = last or {}
+    preset, changed = nearest_preset(config)
     row: Document = {
+        "preset": preset,
+        "changed": changed,
         "units": config.model.units,
         "seed": config.training.seed,
         "step": max(manifest.get("step") or 0, last.get("step") or 0),
@@ -185,6 +186,7 @@ def run_row(
         "path_error_m": error.tracked_m[1] if error else None,
         "path_steps": error.steps if error else None,
         "arena_m": summary.headline.arena_m if summary.headline else None,
+        "best": best_units(summary),
     }
 
 

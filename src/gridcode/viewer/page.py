@@ -20,6 +20,7 @@ from gridcode.runs.history import kept_history
 from gridcode.runs.run import Run
 from gridcode.viewer import overview, pictures
 from gridcode.viewer.documents import (
+    above_document,
     figures_document,
     maps_document,
     metrics_document,
@@ -199,6 +200,7 @@ def _run_documents(
             _thinned_lags(cells), group
         ),
         f"runs/{identity}/metrics": metrics_document(run),
+        f"runs/{identity}/above": above_document(kept_history(run)),
     }
 
 

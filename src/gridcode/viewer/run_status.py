@@ -22,9 +22,9 @@ from gridcode.viewer.library import MOST_RUNS, Entry, Signature, is_inside, sign
 
 # A training that writes nothing for longer is shown as stopped, until it writes again.
 RECENT_S = 60.0
-# What an answer with the list of runs spends on runs that were not read before, and how many of
-# them it reads however long that takes.
-READING_S, READ_AT_LEAST = 0.3, 20
+# What the first answer with the list of runs, and each later one, spends on runs that were not read
+# before, and how many of them it reads however long that takes.
+READING_S, READING_ON_S, READ_AT_LEAST = 0.3, 1.5, 20
 # The end of metrics.jsonl that is read for the list of runs: some thousand lines.
 TAIL_BYTES = 1_000_000
 # A row of the list of runs in which nothing is known.
@@ -47,6 +47,7 @@ class RunStatus:
         row: its columns in the list of runs; None where one is not known.
         readable: whether its configuration is, so that there is something to show.
         finished: whether the training has reached its last step.
+        evaluate: whether it is trained and its evaluation is missing, damaged or out of date.
         updated: when it changed last, seconds since 1970.
         damaged: its files that cannot be used; what the others hold is shown.
     """
@@ -56,6 +57,7 @@ class RunStatus:
     row: dict[str, Any]
     readable: bool = True
     finished: bool = False
+    evaluate: bool = False
     updated: float | None = None
     damaged: frozenset[str] = frozenset()
 
@@ -80,7 +82,7 @@ def _status_now(entry: Entry) -> RunStatus:
         written = [key[0] for key in (found[2], found[-2]) if key]
         recent = bool(written) and time.time() - max(written) / 1e9 < RECENT_S
         if recent or is_locked(entry):
-            return replace(status, state="training")
+            return replace(status, state="training", evaluate=False)
     return status
 
 
@@ -88,7 +90,8 @@ def run_row(entry: Entry) -> dict[str, Any]:
     """A row of the list of runs."""
     now = run_status(entry)
     named = {"id": entry.id, "name": entry.name, "folder": entry.folder}
-    return named | {"state": now.state, "problem": now.problem} | now.row | {"updated": now.updated}
+    found = {"state": now.state, "problem": now.problem} | now.row | {"updated": now.updated}
+    return named | found | {"evaluate": entry.command("evaluate") if now.evaluate else None}
 
 
 def run_rows(entries: Sequence[Entry], read: set[Entry]) -> list[dict[str, Any]]:
@@ -102,7 +105,7 @@ def run_rows(entries: Sequence[Entry], read: set[Entry]) -> list[dict[str, Any]]
         entries: the runs, in the order of the list.
         read: the runs that were read before; those read now are added.
     """
-    left, new, rows = READING_S, 0, []
+    left, new, rows = READING_ON_S if read else READING_S, 0, []
     for entry in entries:
         if entry in read:
             rows.append(run_row(entry))
@@ -114,7 +117,8 @@ def run_rows(entries: Sequence[Entry], read: set[Entry]) -> list[dict[str, Any]]
             read.add(entry)
         else:
             named = {"id": entry.id, "name": entry.name, "folder": entry.folder}
-            rows.append(named | {"state": "reading", "problem": None} | UNKNOWN | {"updated": None})
+            state = {"state": "reading", "problem": None}
+            rows.append(named | state | UNKNOWN | {"updated": None, "evaluate": None})
     return rows
 
 
@@ -237,11 +241,13 @@ def _status_on_disk(entry: Entry, found: tuple[Signature | None, ...]) -> RunSta
     # An evaluation of another version is not shown, but it is not damaged.
     damaged = frozenset(n for n, why in damage.items() if not why.startswith("evaluated by"))
     problems = [*damage.values(), *filter(None, (note, out_of_date))]
+    again = bool(out_of_date) or not damage.keys().isdisjoint((SUMMARY, RATEMAPS, THEORY))
     return RunStatus(
         "damaged" if damaged else state,
         "; ".join(problems) or None,
         shown,
         finished=finished,
+        evaluate=again or (finished and summary is None),
         updated=updated,
         damaged=damaged,
     )

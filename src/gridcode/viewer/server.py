@@ -47,7 +47,7 @@ HEADERS = {
     "cache-control": "no-cache",
 }
 # Answers that are kept; those of large runs hold some 10 MB.
-KEPT = 32
+KEPT, KEPT_THUMBNAILS = 32, 2000
 # A run that is being written is read again, this often and after so long.
 TRIES, PAUSE_S = 3, 0.1
 # What reading a file raises when it is damaged or half written.
@@ -82,13 +82,32 @@ def create_app(folders: Sequence[str | os.PathLike[str]], *, host: str = "127.0.
 
     @_answering
     def runs(request: Request) -> Response:
+        from gridcode.viewer.nearest_preset import presets
         from gridcode.viewer.run_status import run_rows
 
-        rows = run_rows(library.entries(), read)
-        return _sent(
-            request,
-            as_json({"runs": rows, "folders": library.folders, "whole": library.whole}).encode(),
-        )
+        listed = {
+            "runs": run_rows(library.entries(), read),
+            "sweeps": [
+                {"id": found.id, "name": found.name, "folder": found.folder}
+                for found in library.sweeps()
+            ],
+            "presets": presets(),
+            "folders": library.folders,
+            "whole": library.whole,
+        }
+        return _sent(request, as_json(listed).encode())
+
+    @_answering
+    def sweep(request: Request) -> Response:
+        from gridcode.viewer.sweep_table import sweep_document
+
+        try:
+            found = sweep_document(library, request.path_params["sweep_id"])
+        except InputError as error:
+            raise HTTPException(409, str(error)) from None
+        if found is None:
+            raise HTTPException(404, "there is no such sweep (any more)")
+        return _sent(request, as_json(found).encode())
 
     @_answering
     def document(request: Request) -> Response:
@@ -99,13 +118,15 @@ def create_app(folders: Sequence[str | os.PathLike[str]], *, host: str = "127.0.
             raise HTTPException(400, "after must be a whole number") from None
         body = read_document(library, run_id, f"{name}/PART" if parts else name, part)
         is_figure = name == "figures" and parts
-        return _sent(request, body, mimetypes.guess_type(part)[0] if is_figure else None)
+        file = part if is_figure else ".png" if name == "thumbnail" else ""
+        return _sent(request, body, mimetypes.guess_type(f"x{file}")[0] if file else None)
 
     static = StaticFiles(packages=[("gridcode.viewer", "static"), ("plotly", "package_data")])
     app = Starlette(
         routes=[
             Route("/", page),
             Route("/api/runs", runs),
+            Route("/api/sweeps/{sweep_id}", sweep),
             Route("/api/runs/{run_id}/{name}", document),
             Route("/api/runs/{run_id}/{name}/{part}", document),
             Mount("/static", static),
@@ -209,8 +230,8 @@ def read_document(library: Library, run_id: str, name: str, part: str) -> bytes:
         try:
             if not status.readable:
                 raise InputError(status.problem or BUSY)
-            # Every question for new metrics is another one, and would push the rest out.
-            make = _body.__wrapped__ if name == "metrics" else _body
+            # What is asked for often would push the rest out.
+            make = _MAKERS.get(name, _body)
             with _MAKING[hash((entry, name, part)) % len(_MAKING)]:
                 body = make(entry, name, part, key, status.state)
         except InputError as error:
@@ -239,6 +260,13 @@ def _body(entry: Entry, name: str, part: str, _key: Any, _state: str) -> bytes |
     build, _ = DOCUMENTS[name]
     found = build(ShownRun(entry, run_status(entry)), part)
     return found if found is None or isinstance(found, bytes) else as_json(found).encode()
+
+
+# Hundreds of thumbnails are small; every question for new metrics is another one.
+_MAKERS: dict[str, Callable[..., bytes | None]] = {
+    "metrics": _body.__wrapped__,
+    "thumbnail": functools.lru_cache(KEPT_THUMBNAILS)(_body.__wrapped__),
+}
 
 
 @functools.cache

@@ -83,18 +83,24 @@ export function dot(context, [x, y], radius, colour, opacity = 1) {
 }
 
 /**
- * Writes what is under the pointer into an element. `describe` makes the text from column, row
- * (0 lowest) and value; the drawing functions return what they have `drawn`.
+ * The bin of a picture under the pointer: column, row (0 lowest) and value; null beside it. The
+ * drawing functions return what they have `drawn`.
  */
-export function readOut(canvas, output, { slice, box, size }, describe) {
-  canvas.onpointermove = ({ clientX, clientY }) => {
-    const { left, top, width } = canvas.getBoundingClientRect();
-    const [x, y] = [clientX - left, clientY - top].map((at) => (at * size) / width);
-    const column = Math.floor(((x - box.x) / box.width) * slice.columns);
-    const row = slice.rows - 1 - Math.floor(((y - box.y) / box.height) * slice.rows);
-    const inside = column >= 0 && column < slice.columns && row >= 0 && row < slice.rows;
-    const value = valueOf(slice, slice.bytes[row * slice.columns + column]);
-    output.textContent = inside ? describe(column, row, value) : "";
+export function binAt(canvas, { slice, box, size }, { clientX, clientY }) {
+  const { left, top, width } = canvas.getBoundingClientRect();
+  const [x, y] = [clientX - left, clientY - top].map((at) => (at * size) / width);
+  const column = Math.floor(((x - box.x) / box.width) * slice.columns);
+  const row = slice.rows - 1 - Math.floor(((y - box.y) / box.height) * slice.rows);
+  const inside = column >= 0 && column < slice.columns && row >= 0 && row < slice.rows;
+  if (!inside) return null;
+  return { column, row, value: valueOf(slice, slice.bytes[row * slice.columns + column]) };
+}
+
+/** Writes what `describe` says of the bin under the pointer into an element. */
+export function readOut(canvas, output, drawn, describe) {
+  canvas.onpointermove = canvas.onpointerdown = (event) => {
+    const bin = binAt(canvas, drawn, event);
+    output.textContent = bin ? describe(bin) : "";
   };
   canvas.onpointerleave = () => (output.textContent = "");
 }

@@ -2,6 +2,7 @@
 
 import { decode, mapsOf } from "gridcode/decode.js";
 import { h } from "gridcode/dom.js";
+import { enlarge } from "gridcode/enlarged.js";
 import { fixed, groupName, known, pText, percent, short } from "gridcode/format.js";
 import { bestOf, createGallery, indexed, scoreIn } from "gridcode/gallery.js";
 import { historySlider, openHistory } from "gridcode/history.js";
@@ -25,11 +26,11 @@ import * as waves from "gridcode/waves.js";
 
 /**
  * What a section needs: the run with its identity, the training step of the address, what ends the
- * page, how a unit is opened, and what the sections add: the gallery, and how new metrics and new
- * snapshots are shown.
+ * page, how a unit is opened, and what the sections add: the gallery, and how new metrics, new
+ * snapshots and another training step are shown.
  * @typedef {{id: string, run: Object, step: ?number, signal: AbortSignal,
  *   openUnit: function(string), gallery: ?Object, newMetrics: ?function(Object),
- *   newMoments: ?function()}} PageContext
+ *   newMoments: ?function(), goToStep: ?function(?number)}} PageContext
  */
 
 /** Every unit by module, with arena, filters and the slider over training. */
@@ -55,6 +56,7 @@ export async function fillGallery(body, page) {
   const onFrame = page.gallery.showFrame;
   moments = historySlider(history, { label, onFrame, final: run.has.maps.length > 0, step, signal });
   slider.append(moments.element);
+  page.goToStep = moments.goTo;
   page.newMoments = async () => moments.grow(await openHistory(id, { fresh: true }));
 }
 
@@ -222,14 +224,19 @@ export async function fillArenas(body, { id, run, openUnit }) {
     const cells = best.map((row, k) => {
       const canvas = h("canvas");
       const map = mapOf(row.index);
+      const title = rateMapLabel(row.unit, map, groupName(group));
+      const binM = maps.bin_size_m;
       drawRateMap(canvas, map, {
         size: 96,
-        binM: k === 0 && maps.bin_size_m, // one scale bar for each arena
-        label: rateMapLabel(row.unit, map, groupName(group)),
+        binM: k === 0 && binM, // one scale bar for each arena
+        label: title,
+        place: { binM },
       });
+      const onclick = () => enlarge({ map, binM, title });
+      const attributes = { onclick, "aria-label": `Enlarge: ${title}` };
       const score = fixed(scoreIn(maps, row.index, row));
       items.push({ canvas, lines: [`unit ${row.unit}: ${score}`, groupName(group)] });
-      return h("td", canvas, h("span.faint", score));
+      return h("td", h("button.map-button", attributes, canvas), h("span.faint", score));
     });
     lines.append(h("tr", h("th.text", { scope: "row" }, groupName(group)), cells));
   }

@@ -47,6 +47,7 @@ addEventListener("afterprint", () => charts.forEach((each) => each.schedule()));
  * @property {object[]} data
  * @property {object} layout
  * @property {function(string)} [onPoint] is called with the `customdata` of a point clicked on
+ * @property {string} [pointName] what `customdata` is in the numbers saved: "unit" if left out
  * @property {boolean} [webgl] three-dimensional: not printed
  */
 
@@ -162,7 +163,7 @@ export function chart(element, given, signal) {
 }
 
 /** Points as they are drawn, a line for each; the axes' titles name the numbers. */
-function numbersOf({ data, layout }) {
+function numbersOf({ data, layout, pointName = "unit" }) {
   const several = layout.yaxis2 && "value"; // panels with different axes
   const name = (axis) => layout[axis]?.title?.text ?? axis[0];
   const rows = data.flatMap((trace) =>
@@ -175,7 +176,7 @@ function numbersOf({ data, layout }) {
       trace.text?.[k]?.replace(/<[^>]*>/g, "; "),
     ]),
   );
-  const heads = ["series", "unit", name("xaxis"), several ?? name("yaxis"), "z", "text"];
+  const heads = ["series", pointName, name("xaxis"), several ?? name("yaxis"), "z", "text"];
   const columns = heads.map((head, k) => [head, rows.map((row) => row[k])]);
   return Object.fromEntries(columns.filter(([, values]) => values.some((v) => v !== undefined)));
 }

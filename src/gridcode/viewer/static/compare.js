@@ -37,9 +37,9 @@ export async function comparePage(element, { ids }, signal) {
   );
   const sections = [
     { id: "settings", title: "Different settings", fill: (place) => settings(place, runs) },
+    { id: "training", title: "Training", fill: (place) => training(place, runs, signal) },
     { id: "numbers", title: "Numbers", fill: (place) => place.append(numbers(runs)) },
     { id: "units", title: "Best units by module", fill: (place) => galleries(place, runs) },
-    { id: "training", title: "Training", fill: (place) => training(place, runs, signal) },
   ];
   const measured = runs.filter((run) => run.space?.length);
   const space = (place) => chartGrid(place, "wide", [comparePathError(measured)], signal);
@@ -122,7 +122,7 @@ async function bestUnits(column, run) {
     const members = rows.filter(({ module }) => module === key);
     const tiles = bestOf(members, PER_MODULE).map((row) => {
       const tile = unitTile(row, { size: TILE, onOpen });
-      tile.draw(mapOf(row.index), row.grid_score);
+      tile.draw(mapOf(row.index), row.grid_score, { binM: maps.bin_size_m });
       return tile.element;
     });
     const heading = moduleHeading("h4", key, count(members.length, "unit"));
@@ -132,7 +132,11 @@ async function bestUnits(column, run) {
 
 async function training(place, runs, signal) {
   const all = await Promise.all(
-    runs.map(async ({ id, name }) => ({ name, metrics: await load(`runs/${id}/metrics`) })),
+    runs.map(async ({ id, name }) => {
+      const parts = ["metrics", "above"].map((part) => load(`runs/${id}/${part}`));
+      const [metrics, above] = await Promise.all(parts);
+      return { name, metrics, above };
+    }),
   );
   chartGrid(place, "wide", [trainingCurves(all)], signal);
 }

@@ -50,6 +50,15 @@ export function ago(epochSeconds) {
   return name ? `${count(Math.floor(passed / seconds), name)} ago` : "just now";
 }
 
+/** Day and time of this machine: "2026-11-27 20:31". */
+export function date(epochSeconds) {
+  if (!known(epochSeconds)) return MISSING;
+  const at = new Date(1000 * epochSeconds);
+  const two = (number) => String(number).padStart(2, "0");
+  const day = [at.getFullYear(), two(at.getMonth() + 1), two(at.getDate())].join("-");
+  return `${day} ${two(at.getHours())}:${two(at.getMinutes())}`;
+}
+
 /** The first sentence of a text, and the rest. */
 export function firstSentence(text) {
   const end = /[.!?](?=\s+\p{Lu})/u.exec(text);

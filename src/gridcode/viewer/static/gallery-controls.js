@@ -12,8 +12,13 @@ const ORDERS = {
   unit: (a, b) => a.index - b.index,
 };
 
-/** The controls; `onChange`: other units or another order, `onArena`: another group of maps. */
-export function galleryControls(rows, run, onChange, onArena) {
+const SIZES = { small: 1, medium: 1.6, large: 2.6 };
+
+/**
+ * The controls; `onChange`: other units or another order, `onArena`: another group of maps,
+ * `resize`: a factor for the size of the maps.
+ */
+export function galleryControls(rows, run, { onChange, onArena, resize }) {
   const chosen = { order: "score", type: "", module: "", text: "" };
   const set = (name) => (value) => {
     chosen[name] = value;
@@ -26,10 +31,12 @@ export function galleryControls(rows, run, onChange, onArena) {
   const arena = groups.length > 1 && select("Arena", arenas, run.headline_group, onArena);
   const counted = types.map(([type, list]) => [type, `${type} (${list.length})`]);
   const orders = Object.keys(ORDERS).map((name) => [name, `by ${name}`]);
+  const sizes = Object.keys(SIZES).map((name) => [name, name]);
   const menus = [
     types.length > 1 && select("Type", [["", "all types"], ...counted], "", set("type")),
     run.evaluated && select("Order", orders, "score", set("order")),
     arena,
+    select("Maps", sizes, "small", (name) => resize(SIZES[name])),
     search("Unit", "name", set("text")),
   ];
   return {

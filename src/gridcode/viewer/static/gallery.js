@@ -29,12 +29,13 @@ export const scoreIn = (maps, index, row) => (maps.grid_score ? maps.grid_score[
  */
 export function createGallery(element, { id, run, onUnit, onArena, signal }) {
   const rows = indexed(run.units);
+  const rate = run.rate_unit;
   const size = matchMedia("(max-width: 600px)").matches ? 96 : 104;
   const tiles = rows.map((row) => unitTile(row, { size, onOpen: onUnit }));
   const groups = h("div");
   const wrong = h("div");
   let shown = [];
-  let evaluated = { caption: "", source: "", at: null }; // at: (index) => ({map, score})
+  let evaluated = { caption: "", source: "", at: null }; // at: (index) => ({map, score, binM})
   let current = evaluated;
   let wantedGroup = null;
   let drawn = new Set();
@@ -43,8 +44,8 @@ export function createGallery(element, { id, run, onUnit, onArena, signal }) {
 
   function draw(index) {
     if (!current.at || drawn.has(index)) return;
-    const { map, score } = current.at(index);
-    tiles[index].draw(map, score);
+    const { map, score, binM } = current.at(index);
+    tiles[index].draw(map, score, { binM, unit: rate });
     drawn.add(index);
   }
 
@@ -70,7 +71,11 @@ export function createGallery(element, { id, run, onUnit, onArena, signal }) {
       evaluated = {
         caption: groupName(run.groups.find(({ group }) => group === name)),
         source: sourceOf(run, name),
-        at: (index) => ({ map: mapOf(index), score: scoreIn(maps, index, rows[index]) }),
+        at: (index) => ({
+          map: mapOf(index),
+          score: scoreIn(maps, index, rows[index]),
+          binM: maps.bin_size_m,
+        }),
         group: name,
       };
       show(evaluated);
@@ -151,7 +156,14 @@ export function createGallery(element, { id, run, onUnit, onArena, signal }) {
     };
   }
 
-  const controls = galleryControls(rows, run, arrange, useGroup);
+  function resize(factor) {
+    const side = Math.round(size * factor);
+    tiles.forEach((tile) => tile.resize(side));
+    groups.style.setProperty("--column", `${side + 6}px`);
+    show(current);
+  }
+
+  const controls = galleryControls(rows, run, { onChange: arrange, onArena: useGroup, resize });
   saveMenu(controls.element, {
     name: `${run.id}-maps`,
     png: () => saveCanvas(sheet(), `${run.id}-maps`),
@@ -175,7 +187,7 @@ export function createGallery(element, { id, run, onUnit, onArena, signal }) {
       show({
         caption: `step ${frame.step}`,
         source: "evaluation/history.nc, or snapshots/",
-        at: (index) => ({ map: frame.map(index), score: frame.score(index) }),
+        at: (index) => ({ map: frame.map(index), score: frame.score(index), binM: frame.binM }),
       });
     },
   };

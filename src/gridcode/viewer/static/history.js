@@ -48,7 +48,7 @@ const frame = (step, binM, map, scores) => ({
 /**
  * A slider over a history. `final` adds the maps of the evaluation as the last position, for which
  * `onFrame` gets null; `step` is shown first. The result can go to the last position
- * (`toEnd`) and take a longer history (`grow`).
+ * (`toEnd`), to a step (`goTo`) and take a longer history (`grow`).
  */
 export function historySlider(history, { label, onFrame, final, step = null, signal }) {
   let last = 0;
@@ -129,6 +129,13 @@ export function historySlider(history, { label, onFrame, final, step = null, sig
     toEnd() {
       play(false);
       show(last);
+    },
+    /** Null is the evaluation, where there is one; a step that was not kept changes nothing. */
+    goTo(wanted) {
+      const index = wanted === null ? last : history.steps.indexOf(wanted);
+      if ((wanted === null && !final) || index < 0 || index === Number(range.value)) return;
+      play(false);
+      show(index, { keep: false });
     },
     grow(longer) {
       const followed = !playing && Number(range.value) === last;

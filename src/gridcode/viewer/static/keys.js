@@ -10,6 +10,8 @@ const KEYS = [
   ["Enter", "open the unit"],
   ["← →", "on the page of a unit: previous and next unit"],
   ["← →, Home, End", "on the slider: training steps"],
+  ["+ − 0", "on an enlarged map: zoom in, zoom out, the whole map"],
+  ["← → ↑ ↓", "on an enlarged map: move"],
   ["Esc", "close"],
 ];
 
@@ -17,13 +19,15 @@ const KEYS = [
 export function keysButton() {
   const dialog = h(
     "dialog.keys",
-    { "aria-label": "Keys", onclick: () => dialog.close() },
-    h("strong", "Keys"),
+    { "aria-labelledby": "keys-title" },
+    h("h2", { id: "keys-title" }, "Keys"),
     h(
       "dl",
       KEYS.map(([key, meaning]) => [h("dt", h("kbd", key)), h("dd", meaning)]),
     ),
+    h("button.quiet", { onclick: () => dialog.close() }, "Close"),
   );
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   document.body.append(dialog);
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
@@ -39,5 +43,6 @@ export function keysButton() {
     }
   });
   const show = () => dialog.showModal();
-  return h("button.quiet", { "aria-label": "Keys", onclick: show }, "?");
+  const attributes = { "aria-label": "Keys", title: "Keys (?)", "aria-haspopup": "dialog" };
+  return h("button.quiet", { ...attributes, onclick: show }, "?");
 }

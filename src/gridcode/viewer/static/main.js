@@ -9,6 +9,7 @@ import { parse, samePage } from "gridcode/routes.js";
 import { runPage } from "gridcode/run.js";
 import { runsPage } from "gridcode/runs.js";
 import { mode } from "gridcode/source.js";
+import { sweepPage } from "gridcode/sweep.js";
 import { startTheme, themeButton } from "gridcode/theme.js";
 
 const main = document.getElementById("main");
@@ -55,6 +56,7 @@ async function open(sheet, mine) {
   const again = () => current === mine && route({ again: true });
   if (where.view === "run") return runPage(sheet, where, life.signal, again);
   if (where.view === "compare") return comparePage(sheet, where, life.signal);
+  if (where.view === "sweep") return sweepPage(sheet, where, life.signal);
   if (where.view === "runs") return runsPage(sheet, life.signal);
   throw new Error(`there is nothing at ${location.hash}`);
 }

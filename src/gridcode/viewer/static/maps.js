@@ -4,15 +4,21 @@ import { dot, fitBox, paint, prepare, scaleBar } from "gridcode/canvas.js";
 import { palette } from "gridcode/colours.js";
 import { NOTHING } from "gridcode/decode.js";
 import { short } from "gridcode/format.js";
+import { placeText, pointable } from "gridcode/pointed.js";
 
-/** A rate map from 0 to its peak, never visited bins grey; `binM` (m) adds a scale bar. */
-export function drawRateMap(canvas, map, { size, binM = null, label = "" }) {
+/**
+ * A rate map from 0 to its peak, never visited bins grey; `binM` (m) adds a scale bar. With `place`,
+ * {binM, unit of the rates}, the pointer shows place and rate.
+ */
+export function drawRateMap(canvas, map, { size, binM = null, label = "", place = null }) {
   const context = prepare(canvas, size, label);
   const box = fitBox(size, map);
   const peak = map.high > 0 ? map.high : 1;
   paint(context, map, box, { palette: palette("viridis"), position: (value) => value / peak });
   if (binM) scaleBar(context, box, map.columns * binM, "m");
-  return { slice: map, box, size };
+  const drawn = { slice: map, box, size };
+  if (place) pointable(canvas, drawn, placeText(place));
+  return drawn;
 }
 
 /** What a rate map shows, in words. */

@@ -56,9 +56,10 @@ export async function fillTraining(body, page) {
   const { id, run, signal } = page;
   const last = h("p.note", { role: "status" });
   body.append(last);
+  const above = await load(`runs/${id}/above`);
   const spec = (metrics) => {
     last.textContent = lastLine(metrics);
-    return trainingCurves([{ name: run.name, metrics }]);
+    return trainingCurves([{ name: run.name, metrics, above }]);
   };
   const metrics = await load(`runs/${id}/metrics`);
   const [curves] = chartGrid(body, "wide", [spec(metrics)], signal);

@@ -1,6 +1,6 @@
 /**
  * Addresses within the page: `#/run/ID/unit/17`, `#/compare/ID1/ID2`. A report holds one run, so
- * there `#unit-17` and `#modules`. `?step=400` at the end is a step of the training.
+ * there `#unit-17` and `#modules`. A sweep is at `#/sweep/ID`. `?step=400` at the end is a step of the training.
  */
 
 import { inlineRuns, mode } from "gridcode/source.js";
@@ -29,6 +29,7 @@ export function parse(hash) {
     const [unit, section] = ["unit", "section"].map((each) => (kind === each ? name : null));
     return { view, id, unit, section, step };
   }
+  if (view === "sweep" && names[0]) return { view, id: names[0] };
   if (view === "compare") return { view, ids: [...new Set(names.filter(Boolean))] };
   if (view) return { view: "unknown" };
   return mode === "compare" ? { view: "compare", ids: inlineRuns } : { view: "runs" };
@@ -46,29 +47,39 @@ export const sectionHref = (id, section) =>
   report ? `#${section}` : `${runPath(id)}/section/${section}`;
 export const compareHref = (ids) => `#/compare/${ids.map(encodeURIComponent).join("/")}`;
 
+export const sweepHref = (id) => `#/sweep/${encodeURIComponent(id)}`;
+
 /** The training step of this address as the end of another: "?step=400" or "". */
-export const stepQuery = () => location.hash.match(/\?.*/)?.[0] ?? "";
+export function stepQuery() {
+  writeStep();
+  return location.hash.match(/\?.*/)?.[0] ?? "";
+}
 
 /** Goes to an address; `replace` leaves no entry in the history. */
 export function go(href, { replace = false } = {}) {
+  writeStep();
   // An added entry has the page it came from before it; a replaced one stays what it was.
   if (replace) history.replaceState(history.state, "", addressOf(href));
   else history.pushState({ within: true }, "", addressOf(href));
   dispatchEvent(new PopStateEvent("popstate", { state: history.state }));
 }
 
-let timer = null;
+let waiting = null; // {path, step, timer}: a step that is not in the address yet
 
 /** Writes the training step into the address, null for none, once it stays for a moment. */
 export function keepStep(step) {
+  clearTimeout(waiting?.timer);
+  waiting = { path: location.hash.split("?")[0], step, timer: setTimeout(writeStep, 200) };
+}
+
+function writeStep() {
+  if (!waiting) return;
+  const { path, step, timer } = waiting;
+  waiting = null;
   clearTimeout(timer);
-  const path = () => location.hash.split("?")[0];
-  const before = path();
-  timer = setTimeout(() => {
-    if (path() !== before) return; // another page by now
-    const href = `${before || "#"}${step === null ? "" : `?step=${step}`}`;
-    history.replaceState(history.state, "", addressOf(href));
-  }, 200);
+  if (location.hash.split("?")[0] !== path) return; // another page by now
+  const href = `${path || "#"}${step === null ? "" : `?step=${step}`}`;
+  history.replaceState(history.state, "", addressOf(href));
 }
 
 const addressOf = (href) => (href === "#" ? location.pathname + location.search : href);

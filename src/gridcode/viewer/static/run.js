@@ -2,6 +2,7 @@
 
 import * as cells from "gridcode/cell-sections.js";
 import { mapsOf } from "gridcode/decode.js";
+import { commandLine } from "gridcode/command.js";
 import { h, replace, wait, withCode } from "gridcode/dom.js";
 import { STATES, firstSentence, short, whole } from "gridcode/format.js";
 import { bestOf, indexed, modulesOf } from "gridcode/gallery.js";
@@ -47,7 +48,7 @@ export async function runPage(element, { id, step }, signal, again) {
     onClose(unit) {
       if (signal.aborted) return;
       if (at.unit && history.state?.within) history.back();
-      else if (at.unit) go(runHref(id), { replace: true });
+      else if (at.unit) go(runHref(id) + stepQuery(), { replace: true });
       if (opener?.isConnected) opener.focus({ preventScroll: true });
       else page.gallery?.focus(unit);
     },
@@ -60,7 +61,12 @@ export async function runPage(element, { id, step }, signal, again) {
   const contents = h(
     "nav.contents",
     { "aria-label": "Sections" },
-    sections.map((section) => h("a", { href: sectionHref(id, section.id) }, section.short)),
+    sections.map((section) => {
+      const href = sectionHref(id, section.id);
+      const link = h("a", { href }, section.short);
+      link.addEventListener("click", () => (link.href = href + stepQuery()));
+      return link;
+    }),
   );
   const best = h("div.best");
   replace(element, head, best, contents, body, dialog.element);
@@ -73,6 +79,8 @@ export async function runPage(element, { id, step }, signal, again) {
     title: run.title,
     show(next) {
       at = next;
+      page.step = next.step;
+      if (!next.unit) page.goToStep?.(next.step);
       if (next.unit) dialog.show(next.unit, next.step);
       else dialog.close();
       if (next.section) showSection(next.section);
@@ -138,6 +146,7 @@ function fillHead(element, run) {
     run.problem && h("p.failure", withCode(run.problem)),
     first && h(first.length > 160 ? "p.verdict.long" : "p.verdict", first),
     rest && h("p.verdict-rest", rest),
+    run.evaluate && commandLine(run.evaluate, "Evaluate this run"),
     run.cards.length > 0 && h("dl.cards", run.cards.map(card)),
     run.notes.length > 0 &&
       h(
@@ -164,7 +173,7 @@ async function addBestMaps(element, { id, run, openUnit }) {
   const mapOf = maps && (await mapsOf(maps));
   for (const { unit, index } of mapOf ? rows : []) {
     const canvas = h("canvas", { "aria-hidden": "true" });
-    drawRateMap(canvas, mapOf(index), { size: 96 });
+    drawRateMap(canvas, mapOf(index), { size: 96, place: { binM: maps.bin_size_m } });
     const open = () => openUnit(String(unit));
     element.append(h("button", { "aria-label": `Open unit ${unit}`, onclick: open }, canvas));
   }

@@ -30,6 +30,7 @@ export async function fillCells(body, page) {
     mapOf: await mapsOf(maps),
     halfOf: await decode(correlograms.half),
     session,
+    rate: run.rate_unit,
   };
   const active = run.units.filter(({ silent }) => !silent).length;
   const some = rows.length < active ? `The best ${rows.length} of ${active} active units` : "Units";
@@ -85,7 +86,7 @@ function card(row, { openUnit }, sources) {
   );
 }
 
-function pictures(row, { binM, correlogramBinM, mapOf, halfOf, session }) {
+function pictures(row, { binM, correlogramBinM, mapOf, halfOf, session, rate }) {
   const { unit, index } = row;
   const canvases = [];
   const add = (draw) => {
@@ -95,7 +96,8 @@ function pictures(row, { binM, correlogramBinM, mapOf, halfOf, session }) {
   };
   const map = mapOf(index);
   const label = rateMapLabel(unit, map, "the arena");
-  add((canvas) => drawRateMap(canvas, map, { size: SIZE, binM, label }));
+  const place = { binM, unit: rate };
+  add((canvas) => drawRateMap(canvas, map, { size: SIZE, binM, label, place }));
   const spikes = session?.spikesOf(index);
   if (spikes) {
     const text = `Path with spikes of unit ${unit}`;

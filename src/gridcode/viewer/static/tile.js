@@ -44,6 +44,7 @@ export function unitTile(row, { size, onOpen }) {
     frame,
     caption,
   );
+  let side = size;
   const label = (score) => {
     const [title, ...facts] = unitLines(row, score);
     replace(
@@ -58,9 +59,15 @@ export function unitTile(row, { size, onOpen }) {
   return {
     element,
     canvas,
-    draw(map, score) {
-      drawRateMap(canvas, map, { size });
+    /** `place`: as for `drawRateMap`. */
+    draw(map, score, place) {
+      drawRateMap(canvas, map, { size: side, place });
       label(score);
+    },
+    /** Takes effect when the map is drawn next. */
+    resize(next) {
+      side = next;
+      element.style.setProperty("--tile", `${next}px`);
     },
   };
 }

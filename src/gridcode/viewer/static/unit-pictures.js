@@ -2,18 +2,20 @@
 
 import { decode, mapColumns, mapsOf } from "gridcode/decode.js";
 import { failure, h } from "gridcode/dom.js";
-import { fixed, groupName, known, metres, short, sourceOf } from "gridcode/format.js";
+import { enlarge } from "gridcode/enlarged.js";
+import { fixed, groupName, known, short, sourceOf } from "gridcode/format.js";
 import { scoreIn } from "gridcode/gallery.js";
 import { historySlider, openHistory } from "gridcode/history.js";
 import { drawCorrelogram, drawRateMap, isLattice, rateMapLabel } from "gridcode/maps.js";
 import { panel } from "gridcode/panel.js";
+import { placeText } from "gridcode/pointed.js";
 import { load } from "gridcode/source.js";
 import { drawPhases, drawSpectrum, phasesOf } from "gridcode/waves.js";
 
 /**
  * What a picture of a unit needs to know.
  * @typedef {{id: string, run: Object, row: Object, index: number, step: ?number,
- *   signal: AbortSignal, size: number, small: number}} UnitContext
+ *   signal: AbortSignal, onSlider: function(Object), size: number, small: number}} UnitContext
  */
 
 const mapNote = (run, group) =>
@@ -22,7 +24,7 @@ const mapNote = (run, group) =>
     : groupName(run.groups.find((each) => each.group === group));
 
 /** The large rate map of the tested arena, with the slider over training. */
-export function largeMap({ id, run, row, index, step, signal, size }) {
+export function largeMap({ id, run, row, index, step, signal, onSlider, size }) {
   const group = run.headline_group ?? run.has.maps[0];
   let now = null; // what is drawn: {map, binM, source}
   const { element, fact, canvas, read, draw } = panel({
@@ -38,16 +40,18 @@ export function largeMap({ id, run, row, index, step, signal, size }) {
   });
 
   function show({ map, binM, source, where, score }) {
-    now = { map, binM, source };
+    now = { map, binM, source, title: `Unit ${row.unit} in ${where}`, rate: run.rate_unit };
     const label = rateMapLabel(row.unit, map, where);
     const drawn = drawRateMap(canvas, map, { size, binM, label });
-    read(drawn, (column, line, value) => {
-      const [x, y] = [column, line].map((bin) => metres((bin + 0.5) * binM));
-      return `x ${x}, y ${y}: ${known(value) ? short(value) : "not visited"}`;
-    });
+    read(drawn, placeText({ binM, unit: run.rate_unit }));
     const peak = `peak ${row.peak ?? short(map.peak ?? map.high)}`;
     fact.textContent = known(score) ? `score ${fixed(score)} · ${peak}` : peak;
   }
+
+  const open = () => now && enlarge(now);
+  canvas.classList.add("can-enlarge");
+  canvas.addEventListener("click", open);
+  fact.after(h("button.link.enlarge", { onclick: open }, "enlarge"));
 
   draw(async () => {
     let evaluated = null;
@@ -69,6 +73,7 @@ export function largeMap({ id, run, row, index, step, signal, size }) {
     const label = `Training of unit ${row.unit}`;
     const slider = historySlider(history, { label, onFrame, final: Boolean(group), step, signal });
     element.append(slider.element);
+    onSlider(slider);
   });
   return element;
 }
@@ -91,7 +96,7 @@ export function correlogram({ id, run, row, index, size }) {
     const label = `Autocorrelogram of unit ${row.unit}${lattice}`;
     const drawn = drawCorrelogram(canvas, half, { size, binM, vectorsM: row.vectors_m, label });
     const { rows, columns } = drawn.slice;
-    read(drawn, (column, line, value) => {
+    read(drawn, ({ column, row: line, value }) => {
       const [x, y] = [column - (columns - 1) / 2, line - (rows - 1) / 2];
       return `lag ${fixed(x * binM)}, ${fixed(y * binM)} m: ${fixed(value)}`;
     });
@@ -113,7 +118,8 @@ export function spectrum({ id, row, index, small: size }) {
     const waves = found.wave_numbers_per_m;
     const peaks = found.modules.find(({ module }) => module === row.module)?.peaks_per_m ?? [];
     const label = `Power spectrum of unit ${row.unit}`;
-    read(drawSpectrum(canvas, power, { size, waves, peaks, label }), (column, line, value) => {
+    const drawn = drawSpectrum(canvas, power, { size, waves, peaks, label });
+    read(drawn, ({ column, row: line, value }) => {
       const wave = `${fixed(waves[column])}, ${fixed(waves[line])} cycles/m`;
       return `${wave}: ${short(100 * value, 2)}%`;
     });
@@ -151,16 +157,21 @@ export function everywhere({ id, run, row, index }) {
     const canvas = h("canvas");
     const fact = h("p.faint");
     const name = groupName(group);
-    element.append(h("figure.panel", h("figcaption", name), canvas, fact));
+    const title = `Unit ${row.unit} in ${name}`;
+    const button = h("button.map-button", { "aria-label": `Enlarge: ${title}` }, canvas);
+    element.append(h("figure.panel", h("figcaption", name), button, fact));
     try {
       const maps = await load(`runs/${id}/maps/${group.group}`);
       const map = (await mapsOf(maps))(index);
       const score = scoreIn(maps, index, row);
       fact.textContent = known(score) ? `score ${fixed(score)}` : "";
       const label = rateMapLabel(row.unit, map, name);
-      drawRateMap(canvas, map, { size: 132, binM: maps.bin_size_m, label });
+      const binM = maps.bin_size_m;
+      const rate = run.rate_unit;
+      drawRateMap(canvas, map, { size: 132, binM, label, place: { binM, unit: rate } });
+      button.addEventListener("click", () => enlarge({ map, binM, title, rate }));
     } catch (error) {
-      canvas.replaceWith(failure("Not shown", error));
+      button.replaceWith(failure("Not shown", error));
     }
   });
   return element;

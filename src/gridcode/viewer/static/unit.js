@@ -17,6 +17,7 @@ import { correlogram, everywhere, largeMap, phases, spectrum } from "gridcode/un
 export function unitDialog({ id, run, order, onGo, onClose }) {
   let current = null;
   let life = new AbortController(); // of what is shown now
+  let slider = null; // of the unit that is shown
   const content = h("div.unit");
   const dialog = h("dialog.unit-dialog", { "aria-labelledby": "unit-title" }, content);
 
@@ -26,16 +27,19 @@ export function unitDialog({ id, run, order, onGo, onClose }) {
   };
 
   function show(name, step) {
-    if (dialog.open && name === current) return;
+    if (dialog.open && name === current) return void slider?.goTo(step);
     const index = run.units.findIndex((row) => String(row.unit) === name);
     current = name;
     const held = document.activeElement?.dataset.step;
     life.abort();
     life = new AbortController();
+    slider = null;
     if (!dialog.open) dialog.showModal();
     dialog.scrollTop = 0;
     const row = run.units[index];
-    const context = { id, run, row, index, step, signal: life.signal };
+    const { signal } = life;
+    const onSlider = (made) => signal.aborted || (slider = made);
+    const context = { id, run, row, index, step, signal, onSlider };
     const body = row
       ? page({ ...context, ...sizes(dialog.clientWidth) })
       : h("p", "This run has no unit of that name.");
