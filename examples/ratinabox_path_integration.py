@@ -100,7 +100,9 @@ error_axis.text(time_s[-1], 105 * chance_m, "guess", color="0.4", ha="right", va
 error_axis.set(yscale="log", xlabel="time (s)", ylabel="error (cm)", xlim=(0, SECONDS))
 error_axis.set_ylim(0.05, 700)
 error_axis.set_title(f"Error of the decoded position, {AGENTS} agents", loc="left", weight="bold")
-error_axis.legend(loc="upper left", frameon=False, ncols=3, fontsize=9, columnspacing=1)
+error_axis.legend(
+    loc="upper left", frameon=False, ncols=3, fontsize=8, columnspacing=0.8, handlelength=1.2
+)
 for axis in (path_axis, error_axis):
     axis.spines[["top", "right"]].set_visible(False)
 out.parent.mkdir(parents=True, exist_ok=True)
