@@ -20,7 +20,7 @@ export function keysButton() {
   const dialog = h(
     "dialog.keys",
     { "aria-labelledby": "keys-title" },
-    h("h2", { id: "keys-title" }, "Keys"),
+    h("strong", { id: "keys-title" }, "Keys"),
     h(
       "dl",
       KEYS.map(([key, meaning]) => [h("dt", h("kbd", key)), h("dd", meaning)]),
