@@ -25,6 +25,8 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "sphinx_design",
+    "docstrings",
+    "built_links",
     "mathml",
     "package_tables",
 ]
@@ -38,8 +40,15 @@ include_patterns = [
     "CODE_OF_CONDUCT.md",
     "CONTRIBUTING.md",
 ]
-exclude_patterns = ["docs/_*", "docs/paper.md"]  # the paper has its journal's own syntax
-templates_path = ["_templates"]
+exclude_patterns = [
+    ".*",
+    "src",
+    "tests",
+    "runs",
+    "docs/_*",
+    "docs/paper.md",
+]  # the paper has its journal's own syntax
+templates_path = [str(HERE / "_templates")]
 
 myst_enable_extensions = ["dollarmath", "attrs_inline", "colon_fence"]
 myst_heading_anchors = 3
@@ -50,14 +59,16 @@ autodoc_default_options = {"members": True, "show-inheritance": False}
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
-autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False
 maximum_signature_line_length = 70
 add_module_names = False
 python_use_unqualified_type_names = True
 
-# Every reference must lead somewhere, but for types of other packages: their docs are elsewhere.
+napoleon_use_ivar = True
+napoleon_attr_annotations = False
+# Every reference must lead somewhere, but for types: many are other packages', or private.
 nitpicky = True
+nitpick_ignore_regex = [("py:(class|obj|exc|data)", r"(?!gridcode\.[a-z_]+$).*")]
 
 html_theme = "pydata_sphinx_theme"
 html_title = "gridcode"

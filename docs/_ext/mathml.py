@@ -1,5 +1,7 @@
 """Formulas as MathML, which browsers draw themselves: no script, and no network at reading time."""
 
+import re
+
 from docutils import nodes
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
@@ -8,9 +10,14 @@ from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
 
 
+# What docutils does not know, though plain brackets and dots will do.
+BIG, DOTS = re.compile(r"\\[Bb]ig\b\s*"), re.compile(r"\\dots\b")
+
+
 def _write(writer: HTML5Translator, node: nodes.math | nodes.math_block, *, block: bool) -> None:
+    tex = DOTS.sub(r"\\ldots", BIG.sub("", node.astext()))
     try:
-        writer.body.append(tex2mathml(node.astext(), as_block=block))
+        writer.body.append(tex2mathml(tex, as_block=block))
     except MathError as error:
         logging.getLogger(__name__).warning("formula: %s", error, location=node)
     raise nodes.SkipNode

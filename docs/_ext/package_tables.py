@@ -14,6 +14,7 @@ from sphinx.application import Sphinx
 
 from gridcode import cli, config
 from gridcode.analysis.records import Record, Summary
+from gridcode.baselines import RECIPES, recipe_class
 from gridcode.cli.options import Parser
 from gridcode.cli.settings import limits, value_kind
 
@@ -74,21 +75,37 @@ def settings() -> str:
             name = key.split(".")[1]
             default = _value(field.get_default())
             values = [_value(preset[section][name]) for preset in presets.values()]
-            kind = "; ".join([_kind(field.annotation), *limits(field)])
             rows.append(
-                [f"`{key}`{{#{key.replace('.', '-')}}}", _cell(field.description), _cell(kind)]
+                [f"`{key}`{{#{key.replace('.', '-')}}}", _cell(field.description), _kind(field)]
                 + [default, *("" if value == default else value for value in values)]
             )
         page += _table(["setting", "meaning", "type, limits", "default", *presets], rows)
     return "\n".join(page)
 
 
-def _kind(annotation: Any) -> str:
-    return value_kind(annotation).strip("{}").replace(",", ", ")
+def _kind(field: Any) -> str:
+    """Type and limits of a setting, in words."""
+    kind = value_kind(field.annotation)
+    words = {"N": "whole number", "X": "number", "LIST": "list"}.get(kind, kind.strip("{}"))
+    return _cell("; ".join([words.replace(",", ", "), *limits(field)]))
 
 
 def _value(value: Any) -> str:
     return f"`{json.dumps(value)}`"
+
+
+def baselines() -> str:
+    """A table of settings for each of the other models."""
+    page: list[str] = []
+    for name in RECIPES:
+        recipe = recipe_class(name)
+        page += [f"### gridcode baseline {name}", "", f"{recipe.title}. {recipe.source}", ""]
+        rows = [
+            [f"`{key}`", _cell(field.description), _kind(field), _value(field.get_default())]
+            for key, field in recipe.model_fields.items()
+        ]
+        page += _table(["setting", "meaning", "type, limits", "default"], rows)
+    return "\n".join(page)
 
 
 def summary() -> str:
@@ -140,8 +157,10 @@ def _json_kind(kind: Any) -> str:
     return NAMES.get(kind, "object")
 
 
-def _fill(_app: Sphinx, _page: str, source: list[str]) -> None:
-    made = {"commands": commands, "settings": settings, "summary": summary}
+def _fill(_app: Sphinx, page: str, source: list[str]) -> None:
+    if page.startswith("experiments/") and not re.search("^# ", source[0], re.MULTILINE):
+        source[0] = f"# {page.split('/')[-1]}\n\n{source[0]}"  # written by a command, without title
+    made = {f.__name__: f for f in (commands, settings, baselines, summary)}
     source[0] = re.sub(
         r"<!-- made at build time: (\w+) -->", lambda found: made[found[1]](), source[0]
     )

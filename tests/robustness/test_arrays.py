@@ -572,11 +572,7 @@ LONG = {
     "topology.state_space.analyse_state_space",
 }
 # An error that was lost is infinite, and so is a state that diverged.
-INFINITE = {
-    "navigation.decoding.quartiles",
-    "navigation.decoding.median",
-    "system.System.activity",
-}
+INFINITE = {"navigation.decoding.quartiles", "navigation.decoding.median", "system.System.activity"}
 
 
 def functions():

@@ -1,4 +1,4 @@
-"""The run folder: the only file that knows file names.
+"""The run folder: the only file that knows file names::
 
     config.toml              the configuration, complete
     manifest.json            version, hash, seed, machine, times
