@@ -16,7 +16,7 @@ sys.path[:0] = [str(HERE / "_ext"), str(HERE.parent / "src")]
 from gridcode.version import __version__  # noqa: E402 - the path comes first
 
 project = "gridcode"
-copyright = "the gridcode developers"  # noqa: A001 - Sphinx's name
+copyright = "the gridcode developers"
 version = release = __version__
 extensions = [
     "myst_parser",
@@ -50,12 +50,12 @@ exclude_patterns = [
 ]  # the paper has its journal's own syntax
 templates_path = [str(HERE / "_templates")]
 
-myst_enable_extensions = ["dollarmath", "attrs_inline", "colon_fence"]
+myst_enable_extensions = ["dollarmath", "attrs_inline", "colon_fence", "html_image"]
 myst_heading_anchors = 3
 suppress_warnings = ["myst.header"]  # a page may start below the first level
 
 autosummary_generate = True
-autodoc_default_options = {"members": True, "show-inheritance": False}
+autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
@@ -83,7 +83,12 @@ html_theme_options = {
     "header_links_before_dropdown": 7,
     "show_prev_next": True,
     "show_toc_level": 2,
-    "secondary_sidebar_items": ["page-toc"],
+    # Wide tables take the whole width.
+    "secondary_sidebar_items": {
+        "**": ["page-toc"],
+        "docs/index": [],
+        "docs/reference/settings": [],
+    },
     "footer_start": ["copyright"],
     "footer_end": [],
 }

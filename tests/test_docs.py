@@ -1,9 +1,9 @@
-"""Every Python snippet of the docs runs, and every command line in them is one that the parser takes.
+"""Every Python snippet of the docs runs, and the parser takes every command line in them.
 
 The snippets of a page run one after another, as a reader would run them; those of the README each
 alone. They are as printed, but for the size of trainings, evaluations and null maps. A comment in
-front of a snippet says otherwise: `<!-- slow -->` runs it with the slow tests, `<!-- not run: why -->`
-checks its imports alone.
+front of a snippet says otherwise: `<!-- slow -->` runs it with the slow tests, and for
+`<!-- not run: why -->` only its imports are run.
 """
 
 import re
@@ -98,16 +98,18 @@ def run(page, snippets):
 QUICK, SLOW = sessions(slow=False), sessions(slow=True)
 
 
+@pytest.mark.usefixtures("small")
 @pytest.mark.filterwarnings("ignore:.*:UserWarning")
 @pytest.mark.parametrize("page", QUICK)
-def test_snippets_run(page, small):
+def test_snippets_run(page):
     run(page, QUICK[page])
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("small")
 @pytest.mark.filterwarnings("ignore:.*:UserWarning")
 @pytest.mark.parametrize("page", SLOW)
-def test_slow_snippets_run(page, small):
+def test_slow_snippets_run(page):
     run(page, SLOW[page])
 
 
@@ -134,8 +136,8 @@ def commands():
 COMMANDS = commands()
 
 
-@pytest.mark.parametrize(("page", "line", "block"), COMMANDS)
-def test_command_lines_parse(page, line, block, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("_page", "line", "block"), COMMANDS)
+def test_command_lines_parse(_page, line, block, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = shlex.split(line)[1:]
     if words[0] not in cli.COMMANDS:  # such as `gridcode --version`

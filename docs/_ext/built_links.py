@@ -32,7 +32,7 @@ def _check(app: Sphinx, error: Exception | None) -> None:
     if error or app.builder.format != "html":
         return
     log, root = logging.getLogger(__name__), Path(app.outdir)
-    for page in sorted(root.rglob("*.html")):
+    for page in sorted(set(root.rglob("*.html")) - set((root / "_static").rglob("*.html"))):
         for tag, target, anchor in sorted(set(LINK.findall(page.read_text(encoding="utf-8")))):
             if _wrong(page, tag, target, anchor):
                 log.warning("%s: broken link %s#%s", page.relative_to(root), target, anchor)

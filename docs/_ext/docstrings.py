@@ -1,4 +1,4 @@
-"""Docstrings are written in Markdown, as they read in an editor; autodoc expects reStructuredText."""
+"""Docstrings are Markdown, as they read well in an editor; autodoc expects reStructuredText."""
 
 import re
 from textwrap import dedent

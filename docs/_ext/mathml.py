@@ -9,7 +9,6 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
 
-
 # What docutils does not know, though plain brackets and dots will do.
 BIG, DOTS = re.compile(r"\\[Bb]ig\b\s*"), re.compile(r"\\dots\b")
 

@@ -40,7 +40,11 @@ def commands() -> str:
         usage = parser.format_usage().removeprefix("usage: ").strip()
         page += [f"## gridcode {name}", "", _sentence(parser.description or summary), ""]
         page += ["```text", usage, "```", ""]
-        shown = [action for action in parser._actions if action.help != argparse.SUPPRESS]
+        shown = [
+            action
+            for action in parser._actions
+            if action.help != argparse.SUPPRESS and action.dest != "help"
+        ]
         page += _table(["option", "meaning"], [_option(action) for action in shown])
         if any(action.dest.startswith("setting:") for action in parser._actions):
             page += [f"It also takes {SETTINGS_PAGE} as options, such as `--loss.sigma-g 0.3`.", ""]

@@ -1,4 +1,6 @@
-"""The run folder: the only file that knows file names::
+"""The run folder: the only file that knows file names.
+
+Its files::
 
     config.toml              the configuration, complete
     manifest.json            version, hash, seed, machine, times
