@@ -3,22 +3,18 @@
 import re
 
 from docutils import nodes
-from docutils.utils.math import MathError
-from docutils.utils.math.latex2mathml import tex2mathml
+from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
 
-# What docutils does not know, though plain brackets and dots will do.
-BIG, DOTS = re.compile(r"\\[Bb]ig\b\s*"), re.compile(r"\\dots\b")
 
-
-def _write(writer: HTML5Translator, node: nodes.math | nodes.math_block, *, block: bool) -> None:
-    tex = DOTS.sub(r"\\ldots", BIG.sub("", node.astext()))
-    try:
-        writer.body.append(tex2mathml(tex, as_block=block))
-    except MathError as error:
-        logging.getLogger(__name__).warning("formula: %s", error, location=node)
+def _write(writer: HTML5Translator, node: nodes.math | nodes.math_block, display: str) -> None:
+    tex = re.sub(r"\\arg\b", r"\\operatorname{arg}", node.astext())  # the one that it does not know
+    formula = convert(tex, display=display)
+    for unknown in re.findall(r"\\[a-zA-Z]+", formula):
+        logging.getLogger(__name__).warning("formula: %s is not known", unknown, location=node)
+    writer.body.append(formula)
     raise nodes.SkipNode
 
 
@@ -26,8 +22,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register the renderer."""
     app.add_html_math_renderer(
         "mathml",
-        (lambda writer, node: _write(writer, node, block=False), None),
-        (lambda writer, node: _write(writer, node, block=True), None),
+        (lambda writer, node: _write(writer, node, "inline"), None),
+        (lambda writer, node: _write(writer, node, "block"), None),
     )
     app.config.html_math_renderer = "mathml"
     return {"parallel_read_safe": True}
