@@ -4,13 +4,18 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo explore test test-slow lint types format dist gpu-bundle clean
+.PHONY: demo explore docs test test-slow lint types format dist gpu-bundle clean
 
 demo: $(VENV)/.base  ## grow grid cells from scratch and open the numbers; a few minutes
 	$(BIN)/gridcode demo
 
 explore: $(VENV)/.explore  ## look at all runs in the browser
 	$(BIN)/gridcode explore runs
+
+docs: $(VENV)/.dev  ## the documentation site, into docs/_build
+	rm -rf docs/_build docs/reference/generated
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -W --keep-going -c docs -b html . docs/_build
+	@echo "open docs/_build/index.html"
 
 test: $(VENV)/.dev  ## the default suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
@@ -51,4 +56,4 @@ $(VENV)/.dev: $(VENV)/.base
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) docs/_build docs/reference/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -52,8 +52,8 @@ def add_settings(
                     )
                 group = groups[title]
                 text = field.description if everything else (few or {})[key]
-                about = "; ".join([_as_text(values[section][name]), *_limits(field)])
-                option["metavar"] = _metavar(field.annotation)
+                about = "; ".join([_as_text(values[section][name]), *limits(field)])
+                option["metavar"] = value_kind(field.annotation)
                 option["help"] = f"{text} [{about}]".replace("%", "%%")
             group.add_argument(flag, **option)
 
@@ -67,14 +67,15 @@ def settings_of(arguments: argparse.Namespace) -> dict[str, str]:
     }
 
 
-def _metavar(annotation: Any) -> str:
+def value_kind(annotation: Any) -> str:
+    """What a setting takes, in a word: {a,b}, {true,false}, N, X or LIST."""
     if get_origin(annotation) is Literal:
         return "{" + ",".join(annotation.__args__) + "}"
     return {bool: "{true,false}", int: "N", float: "X"}.get(annotation, "LIST")
 
 
-def _limits(field: Any) -> list[str]:
-    # Of a list: the limits of its values, not those of its length.
+def limits(field: Any) -> list[str]:
+    """The limits of a setting in words, such as `above 0`; of a list those of its values."""
     kinds = [field, *get_args(field.annotation)]
     parts = [part for kind in kinds for part in _metadata(kind)]
     bounds = ((text, getattr(part, name, None)) for part in parts for name, text in LIMITS.items())

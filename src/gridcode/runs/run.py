@@ -1,5 +1,7 @@
 """The run folder: the only file that knows file names.
 
+Its files::
+
     config.toml              the configuration, complete
     manifest.json            version, hash, seed, machine, times
     metrics.jsonl            a line per logged step

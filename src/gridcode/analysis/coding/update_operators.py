@@ -222,9 +222,8 @@ def phase_algebra(
        g_u - \sum_j \operatorname{Re}(\bar c_{uj} z_j) \Big)^2 $$
 
     with $c_{uj}$ the amplitude of wave j in unit u, by least squares over random places of a square
-    around the origin. x and y are random places of
-    the square, in pairs whose sum lies outside: any smooth code lets phases be read where they were
-        defined, only an algebraic one elsewhere.
+    around the origin. x and y are random places of the square, in pairs whose sum lies outside: any
+    smooth code lets phases be read where they were defined, only an algebraic one elsewhere.
 
     Args:
         code: the code, defined in a square of twice the side; sums without a state are left out.

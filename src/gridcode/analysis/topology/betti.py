@@ -190,9 +190,8 @@ def measure_topology(
     p above it. p is then that of the shuffles done; counts are the same as after all. A torus is
     claimed where the counts are 1, 2, 1, all of the features are alive at one distance, at which
     the landmarks are in one piece, and the two loops span a surface together
-    (`gridcode.analysis.topology.cocycles.cup_product`). Find modules
-    first: two modules together are no torus, unless the arena is too small for their phases to
-        part.
+    (`gridcode.analysis.topology.cocycles.cup_product`). Find modules first: two modules together
+    are no torus, unless the arena is too small for their phases to part.
 
     Args:
         states: (sample, unit) activity of any unit; the order of samples matters only to the null:
