@@ -845,7 +845,7 @@ def test_command_without_the_extra(tmp_path, monkeypatch, capsys):
     assert main(["explore", str(tmp_path), "--no-browser"]) == 2
     assert (
         capsys.readouterr().err
-        == "gridcode: the explorer needs two more packages: pip install 'gridcode[explore]'\n"
+        == "gridcode: the explorer needs uvicorn: pip install 'gridcode[explore]'\n"
     )
 
 

@@ -27,7 +27,7 @@ FLOORS = [
     ["world"],
     ["config"],
     ["presets"],
-    ["display", "arrays", "reading", "cores"],
+    ["display", "arrays", "reading", "cores", "extras"],
     ["errors", "version"],
 ]
 FLOOR = {name: floor for floor, names in enumerate(reversed(FLOORS)) for name in names}

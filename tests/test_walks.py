@@ -121,7 +121,7 @@ def test_sizes_that_make_no_sense_are_refused(name, bad):
 
 def test_without_ratinabox_the_rat_walk_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ratinabox", None)
-    with pytest.raises(InputError, match=r"pip install gridcode\[rats\]"):
+    with pytest.raises(InputError, match=r"needs ratinabox: pip install 'gridcode\[rats\]'"):
         draw("rat")
 
 

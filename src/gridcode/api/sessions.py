@@ -1,7 +1,6 @@
 """Many sessions: a row for each session, and one table with a row for each unit of all of them."""
 
 import csv
-import importlib
 import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any
 
 from gridcode.analysis.records import Summary, UnitRecord
 from gridcode.errors import InputError
+from gridcode.extras import needed
 from gridcode.runs.files import check_writable, one_line_errors, write_atomically
 
 MISSING = "-"
@@ -146,12 +146,7 @@ def _parquet(rows: Sequence[Row]) -> bytes:
 
 
 def _pyarrow(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise InputError(
-            "a .parquet table needs pyarrow: `pip install pyarrow`, or write a .csv table"
-        ) from None
+    return needed(name, "parquet", "a .parquet table")
 
 
 def session_names(sessions: Sequence[Sequence[str | os.PathLike[str]]]) -> list[str]:

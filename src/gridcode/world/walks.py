@@ -4,14 +4,14 @@ Units are metres and network steps: a velocity is the displacement of one step, 
 """
 
 import dataclasses
-import importlib
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
 from gridcode.errors import InputError
+from gridcode.extras import needed
 
 
 @dataclass(frozen=True)
@@ -241,10 +241,7 @@ def rat_walk(
         in continuous environments", eLife; motion fitted to Sargolini et al. 2006.
     """
     _check(arena_m, steps, walkers, max_step_m)
-    try:
-        ratinabox: Any = importlib.import_module("ratinabox")
-    except ImportError:
-        raise InputError("the walk 'rat' needs RatInABox: pip install gridcode[rats]") from None
+    ratinabox = needed("ratinabox", "rats", "the walk 'rat'")
     half = arena_m / 2
     scale = float(ratinabox.Agent.default_params["speed_mean"])
     every = max(1, round(max_step_m / (_RAT_FASTEST * scale) / _RAT_SECONDS))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gridcode.cli.messages import print_error
 from gridcode.cli.options import whole_number
 from gridcode.errors import InputError
+from gridcode.extras import needed
 
 
 def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
@@ -38,14 +39,9 @@ def add_options(parser: argparse.ArgumentParser, _words: Sequence[str]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    try:
-        from gridcode.viewer import serving
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in ("starlette", "uvicorn"):
-            raise
-        raise InputError(
-            "the explorer needs two more packages: pip install 'gridcode[explore]'"
-        ) from None
+    for package in ("starlette", "uvicorn"):
+        needed(package, "explore", "the explorer")
+    from gridcode.viewer import serving
 
     if "" in arguments.runs:
         raise InputError("there is no folder ''")
