@@ -11,7 +11,7 @@ import gridcode
 FLOORS = [
     ["__main__"],
     ["cli"],
-    ["paper"],
+    ["paper", "sweep"],
     ["packaged"],
     ["api"],
     ["viewer"],
@@ -27,6 +27,7 @@ FLOORS = [
     ["world"],
     ["config"],
     ["presets"],
+    ["executors"],
     ["display", "arrays", "reading", "cores", "extras"],
     ["errors", "version"],
 ]

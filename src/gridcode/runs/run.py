@@ -25,7 +25,6 @@ import json
 import os
 import platform
 import re
-import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -40,7 +39,7 @@ from gridcode.config import Config
 from gridcode.errors import InputError
 from gridcode.reading import is_there, reading
 from gridcode.runs import evaluation_files
-from gridcode.runs.files import one_line_errors, reason, write_atomically
+from gridcode.runs.files import holding, one_line_errors, reason, write_atomically
 from gridcode.runs.provenance import PartNames, check_parts, check_training, describe, read_header
 from gridcode.runs.training_log import git_commit, read_log, read_manifest
 from gridcode.version import __version__
@@ -524,24 +523,9 @@ class Run:
         """Hold the run for training; the lock ends with the process.
 
         Raises:
-            InputError: another process is training this run.
+            HeldError: another process is training this run.
         """
-        try:
-            import fcntl
-        except ImportError:  # Windows has no flock: the user must avoid two trainings of one run.
-            yield
-            return
-        with open(self.folder / ".lock", "w") as file:
-            # The explorer takes the lock for some microseconds to see whether a training holds it:
-            # try again before reporting a training.
-            for left in (2, 1, 0):
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except OSError:
-                    if not left:
-                        raise InputError(f"another process is training '{self.folder}'") from None
-                    time.sleep(0.02)
+        with holding(self.folder / ".lock", f"another process is training '{self.folder}'"):
             yield
 
 
