@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 from gridcode.errors import GridcodeError
 
 # So often a task is begun where the process or the node that carries it out dies.
-ATTEMPTS = 3
+ATTEMPTS = 5
 POLL_S = 0.5
 
 

@@ -4,7 +4,7 @@ import os
 import tomllib
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,7 +120,7 @@ def run_sweep(
     with holding(folder / ".lock", f"another process works on the sweep '{out}'"):
         _check_same(folder, sweep, config)
         journal = Journal(folder, sweep, config.training.steps)
-        check_known(sweep, journal.known)
+        _check_known(folder, sweep, journal.known)
         study = Study(sweep, config, journal.known)
         work = _Work(study, journal, str(folder / RUNS), progress)
         if again:
@@ -166,6 +166,14 @@ def _check_same(folder: Path, sweep: Sweep, config: Config) -> None:
             )
     with one_line_errors(f"cannot write '{folder}'"):
         write_atomically(path, text)
+
+
+def _check_known(folder: Path, sweep: Sweep, trials: Sequence[Trial]) -> None:
+    """Refuse run folders that are not those of the trials that were begun."""
+    check_known(sweep, trials)
+    others = {path.name for path in (folder / RUNS).iterdir()} - {one.name for one in trials}
+    if others:
+        raise InputError(f"'{folder / RUNS / min(others)}' is not one of its trials; move it away")
 
 
 def _keys(text: str) -> dict[str, Any]:

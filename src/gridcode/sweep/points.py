@@ -1,16 +1,13 @@
 """The points of a search: values of the searched settings, one point after another."""
 
-import functools
-import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from scipy.stats import qmc
 
-from gridcode.errors import InputError
 from gridcode.extras import needed
-from gridcode.reading import first_line
 from gridcode.sweep.settings import Range, Search
 
 Values = dict[str, Any]
@@ -18,7 +15,13 @@ Values = dict[str, Any]
 
 @runtime_checkable
 class Points(Protocol):
-    """The points of a search."""
+    """The points of a search.
+
+    Args:
+        search: what is searched.
+    """
+
+    def __init__(self, search: Search) -> None: ...
 
     def point(self, number: int) -> Values:
         """Values by setting; the points before it must have been asked for or set."""
@@ -41,11 +44,10 @@ def points_of(search: Search) -> Points:
     """The points of a search.
 
     Raises:
-        InputError: Optuna, or what its sampler needs, is not installed.
+        InputError: Optuna is needed and not installed.
     """
-    if search.kind == "grid":
-        return Grid(search)
-    return Random(search) if search.kind == "random" else Sampled(search)
+    kinds: dict[str, type[Points]] = {"grid": Grid, "random": Random, "sobol": Sobol}
+    return kinds.get(search.kind, Sampled)(search)
 
 
 class _Untold(Points):
@@ -79,32 +81,47 @@ class Random(_Untold):
 
     def point(self, number: int) -> Values:
         """The draw of a number."""
-        rng = np.random.default_rng([self._search.seed, number])
-        return {key: _draw(values, rng) for key, values in self._search.values.items()}
+        searched = self._search.values
+        drawn = np.random.default_rng([self._search.seed, number]).random(len(searched))
+        return _scaled(searched, drawn)
 
 
-def _draw(values: Range | tuple[Any, ...], rng: np.random.Generator) -> Any:
+class Sobol(_Untold):
+    """A scrambled Sobol sequence: draws that fill the space more evenly than independent ones."""
+
+    def point(self, number: int) -> Values:
+        """The element of a number."""
+        searched = self._search.values
+        sequence = qmc.Sobol(len(searched), rng=self._search.seed)
+        if number:
+            sequence.fast_forward(number)
+        return _scaled(searched, sequence.random(1)[0])
+
+
+def _scaled(searched: Mapping[str, Range | tuple[Any, ...]], drawn: Iterable[float]) -> Values:
+    """Values of settings from numbers in [0, 1)."""
+    return {
+        key: _value(values, float(at))
+        for (key, values), at in zip(searched.items(), drawn, strict=True)
+    }
+
+
+def _value(values: Range | tuple[Any, ...], at: float) -> Any:
     if isinstance(values, tuple):
-        return values[int(rng.integers(len(values)))]
-    low, high = values.low, values.high
-    if values.log:
-        # Whole numbers are rounded from bins of one around each.
-        half = 0.5 if values.whole else 0.0
-        drawn = math.exp(rng.uniform(math.log(low - half), math.log(high + half)))
-    elif values.whole:
-        return int(rng.integers(int(low), int(high), endpoint=True))
-    else:
-        drawn = float(rng.uniform(low, high))
-    rounded = round(drawn) if values.whole else float(f"{drawn:.6g}")
-    return min(max(rounded, low), high)
+        return values[int(at * len(values))]
+    # Whole numbers are rounded from bins of one around each.
+    half = 0.5 if values.whole else 0.0
+    low, high = values.low - half, values.high + half
+    found = low * (high / low) ** at if values.log else low + (high - low) * at
+    rounded = round(found) if values.whole else float(f"{found:.6g}")
+    return min(max(rounded, values.low), values.high)
 
 
 class Sampled(Points):
     """Points that a sampler of Optuna chooses from what became of the earlier ones.
 
     Each point is chosen by a new sampler, whose seed follows from that of the search and from the
-    number of the point: the choice depends on nothing but these and the points told so far. CMA-ES
-    alone carries more from point to point and begins anew in a new command.
+    number of the point: the choice depends on nothing but these and the points told so far.
     """
 
     def __init__(self, search: Search) -> None:
@@ -115,7 +132,6 @@ class Sampled(Points):
         self._trials: dict[int, Any] = {}
         space = optuna.distributions
         self._space = {key: self._distribution(space, v) for key, v in search.values.items()}
-        self._sampler(0)
 
     @staticmethod
     def _distribution(space: Any, values: Range | tuple[Any, ...]) -> Any:
@@ -127,23 +143,10 @@ class Sampled(Points):
     def _sampler(self, number: int) -> Any:
         samplers = self._optuna.samplers
         seed = int(np.random.default_rng([self._search.seed, number]).integers(2**31))
-        making = {
-            # A point in training counts as a bad one, so that points at a time differ.
-            "tpe": functools.partial(samplers.TPESampler, constant_liar=True),
-            "gp": samplers.GPSampler,
-            "cmaes": samplers.CmaEsSampler,
-            "qmc": functools.partial(samplers.QMCSampler, scramble=True),
-            "nsga2": samplers.NSGAIISampler,
-        }
-        # A sequence of quasi-random numbers is one sequence.
-        seed = self._search.seed if self._search.kind == "qmc" else seed
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that some samplers are experimental
-                return making[self._search.kind](seed=seed)
-        except ImportError as error:
-            why = first_line(error)
-            raise InputError(f"the {self._search.kind} search needs a package: {why}") from None
+        if self._search.kind == "gp":
+            return samplers.GPSampler(seed=seed)
+        # A point in training counts as a bad one, so that points at a time differ.
+        return samplers.TPESampler(seed=seed, constant_liar=True)
 
     def point(self, number: int) -> Values:
         """The sampler's choice."""

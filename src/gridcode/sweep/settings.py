@@ -67,8 +67,8 @@ Values = Range | Annotated[tuple[Any, ...], Field(min_length=1)]
 class Search(Section):
     """Which settings are tried."""
 
-    kind: Literal["grid", "random", "tpe", "gp", "cmaes", "qmc", "nsga2"] = "grid"
-    """All combinations, random draws, or a sampler of Optuna."""
+    kind: Literal["grid", "random", "sobol", "tpe", "gp"] = "grid"
+    """All combinations, random draws, a Sobol sequence, or Optuna's TPE or Gaussian process."""
     values: dict[str, Values] = Field(default_factory=dict)
     """By setting: a list of values, or a range such as {low = 1e-4, high = 1e-2, log = true}."""
     points: Annotated[int, Field(ge=0, le=MOST_TRIALS)] = 0
@@ -179,7 +179,7 @@ class Sweep(Section):
     @property
     def samples(self) -> bool:
         """Whether a sampler of Optuna chooses the points."""
-        return self.search.kind not in ("grid", "random")
+        return self.search.kind in ("tpe", "gp")
 
     @property
     def seed_list(self) -> tuple[int, ...]:
