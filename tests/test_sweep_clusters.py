@@ -58,20 +58,23 @@ def workers_of(cluster):
 
 
 class Killing(threading.Thread):
-    """SIGKILL to workers of a cluster at random moments, so many times."""
+    """SIGKILL to workers of a cluster, so many times, each when a further training is under way."""
 
-    def __init__(self, cluster, kills, begin):
+    def __init__(self, cluster, kills, runs):
         super().__init__(daemon=True)
-        self.cluster, self.left, self.begin = cluster, kills, begin
+        self.cluster, self.left, self.runs = cluster, kills, runs
         self.end = threading.Event()
 
     def run(self):
         chance = random.Random(0)
-        while self.left and not self.end.wait(chance.uniform(0.2, 1.5)):
+        seen = 0
+        while self.left and not self.end.wait(chance.uniform(0.05, 0.5)):
+            under_way = len({path.parent for path in self.runs.glob("*/checkpoints/step*")})
             found = list(workers_of(self.cluster))
-            if found and self.begin():
+            if found and under_way > seen:
                 os.kill(chance.choice(found), signal.SIGKILL)
                 self.left -= 1
+                seen = under_way
 
 
 @pytest.mark.parametrize(
@@ -85,7 +88,7 @@ def test_workers_of_a_ray_cluster_are_killed(cluster, tmp_path, trainings, kills
         search={"values": {"sigma_g": [0.3, 0.4]}},
     )
     out = tmp_path / "out"
-    killing = Killing(cluster, kills, lambda: list(out.glob("runs/*/checkpoints/step*")))
+    killing = Killing(cluster, kills, out / "runs")
     killing.start()
     began = time.monotonic()
     found = swept(path, out, address=cluster.address)
