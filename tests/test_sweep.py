@@ -240,7 +240,7 @@ def test_asha_keeps_one_in_so_many():
 @pytest.mark.usefixtures("at_home")
 def test_each_trial_equals_a_training_alone(tmp_path, tiny):
     out = tmp_path / "out"
-    path = write(tmp_path, stop={"first_step": 10}, run={"keep": "last"}, **GRID)
+    path = write(tmp_path, stop={"first_step": 10}, run={"keep": "numbers"}, **GRID)
     found = swept(path, out)
     rows = table(out)
     assert [row["status"] for row in rows].count("finished") >= 1
@@ -256,6 +256,7 @@ def test_each_trial_equals_a_training_alone(tmp_path, tiny):
             assert float(row["loss"]) == alone.metrics()[-1]["loss"]
             assert row["active"] == "12" and row["arena_m"] == "1.0"
             assert len(run.checkpoints()) == 1 and not run.snapshots()
+            assert run.read_summary() is not None and not run.ratemaps_path.exists()
         else:
             assert row["step"] == "10" and row["active"] == ""
             before = [line for line in untimed(alone.metrics()) if line["step"] <= 10]
@@ -265,7 +266,7 @@ def test_each_trial_equals_a_training_alone(tmp_path, tiny):
     assert [dict(row) for row in swept(path, out).rows] == [dict(row) for row in found.rows]
     assert (out / "trials.jsonl").read_bytes() == before
     with pytest.raises(InputError, match=r"another sweep already \(seeds differ\)"):
-        swept(write(tmp_path, stop={"first_step": 10}, run={"keep": "last"}, **GRID | {"seeds": 3}),
+        swept(write(tmp_path, stop={"first_step": 10}, run={"keep": "numbers"}, **GRID | {"seeds": 3}),
               out)  # fmt: skip
 
 

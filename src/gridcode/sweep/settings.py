@@ -126,8 +126,8 @@ class RunOptions(Section):
 
     evaluate: bool = True
     """Whether a trained network is evaluated."""
-    keep: Literal["all", "last"] = "all"
-    """`last` deletes, after the evaluation, all weights but the last and the maps over training."""
+    keep: Literal["all", "last", "numbers"] = "all"
+    """`last`: of the weights the last, no maps over training; `numbers`: no rate maps, either."""
     cpus: Annotated[float, Field(gt=0, le=1024)] = 1.0
     """Cores of a trial on Ray, also a fraction."""
     gpus: Annotated[float, Field(ge=0, le=64)] = 0.0

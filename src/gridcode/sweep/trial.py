@@ -69,8 +69,8 @@ def run_trial(task: Task) -> dict[str, Any]:
                 _train(run, task, keep_remote)
                 if task.evaluate:
                     _evaluate(run)
-                if task.keep == "last" and task.stop_at is None:
-                    _slim(run)
+                if task.keep != "all" and task.stop_at is None:
+                    _slim(run, maps=task.keep == "last")
             finally:
                 row |= _found(run)
     except Exception as error:  # of any kind: it is the trial's, and others go on
@@ -132,13 +132,12 @@ def _evaluate(run: Run) -> None:
     evaluate(run)
 
 
-def _slim(run: Run) -> None:
+def _slim(run: Run, *, maps: bool) -> None:
+    """Delete all weights but the last, maps over training, and without `maps` the rate maps."""
+    others = [*run.checkpoints()[1:], *(path for _, path in run.snapshots()), run.history_path]
+    others += [] if maps else [run.ratemaps_path, run.theory_path]
     with one_line_errors(f"cannot write to '{run.folder}'"):
-        for path in (
-            *run.checkpoints()[1:],
-            *(path for _, path in run.snapshots()),
-            run.history_path,
-        ):
+        for path in others:
             path.unlink(missing_ok=True)
 
 
