@@ -11,7 +11,7 @@ import gridcode
 FLOORS = [
     ["__main__"],
     ["cli"],
-    ["paper"],
+    ["paper", "sweep"],
     ["interop"],
     ["packaged"],
     ["api"],
@@ -29,6 +29,7 @@ FLOORS = [
     ["world"],
     ["config"],
     ["presets"],
+    ["executors"],
     ["display", "arrays", "reading", "cores", "extras"],
     ["errors", "version"],
 ]

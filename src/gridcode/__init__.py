@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gridcode.report.plot import plot
     from gridcode.runs.history import map_training
     from gridcode.runs.run import Run
+    from gridcode.sweep import Sweep, SweepResult, load_sweep, run_sweep
     from gridcode.training.many import variants
 
 __all__ = [
@@ -36,6 +37,8 @@ __all__ = [
     "InputError",
     "Pretrained",
     "Run",
+    "Sweep",
+    "SweepResult",
     "TrainingError",
     "ablate",
     "compare",
@@ -47,11 +50,13 @@ __all__ = [
     "film",
     "load_config",
     "load_network",
+    "load_sweep",
     "load_system",
     "map_training",
     "plot",
     "pretrained",
     "pretrained_names",
+    "run_sweep",
     "score",
     "state_space",
     "train",
@@ -82,6 +87,7 @@ _HOMES = {
     "report.plot": ("plot",),
     "runs.history": ("map_training",),
     "runs.run": ("Run",),
+    "sweep": ("Sweep", "SweepResult", "load_sweep", "run_sweep"),
     "training.many": ("variants",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

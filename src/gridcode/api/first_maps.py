@@ -26,7 +26,7 @@ from gridcode.runs.run import Run
 from gridcode.training.loop import Progress
 
 CHILD = (
-    "import sys; from gridcode.training.many import end_with_parent; end_with_parent(); "
+    "import sys; from gridcode.executors.worker import end_with_parent; end_with_parent(); "
     "from gridcode.api.first_maps import map_until_end; map_until_end(sys.argv[1])"
 )
 POLL_S = 0.2

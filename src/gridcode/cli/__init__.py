@@ -30,6 +30,7 @@ BAD_PATH = {
 COMMANDS = {
     "demo": "grow grid cells now: train, evaluate, report",
     "train": "train a network from a preset or file, or resume a run",
+    "sweep": "many trainings from one file: grids, random draws, Optuna; Ray and SLURM",
     "evaluate": "rate maps, grid scores and path integration of a run",
     "report": "write a run's report.html",
     "film": "film of a training: how grid cells form",
@@ -93,6 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "demo": "; `gridcode train RUN` resumes from the last checkpoint",
             "ablate": "; the same command resumes",
             "families": "; the same command resumes",
+            "sweep": "; the same command resumes",
             "baseline": "; `gridcode baseline RUN` resumes from the last checkpoint",
         }
         print_error("interrupted" + (str(stop) or resume.get(name or "", "")))

@@ -89,6 +89,40 @@ def check_writable(path: str | os.PathLike[str], *, folder: bool = False) -> Non
                 temporary.unlink(missing_ok=True)
 
 
+class HeldError(InputError):
+    """Another process holds what was asked for."""
+
+
+@contextlib.contextmanager
+def holding(path: str | os.PathLike[str], held: str) -> Iterator[None]:
+    """Hold a lock file; the lock ends with the process.
+
+    Args:
+        path: the file; it stays.
+        held: the error where another process holds it.
+
+    Raises:
+        HeldError: another process holds it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows has no flock: the user must avoid two processes at one folder.
+        yield
+        return
+    with open(path, "w") as file:
+        # The explorer takes the lock for some microseconds to see whether a training holds it:
+        # try again before reporting one.
+        for left in (2, 1, 0):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if not left:
+                    raise HeldError(held) from None
+                time.sleep(0.02)
+        yield
+
+
 @contextlib.contextmanager
 def one_line_errors(what: str) -> Iterator[None]:
     """Turn OSErrors into a one-line InputError.

@@ -29,7 +29,6 @@ import json
 import os
 import platform
 import re
-import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -44,7 +43,7 @@ from gridcode.config import Config
 from gridcode.errors import InputError
 from gridcode.reading import is_there, reading
 from gridcode.runs import evaluation_files
-from gridcode.runs.files import one_line_errors, reason, write_atomically
+from gridcode.runs.files import holding, one_line_errors, reason, write_atomically
 from gridcode.runs.provenance import PartNames, check_parts, check_training, describe, read_header
 from gridcode.runs.training_log import git_commit, read_log, read_manifest
 from gridcode.version import __version__
@@ -551,24 +550,9 @@ class Run:
             what: what another process does that holds it, for the message.
 
         Raises:
-            InputError: another process holds the lock.
+            HeldError: another process holds the lock.
         """
-        try:
-            import fcntl
-        except ImportError:  # Windows has no flock: the user must avoid two trainings of one run.
-            yield
-            return
-        with open(self.folder / file, "w") as held:
-            # The explorer takes the lock for some microseconds to see whether a training holds it:
-            # try again before reporting a training.
-            for left in (2, 1, 0):
-                try:
-                    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except OSError:
-                    if not left:
-                        raise InputError(f"another process is {what} '{self.folder}'") from None
-                    time.sleep(0.02)
+        with holding(self.folder / file, f"another process is {what} '{self.folder}'"):
             yield
 
 

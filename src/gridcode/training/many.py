@@ -1,29 +1,27 @@
 """Many networks: one program on a GPU, processes side by side on a CPU; a run folder for each.
 
-On a CPU every network is an ordinary `gridcode train` process with one thread, as many at a time as
-there are cores: in one program their matrices would push each other out of the cache
-(docs/performance.md). The processes end with the command, however that ends: by Ctrl-C, by SIGTERM,
-or by SIGKILL. Each of them waits for the end of a pipe from the command, which the system closes
-when the command is gone. The same command resumes all of them.
+On a CPU every network trains in a process with one thread, as many at a time as there are cores: in
+one program their matrices would push each other out of the cache (docs/performance.md). The same
+command resumes all of them.
 """
 
 import itertools
 import math
 import os
 import re
-import subprocess
-import sys
-import tempfile
-import threading
-import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gridcode.config import Config, locate
+from gridcode.cores import usable_cores
 from gridcode.errors import InputError, TrainingError
+from gridcode.executors.processes import Processes
+from gridcode.executors.tasks import carry_out_all
+from gridcode.reading import first_line
 from gridcode.runs.run import Run, checkpoint_step
 from gridcode.training.batched import shape_of
 from gridcode.training.loop import Progress, train_run, train_together
@@ -33,14 +31,8 @@ from gridcode.training.trainer_choice import (
     kernels_unsupported_reason,
 )
 
-POLL_S = 0.5
 # Bytes that file systems allow in a file name.
 LONGEST_NAME = 255
-# `python -m gridcode`, but for its end.
-CHILD = (
-    "from gridcode.training.many import end_with_parent; end_with_parent(); "
-    "from gridcode.cli import entry; entry()"
-)
 MOST_NETWORKS = 10_000
 
 
@@ -179,7 +171,7 @@ def train_many(
     devices = {choose_device(run.config.training.device).type for run in todo}
     on_cpu = devices == {"cpu"}
     failed = (
-        _side_by_side(todo, jobs or os.cpu_count() or 1, watch)
+        _side_by_side(todo, jobs or usable_cores(), watch)
         if on_cpu
         else _one_program(todo, at_once or len(todo), watch)
     )
@@ -217,72 +209,30 @@ class _Watch:
 
 
 def _side_by_side(runs: Sequence[Run], jobs: int, watch: _Watch) -> list[str]:
-    waiting = list(runs)
-    running: list[tuple[Run, subprocess.Popen[bytes], Any]] = []
+    by_folder = {str(run.folder.absolute()): run for run in runs}
     failed = []
-    environment = os.environ | ({"OMP_NUM_THREADS": "1"} if min(jobs, len(runs)) > 1 else {})
-    try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                run = waiting.pop(0)
-                # An absolute path is never a preset or an option; -P keeps the user's folder out of
-                # the imports.
-                command = [sys.executable, "-P", "-c", CHILD, "train", "--quiet"]
-                command.append(str(run.folder.absolute()))
-                # A pipe could fill up; the file stays open as long as its process.
-                errors = tempfile.TemporaryFile()  # noqa: SIM115
-                process = subprocess.Popen(
-                    command,
-                    env=environment,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.DEVNULL,
-                    stderr=errors,
-                )
-                running.append((run, process, errors))
-            time.sleep(POLL_S)
-            for run, process, errors in list(running):
-                watch.note(run, _last_logged(run))
-                if process.poll() is None:
-                    continue
-                running.remove((run, process, errors))
-                process.communicate()  # closes the pipe
-                lines = [line.removeprefix("gridcode: ") for line in _all_of(errors)]
-                if process.returncode:
-                    why = lines[-1] if lines else f"exit code {process.returncode}"
-                    failed.append(f"{run.folder.name}: {why}")
-                else:
-                    watch.note(run, run.config.training.steps)
-                    for line in lines:
-                        warnings.warn(f"{run.folder.name}: {line}", stacklevel=2)
-            watch.notify()
-    finally:
-        # If interrupted, stop the trainings too; each can be resumed from its last checkpoint.
-        for _, process, _ in running:
-            process.terminate()
-        for _, process, errors in running:
-            process.communicate()
-            errors.close()
+
+    def tick(running: Sequence[str]) -> None:
+        for folder in running:
+            watch.note(by_folder[folder], _last_logged(by_folder[folder]))
+        watch.notify()
+
+    # If interrupted, the trainings end too; each can be resumed from its last checkpoint.
+    with closing(Processes(min(jobs, len(runs)))) as executor:
+        for outcome in carry_out_all(executor, _train_folder, list(by_folder), tick):
+            run = by_folder[outcome.task]
+            for text in outcome.warnings:
+                warnings.warn(f"{run.folder.name}: {text}", stacklevel=2)
+            if outcome.error:
+                failed.append(f"{run.folder.name}: {first_line(outcome.error)}")
+                watch.settle(run)
+            else:
+                watch.note(run, run.config.training.steps)
     return failed
 
 
-def end_with_parent() -> None:
-    """End this process as soon as its standard input ends: nothing is ever written to it.
-
-    The parent holds the other end, and the system closes it when the parent is gone.
-    """
-
-    def wait() -> None:
-        os.read(0, 1)
-        os._exit(1)  # As after SIGKILL: the last checkpoint is on disk.
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
-def _all_of(errors: Any) -> list[str]:
-    errors.seek(0)
-    text = errors.read().decode(errors="replace")
-    errors.close()
-    return [line for line in text.splitlines() if line.strip()]
+def _train_folder(folder: str) -> None:
+    train_run(Run(folder))
 
 
 def _last_logged(run: Run) -> int:

@@ -14,6 +14,7 @@ import xarray as xr
 from gridcode.analysis.population import FEWEST_NULLS
 from gridcode.config import Config
 from gridcode.errors import InputError
+from gridcode.executors.processes import side_by_side
 from gridcode.paper.ablation.rows import RunRow, Verdict
 from gridcode.paper.ablation.score import Score, score_run
 from gridcode.paper.ablation.training import Trained, plan_runs, train_ablation
@@ -21,7 +22,6 @@ from gridcode.paper.ablation.variants import choose
 from gridcode.paper.ablation.verdicts import judge_expectations
 from gridcode.paper.ablation.words import paragraph
 from gridcode.paper.tables import table_text
-from gridcode.paper.workers import side_by_side
 from gridcode.runs.files import check_writable
 from gridcode.training.many import ManyProgress
 

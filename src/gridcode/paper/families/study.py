@@ -16,6 +16,7 @@ from gridcode.api.verbs import evaluate, load_system, train
 from gridcode.baselines import load_recipe, making
 from gridcode.config import Config, EvaluationConfig, load_config
 from gridcode.errors import GridcodeError, InputError
+from gridcode.executors.processes import side_by_side
 from gridcode.paper.families import shortcomings
 from gridcode.paper.families.measure import (
     FamilyRow,
@@ -36,7 +37,6 @@ from gridcode.paper.families.members import (
 from gridcode.paper.families.shuffled_places import ShuffledPlaces
 from gridcode.paper.tables import table_text
 from gridcode.paper.unit_selection import evenly_by_score
-from gridcode.paper.workers import side_by_side
 from gridcode.runs.files import check_writable, one_line_errors, write_atomically
 from gridcode.runs.run import Run
 from gridcode.version import __version__
