@@ -266,8 +266,8 @@ def test_each_trial_equals_a_training_alone(tmp_path, tiny):
     assert [dict(row) for row in swept(path, out).rows] == [dict(row) for row in found.rows]
     assert (out / "trials.jsonl").read_bytes() == before
     with pytest.raises(InputError, match=r"another sweep already \(seeds differ\)"):
-        swept(write(tmp_path, stop={"first_step": 10}, run={"keep": "numbers"}, **GRID | {"seeds": 3}),
-              out)  # fmt: skip
+        other = GRID | {"seeds": 3}
+        swept(write(tmp_path, stop={"first_step": 10}, run={"keep": "numbers"}, **other), out)
 
 
 @pytest.mark.usefixtures("at_home")
