@@ -381,7 +381,7 @@ def test_a_worker_that_dies_takes_only_its_task(tmp_path, monkeypatch):
 
 def test_killed_and_resumed(tmp_path):
     """SIGKILL of the command: its processes end too, and the same command goes on."""
-    settings = TINY | {"training.steps": 900, "training.snapshots": 0}
+    settings = TINY | {"training.steps": 200, "training.log_every": 20, "training.snapshots": 0}
     path = write(tmp_path, settings=settings, seeds=2)
     out = tmp_path / "out"
     command = [sys.executable, "-m", "gridcode", "sweep", str(path), "--out", str(out)]
