@@ -119,13 +119,14 @@ function stateText({ state, step, steps }) {
   return unfinished ? `${state} ${Math.floor((100 * (step ?? 0)) / steps)}%` : state;
 }
 
-/** The settings that differ from the preset: a few in short, all of them under the pointer. */
+/** Settings that differ from the preset: a few of the training in short, all under the pointer. */
 function changedText({ changed, preset }) {
   const keys = Object.keys(changed ?? {}).filter((key) => !OWN_COLUMN.includes(key));
   if (!keys.length) return MISSING;
   const written = (key) => `${key.split(".")[1]} ${valueText(changed[key])}`;
-  const first = keys.slice(0, SHOWN_SETTINGS).map(written).join(", ");
-  const rest = keys.length - SHOWN_SETTINGS;
+  const trained = keys.filter((key) => !key.startsWith("evaluation."));
+  const first = trained.slice(0, SHOWN_SETTINGS).map(written).join(", ") || "evaluation only";
+  const rest = trained.length - SHOWN_SETTINGS;
   const full = keys.map((key) => `${key} = ${JSON.stringify(changed[key])}`);
   const title = [`different from the preset ${preset}:`, ...full].join("\n");
   return h("span", { title }, rest > 0 ? `${first}, ${rest} more` : first);
