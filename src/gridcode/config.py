@@ -389,14 +389,19 @@ class Config(Section):
         return repr(self)
 
     def _repr_html_(self) -> str:
-        default, own = Config().model_dump(mode="json"), self.model_dump(mode="json")
-        changed = {
-            f"{section}.{key}": value
-            for section, part in own.items()
-            for key, value in part.items()
-            if default.get(section, {}).get(key) != value
-        }
+        default = Config().settings
+        own = self.settings.items()
+        changed = {key: value for key, value in own if default.get(key) != value}
         return display.table(f"{self!r}; what differs from the defaults:", changed)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every setting by dotted key, such as `loss.sigma_g`, ready for JSON."""
+        return {
+            f"{section}.{key}": value
+            for section, fields in self.model_dump(mode="json").items()
+            for key, value in fields.items()
+        }
 
     @property
     def network_loss(self) -> LossConfig | None:

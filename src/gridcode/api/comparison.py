@@ -90,14 +90,7 @@ def compare(runs: Sequence[Run | str | os.PathLike[str]]) -> Comparison:
 
 def config_differences(configs: Sequence[Config]) -> dict[str, tuple[Any, ...]]:
     """Settings that differ: by dotted key, the value of each configuration; None: it has none."""
-    flat = [
-        {
-            f"{section}.{key}": value
-            for section, fields in config.model_dump(mode="json").items()
-            for key, value in fields.items()
-        }
-        for config in configs
-    ]
+    flat = [config.settings for config in configs]
     # A baseline's own settings stand beside "none"; those that it lacks are not listed.
     keys = dict.fromkeys(key for values in flat for key in values)
     keys = {

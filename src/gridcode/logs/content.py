@@ -21,9 +21,8 @@ class Log(Protocol):
 def settings_of(run: Run) -> dict[str, bool | int | float | str]:
     """Settings by dotted key; lists as text."""
     return {
-        f"{section}.{key}": value if isinstance(value, bool | int | float | str) else str(value)
-        for section, values in run.config.model_dump(mode="json").items()
-        for key, value in values.items()
+        key: value if isinstance(value, bool | int | float | str) else str(value)
+        for key, value in run.config.settings.items()
         if value is not None
     }
 

@@ -126,13 +126,8 @@ def open_runs(configs: Mapping[str, Config], out: str | os.PathLike[str]) -> lis
     there = {name: Run(out / name) for name in configs if (out / name / "config.toml").exists()}
     for name, run in there.items():
         if run.config != configs[name]:
-            theirs, ours = (c.model_dump() for c in (run.config, configs[name]))
-            other = [
-                f"{section}.{key}"
-                for section in ours
-                for key in ours[section]
-                if ours[section][key] != theirs[section][key]
-            ]
+            theirs, ours = run.config.settings, configs[name].settings
+            other = [key for key in ours if ours[key] != theirs.get(key)]
             raise InputError(
                 f"'{run.folder}' exists already, with other settings ({', '.join(other)}); "
                 "choose another --out"

@@ -11,16 +11,7 @@ Settings = dict[str, Any]
 @functools.cache
 def presets() -> dict[str, Settings]:
     """Every preset's settings by dotted key."""
-    return {name: settings_of(load_config(name)) for name in preset_names()}
-
-
-def settings_of(config: Config) -> Settings:
-    """Every setting by dotted key, ready for JSON."""
-    return {
-        f"{section}.{key}": value
-        for section, fields in config.model_dump(mode="json").items()
-        for key, value in fields.items()
-    }
+    return {name: load_config(name).settings for name in preset_names()}
 
 
 def nearest_preset(config: Config) -> tuple[str, Settings]:
@@ -29,7 +20,7 @@ def nearest_preset(config: Config) -> tuple[str, Settings]:
     The evaluation does not count: it leaves the network as it is. A baseline has no preset: its
     name stands in that place, with all settings that it has.
     """
-    own = settings_of(config)
+    own = config.settings
     if config.baseline:
         return f"baseline {config.baseline['name']}", own
     changed = {

@@ -13,7 +13,7 @@ from gridcode.recordings.description import description
 from gridcode.recordings.recording import Recording
 from gridcode.report import tables
 from gridcode.report.collection import plateau
-from gridcode.viewer.nearest_preset import nearest_preset, settings_of
+from gridcode.viewer.nearest_preset import nearest_preset
 from gridcode.viewer.thumbnail import best_units
 
 Document = dict[str, Any]
@@ -60,7 +60,7 @@ def run_overview(
     document: Document = {
         "kind": "run",
         "config_toml": config.to_toml(),
-        "config": settings_of(config),
+        "config": config.settings,
         "manifest": dict(manifest),
         "last": dict(metrics[-1]) if metrics else None,
         "sigma_x_m": loss.sigma_x_m if loss else None,
