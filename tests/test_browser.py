@@ -580,7 +580,7 @@ def test_a_map_tells_its_values_and_can_be_enlarged(site, watched):
     page.locator(".tile").first.click()
     page.wait_for_selector("dialog[open] canvas")
     wait_until_drawn(page, "dialog .unit-pictures canvas", colours=2)
-    page.get_by_role("button", name="enlarge").click()
+    page.get_by_role("button", name="enlarge", exact=True).click()
     large = page.locator(".enlarged-map")
     wait_until_drawn(page, ".enlarged-map", colours=2)
     whole = signature(page, ".enlarged-map")

@@ -125,8 +125,9 @@ def commands():
     for page, text in PAGES.items():
         if page == "docs/log.md":  # it tells of commands as they were
             continue
+        joined = re.sub(r" *\\\n *", " ", text)  # a command over several lines
         indented = FENCED.sub(
-            lambda block: re.sub("^(?=gridcode )", "    ", block[1], flags=re.M), text
+            lambda block: re.sub("^(?=gridcode )", "    ", block[1], flags=re.M), joined
         )
         found |= {(page, line, True) for line in BLOCK.findall(indented)}
         found |= {(page, " ".join(line.split()), False) for line in INLINE.findall(text)}

@@ -173,7 +173,7 @@ def test_a_png_shows_what_matplotlib_saves(run):
         )
         saved = io.BytesIO()
         with collection.mpl.rc_context(collection.STYLE):
-            plain.savefig(saved, format="png")
+            plain.savefig(saved, format="png", dpi="figure")
         ours = np.asarray(Image.open(io.BytesIO(collection.to_png(fast))).convert("RGB"), int)
         theirs = np.asarray(Image.open(saved).convert("RGB"), int)
         assert ours.shape == theirs.shape and np.abs(ours - theirs).mean() < 0.5  # 256 colours
