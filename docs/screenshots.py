@@ -1,8 +1,8 @@
 """Pictures of the explorer for the docs: `python docs/screenshots.py RUNS` (needs extra `dev`).
 
 RUNS holds `modules-192` and `quick-64`, unpacked by `gridcode pretrained` and evaluated,
-`modules-seed10`, trained by `gridcode train modules --seed 10`, and `sigma`, a sweep. Pictures
-whose run is not there are left as they are.
+`modules-seed10`, trained by `gridcode train modules --seed 10`, and a sweep of 1,000 steps, such as
+that of `examples/sweep.toml`. Pictures whose run is not there are left as they are.
 """
 
 import argparse
@@ -128,7 +128,7 @@ def sweep_address(browser, url: str) -> str | None:
 
 def take_curves(browser, url: str) -> None:
     page = open_page(browser, url)
-    page.locator("input[type=search]").fill("units=32 state=evaluated")
+    page.locator("input[type=search]").fill("training.steps=1000 state=evaluated")
     page.get_by_label("Choose all runs that are shown").check()
     page.locator("button.primary").click()
     page.wait_for_selector(".js-plotly-plot")
