@@ -26,7 +26,7 @@ class Follower:
     """The logs of one run, kept equal to its metrics.
 
     A training that is resumed cuts its metrics back to its checkpoint and writes the rest again.
-    Logs cannot be cut, so they are then made anew.
+    Logs cannot be shortened, so they are then rewritten.
 
     Args:
         run: the run.
