@@ -1,0 +1,193 @@
+"""Entropy of states and information about the place, of trained networks and planted codes.
+
+    gridcode train quick --steps 2000 --seeds 0-4 --vary capacity=0,0.125,0.5,1,2 --out runs/entropy
+    OMP_NUM_THREADS=1 python experiments/entropy/entropy.py networks RUN [RUN ...]
+    OMP_NUM_THREADS=1 python experiments/entropy/entropy.py training RUN [RUN ...]
+    OMP_NUM_THREADS=1 python experiments/entropy/entropy.py planted --seeds 0-4
+
+A row of `NAME.csv` is a code in a square, `NAME_noise.csv` has one for each noise. What has its
+rows is skipped. `training` measures the snapshots of a run, in the smaller square.
+"""
+
+import argparse
+import csv
+import math
+from pathlib import Path
+
+import codes
+import measures
+import numpy as np
+import torch
+
+import gridcode
+from gridcode.analysis.coding.capacity import capacity, collision_distance
+from gridcode.analysis.coding.geometry import dimensions
+from gridcode.api.verbs import system_of_network
+from gridcode.runs.snapshots import load_network
+from gridcode.sweep.settings import parse_seeds
+
+HERE = Path(__file__).parent
+SIDES_M = (2.0, 4.0)
+NOISES = (0.025, 0.05, 0.1, 0.2, 0.4, 0.8)
+# In shares of the square root of the variance: 0.08, 0.16 and 0.32 are 0.05, 0.1, 0.2 at 0.4.
+RELATIVE_NOISES = (0.08, 0.16, 0.32)
+SNAPSHOTS = 12
+
+
+def code_row(sampled):
+    """What of a code does not depend on noise."""
+    book = sampled.codebook
+    entropy, local = measures.kozachenko_leonenko_bits(sampled.scattered)
+    mean = book.mean(axis=0)
+    found = {
+        "mean_length": float(np.linalg.norm(mean)),
+        "mean_cosine": float(mean @ mean),
+        "variance": measures.power(book),
+        "median_distance": _median_distance(book),
+        "dimension": dimensions(book, generator=np.random.default_rng(0)).participation,
+        "kl_bits": entropy,
+        "kl_local_dimension": local,
+        "vmf_bound_bits": measures.von_mises_fisher_bits(book),
+        "walk_spread": math.nan,
+    }
+    if sampled.walked is not None:
+        off = sampled.walked - book[sampled.ends]
+        found["walk_spread"] = float(np.sqrt((off**2).sum(axis=1).mean()))
+    return found
+
+
+def _median_distance(book):
+    some = np.random.default_rng(0).permutation(len(book))[:800]
+    return float(np.median(np.sqrt(np.maximum(2 - 2 * book[some] @ book[some].T, 0))))
+
+
+def noise_rows(sampled, levels):
+    """Entropy, information, its bounds and places told apart at each (kind, noise)."""
+    book, generator = sampled.codebook, np.random.default_rng(1)
+    for kind, sigma in levels:
+        bits, error = measures.shannon_bits(book, sigma, generator)
+        delta = collision_distance(sigma)
+        told = capacity(book, delta=delta).capacity
+        row = {
+            "noise_kind": kind,
+            "sigma": sigma,
+            "information_bits": bits,
+            "information_error": error,
+            "most_bits": math.log2(len(book)),
+            "renyi_bits": measures.renyi_bits(book, sigma),
+            "variance_bound_bits": measures.power_bound_bits(book, sigma),
+            "covariance_bound_bits": measures.covariance_bound_bits(book, sigma),
+            "places_told_apart": told,
+            "packing_number": measures.packing_number(book, delta, generator),
+            "after_walk_bits": math.nan,
+        }
+        if sampled.walked is not None:
+            row["after_walk_bits"] = measures.read_bits(
+                book, sampled.walked, sampled.ends, sigma, generator
+            )
+        yield row
+
+
+def levels_of(sampled, noises=NOISES):
+    spread = math.sqrt(measures.power(sampled.codebook))
+    return [("absolute", s) for s in noises] + [
+        ("relative", share * spread) for share in RELATIVE_NOISES
+    ]
+
+
+class Table:
+    """Two CSV files that grow code by code."""
+
+    def __init__(self, name):
+        self.paths = HERE / f"{name}.csv", HERE / f"{name}_noise.csv"
+        self.done = set()
+        if self.paths[1].exists():
+            with open(self.paths[1]) as file:
+                self.done = {tuple(r[k] for k in KEY) for r in csv.DictReader(file)}
+
+    def add(self, key, sampled, noises=NOISES):
+        """Measure a code and write its rows: noise last, so that what is cut short is repeated."""
+        name = dict(zip(KEY, map(str, key), strict=True))
+        _append(self.paths[0], [name | code_row(sampled)])
+        rows = list(noise_rows(sampled, levels_of(sampled, noises)))
+        _append(self.paths[1], [name | row for row in rows])
+        self.done.add(tuple(name.values()))
+        print(*key, f"{rows[2]['information_bits']:.2f} bits", flush=True)
+
+    def has(self, key):
+        return tuple(map(str, key)) in self.done
+
+
+KEY = ("code", "lambda_cap", "seed", "step", "side_m")
+
+
+def _append(path, rows):
+    new = not path.exists()
+    with open(path, "a", newline="") as file:
+        table = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        if new:
+            table.writeheader()
+        table.writerows(
+            {k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows
+        )
+
+
+def describe(run, step):
+    config = run.config
+    kind = f"{len(config.model.populations) or 1} x {config.model.units}"
+    return kind, f"{config.loss.capacity:g}", config.training.seed, step
+
+
+def networks(folders):
+    """The last weights of each run, in both squares."""
+    table = Table("networks")
+    for folder in folders:
+        run = gridcode.Run(folder)
+        system = None
+        for side in SIDES_M:
+            key = (*describe(run, run.config.training.steps), f"{side:g}")
+            if not table.has(key):
+                system = system or gridcode.load_system(run)
+                table.add(key, codes.of_system(system, side, walks=side == SIDES_M[0]))
+
+
+def training(folders):
+    """Snapshots of each run, evenly spread over those that were kept; the first is untrained."""
+    table = Table("training")
+    for folder in folders:
+        run = gridcode.Run(folder)
+        kept = run.snapshots()
+        for i in np.unique(np.linspace(0, len(kept) - 1, SNAPSHOTS).round().astype(int)):
+            step, path = kept[i]
+            key = (*describe(run, step), f"{SIDES_M[0]:g}")
+            if not table.has(key):
+                system = system_of_network(load_network(path, run.config), run.config.world)
+                table.add(key, codes.of_system(system, SIDES_M[0]), noises=(0.05, 0.1, 0.2))
+
+
+def planted(seeds):
+    """Codes with known answers, in both squares."""
+    table = Table("planted")
+    for seed in seeds:
+        for name, code in codes.planted(seed).items():
+            for side in SIDES_M:
+                key = (name, "", seed, "", f"{side:g}")
+                if not table.has(key):
+                    table.add(key, codes.of_code(code, side))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", choices=("networks", "training", "planted"))
+    parser.add_argument("runs", nargs="*")
+    parser.add_argument("--seeds", default="0-4")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    if chosen.what == "planted":
+        planted(parse_seeds(chosen.seeds))
+    else:
+        {"networks": networks, "training": training}[chosen.what](chosen.runs)
+
+
+if __name__ == "__main__":
+    main()
