@@ -11,6 +11,8 @@ from gridcode.analysis.synthetic import ideal_grid_code, random_code
 
 BIN_M = 0.05
 WALKS, WALK_STEPS = 800, 60
+# Of larger codebooks so many places are drawn.
+MOST_PLACES = 3000
 UNITS = 64
 
 
@@ -52,9 +54,15 @@ def of_system(system, side_m, *, walks=True, scattered=4000):
     spots = generator.uniform(-inside, inside, (scattered, 2))
     states = unit(code_from_reference(reference)(spots))
     if not walks:
-        return Sampled(codebook, states)
+        return Sampled(_few(codebook), states)
     ends = generator.integers(len(codebook), size=WALKS)
     return Sampled(codebook, states, walked(system, bins(side_m)[ends], generator), ends)
+
+
+def _few(codebook):
+    if len(codebook) <= MOST_PLACES:
+        return codebook
+    return codebook[np.random.default_rng(0).choice(len(codebook), MOST_PLACES, replace=False)]
 
 
 def walked(system, ends_m, generator):
@@ -79,7 +87,7 @@ def of_code(code, side_m, *, scattered=4000):
     places = bins(side_m)
     half = np.abs(places).max()
     spots = np.random.default_rng(0).uniform(-half, half, (scattered, 2))
-    return Sampled(unit(code(places)), unit(code(spots)))
+    return Sampled(_few(unit(code(places))), unit(code(spots)))
 
 
 def planted(seed):

@@ -23,15 +23,17 @@ import gridcode
 from gridcode.analysis.coding.capacity import capacity, collision_distance
 from gridcode.analysis.coding.geometry import dimensions
 from gridcode.api.verbs import system_of_network
+from gridcode.cli.options import seeds as parse_seeds
 from gridcode.runs.snapshots import load_network
-from gridcode.sweep.settings import parse_seeds
 
 HERE = Path(__file__).parent
+KEY = ("code", "lambda_cap", "seed", "step", "side_m")
+# Training covers the smaller square.
 SIDES_M = (2.0, 4.0)
-NOISES = (0.025, 0.05, 0.1, 0.2, 0.4, 0.8)
-# In shares of the square root of the variance: 0.08, 0.16 and 0.32 are 0.05, 0.1, 0.2 at 0.4.
-RELATIVE_NOISES = (0.08, 0.16, 0.32)
-SNAPSHOTS = 12
+NOISES = (0.05, 0.1, 0.2)
+MORE_NOISES = (0.025, *NOISES, 0.4, 0.8)
+# In shares of the square root of the variance: 0.05, 0.1 and 0.2 where the variance is 0.4.
+RELATIVE_NOISES = tuple(round(s / math.sqrt(0.4), 4) for s in NOISES)
 
 
 def code_row(sampled):
@@ -88,11 +90,10 @@ def noise_rows(sampled, levels):
         yield row
 
 
-def levels_of(sampled, noises=NOISES):
+def levels_of(sampled, noises, relative):
     spread = math.sqrt(measures.power(sampled.codebook))
-    return [("absolute", s) for s in noises] + [
-        ("relative", share * spread) for share in RELATIVE_NOISES
-    ]
+    levels = [("absolute", sigma) for sigma in noises]
+    return levels + [(f"{share:g} sqrt V", share * spread) for share in relative]
 
 
 class Table:
@@ -105,20 +106,18 @@ class Table:
             with open(self.paths[1]) as file:
                 self.done = {tuple(r[k] for k in KEY) for r in csv.DictReader(file)}
 
-    def add(self, key, sampled, noises=NOISES):
+    def add(self, key, sampled, noises=NOISES, relative=RELATIVE_NOISES):
         """Measure a code and write its rows: noise last, so that what is cut short is repeated."""
         name = dict(zip(KEY, map(str, key), strict=True))
         _append(self.paths[0], [name | code_row(sampled)])
-        rows = list(noise_rows(sampled, levels_of(sampled, noises)))
+        rows = list(noise_rows(sampled, levels_of(sampled, noises, relative)))
         _append(self.paths[1], [name | row for row in rows])
         self.done.add(tuple(name.values()))
-        print(*key, f"{rows[2]['information_bits']:.2f} bits", flush=True)
+        print(*key, *(f"{row['information_bits']:.2f}" for row in rows), flush=True)
 
     def has(self, key):
+        """Whether a code has all its rows."""
         return tuple(map(str, key)) in self.done
-
-
-KEY = ("code", "lambda_cap", "seed", "step", "side_m")
 
 
 def _append(path, rows):
@@ -148,21 +147,23 @@ def networks(folders):
             key = (*describe(run, run.config.training.steps), f"{side:g}")
             if not table.has(key):
                 system = system or gridcode.load_system(run)
-                table.add(key, codes.of_system(system, side, walks=side == SIDES_M[0]))
+                small = side == SIDES_M[0]
+                sampled = codes.of_system(system, side, walks=small)
+                table.add(key, sampled, noises=MORE_NOISES if small else NOISES)
 
 
-def training(folders):
+def training(folders, snapshots):
     """Snapshots of each run, evenly spread over those that were kept; the first is untrained."""
     table = Table("training")
     for folder in folders:
         run = gridcode.Run(folder)
         kept = run.snapshots()
-        for i in np.unique(np.linspace(0, len(kept) - 1, SNAPSHOTS).round().astype(int)):
+        for i in np.unique(np.linspace(0, len(kept) - 1, snapshots).round().astype(int)):
             step, path = kept[i]
             key = (*describe(run, step), f"{SIDES_M[0]:g}")
             if not table.has(key):
                 system = system_of_network(load_network(path, run.config), run.config.world)
-                table.add(key, codes.of_system(system, SIDES_M[0]), noises=(0.05, 0.1, 0.2))
+                table.add(key, codes.of_system(system, SIDES_M[0]), relative=())
 
 
 def planted(seeds):
@@ -180,13 +181,16 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("what", choices=("networks", "training", "planted"))
     parser.add_argument("runs", nargs="*")
-    parser.add_argument("--seeds", default="0-4")
+    parser.add_argument("--seeds", type=parse_seeds, default="0-4", help="of planted codes")
+    parser.add_argument("--snapshots", type=int, default=13, help="of each run of `training`")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     if chosen.what == "planted":
-        planted(parse_seeds(chosen.seeds))
+        planted(chosen.seeds)
+    elif chosen.what == "training":
+        training(chosen.runs, chosen.snapshots)
     else:
-        {"networks": networks, "training": training}[chosen.what](chosen.runs)
+        networks(chosen.runs)
 
 
 if __name__ == "__main__":

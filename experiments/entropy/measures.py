@@ -15,7 +15,7 @@ LN2 = math.log(2)
 
 
 def log_posterior(codebook, seen, own, sigma):
-    """log q(own place | seen state) of the reader that takes noise for Gaussian of sigma."""
+    """Log of q(own place | seen state) of the reader that takes noise for Gaussian of sigma."""
     half_square = (codebook**2).sum(axis=1) / 2
     found = np.empty(len(seen))
     for i in range(0, len(seen), BLOCK):
@@ -48,9 +48,7 @@ def read_bits(codebook, states, own, sigma, generator):
     widths = sigma * np.array([1.0, 1.2, 1.5, 2.0, 3.0, 5.0])
     table = np.stack([log_posterior(codebook, seen, own, width) for width in widths])
     halves = table[:, ::2], table[:, 1::2]
-    bounds = [
-        test[fit.mean(axis=1).argmax()].mean() for fit, test in (halves, halves[::-1])
-    ]
+    bounds = [test[fit.mean(axis=1).argmax()].mean() for fit, test in (halves, halves[::-1])]
     return float((math.log(len(codebook)) + np.mean(bounds)) / LN2)
 
 
