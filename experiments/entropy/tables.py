@@ -1,9 +1,10 @@
 """The tables of this study as records, and their summaries over seeds.
 
-    python experiments/entropy/tables.py    # the tables of README.md
+python experiments/entropy/tables.py    # the tables of README.md
 """
 
 import csv
+import itertools
 import math
 from pathlib import Path
 
@@ -114,7 +115,7 @@ def paired_table(rows, kinds, values):
     """Differences between successive weights, seed by seed."""
     found, weights = [], capacities(rows)
     for value in values:
-        for low, high in zip(weights, weights[1:], strict=False):
+        for low, high in itertools.pairwise(weights):
             cells = []
             for kind in kinds.values():
                 before, after = (
@@ -156,8 +157,8 @@ def training_table(rows, noise):
         own = {"code": ONE_MODULE, "lambda_cap": 0.5, "step": step}
         at = own | {"noise_kind": "absolute", "sigma": 0.1}
         cells = [text(by_seed(rows, "variance", **own), 3)]
-        for value in ("renyi_bits", "information_bits", "after_walk_bits"):
-            cells.append(text(by_seed(noise, value, **at)))
+        values = ("renyi_bits", "information_bits", "after_walk_bits")
+        cells += [text(by_seed(noise, value, **at)) for value in values]
         found.append([f"{step:g}", *cells])
     heads = ["step", "V", "Renyi entropy", "information", "after walks"]
     markdown([heads[0], heads[1], *(f"{h}, noise 0.1" for h in heads[2:])], found)
