@@ -11,6 +11,7 @@ rows is skipped. `training` measures the snapshots of a run, in the smaller squa
 
 import argparse
 import csv
+import itertools
 import math
 from pathlib import Path
 
@@ -107,10 +108,13 @@ class Table:
                 self.done = {tuple(r[k] for k in KEY) for r in csv.DictReader(file)}
 
     def add(self, key, sampled, noises=NOISES, relative=RELATIVE_NOISES):
-        """Measure a code and write its rows: noise last, so that what is cut short is repeated."""
+        """Measure a code, then write all its rows."""
         name = dict(zip(KEY, map(str, key), strict=True))
-        _append(self.paths[0], [name | code_row(sampled)])
-        rows = list(noise_rows(sampled, levels_of(sampled, noises, relative)))
+        whole, rows = (
+            code_row(sampled),
+            list(noise_rows(sampled, levels_of(sampled, noises, relative))),
+        )
+        _append(self.paths[0], [name | whole])
         _append(self.paths[1], [name | row for row in rows])
         self.done.add(tuple(name.values()))
         print(*key, *(f"{row['information_bits']:.2f}" for row in rows), flush=True)
@@ -132,23 +136,28 @@ def _append(path, rows):
 
 
 def describe(run, step):
-    config = run.config
-    kind = f"{len(config.model.populations) or 1} x {config.model.units}"
-    return kind, f"{config.loss.capacity:g}", config.training.seed, step
+    model = run.config.model
+    kind = " + ".join(map(str, model.populations)) or str(model.units)
+    return kind, f"{run.config.loss.capacity:g}", run.config.training.seed, step
+
+
+def system_at(run, step):
+    """The network at a step, from its snapshot."""
+    network = load_network(dict(run.snapshots())[step], run.config)
+    return system_of_network(network, run.config.world)
 
 
 def networks(folders):
-    """The last weights of each run, in both squares."""
+    """Each run at its end, and populations also before they are joined, in both squares."""
     table = Table("networks")
     for folder in folders:
         run = gridcode.Run(folder)
-        system = None
-        for side in SIDES_M:
-            key = (*describe(run, run.config.training.steps), f"{side:g}")
+        stages = run.config.training.separate_steps, run.config.training.steps
+        for step, side in itertools.product(filter(None, stages), SIDES_M):
+            key = (*describe(run, step), f"{side:g}")
             if not table.has(key):
-                system = system or gridcode.load_system(run)
                 small = side == SIDES_M[0]
-                sampled = codes.of_system(system, side, walks=small)
+                sampled = codes.of_system(system_at(run, step), side, walks=small)
                 table.add(key, sampled, noises=MORE_NOISES if small else NOISES)
 
 
@@ -159,11 +168,10 @@ def training(folders, snapshots):
         run = gridcode.Run(folder)
         kept = run.snapshots()
         for i in np.unique(np.linspace(0, len(kept) - 1, snapshots).round().astype(int)):
-            step, path = kept[i]
+            step = kept[i][0]
             key = (*describe(run, step), f"{SIDES_M[0]:g}")
             if not table.has(key):
-                system = system_of_network(load_network(path, run.config), run.config.world)
-                table.add(key, codes.of_system(system, SIDES_M[0]), relative=())
+                table.add(key, codes.of_system(system_at(run, step), SIDES_M[0]), relative=())
 
 
 def planted(seeds):

@@ -12,7 +12,7 @@ import numpy as np
 
 HERE = Path(__file__).parent
 WORDS = ("code", "noise_kind")
-ONE_MODULE = "1 x 64"
+ONE_MODULE, THREE = "64", "64 + 64 + 64"
 
 
 def read(name):
@@ -136,6 +136,25 @@ def noise_kinds(rows):
     return fixed, {f"noise {share}": {"noise_kind": share} for share in shares}
 
 
+def joined_table(rows, noise):
+    """Three populations before and after they are trained together."""
+    found = []
+    for step in sorted({r["step"] for r in rows if r["code"] == THREE}):
+        own = {"code": THREE, "step": step, "side_m": 4.0}
+        at = own | {"noise_kind": "absolute"}
+        cells = [text(by_seed(rows, "variance", **own), 3)]
+        cells += [
+            text(by_seed(noise, value, sigma=sigma, **at), digits)
+            for value, digits in (("information_bits", 2), ("packing_number", 0))
+            for sigma in (0.1, 0.2)
+        ]
+        found.append([f"{step:g}", *cells])
+    markdown(
+        ["step", "V", *(f"{w}, {s:g}" for w in ("information", "packing") for s in (0.1, 0.2))],
+        found,
+    )
+
+
 def planted_table(rows, noise):
     found = []
     for code in dict.fromkeys(r["code"] for r in rows):
@@ -175,6 +194,7 @@ def main():
     for value in ("places_told_apart", "packing_number", "information_bits"):
         information_table(noise, value, fixed, side_m=4.0)
     paired_table(noise, fixed | relative, ("information_bits", "after_walk_bits"))
+    joined_table(rows, noise)
     planted_table(read("planted"), read("planted_noise"))
     training_table(read("training"), read("training_noise"))
 
