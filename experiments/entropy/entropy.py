@@ -191,7 +191,7 @@ def main():
     parser.add_argument("runs", nargs="*")
     parser.add_argument("--seeds", type=parse_seeds, default="0-4", help="of planted codes")
     parser.add_argument("--snapshots", type=int, default=13, help="of each run of `training`")
-    chosen = parser.parse_args()
+    chosen = parser.parse_intermixed_args()
     torch.set_num_threads(1)
     if chosen.what == "planted":
         planted(chosen.seeds)

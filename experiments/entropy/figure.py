@@ -7,13 +7,13 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
-from tables import ONE_MODULE, by_seed, capacities, expected_bits, expected_variance, read
+from tables import ONE_MODULE, THREE, balance, by_seed, capacities, expected_bits, read
 
 from gridcode.report.style import INK
 
 NOISES = (0.05, 0.1, 0.2)
-WEIGHTS = {0.0: INK[2], 0.5: INK[0], 2.0: INK[1]}
-INFORMATION = "information about the place (bits)"
+WEIGHTS = {0.0: INK[2], 0.5: INK[0]}
+INFORMATION = "information on place (bits)"
 
 
 def curve(axes, places, found, colour, **more):
@@ -41,8 +41,8 @@ def draw_training_variance(axes, rows):
         steps = steps_of(rows, weight)
         found = [by_seed(rows, "variance", lambda_cap=weight, step=s) for s in steps]
         curve(axes, steps, found, colour, label=f"$\\lambda_{{cap}}$ = {weight:g}")
-    axes.set(xlabel="training step", ylabel="$V = 1 - |E g|^2$", title="Variance rises")
-    axes.legend()
+    axes.set(xlabel="training step", ylabel="$V = 1 - |E g|^2$", title="Variance overshoots")
+    axes.legend(loc="lower right")
 
 
 def draw_training_information(axes, noise):
@@ -53,8 +53,13 @@ def draw_training_information(axes, noise):
             found = [by_seed(noise, value, step=s, **own) for s in steps]
             label = f"noise {sigma:g}" if style == "-" else None
             curve(axes, steps, found, colour, linestyle=style, label=label)
-    axes.set(xlabel="training step", ylabel=INFORMATION, title="... and so does information")
-    axes.legend()
+    axes.set_ylim(0, 13.5)
+    axes.set(
+        xlabel="training step",
+        ylabel=INFORMATION,
+        title="Information meanwhile ($\\lambda_{cap}$ = 0.5)",
+    )
+    axes.legend(loc="upper center", ncols=3, fontsize=6, columnspacing=0.8, handlelength=1.2)
 
 
 def draw_variance(axes, rows):
@@ -62,7 +67,7 @@ def draw_variance(axes, rows):
     found = [by_seed(rows, "variance", code=ONE_MODULE, lambda_cap=w, side_m=2.0) for w in weights]
     curve(axes, weights, found, INK[0], marker="o", markersize=3, label="networks")
     line = np.linspace(0.1, 2, 60)
-    expected = [expected_variance(w) for w in line]
+    expected = [balance(w)[0] for w in line]
     axes.plot(line, expected, color="0.3", linestyle=":", label="ideal module")
     axes.set(
         xlabel="weight of capacity $\\lambda_{cap}$",
@@ -83,43 +88,48 @@ def draw_information(axes, noise, kinds, title):
             shown = {"label": label if style == "-" else None, "linestyle": style}
             curve(axes, weights, found, colour, marker="o", markersize=3, **shown)
     axes.set(xlabel="weight of capacity $\\lambda_{cap}$", ylabel=INFORMATION, title=title)
-    axes.legend()
+    axes.set_ylim(0.5, 13.5)
+    axes.legend(loc="upper center", ncols=3, fontsize=6, columnspacing=0.8, handlelength=1.2)
 
 
-def draw_codes(axes, networks, planted, sigma=0.05):
-    """Information in 4 m against V: networks by weight, planted codes by name."""
+def draw_codes(axes, trained, planted, sigma=0.1):
+    """Information in 4 m against V, medians over seeds: networks by weight, planted codes."""
     at = {"side_m": 4.0, "noise_kind": "absolute", "sigma": sigma}
-    rows, noise = networks
-    for number, weight in enumerate(capacities(rows)):
-        own = {"code": ONE_MODULE, "lambda_cap": weight}
-        v = by_seed(rows, "variance", side_m=4.0, **own)
-        bits = by_seed(noise, "information_bits", **own, **at)
-        colour = plt.get_cmap("viridis")(number / 5)
-        axes.plot(
-            *zip(*((v[s], bits[s]) for s in bits), strict=True),
-            "o",
-            color=colour,
-            markersize=3,
-            label=f"$\\lambda_{{cap}}$ = {weight:g}",
+    rows, noise = trained
+    shown = [
+        (f"$\\lambda_{{cap}}$ = {w:g}", "o", INK[0], {"code": ONE_MODULE, "lambda_cap": w}, trained)
+        for w in capacities(rows)
+    ]
+    step = max(r["step"] for r in rows if r["code"] == THREE)
+    shown.append(("3 modules,\ntrained", "D", INK[1], {"code": THREE, "step": step}, trained))
+    shown += [
+        (code, "^" if "ideal" in code else "s", "0.5", {"code": code}, planted)
+        for code in dict.fromkeys(r["code"] for r in planted[0])
+    ]
+    for label, marker, colour, own, (rows, noise) in shown:
+        v, bits = (
+            np.median(list(by_seed(table, value, **own, **more).values()))
+            for table, value, more in (
+                (rows, "variance", {"side_m": 4.0}),
+                (noise, "information_bits", at),
+            )
         )
-    rows, noise = planted
-    for code, marker in zip(dict.fromkeys(r["code"] for r in rows), "^^^sss", strict=True):
-        v = np.median(list(by_seed(rows, "variance", code=code, side_m=4.0).values()))
-        bits = np.median(list(by_seed(noise, "information_bits", code=code, **at).values()))
-        axes.plot(v, bits, marker, color="0.4", markersize=4)
-        axes.annotate(
-            code.replace(" module", ""), (v, bits), (4, -2), fontsize=6, textcoords="offset points"
-        )
-    line = np.linspace(0.1, 0.8, 50)
+        axes.plot(v, bits, marker, color=colour, markersize=4)
+        place, align = ((-5, 0), "right") if v > 0.6 or marker == "D" else ((5, 0), "left")
+        if v < 0.2:
+            place, align = (0, 7), "center"
+        if label == "random, 0.4 m":  # beside two modules
+            place = (-5, -6)
+        near = {"fontsize": 6, "textcoords": "offset points", "ha": align, "va": "center"}
+        axes.annotate(label, (v, bits), place, **near)
+    line = np.linspace(0.1, 0.85, 50)
     axes.plot(line, [expected_bits(v, sigma) for v in line], ":", color="0.3")
-    most = max(r["most_bits"] for r in noise if r["side_m"] == 4.0)
-    axes.axhline(most, color="0.7", linewidth=0.8)
     axes.set(
+        xlim=(0.0, 0.9),
         xlabel="$V = 1 - |E g|^2$",
         ylabel=INFORMATION,
-        title=f"Variance does not fix it (4 m, noise {sigma:g})",
+        title=f"V does not fix it (4 m, noise {sigma:g})",
     )
-    axes.legend(fontsize=6)
 
 
 def main():
@@ -128,18 +138,18 @@ def main():
     shares = sorted(
         {r["noise_kind"] for r in noise} - {"absolute"}, key=lambda k: float(k.split()[0])
     )
-    relative = {f"{k.split()[0]} $\\sqrt{{V}}$": {"noise_kind": k} for k in shares}
+    relative = {f"{float(k.split()[0]):.2f} $\\sqrt{{V}}$": {"noise_kind": k} for k in shares}
     plt.style.use("gridcode.report.paper")
     figure, axes = plt.subplots(2, 3, figsize=(7.2, 4.6))
     draw_training_variance(axes[0, 0], read("training"))
     draw_training_information(axes[0, 1], read("training_noise"))
     draw_variance(axes[0, 2], rows)
     draw_information(axes[1, 0], noise, fixed, "Information at a fixed noise")
-    draw_information(axes[1, 1], noise, relative, "... at a noise that shrinks with V")
+    draw_information(axes[1, 1], noise, relative, "At a noise in proportion to $\\sqrt{V}$")
     draw_codes(axes[1, 2], (rows, noise), (read("planted"), read("planted_noise")))
     for letter, one in zip("abcdef", axes.flat, strict=True):
-        one.text(-0.16, 1.04, letter, transform=one.transAxes, fontweight="bold")
-    figure.savefig(Path(__file__).with_name("entropy.png"), dpi=150)
+        one.text(-0.2, 1.04, letter, transform=one.transAxes, fontweight="bold")
+    figure.savefig(Path(__file__).with_name("entropy.png"), dpi=120)
 
 
 if __name__ == "__main__":

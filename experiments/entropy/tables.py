@@ -53,20 +53,21 @@ def capacities(rows):
     return sorted({r["lambda_cap"] for r in rows if r["code"] == ONE_MODULE})
 
 
-def expected_variance(weight, sigma_g=0.4):
-    """V at which separation + capacity of an ideal module of three waves is smallest.
+def balance(weight, *, modules=1, sigma_g=0.4):
+    """V and separation at which separation + capacity of ideal modules is smallest.
 
     States whose phases differ by p are 2 V (1 - c(p)) apart, squared, with c the mean of the three
-    cosines. Without capacity nothing ends the rise of V: NaN.
+    cosines over waves and modules. Without capacity nothing ends the rise of V: NaN.
     """
     if not weight:
-        return math.nan
+        return math.nan, math.nan
     line = np.linspace(0, 2 * np.pi, 64, endpoint=False)
     a, b = np.meshgrid(line, line)
-    unlike = 1 - (np.cos(a) + np.cos(b) + np.cos(a + b)) / 3
+    unlike = (1 - (np.cos(a) + np.cos(b) + np.cos(a + b)) / 3) / modules
     variance = np.linspace(0.01, 2, 400)
-    separation = np.array([np.exp(-v * unlike / sigma_g**2).mean() for v in variance])
-    return float(variance[(separation + weight * variance).argmin()])
+    one = np.array([np.exp(-v * unlike / sigma_g**2).mean() for v in variance])
+    best = (one**modules + weight * variance).argmin()
+    return float(variance[best]), float(one[best] ** modules)
 
 
 def expected_bits(variance, sigma):
@@ -97,7 +98,7 @@ def room_table(rows):
     for weight in capacities(rows):
         chosen = {"code": ONE_MODULE, "lambda_cap": weight, "side_m": 2.0}
         cells = [text(by_seed(rows, name, **chosen), d) for name, d in columns.items()]
-        found.append([f"{weight:g}", f"{expected_variance(weight):.2f}", *cells])
+        found.append([f"{weight:g}", f"{balance(weight)[0]:.2f}", *cells])
     markdown(["lambda_cap", "V expected", *columns], found)
 
 
@@ -155,6 +156,15 @@ def joined_table(rows, noise):
     )
 
 
+def ideal_table():
+    """What ideal modules pay and gain: the same V, less separation the more of them there are."""
+    found = []
+    for weight in (0.125, 0.5, 1, 2):
+        pairs = [balance(weight, modules=m) for m in (1, 2, 3)]
+        found.append([f"{weight:g}", *(f"{v:.2f}, {s:.3f}" for v, s in pairs)])
+    markdown(["lambda_cap", *(f"V, separation of {m}" for m in (1, 2, 3))], found)
+
+
 def planted_table(rows, noise):
     found = []
     for code in dict.fromkeys(r["code"] for r in rows):
@@ -195,6 +205,7 @@ def main():
         information_table(noise, value, fixed, side_m=4.0)
     paired_table(noise, fixed | relative, ("information_bits", "after_walk_bits"))
     joined_table(rows, noise)
+    ideal_table()
     planted_table(read("planted"), read("planted_noise"))
     training_table(read("training"), read("training_noise"))
 
