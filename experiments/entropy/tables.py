@@ -161,8 +161,11 @@ def ideal_table():
     found = []
     for weight in (0.125, 0.5, 1, 2):
         pairs = [balance(weight, modules=m) for m in (1, 2, 3)]
-        found.append([f"{weight:g}", *(f"{v:.2f}, {s:.3f}" for v, s in pairs)])
-    markdown(["lambda_cap", *(f"V, separation of {m}" for m in (1, 2, 3))], found)
+        one, two, _ = (s + weight * v for v, s in pairs)
+        cells = [f"{v:.2f}, {s:.3f}" for v, s in pairs]
+        found.append([f"{weight:g}", *cells, f"{one - two:.3f}"])
+    heads = [f"V, separation of {m}" for m in (1, 2, 3)]
+    markdown(["lambda_cap", *heads, "objective of 1 less that of 2"], found)
 
 
 def planted_table(rows, noise):
