@@ -173,8 +173,8 @@ class GridNetwork(nn.Module):
     def as_matrices(self) -> Callable[[np.ndarray], np.ndarray]:
         """The matrices W(v) as NumPy arrays, for `gridcode.analysis`.
 
-        From velocities (velocity, axis), metres per step, to matrices (velocity, unit, unit), with the
-        weight from unit j to unit i in `[k, i, j]`.
+        From velocities (velocity, axis), metres per step, to matrices (velocity, unit, unit), with
+        the weight from unit j to unit i in `[k, i, j]`.
         """
         device, dtype = self.start.device, self.start.dtype
 
