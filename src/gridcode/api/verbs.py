@@ -153,7 +153,11 @@ def _newest_network(run: Run, transition: Transition | None) -> tuple[Network, i
             check_training(f"checkpoint {path.name}", header, run.config.training_hash)
             weights = checkpoint.network_weights(tensors)
             network = load_into_network(
-                run.config.model, weights, dtype=dtype, transition=transition
+                run.config.model,
+                weights,
+                dtype=dtype,
+                transition=transition,
+                dimensions=run.config.world.dimensions,
             )
             return network, int(header["step"]), weights_digest(weights)
         except checkpoint.DamagedCheckpointError as error:
