@@ -42,12 +42,14 @@ THREE = {
     "joint_steps": 60,
     "joint_trajectories": 60,
 }
+# In a volume few steps are as short as 0.05 m; as many as in the plane are shorter than 0.08 m.
+VOLUME = {**ONE, "world.dimensions": 3, "isometry_range_m": 0.08}
 CONDITIONS = {
     "line": ONE,
     "line-3": THREE,
     "ends": ONE,
-    "volume": {**ONE, "world.dimensions": 3},
-    "volume-128": {**ONE, "world.dimensions": 3, "units": 128},
+    "volume": VOLUME,
+    "volume-128": {**VOLUME, "units": 128},
 }
 
 

@@ -188,10 +188,10 @@ def load_system(
     """
     run = Run.open(run)
     run.check_transition(transition, "gridcode.load_system")
-    return _newest_system(run, transition)[0]
+    return newest_system(run, transition)[0]
 
 
-def _newest_system(run: Run, transition: Transition | None) -> tuple[System, int, str]:
+def newest_system(run: Run, transition: Transition | None) -> tuple[System, int, str]:
     """The system of the newest intact checkpoint, its step and the digest of its weights."""
     if run.config.baseline:
         return system_of(run)
@@ -244,7 +244,7 @@ def evaluate(
     run = Run.open(run)
     run.check_transition(transition, "gridcode.evaluate")
     check_writable(run.folder / "evaluation", folder=True)  # not after minutes of work
-    system, at_step, digest = _newest_system(run, transition)
+    system, at_step, digest = newest_system(run, transition)
     settings = config or run.config.evaluation
     sigma_x_m = run.config.loss.sigma_x_m
 

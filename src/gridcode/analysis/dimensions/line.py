@@ -13,6 +13,7 @@ lines hold the cell's own fields in other places instead: hard rods, as long as 
 any arrangement with equal probability.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +59,12 @@ class Periods:
 
 @takes_arrays
 def find_periods(
-    rates: Float[np.ndarray, "unit bin"], *, bin_size_m: float, nulls: int = 199, seed: int = 0
+    rates: Float[np.ndarray, "unit bin"],
+    *,
+    bin_size_m: float,
+    nulls: int = 199,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Periods:
     """Period of every unit, compared with lines that hold its fields in other places.
 
@@ -67,6 +73,7 @@ def find_periods(
         bin_size_m: length of a bin, metres.
         nulls: null lines a unit.
         seed: of the null lines.
+        progress: called with units done and all units.
 
     Raises:
         InputError: fewer than 30 bins, too few nulls, or bins without length.
@@ -80,8 +87,8 @@ def find_periods(
     candidates, weights = _candidates(rates.shape[1])
     similarity = _similarity(rates, weights)
     best = similarity.max(axis=1)
-    which = (similarity >= NEARLY * best[:, None]).argmax(axis=1)
-    which = np.array([_climb(s, w) for s, w in zip(similarity, which, strict=True)], dtype=np.intp)
+    first = (similarity >= NEARLY * best[:, None]).argmax(axis=1)
+    which = np.array([_climb(s, int(w)) for s, w in zip(similarity, first, strict=True)])
     p, count, width = np.full((3, len(rates)), np.nan)
     for unit, rate in enumerate(rates):
         centres, wide = _fields(rate)
@@ -89,12 +96,12 @@ def find_periods(
         if len(centres):
             width[unit] = np.median(wide) * bin_size_m
         if len(centres) >= FEWEST_FIELDS:
-            drawn = _shuffled(
-                rate, centres, wide, nulls, np.random.default_rng([seed, unit])
-            )
+            drawn = _shuffled(rate, centres, wide, nulls, np.random.default_rng([seed, unit]))
             p[unit] = (1 + (_similarity(drawn, weights).max(axis=1) >= best[unit]).sum()) / (
                 1 + nulls
             )
+        if progress:
+            progress(unit + 1, len(rates))
     period = np.where(np.isfinite(best), candidates[which] * bin_size_m, np.nan)
     at = np.take_along_axis(similarity, which[:, None], axis=1)[:, 0]
     return Periods(period, at, p, count.astype(np.int64), width)

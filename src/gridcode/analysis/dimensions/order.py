@@ -116,7 +116,7 @@ def find_fields_3d(
     )
     at = np.argwhere(top)
     bins = np.argwhere(above >= HEIGHT**2 * (high - low))
-    owner = spatial.KDTree(at).query(bins)[1]
+    owner: np.ndarray = np.asarray(spatial.KDTree(at).query(bins)[1])
     values = above[tuple(bins.T)]
     inside = values >= HEIGHT * above[tuple(at.T)][owner]
     size = np.bincount(owner[inside], minlength=len(at))
@@ -167,6 +167,6 @@ def hard_spheres(
 
 def _nearest(centres: Float[np.ndarray, "field 3"]) -> tuple[float, float]:
     """Mean distance to the nearest centre, and its coefficient of variation."""
-    distance = spatial.KDTree(centres).query(centres, k=2)[0][:, 1]
+    distance = np.asarray(spatial.KDTree(centres).query(centres, k=2)[0])[:, 1]
     mean = float(distance.mean())
     return mean, float(distance.std() / mean) if mean > 0 else float("nan")

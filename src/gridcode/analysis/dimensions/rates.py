@@ -53,7 +53,7 @@ class BinnedRates:
         self.total += where @ np.where(np.isfinite(activity), activity, 0.0).astype(np.float64)
         self.count += np.bincount(flat, minlength=len(self.count))
 
-    def rates(self) -> Float[np.ndarray, "unit *bins"]:
+    def rates(self) -> Float[np.ndarray, "unit _ *more"]:
         """Mean activity, the first axis of space first; NaN in bins that were never visited."""
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = np.where(self.count[:, None] > 0, self.total / self.count[:, None], np.nan)
@@ -62,7 +62,7 @@ class BinnedRates:
 
 def rates_of_walk(
     system: System, walk: Walk, *, bin_size_m: float
-) -> tuple[Float[np.ndarray, "unit *bins"], Float[np.ndarray, " unit"]]:
+) -> tuple[Float[np.ndarray, "unit _ *more"], Float[np.ndarray, " unit"]]:
     """Rates of a system along walks, and how alike those of two halves of the walkers are.
 
     Args:
@@ -79,15 +79,11 @@ def rates_of_walk(
     """
     *_, walkers, axes = walk.positions.shape
     halves = [
-        BinnedRates(
-            side_m=walk.arena_m, bin_size_m=bin_size_m, dimensions=axes, units=system.units
-        )
+        BinnedRates(side_m=walk.arena_m, bin_size_m=bin_size_m, dimensions=axes, units=system.units)
         for _ in range(2)
     ]
     for here, state in zip(walk.positions, along(system, walk), strict=True):
-        for one, part in zip(
-            halves, (slice(walkers // 2), slice(walkers // 2, None)), strict=True
-        ):
+        for one, part in zip(halves, (slice(walkers // 2), slice(walkers // 2, None)), strict=True):
             one.add(here[part], state[part])
     first, second = (one.rates() for one in halves)
     halves[0].total += halves[1].total
@@ -104,7 +100,7 @@ def _alike(first: np.ndarray, second: np.ndarray) -> Float[np.ndarray, " unit"]:
 
 
 @takes_arrays
-def filled(rates: Float[np.ndarray, "unit *bins"]) -> Float[np.ndarray, "unit *bins"]:
+def filled(rates: Float[np.ndarray, "unit _ *more"]) -> Float[np.ndarray, "unit _ *more"]:
     """Rates with the unit's mean in bins that were never visited."""
     flat = rates.reshape(len(rates), -1)
     with np.errstate(invalid="ignore"):

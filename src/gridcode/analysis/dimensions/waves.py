@@ -11,7 +11,7 @@ The number of independent directions of its waves tells what global order a unit
 of planes, two are columns, three a lattice in space.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,7 +55,11 @@ class Waves:
 
 @takes_arrays
 def find_waves(
-    volumes: Float[np.ndarray, "unit x y z"], *, nulls: int = 99, seed: int = 0
+    volumes: Float[np.ndarray, "unit x y z"],
+    *,
+    nulls: int = 99,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Waves:
     """Waves of every unit beyond random fields of the same spectrum.
 
@@ -63,6 +67,7 @@ def find_waves(
         volumes: (unit, x, y, z) rates in a cube, without gaps.
         nulls: null volumes a unit; 99 or more.
         seed: of the null volumes.
+        progress: called with units done and all units.
 
     Raises:
         InputError: too few nulls, no cube, or fewer than 10 bins a side.
@@ -77,13 +82,15 @@ def find_waves(
     rank = np.zeros(len(volumes), dtype=np.int64)
     height = np.full(len(volumes), np.nan)
     for unit, volume in enumerate(volumes):
+        if progress:
+            progress(unit, len(volumes))
         if not volume.std() > 1e-9 * max(abs(float(volume.mean())), 1e-300):
             continue
         plane = _power(volume)
         drawn = random_phase_volumes(volume, nulls, generator=np.random.default_rng([seed, unit]))
         highest = np.sort([_power(one).max() for one in drawn])
         # The same rank as p <= 0.01: with 99 nulls the highest of all.
-        limit = highest[-max(1, int(SIGNIFICANCE * (nulls + 1)))]
+        limit = float(highest[-max(1, int(SIGNIFICANCE * (nulls + 1)))])
         height[unit] = plane.max() / limit
         waves, power = _peaks(plane, side, limit)
         rank[unit] = independent(waves)
