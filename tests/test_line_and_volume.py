@@ -167,7 +167,7 @@ def test_local_order_is_more_than_hard_spheres(rng):
     found = local_order(np.array([bumps(c) for c in (*loose, *tight)]), side_m=SIDE_M)
     assert (found.p_hard_spheres[:12] <= 0.01).sum() <= 1
     assert (found.p_hard_spheres[12:] <= 0.02).all()
-    assert (found.variation[12:] < 0.6 * found.hard_spheres[12:]).all()
+    assert (found.variation[12:] < 0.75 * found.hard_spheres[12:]).all()
     centres, diameter = find_fields_3d(
         bumps(np.array([[0.2, -0.5, 0.7], [-0.6, 0.1, 0.0]])), side_m=SIDE_M
     )
