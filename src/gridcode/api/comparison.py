@@ -52,7 +52,7 @@ def compare(runs: Sequence[Run | str | os.PathLike[str]]) -> Comparison:
 
     Raises:
         InputError: fewer or more, the same run twice, no run, or one without an evaluation of its
-            own that this version reads.
+            own that this version reads or in a world of other than two dimensions.
     """
     from gridcode.viewer.overview import run_row  # it needs matplotlib, which is slow to import
 
@@ -64,6 +64,7 @@ def compare(runs: Sequence[Run | str | os.PathLike[str]]) -> Comparison:
     for place, run in zip(places, opened, strict=True):
         if places.count(place) > 1:
             raise InputError(f"'{run.folder}' is given twice")
+        run.check_plane("the comparison")
         summary = run.read_summary()
         if summary is None:
             raise InputError(

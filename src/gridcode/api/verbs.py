@@ -238,10 +238,11 @@ def evaluate(
         progress: called with (what, done, total).
 
     Raises:
-        InputError: no run, no checkpoint, one of another training, arenas that make no sense, or
-            the run's own transition is not given.
+        InputError: no run, no checkpoint, one of another training, arenas that make no sense, the
+            run's own transition is not given, or a world of other than two dimensions.
     """
     run = Run.open(run)
+    run.check_plane("the evaluation")
     run.check_transition(transition, "gridcode.evaluate")
     check_writable(run.folder / "evaluation", folder=True)  # not after minutes of work
     system, at_step, digest = newest_system(run, transition)
