@@ -2,7 +2,7 @@
 
     python experiments/spaces/lattice_runs.py CONDITION OUT [--seeds 0-4] [--steps N]
 
-CONDITION is one of `CONDITIONS`. Runs that are finished are left as they are.
+CONDITION is one of `CONDITIONS`. Finished runs are left as they are.
 
 Expected, written before any of these networks was trained:
 
@@ -22,7 +22,6 @@ Expected, written before any of these networks was trained:
 """
 
 import argparse
-import shutil
 from pathlib import Path
 
 import gridcode
@@ -54,19 +53,14 @@ CONDITIONS = {
 
 
 def train(condition, seed, folder, steps):
-    """The trained run, from its folder if it is there."""
-    if (folder / "manifest.json").is_file() and any(folder.glob("checkpoints/*.safetensors")):
-        run = gridcode.Run(folder)
-        last = max(run.checkpoints(), key=lambda path: path.name).stem
-        if int(last.removeprefix("step-")) == run.config.training.steps:
-            return run
-    shutil.rmtree(folder, ignore_errors=True)
-    changes = {**CONDITIONS[condition], "seed": seed, "snapshots": 0}
+    """The trained run: new, resumed, or as it is in its folder."""
+    changes = {**CONDITIONS[condition], "seed": seed, "snapshots": 0, "checkpoint_every": 200}
     if steps:
         changes["steps"] = steps
     config = gridcode.load_config("quick").override(changes)
     batches = Line(LINE_M).batches(config.world) if condition == "ends" else None
-    return gridcode.train(config, out=folder, batches=batches)
+    there = (folder / "config.toml").is_file()
+    return gridcode.train(None if there else config, out=folder, batches=batches)
 
 
 def seeds_of(text):

@@ -242,7 +242,7 @@ def evaluate(
             run's own transition is not given, or a world of other than two dimensions.
     """
     run = Run.open(run)
-    run.check_plane("the evaluation")
+    run.check_plane("gridcode.evaluate, unlike gridcode.evaluate_dimensions,")
     run.check_transition(transition, "gridcode.evaluate")
     check_writable(run.folder / "evaluation", folder=True)  # not after minutes of work
     system, at_step, digest = newest_system(run, transition)
