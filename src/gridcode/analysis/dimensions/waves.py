@@ -11,12 +11,12 @@ The number of independent directions of its waves tells what global order a unit
 of planes, two are columns, three a lattice in space.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy import fft, ndimage, special, stats
+from scipy import fft, ndimage
 
 from gridcode.analysis.cells.significance import check_nulls
 from gridcode.arrays import takes_arrays
@@ -29,7 +29,7 @@ WEAKEST = 0.1  # of the power of a unit's strongest wave
 LEAST_ANGLE = np.sin(np.radians(15.0))  # out of the line or plane of the other waves
 SIGNIFICANCE = 0.01
 PADDING = 2
-DEBLURRINGS, BLURRED = 2, 12  # steps, and fields that are drawn in each
+CORRECTIONS, CORRECTED = 3, 8  # of the nulls' power, and fields that are drawn for each
 
 ORDERS = ("none", "planes", "columns", "lattice")
 
@@ -110,26 +110,21 @@ def random_phase_volumes(
 ) -> Float[np.ndarray, "volume x y z"]:
     """Volumes with the values of one and its power averaged over directions, otherwise random.
 
-    The power is that of the values' normal scores, seen through a Hann window.
+    The power is compared through a Hann window.
 
     Args:
         volume: (x, y, z) rates in a cube, without gaps.
         count: number of volumes.
         generator: source of randomness.
     """
-    side = len(volume)
-    scores = special.ndtri((stats.rankdata(volume) - 0.5) / volume.size).reshape(volume.shape)
-    seen = _by_shell(scores)
-    power = seen
-    # The window blurs a spectrum: the power is divided by what would be seen of it, twice.
-    for _ in range(DEBLURRINGS):
-        drawn = [_by_shell(one) for one in _fields(side, power, BLURRED, generator)]
-        power = power * seen / np.maximum(np.mean(drawn, axis=0), 1e-12 * seen.max())
     values = np.sort(volume.ravel())
-    out = np.empty((count, volume.size))
-    for one, field in zip(out, _fields(side, power, count, generator), strict=True):
-        one[np.argsort(field, axis=None)] = values
-    return out.reshape(count, *volume.shape)
+    seen = power = _by_shell(volume)
+    # The window blurs a spectrum, and unequal values change it: the power is divided by what would
+    # be seen of it.
+    for _ in range(CORRECTIONS):
+        drawn = [_by_shell(one) for one in _fields(values, power, CORRECTED, generator)]
+        power = power * seen / np.maximum(np.mean(drawn, axis=0), 1e-12 * seen.max())
+    return _fields(values, power, count, generator)
 
 
 def _by_shell(volume: Float[np.ndarray, "x y z"]) -> Float[np.ndarray, " shell"]:
@@ -140,14 +135,20 @@ def _by_shell(volume: Float[np.ndarray, "x y z"]) -> Float[np.ndarray, " shell"]
 
 
 def _fields(
-    side: int, power: Float[np.ndarray, " shell"], count: int, generator: np.random.Generator
-) -> Iterator[Float[np.ndarray, "x y z"]]:
-    """Gaussian random fields of this power."""
-    amplitude = np.sqrt(np.interp(_distance(side), np.arange(len(power)), power))
+    values: Float[np.ndarray, " bin"],
+    power: Float[np.ndarray, " shell"],
+    count: int,
+    generator: np.random.Generator,
+) -> Float[np.ndarray, "volume x y z"]:
+    """Gaussian random fields of this power, given these sorted values."""
+    shape = (round(len(values) ** (1 / 3)),) * 3
+    amplitude = np.sqrt(np.interp(_distance(shape[0]), np.arange(len(power)), power))
     amplitude[0, 0, 0] = 0.0
-    for _ in range(count):
-        noise = fft.rfftn(generator.standard_normal((side,) * 3, dtype=np.float32))
-        yield fft.irfftn(noise * amplitude, (side,) * 3)
+    out = np.empty((count, len(values)))
+    for one in out:
+        noise = fft.rfftn(generator.standard_normal(shape, dtype=np.float32))
+        one[np.argsort(fft.irfftn(noise * amplitude, shape), axis=None)] = values
+    return out.reshape(count, *shape)
 
 
 def independent(waves: Float[np.ndarray, "wave 3"]) -> int:
