@@ -2,7 +2,7 @@
 
     python experiments/spaces/sphere.py OUT.csv --runs FOLDER [--seeds 0-4] [--only NAME ...]
 
-Trains `quick` without isometry for 1,500 steps in each condition (CONDITIONS) with seeds 0 to 4,
+Trains `quick` without isometry for 1,000 steps in each condition (CONDITIONS) with seeds 0 to 4,
 and measures each network on held-out walks. Skips what has its row, resumes what was stopped.
 
 Isometry is left out everywhere: it compares |dg| with |v|, and a turn by |v| moves a point near its
@@ -30,7 +30,7 @@ SPACES: dict[str, Space] = {
     "torus": Torus((AREA**0.5, AREA**0.5)),
     "circle": Circle(AREA**0.5),
 }
-STEPS = 1500
+STEPS = 1000
 # Space that is measured, orders of velocities, whether positions are those of the space, and steps
 # of training. The paper's rule, that all orders of the same velocities end at one place, is
 # `summed`: positions are sums of the turns.

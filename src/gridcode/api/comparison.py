@@ -62,9 +62,9 @@ def compare(runs: Sequence[Run | str | os.PathLike[str]]) -> Comparison:
     places = [run.folder.resolve() for run in opened]
     found = []
     for place, run in zip(places, opened, strict=True):
+        run.check_plane("the comparison")
         if places.count(place) > 1:
             raise InputError(f"'{run.folder}' is given twice")
-        run.check_plane("the comparison")
         summary = run.read_summary()
         if summary is None:
             raise InputError(

@@ -36,12 +36,13 @@ def write_report(
         InputError: no run, not evaluated yet, an evaluation of another training, or a world of
             other than two dimensions.
     """
+    run = Run.open(run)
+    run.check_plane("the report")
+
     from gridcode.report import collection  # matplotlib is slow to import
     from gridcode.report.pdf import to_pdf
     from gridcode.viewer.page import PICTURES, run_page
 
-    run = Run.open(run)
-    run.check_plane("the report")
     check_writable(run.report_path)
     check_writable(run.figures_folder, folder=True)
     summary, arrays = run.evaluated(), run.read_theory()
@@ -165,12 +166,13 @@ def film(
         InputError: no run, one without evaluation or snapshots, a format that is not written,
             numbers that make no sense, or a world of other than two dimensions.
     """
+    run = Run.open(run)
+    run.check_plane("the film")
+
     from gridcode.report import animation  # matplotlib is slow to import
     from gridcode.report.figures import best_of_each_module
     from gridcode.report.film import LARGEST, SMALLEST, Film
 
-    run = Run.open(run)
-    run.check_plane("the film")
     path = run.film_path if out is None else Path(out)
     suffix = animation.check_suffix(path)
     if units < 1:

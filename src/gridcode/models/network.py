@@ -15,8 +15,8 @@ from gridcode.world.permutations import Batch
 
 # Velocities of the fast step, in units of the velocity scale: a little more than a walk's longest.
 REACH = 1.05
-# Points of an axis at which it looks, by the number of axes: about two thousand or more in all.
-LOOKED_AT = {1: 1681, 2: 41, 3: 21}
+# It looks at about so many velocities, on a grid.
+LOOKED_AT = 41**2
 
 
 class GridNetwork(nn.Module):
@@ -151,8 +151,8 @@ class GridNetwork(nn.Module):
         with torch.no_grad():
             # (unit to, unit from, hidden and one)
             whole = torch.cat([last.weight, last.bias.unsqueeze(1)], dim=1).view(units, units, -1)
-            axes = transition.mlp[0].in_features
-            points = LOOKED_AT[axes]
+            axes = transition.dimensions
+            points = round(LOOKED_AT ** (1 / axes))
             line = torch.linspace(-REACH, REACH, points, device=whole.device, dtype=whole.dtype)
             looked_at = torch.cartesian_prod(*[line] * axes).view(-1, axes)
             basis = _directions(_with_one(hidden(looked_at)))

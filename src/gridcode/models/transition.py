@@ -58,6 +58,7 @@ class VelocityTransition(nn.Module):
             )
         self.units = units
         self.velocity_scale_m = velocity_scale_m
+        self.dimensions = dimensions
         widths = [dimensions, *hidden_widths]
         layers: list[nn.Module] = []
         for before, after in itertools.pairwise(widths):

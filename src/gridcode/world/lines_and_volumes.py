@@ -32,7 +32,7 @@ def walk_smoothly(
     """
     steps, walkers, axes = velocities.shape
     heading = _unit(generator.standard_normal((walkers, axes)))
-    speed: np.ndarray = generator.uniform(SLOWEST, 1.0, walkers)
+    speed: Float[np.ndarray, " walker"] = generator.uniform(SLOWEST, 1.0, size=(walkers,))
     for t in range(steps):
         heading = _turned(heading, turn, generator)
         speed = _reflected(speed + SPEED_DRIFT * generator.standard_normal(walkers))
