@@ -161,7 +161,10 @@ def main():
         run = gridcode.Run(folder)
         condition, seed = folder.name.rsplit("-seed", 1)
         system = gridcode.load_system(run)
-        tables = {"volume": [(volume, volume_row)], "volume-128": [(volume, volume_row)]}
+        tables = {
+            name: [(volume, volume_row)]
+            for name in ("volume", "volume-short", "volume-128", "volume-untrained")
+        }
         tables |= {"ends": [(ends, ends_row)], "line": [(line, line_row), (ends, ends_row)]}
         for path, measure in tables.get(condition, [(line, line_row)]):
             if has(path, folder.name):
