@@ -203,7 +203,7 @@ def short_positions(step, generator):
         ({"objective": lambda s, *_: torch.ones(())}, "does not depend on the states"),
         ({"transition": lambda units, generator: torch.nn.Linear(2, units)}, r"gives \(3, 12\)"),
         ({"transition": lambda units, generator: torch.eye}, "returns a module"),
-        ({"batches": short_positions}, r"positions \(5, 8, 2\)"),
+        ({"batches": short_positions}, r"positions \(5, 8, coordinates\)"),
     ],
 )
 def test_a_part_that_does_not_return_what_it_should_is_one_line(tiny, tmp_path, part, message):

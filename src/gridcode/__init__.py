@@ -11,6 +11,7 @@ from gridcode.version import __version__ as __version__
 if TYPE_CHECKING:
     from gridcode.api.comparison import Comparison, compare, write_comparison
     from gridcode.api.decoding import decode
+    from gridcode.api.dimensions import evaluate_dimensions
     from gridcode.api.reports import film, write_report, write_score_figures, write_score_report
     from gridcode.api.scoring import score, state_space
     from gridcode.api.verbs import evaluate, load_network, load_system, train, train_many
@@ -44,6 +45,7 @@ __all__ = [
     "compare",
     "decode",
     "evaluate",
+    "evaluate_dimensions",
     "example_cells",
     "export",
     "families",
@@ -73,6 +75,7 @@ __all__ = [
 _HOMES = {
     "api.comparison": ("Comparison", "compare", "write_comparison"),
     "api.decoding": ("decode",),
+    "api.dimensions": ("evaluate_dimensions",),
     "api.reports": ("film", "write_report", "write_score_figures", "write_score_report"),
     "api.scoring": ("score", "state_space"),
     "api.verbs": ("evaluate", "load_network", "load_system", "train", "train_many"),

@@ -71,6 +71,8 @@ class WorldConfig(Section):
     """Steps of a training trajectory, T: also the number of velocities drawn for each batch."""
     trajectories: Count = 80
     """Trajectories in a batch, B; a multiple of `steps` for Latin orders."""
+    dimensions: Annotated[int, Field(ge=1, le=3)] = 2
+    """Axes of a velocity: 1, a line; 2, a floor; 3, a volume (or the turns of a sphere)."""
     max_velocity_m: Metres = 0.15
     """Half-side of the square the velocities are drawn from, metres per step."""
     joint_steps: Annotated[int, Field(ge=0, le=10**5)] = 0
@@ -78,7 +80,7 @@ class WorldConfig(Section):
     joint_trajectories: Annotated[int, Field(ge=0, le=10**6)] = 0
     """Trajectories in a batch of the second stage; 0: as in the first."""
     velocities: Literal["square", "disc"] = "square"
-    """Velocities: uniform in the square (published) or in a disc of equal variance (isotropic)."""
+    """Uniform in the square (published) or in a disc of equal variance; in 3-D a cube or a ball."""
     orders: Literal["permutation", "latin", "identity"] = "latin"
     """Orders of velocities: independent shuffles, balanced shuffles, or all alike (ablation)."""
 
@@ -354,6 +356,12 @@ class Config(Section):
         return data
 
     @model_validator(mode="after")
+    def _baselines_have_a_floor(self) -> "Config":
+        if self.baseline and self.world.dimensions != 2:
+            raise ValueError("baselines live in two dimensions: world.dimensions must be 2")
+        return self
+
+    @model_validator(mode="after")
     def _stages_fit(self) -> "Config":
         training = self.training
         if training.separate_steps and not self.model.populations:
@@ -380,8 +388,9 @@ class Config(Section):
             name = self.baseline["name"]
             return f"Config(baseline {name}, seed {training.seed}, hash {self.content_hash})"
         sizes = f" ({' + '.join(map(str, model.populations))})" if model.populations else ""
+        where = "" if world.dimensions == 2 else f" in {world.dimensions}-D"
         return (
-            f"Config({model.units} units{sizes}, T={world.steps}, B={world.trajectories}, "
+            f"Config({model.units} units{sizes}{where}, T={world.steps}, B={world.trajectories}, "
             f"{training.steps} steps, seed {training.seed}, hash {self.content_hash})"
         )
 
@@ -467,6 +476,9 @@ class Config(Section):
 
 
 def _hash(data: dict[str, Any]) -> str:
+    # The number of dimensions became a setting later: worlds of two keep the hash that they had.
+    if data["world"].get("dimensions") == 2:
+        data = {**data, "world": {k: v for k, v in data["world"].items() if k != "dimensions"}}
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
 

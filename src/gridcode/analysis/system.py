@@ -22,14 +22,14 @@ LARGEST_ACTIVITY = 1e15
 
 SAMPLES_TOGETHER = 4096  # states that are added to rate maps at once
 
-# One step of a system: states (walker, unit) and velocities (walker, 2) in metres to the next
+# One step of a system: states (walker, unit) and velocities (walker, axis) in metres to the next
 # states.
 Step = Callable[
-    [Float[np.ndarray, "walker unit"], Float[np.ndarray, "walker 2"]],
+    [Float[np.ndarray, "walker unit"], Float[np.ndarray, "walker axis"]],
     Float[np.ndarray, "walker unit"],
 ]
-# Velocities (velocity, 2) in metres to matrices, W[k, i, j] from unit j to unit i.
-Matrices = Callable[[Float[np.ndarray, "velocity 2"]], Float[np.ndarray, "velocity unit unit"]]
+# Velocities (velocity, axis) in metres to matrices, W[k, i, j] from unit j to unit i.
+Matrices = Callable[[Float[np.ndarray, "velocity axis"]], Float[np.ndarray, "velocity unit unit"]]
 # Positions (place, 2) in metres to activity (place, unit); NaN where the code is not defined.
 PositionCode = Callable[[Float[np.ndarray, "place 2"]], Float[np.ndarray, "place unit"]]
 Progress = Callable[[int], None]
@@ -41,7 +41,7 @@ class System:
     """A system that moves through space.
 
     Attributes:
-        step: states (walker, variable) and velocities (walker, 2) in metres to the next states.
+        step: states (walker, variable) and velocities (walker, axis) in metres to the next states.
         start: (variable,) state at the origin.
         max_step_m: longest step of walks; the longest that the system was trained on.
         extent_m: side of the square that training covered, metres; None: not known.
@@ -113,7 +113,7 @@ def bounded(system: System) -> System:
         return system
 
     def step(
-        states: Float[np.ndarray, "walker unit"], velocities: Float[np.ndarray, "walker 2"]
+        states: Float[np.ndarray, "walker unit"], velocities: Float[np.ndarray, "walker axis"]
     ) -> Float[np.ndarray, "walker unit"]:
         after = system.step(states, velocities)
         good = (np.abs(after) <= LARGEST_ACTIVITY).all(axis=1, keepdims=True)  # False for NaN

@@ -52,7 +52,7 @@ def compare(runs: Sequence[Run | str | os.PathLike[str]]) -> Comparison:
 
     Raises:
         InputError: fewer or more, the same run twice, no run, or one without an evaluation of its
-            own that this version reads.
+            own that this version reads or in a world of other than two dimensions.
     """
     from gridcode.viewer.overview import run_row  # it needs matplotlib, which is slow to import
 
@@ -62,6 +62,7 @@ def compare(runs: Sequence[Run | str | os.PathLike[str]]) -> Comparison:
     places = [run.folder.resolve() for run in opened]
     found = []
     for place, run in zip(places, opened, strict=True):
+        run.check_plane("the comparison")
         if places.count(place) > 1:
             raise InputError(f"'{run.folder}' is given twice")
         summary = run.read_summary()

@@ -33,13 +33,16 @@ def write_report(
         progress: called with (what, done, total).
 
     Raises:
-        InputError: no run, not evaluated yet, or an evaluation of another training.
+        InputError: no run, not evaluated yet, an evaluation of another training, or a world of
+            other than two dimensions.
     """
+    run = Run.open(run)
+    run.check_plane("the report")
+
     from gridcode.report import collection  # matplotlib is slow to import
     from gridcode.report.pdf import to_pdf
     from gridcode.viewer.page import PICTURES, run_page
 
-    run = Run.open(run)
     check_writable(run.report_path)
     check_writable(run.figures_folder, folder=True)
     summary, arrays = run.evaluated(), run.read_theory()
@@ -160,14 +163,16 @@ def film(
         The file.
 
     Raises:
-        InputError: no run, one without evaluation or snapshots, a format that is not written, or
-            numbers that make no sense.
+        InputError: no run, one without evaluation or snapshots, a format that is not written,
+            numbers that make no sense, or a world of other than two dimensions.
     """
+    run = Run.open(run)
+    run.check_plane("the film")
+
     from gridcode.report import animation  # matplotlib is slow to import
     from gridcode.report.figures import best_of_each_module
     from gridcode.report.film import LARGEST, SMALLEST, Film
 
-    run = Run.open(run)
     path = run.film_path if out is None else Path(out)
     suffix = animation.check_suffix(path)
     if units < 1:

@@ -153,7 +153,11 @@ def _newest_network(run: Run, transition: Transition | None) -> tuple[Network, i
             check_training(f"checkpoint {path.name}", header, run.config.training_hash)
             weights = checkpoint.network_weights(tensors)
             network = load_into_network(
-                run.config.model, weights, dtype=dtype, transition=transition
+                run.config.model,
+                weights,
+                dtype=dtype,
+                transition=transition,
+                dimensions=run.config.world.dimensions,
             )
             return network, int(header["step"]), weights_digest(weights)
         except checkpoint.DamagedCheckpointError as error:
@@ -184,10 +188,10 @@ def load_system(
     """
     run = Run.open(run)
     run.check_transition(transition, "gridcode.load_system")
-    return _newest_system(run, transition)[0]
+    return newest_system(run, transition)[0]
 
 
-def _newest_system(run: Run, transition: Transition | None) -> tuple[System, int, str]:
+def newest_system(run: Run, transition: Transition | None) -> tuple[System, int, str]:
     """The system of the newest intact checkpoint, its step and the digest of its weights."""
     if run.config.baseline:
         return system_of(run)
@@ -234,13 +238,14 @@ def evaluate(
         progress: called with (what, done, total).
 
     Raises:
-        InputError: no run, no checkpoint, one of another training, arenas that make no sense, or
-            the run's own transition is not given.
+        InputError: no run, no checkpoint, one of another training, arenas that make no sense, the
+            run's own transition is not given, or a world of other than two dimensions.
     """
     run = Run.open(run)
+    run.check_plane("gridcode.evaluate, unlike gridcode.evaluate_dimensions,")
     run.check_transition(transition, "gridcode.evaluate")
     check_writable(run.folder / "evaluation", folder=True)  # not after minutes of work
-    system, at_step, digest = _newest_system(run, transition)
+    system, at_step, digest = newest_system(run, transition)
     settings = config or run.config.evaluation
     sigma_x_m = run.config.loss.sigma_x_m
 

@@ -70,6 +70,7 @@ def _named(path: Path) -> Run | Pretrained:
 
 def _evaluated(what: Run | Pretrained) -> tuple[Summary, xr.Dataset]:
     if isinstance(what, Run):
+        what.check_plane("the export")
         summary = what.evaluated()
         what.warn_if_out_of_date(summary)
         assert summary.headline is not None

@@ -17,7 +17,8 @@ def system_from(source: System | Pretrained | Run | str | os.PathLike[str]) -> S
             folder of that name comes first.
 
     Raises:
-        InputError: no such folder and no such packaged network, or a run without weights.
+        InputError: no such folder and no such packaged network, or a run without weights or in a
+            world of other than two dimensions.
     """
     if isinstance(source, System):
         return source
@@ -25,4 +26,6 @@ def system_from(source: System | Pretrained | Run | str | os.PathLike[str]) -> S
         source = pretrained(source)
     if isinstance(source, Pretrained):
         return system_of_network(source.network, source.config.world)
-    return load_system(source)
+    run = Run.open(source)
+    run.check_plane("this use of it")
+    return load_system(run)

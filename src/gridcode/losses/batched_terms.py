@@ -65,7 +65,7 @@ class BatchedTerms:
 
 def pair_terms_in_turn(
     g: Float[Tensor, "network state units"],
-    x: Float[Tensor, "network state 2"],
+    x: Float[Tensor, "network state axis"],
     *,
     sigma_x: Float[Tensor, " network"],
     sigma_g: Float[Tensor, " network"],

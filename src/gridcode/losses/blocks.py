@@ -49,7 +49,7 @@ class BlockPairs:
     size: int
 
 
-def block_pairs(x: Float[Tensor, "state 2"], sigma_x: float, block: int = BLOCK) -> BlockPairs:
+def block_pairs(x: Float[Tensor, "state axis"], sigma_x: float, block: int = BLOCK) -> BlockPairs:
     """The pairs of positions in blocks.
 
     A tree of positions finds the near pairs: a mask over all pairs would cost more than everything

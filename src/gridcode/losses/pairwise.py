@@ -99,7 +99,7 @@ def _products(b: BlockPair, a: Tensor) -> list[tuple[slice, Tensor, slice]]:
 
 def pair_pass(
     g: Float[Tensor, "state units"],
-    x: Float[Tensor, "state 2"],
+    x: Float[Tensor, "state axis"],
     *,
     sigma_x: float,
     sigma_g: float,
@@ -202,7 +202,7 @@ class _PairTerms(torch.autograd.Function):
 
 def pair_terms(
     g: Float[Tensor, "*states units"],
-    x: Float[Tensor, "*places 2"],
+    x: Float[Tensor, "*places axis"],
     *,
     sigma_x: float,
     sigma_g: float,
@@ -241,7 +241,7 @@ def pair_terms(
 
 def flat_pair_terms(
     g: Float[Tensor, "state units"],
-    x: Float[Tensor, "state 2"],
+    x: Float[Tensor, "state axis"],
     *,
     sigma_x: float,
     sigma_g: float,
@@ -273,11 +273,11 @@ def choose_states(
 
 def sample_states(
     g: Float[Tensor, "*states units"],
-    x: Float[Tensor, "*places 2"],
+    x: Float[Tensor, "*places axis"],
     *,
     count: int,
     generator: torch.Generator | UniformSource,
-) -> tuple[Float[Tensor, "state units"], Float[Tensor, "state 2"]]:
+) -> tuple[Float[Tensor, "state units"], Float[Tensor, "state axis"]]:
     """A random subset of states with their positions.
 
     Its pairs estimate the means over all pairs at a fraction of the cost.

@@ -40,7 +40,7 @@ def check_settings(**settings: float) -> None:
             raise InputError(f"{name}: {error.errors()[0]['msg']}, got {value!r}") from None
 
 
-def check_places(x: Float[Tensor, "state 2"], what: str = "positions") -> None:
+def check_places(x: Float[Tensor, "state axis"], what: str = "positions") -> None:
     """Refuse positions or velocities that are not finite: they are neither near nor far.
 
     Raises:
@@ -58,31 +58,34 @@ def _check_dtypes(**tensors: Tensor) -> None:
 
 
 def flatten(
-    g: Float[Tensor, "*states units"], x: Float[Tensor, "*places 2"]
-) -> tuple[Float[Tensor, "state units"], Float[Tensor, "state 2"]]:
+    g: Float[Tensor, "*states units"], x: Float[Tensor, "*places axis"]
+) -> tuple[Float[Tensor, "state units"], Float[Tensor, "state axis"]]:
     """States and positions with all leading axes merged.
 
     Raises:
-        InputError: their leading shapes differ, positions are not pairs, or either is no tensor of
-            real floating-point numbers.
+        InputError: their leading shapes differ, or either is no tensor of real floating-point
+            numbers.
     """
     _check_dtypes(states=g, positions=x)
-    if g.shape[:-1] != x.shape[:-1] or x.shape[-1] != 2:
+    if g.shape[:-1] != x.shape[:-1] or not x.shape[-1:].numel():
         raise InputError(
             f"states {tuple(g.shape)} and positions {tuple(x.shape)} must be (..., units) and "
-            "(..., 2) with equal leading axes"
+            "(..., axes) with equal leading axes"
         )
-    return g.reshape(-1, g.shape[-1]), x.reshape(-1, 2)
+    return g.reshape(-1, g.shape[-1]), x.reshape(-1, x.shape[-1])
 
 
 def near_pairs(
-    x: Float[Tensor, "state 2"], y: Float[Tensor, "other 2"], sigma_x: float
+    x: Float[Tensor, "state axis"], y: Float[Tensor, "other axis"], sigma_x: float
 ) -> Bool[Tensor, "state other"]:
     """Whether two positions are closer than sigma_x; all quantities in metres."""
     # Differences, not |x|^2 + |y|^2 - 2xy: far from the origin that form loses the decisive digits.
-    across = x[:, None, 0] - y[None, :, 0]
-    along = x[:, None, 1] - y[None, :, 1]
-    return across.mul_(across).addcmul_(along, along) < sigma_x**2
+    apart = x[:, None, 0] - y[None, :, 0]
+    square = apart.mul_(apart)
+    for axis in range(1, x.shape[1]):
+        apart = x[:, None, axis] - y[None, :, axis]
+        square.addcmul_(apart, apart)
+    return square < sigma_x**2
 
 
 def _square_distances(g: Float[Tensor, "state units"]) -> Float[Tensor, "state state"]:
@@ -100,7 +103,7 @@ def _reduce(values: Float[Tensor, " pair"], reduction: Reduction) -> Float[Tenso
 
 def separation(
     g: Float[Tensor, "*states units"],
-    x: Float[Tensor, "*places 2"],
+    x: Float[Tensor, "*places axis"],
     *,
     sigma_x: float,
     sigma_g: float,
@@ -132,7 +135,7 @@ def separation(
 
 def invariance(
     g: Float[Tensor, "*states units"],
-    x: Float[Tensor, "*places 2"],
+    x: Float[Tensor, "*places axis"],
     *,
     sigma_x: float,
     reduction: Reduction = "mean",
@@ -168,7 +171,7 @@ def capacity(g: Float[Tensor, "*states units"]) -> Float[Tensor, ""]:
 def conformal_isometry(
     g_before: Float[Tensor, "*steps units"],
     g_after: Float[Tensor, "*after units"],
-    v: Float[Tensor, "*velocities 2"],
+    v: Float[Tensor, "*velocities axis"],
     *,
     sigma_x: float,
     form: IsometryForm = "raw",

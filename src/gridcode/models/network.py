@@ -15,13 +15,15 @@ from gridcode.world.permutations import Batch
 
 # Velocities of the fast step, in units of the velocity scale: a little more than a walk's longest.
 REACH = 1.05
+# It looks at about so many velocities, on a grid.
+LOOKED_AT = 41**2
 
 
 class GridNetwork(nn.Module):
     """g_t = Norm(ReLU(W(v_t) g_(t-1))) from a start state (paper, section 5.2).
 
     Args:
-        transition: module from velocities (..., 2), metres per step, to matrices (..., units,
+        transition: module from velocities (..., axis), metres per step, to matrices (..., units,
             units).
         start: (units,) raw start state; the state g_0 is Norm(ReLU(start)).
         train_start: whether it is trained.
@@ -49,6 +51,7 @@ class GridNetwork(nn.Module):
         generator: Generator,
         dtype: torch.dtype = torch.float32,
         transition: Callable[..., nn.Module] | None = None,
+        dimensions: int = 2,
     ) -> "GridNetwork":
         """A freshly initialised network; its weights are drawn on the CPU, alike on every device.
 
@@ -58,6 +61,7 @@ class GridNetwork(nn.Module):
             dtype: floating-point type of the weights.
             transition: called with (units, generator=...) to make the module that maps velocities
                 to matrices; None makes a `VelocityTransition`.
+            dimensions: axes of a velocity (`world.dimensions`).
 
         Raises:
             InputError: a transition that does not give matrices of this size.
@@ -69,12 +73,13 @@ class GridNetwork(nn.Module):
                 hidden_widths=config.hidden_widths,
                 activation=config.activation,
                 velocity_scale_m=config.velocity_scale_m,
+                dimensions=dimensions,
                 initialisation=config.initialisation,
                 generator=generator,
                 dtype=dtype,
             )
         else:
-            module = _own_transition(transition, config.units, generator).to(dtype)
+            module = _own_transition(transition, config.units, dimensions, generator).to(dtype)
         start = torch.rand(config.units, generator=generator, dtype=torch.float64).to(dtype)
         return cls(module, start, train_start=config.start == "trained", norm=config.norm)
 
@@ -93,7 +98,7 @@ class GridNetwork(nn.Module):
         return rollout(self.transition(batch.velocities), self.g0, batch.orders, norm=self.norm)
 
     def step(
-        self, states: Float[Tensor, "walker units"], velocities: Float[Tensor, "walker 2"]
+        self, states: Float[Tensor, "walker units"], velocities: Float[Tensor, "walker axis"]
     ) -> Float[Tensor, "walker units"]:
         """One step of each walker, with velocities in metres per step."""
         matrices = self.transition(velocities)
@@ -108,7 +113,7 @@ class GridNetwork(nn.Module):
         shares its matrix. Otherwise no matrix serves twice. A `VelocityTransition` is then applied
         without computing W: with the last layer's weights A and the last hidden layer h (and a one
         for the bias), (W g)_i = sum_jk A_ijk g_j h_k, one product of all walkers with one array.
-        Over two-dimensional velocities h has few directions that single precision can tell apart,
+        Over velocities of few axes h has few directions that single precision can tell apart,
         and the others are left out: half of the operations or fewer.
 
         Args:
@@ -146,8 +151,11 @@ class GridNetwork(nn.Module):
         with torch.no_grad():
             # (unit to, unit from, hidden and one)
             whole = torch.cat([last.weight, last.bias.unsqueeze(1)], dim=1).view(units, units, -1)
-            line = torch.linspace(-REACH, REACH, 41, device=whole.device, dtype=whole.dtype)
-            basis = _directions(_with_one(hidden(torch.cartesian_prod(line, line))))
+            axes = transition.dimensions
+            points = round(LOOKED_AT ** (1 / axes))
+            line = torch.linspace(-REACH, REACH, points, device=whole.device, dtype=whole.dtype)
+            looked_at = torch.cartesian_prod(*[line] * axes).view(-1, axes)
+            basis = _directions(_with_one(hidden(looked_at)))
             every = whole.permute(1, 2, 0).reshape(-1, units)
             few = (whole @ basis).permute(1, 2, 0).reshape(-1, units)
 
@@ -165,8 +173,8 @@ class GridNetwork(nn.Module):
     def as_matrices(self) -> Callable[[np.ndarray], np.ndarray]:
         """The matrices W(v) as NumPy arrays, for `gridcode.analysis`.
 
-        From velocities (velocity, 2), metres per step, to matrices (velocity, unit, unit), with the
-        weight from unit j to unit i in `[k, i, j]`.
+        From velocities (velocity, axis), metres per step, to matrices (velocity, unit, unit), with
+        the weight from unit j to unit i in `[k, i, j]`.
         """
         device, dtype = self.start.device, self.start.dtype
 
@@ -190,7 +198,7 @@ def _directions(h: Float[Tensor, "velocity hidden"]) -> Float[Tensor, "hidden _"
     return directions[kept].T.to(h.dtype).contiguous()
 
 
-def _run_length(velocities: Float[Tensor, "walker 2"]) -> int:
+def _run_length(velocities: Float[Tensor, "walker axis"]) -> int:
     """Size of groups of successive walkers with the same velocity; 1 where sizes differ."""
     if len(velocities) < 2 or not torch.equal(velocities[0], velocities[1]):
         return 1
@@ -201,7 +209,9 @@ def _run_length(velocities: Float[Tensor, "walker 2"]) -> int:
     return size if bool((counts == size).all()) else 1
 
 
-def _own_transition(make: Callable[..., nn.Module], units: int, generator: Generator) -> nn.Module:
+def _own_transition(
+    make: Callable[..., nn.Module], units: int, dimensions: int, generator: Generator
+) -> nn.Module:
     # Layers initialised as usual draw from PyTorch's global generator: seed it from a copy of the
     # run's, which itself stays where it is.
     copied = Generator()
@@ -215,7 +225,7 @@ def _own_transition(make: Callable[..., nn.Module], units: int, generator: Gener
             )
         example = next(module.parameters(), torch.zeros(()))
         with torch.no_grad():
-            shape = tuple(module(torch.zeros(3, 2, dtype=example.dtype)).shape)
+            shape = tuple(module(torch.zeros(3, dimensions, dtype=example.dtype)).shape)
     if shape != (3, units, units):
         raise InputError(
             f"the transition gives {shape} for 3 velocities, where {(3, units, units)} is needed"

@@ -45,7 +45,7 @@ class Populations(nn.Module):
         return join([m(batch) for m in self.members])
 
     def step(
-        self, states: Float[Tensor, "walker units"], velocities: Float[Tensor, "walker 2"]
+        self, states: Float[Tensor, "walker units"], velocities: Float[Tensor, "walker axis"]
     ) -> Float[Tensor, "walker units"]:
         """One step of each walker, with velocities in metres per step."""
         parts = states.split([m.units for m in self.members], dim=1)
@@ -99,6 +99,7 @@ def make_network(
     generator: Generator,
     dtype: torch.dtype = torch.float32,
     transition: Callable[..., nn.Module] | None = None,
+    dimensions: int = 2,
 ) -> Network:
     """A freshly initialised network; arguments and errors as in `GridNetwork.from_config`."""
     members = [
@@ -107,6 +108,7 @@ def make_network(
             generator=generator,
             dtype=dtype,
             transition=transition,
+            dimensions=dimensions,
         )
         for units in config.sizes
     ]
@@ -119,8 +121,9 @@ def load_into_network(
     *,
     dtype: torch.dtype = torch.float32,
     transition: Callable[..., nn.Module] | None = None,
+    dimensions: int = 2,
 ) -> Network:
-    """A network with these weights, by name.
+    """A network with these weights, by name; other arguments as in `GridNetwork.from_config`.
 
     Raises:
         RuntimeError: weights of another network.
@@ -128,7 +131,9 @@ def load_into_network(
     # The initial weights are replaced: take those that are made quickest.
     start = config.model_copy(update={"initialisation": "default"})
     generator = Generator().manual_seed(0)
-    network = make_network(start, generator=generator, dtype=dtype, transition=transition)
+    network = make_network(
+        start, generator=generator, dtype=dtype, transition=transition, dimensions=dimensions
+    )
     network.load_state_dict(weights)
     return network
 

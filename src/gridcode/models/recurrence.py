@@ -55,17 +55,17 @@ def norm_relu(
 def rollout_reference(
     transition: Callable[[Tensor], Tensor],
     start: Float[Tensor, " units"],
-    velocities: Float[Tensor, "trajectory step 2"],
+    velocities: Float[Tensor, "trajectory step axis"],
     *,
     norm: bool = True,
 ) -> Float[Tensor, "time trajectory units"]:
     """The recurrence as it is defined, for any velocities, differentiated by autograd.
 
     Args:
-        transition: velocities (trajectory, 2) in metres per step to matrices (trajectory, units,
+        transition: velocities (trajectory, axis) in metres per step to matrices (trajectory, units,
             units).
         start: the state g_0, shared by all trajectories.
-        velocities: (trajectory, step, 2).
+        velocities: (trajectory, step, axis).
         norm: as in `norm_relu`.
 
     Returns:

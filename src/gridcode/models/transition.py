@@ -26,6 +26,7 @@ class VelocityTransition(nn.Module):
         activation: `silu`, `gelu`, `relu` or `tanh`. Smooth ones integrate paths far better than
             ReLU.
         velocity_scale_m: velocities are divided by this first, metres per step.
+        dimensions: axes of a velocity.
         initialisation: `identity` halves the last layer's weights and sets its bias to the
             identity, so that the untrained network already keeps its state; `default` leaves
             PyTorch's initialisation.
@@ -43,6 +44,7 @@ class VelocityTransition(nn.Module):
         hidden_widths: Sequence[int] = (64, 64),
         activation: str = "silu",
         velocity_scale_m: float = 0.15,
+        dimensions: int = 2,
         initialisation: str = "identity",
         generator: Generator,
         dtype: torch.dtype = torch.float32,
@@ -56,7 +58,8 @@ class VelocityTransition(nn.Module):
             )
         self.units = units
         self.velocity_scale_m = velocity_scale_m
-        widths = [2, *hidden_widths]
+        self.dimensions = dimensions
+        widths = [dimensions, *hidden_widths]
         layers: list[nn.Module] = []
         for before, after in itertools.pairwise(widths):
             layers += [_linear(before, after, generator, dtype), ACTIVATIONS[activation]()]
@@ -67,7 +70,9 @@ class VelocityTransition(nn.Module):
                 last.bias.copy_(torch.eye(units, dtype=dtype).flatten())
         self.mlp = nn.Sequential(*layers, last)
 
-    def forward(self, velocities: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch units units"]:
+    def forward(
+        self, velocities: Float[Tensor, "*batch axis"]
+    ) -> Float[Tensor, "*batch units units"]:
         """Matrices W, `W[..., i, j]` from unit j to unit i, for velocities in metres per step."""
         flat: Tensor = self.mlp(velocities / self.velocity_scale_m)
         return flat.view(*velocities.shape[:-1], self.units, self.units)

@@ -285,7 +285,7 @@ def pretrained(name: str, *, folder: str | os.PathLike[str] | None = None) -> Pr
         if hashlib.sha256(data).hexdigest() != details.sha256:
             raise InputError(_damaged(file, "it does not match its SHA-256"))
         config = Config.model_validate(details.config)
-        network = load_into_network(config.model, unpack(data))
+        network = load_into_network(config.model, unpack(data), dimensions=config.world.dimensions)
         return Pretrained(network, config, details, where)
     except ValidationError as error:
         raise InputError(

@@ -188,6 +188,7 @@ def kept_history(run: Run) -> xr.Dataset | None:
 def _system_at(run: Run, path: Path, transition: Any) -> tuple[Step, np.ndarray]:
     from gridcode.runs import snapshots  # PyTorch, which kept maps do without
 
+    run.check_plane("a history of the training")
     run.check_transition(transition, "gridcode.map_training")
     return snapshots.load_network(path, run.config, transition=transition).as_system()
 
@@ -213,7 +214,8 @@ def map_training(
         see `map_history`. Arena and walk are those of `map_settings`.
 
     Raises:
-        InputError: no run, one without snapshots, or a snapshot that is damaged.
+        InputError: no run, one without snapshots, a snapshot that is damaged, or a world of other
+            than two dimensions.
     """
     run = Run.open(run)
     found = run.snapshots()

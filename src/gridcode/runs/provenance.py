@@ -1,6 +1,7 @@
 """Where weights come from: the training that made them, and the parts that it replaced."""
 
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import inspect
@@ -56,7 +57,8 @@ def describe(part: Any) -> dict[str, str]:
 
     Returns:
         `name`, such as `mypackage.my_loss`; `source`, the first 16 hex digits of the SHA-256 of the
-        source code, where Python has it; `arguments` of a `functools.partial`.
+        source code, where Python has it; `arguments` of a `functools.partial`, or the fields of a
+        dataclass.
     """
     found: dict[str, str] = {}
     if isinstance(part, functools.partial):
@@ -64,6 +66,9 @@ def describe(part: Any) -> dict[str, str]:
             [*map(_shown, part.args), *(f"{k}={_shown(v)}" for k, v in part.keywords.items())]
         )
         part = part.func
+    elif dataclasses.is_dataclass(part) and not isinstance(part, type):
+        values = ((f.name, getattr(part, f.name)) for f in dataclasses.fields(part))
+        found["arguments"] = ", ".join(f"{name}={_shown(value)}" for name, value in values)
     named = part if hasattr(part, "__qualname__") else type(part)
     module = named.__module__ or "__main__"
     if module == "__main__":  # A script keeps its name when it is imported later.

@@ -216,6 +216,22 @@ class Run:
             call,
         )
 
+    def check_plane(self, what: str) -> None:
+        """Refuse a run in a world of other than two dimensions.
+
+        Args:
+            what: what reads maps of a plane, for the message.
+
+        Raises:
+            InputError: its world is a line or a volume.
+        """
+        dimensions = self.config.world.dimensions
+        if dimensions != 2:
+            raise InputError(
+                f"'{self.folder}' was trained with world.dimensions = {dimensions}: "
+                f"{what} needs maps of a plane"
+            )
+
     # -- checkpoints ------------------------------
 
     def checkpoints(self) -> list[Path]:

@@ -82,7 +82,9 @@ def load_network(
     check_training(f"snapshot {Path(path).name}", read_header(path), config.training_hash)
     try:
         weights = unpack(Path(path).read_bytes())
-        return load_into_network(config.model, weights, transition=transition)
+        return load_into_network(
+            config.model, weights, transition=transition, dimensions=config.world.dimensions
+        )
     except (OSError, RuntimeError, InputError) as error:
         raise InputError(
             f"the snapshot {Path(path).name} cannot be read ({str(error).splitlines()[0]})"

@@ -51,6 +51,7 @@ VARIABLE = {
 TABLE_STEPS = 1024
 # Steps before the capture: libraries allocate memory and choose algorithms in the first ones.
 WARM_UP = 3
+ONLY_FLOORS = "the GPU kernels know worlds of two dimensions only"
 # Names of the first rows of the numbers of a step.
 TERMS = ("loss", "separation", "invariance", "capacity", "isometry")
 
@@ -110,7 +111,7 @@ class BatchedTrainer:
 
     Raises:
         InputError: configurations that differ in other settings, or a graph without device or
-            kernels.
+            kernels, or kernels in a world of other than two dimensions.
     """
 
     pace: int | None = None
@@ -129,6 +130,8 @@ class BatchedTrainer:
                 "loss weights and scales"
             )
         self.device = torch.device(device)
+        if kernels and configs[0].world.dimensions != 2:
+            raise InputError(ONLY_FLOORS)
         if graph and not (kernels and self.device.type == "cuda"):
             raise InputError("a CUDA graph needs a CUDA device and the kernels")
         self.configs = list(configs)
@@ -140,7 +143,10 @@ class BatchedTrainer:
         self._dtype = getattr(torch, config.training.precision)
         networks = [
             make_network(
-                c.model, generator=Generator().manual_seed(c.training.seed), dtype=self._dtype
+                c.model,
+                generator=Generator().manual_seed(c.training.seed),
+                dtype=self._dtype,
+                dimensions=c.world.dimensions,
             )
             for c in configs
         ]
@@ -299,6 +305,7 @@ class BatchedTrainer:
                 max_velocity_m=self._max_velocity,
                 distribution=config.world.velocities,
                 kind=config.world.orders,
+                dimensions=config.world.dimensions,
                 generator=stream,
                 dtype=self._dtype,
             )

@@ -55,7 +55,7 @@ def step_bytes(config: Config) -> dict[str, int]:
         max(both)
         for both in zip(*(config.world.stage(joint=joint) for joint in (False, True)), strict=True)
     )
-    widths = (2, *config.model.hidden_widths)
+    widths = (config.world.dimensions, *config.model.hidden_widths)
     hidden = sum((first + 1) * second for first, second in itertools.pairwise(widths))
     needs = {
         "model.units": 3 * size * steps * square,

@@ -57,7 +57,7 @@ class Transition(Protocol):
     """A new module that maps velocities to matrices; a class of such modules is one."""
 
     def __call__(self, units: int, /, *, generator: Generator) -> nn.Module:
-        """A module from velocities (..., 2), metres per step, to matrices (..., units, units).
+        """A module from velocities (..., axis), metres per step, to matrices (..., units, units).
 
         Args:
             units: number of units; with populations it is called for each.
@@ -165,6 +165,7 @@ class StandardBatches:
             max_velocity_m=self.config.max_velocity_m,
             distribution=self.config.velocities,
             kind=self.config.orders,
+            dimensions=self.config.dimensions,
             generator=generator,
             dtype=self.dtype,
         )
@@ -208,17 +209,24 @@ def as_floats(terms: Mapping[str, Tensor]) -> dict[str, float]:
     }
 
 
-def checked_batch(batch: Batch) -> Batch:
+def checked_batch(batch: Batch, dimensions: int = 2) -> Batch:
     """A batch whose parts fit together.
+
+    Args:
+        batch: positions may have any number of coordinates.
+        dimensions: axes of its velocities (`world.dimensions`).
 
     Raises:
         InputError: they do not.
     """
     trajectories, steps = batch.orders.shape
-    if batch.positions.shape != (steps + 1, trajectories, 2) or batch.velocities.shape[1:] != (2,):
+    times, walkers, *coordinates = batch.positions.shape
+    fits = (times, walkers) == (steps + 1, trajectories) and len(coordinates) == 1
+    if not fits or batch.velocities.shape[1:] != (dimensions,):
         raise InputError(
-            f"a batch of {trajectories} trajectories of {steps} steps needs velocities "
-            f"(velocity, 2) and positions {(steps + 1, trajectories, 2)}, "
-            f"not {tuple(batch.velocities.shape)} and {tuple(batch.positions.shape)}"
+            f"a batch of {trajectories} trajectories of {steps} steps in a world of {dimensions} "
+            f"dimensions needs velocities (velocity, {dimensions}) and positions ({steps + 1}, "
+            f"{trajectories}, coordinates), not {tuple(batch.velocities.shape)} and "
+            f"{tuple(batch.positions.shape)}"
         )
     return batch

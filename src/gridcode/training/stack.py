@@ -85,7 +85,7 @@ class PopulationStack:
         )
 
     def _matrices(
-        self, velocities: Float[Tensor, "row velocity 2"]
+        self, velocities: Float[Tensor, "row velocity axis"]
     ) -> Float[Tensor, "row velocity units units"]:
         x = velocities / self._config.velocity_scale_m
         for number, layer in enumerate(self._layers):

@@ -139,7 +139,11 @@ class Trainer:
         self.part_names = parts.names()
         initial = Generator().manual_seed(training.seed)
         self.network = make_network(
-            config.model, generator=initial, dtype=self._dtype, transition=parts.transition
+            config.model,
+            generator=initial,
+            dtype=self._dtype,
+            transition=parts.transition,
+            dimensions=config.world.dimensions,
         ).to(device)
         self._objective = parts.objective or StandardObjective(config.loss, config.model.sizes)
         self._batches = parts.batches or StandardBatches(
@@ -158,7 +162,7 @@ class Trainer:
 
     def draw(self, stream: Stream) -> Batch:
         """A training batch from a stream of random numbers."""
-        batch = checked_batch(self._batches(self.step, stream))
+        batch = checked_batch(self._batches(self.step, stream), self.config.world.dimensions)
         return Batch(
             batch.velocities.to(self._device, self._dtype),
             batch.orders.to(self._device),

@@ -326,10 +326,15 @@ def _run(shown: ShownRun, _part: str) -> Document:
     for part, file in (("states", THEORY), ("spectra", RATEMAPS)):
         has[part] = has[part] and summary is not None and file not in status.damaged
     document["evaluate"] = entry.command("evaluate") if status.evaluate else None
-    return document | {"notes": [*document["notes"], *_next_steps(entry, status)]}
+    return document | {
+        "notes": [
+            *document["notes"],
+            *_next_steps(entry, status, shown.run.config.world.dimensions),
+        ]
+    }
 
 
-def _next_steps(entry: Entry, status: RunStatus) -> list[str]:
+def _next_steps(entry: Entry, status: RunStatus, dimensions: int) -> list[str]:
     """What can be done with a run that has no maps yet."""
     at = f"at step {status.row['step']:,} of {status.row['steps']:,}"
     evaluate, train = (entry.command(name) for name in ("evaluate", "train"))
@@ -338,6 +343,8 @@ def _next_steps(entry: Entry, status: RunStatus) -> list[str]:
         return [f"The training is {at}. When it has ended, {command} draws maps and scores."]
     if status.state == "stopped" and train:
         return [f"The training stopped {at}; `{train['command']}` goes on with it."]
+    if dimensions != 2:
+        return [f"A world of dimension {dimensions}: maps and scores are of a plane."]
     if status.state == "trained" and status.problem is None:
         return ["Trained, but not evaluated yet: the evaluation draws maps and scores."]
     return []

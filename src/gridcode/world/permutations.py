@@ -21,14 +21,16 @@ class Batch:
     Networks that train together have a batch each, stacked on a leading axis.
 
     Attributes:
-        velocities: (velocity, 2) metres per step.
+        velocities: (velocity, axis) metres per step.
         orders: (trajectory, step) which velocity each trajectory takes at each step.
-        positions: (step + 1, trajectory, 2) metres, starting at the origin.
+        positions: (step + 1, trajectory, coordinate) metres. In a flat world there are as many
+            coordinates as axes, and the origin is the start; in another space
+            (`gridcode.world.spaces`) there may be more.
     """
 
-    velocities: Float[Tensor, "*network velocity 2"]
+    velocities: Float[Tensor, "*network velocity axis"]
     orders: Int[Tensor, "*network trajectory step"]
-    positions: Float[Tensor, "*network time trajectory 2"]
+    positions: Float[Tensor, "*network time trajectory coordinate"]
 
     def __repr__(self) -> str:
         *_, times, trajectories, _axes = self.positions.shape
@@ -43,8 +45,9 @@ def draw_velocities(
     *,
     max_velocity_m: float | Tensor,
     distribution: str = "square",
+    dimensions: int = 2,
     generator: Generator | UniformSource,
-) -> Float[Tensor, "*network velocity 2"]:
+) -> Float[Tensor, "*network velocity axis"]:
     """Independent velocities, metres per step.
 
     Args:
@@ -53,21 +56,38 @@ def draw_velocities(
             1).
         distribution: `square`, uniform in [-max, max]^2 (published); `disc`, uniform in the disc of
             the same variance (radius sqrt(4/3) max). The square prefers its diagonals; the disc
-            has no preferred direction.
+            has no preferred direction. In three dimensions a cube and a ball (radius sqrt(5/3)
+            max), in one the same interval.
+        dimensions: axes of a velocity, 1 to 3.
         generator: source of randomness; its device is the result's, its networks are the leading
             axis.
 
     Raises:
-        InputError: an unknown distribution.
+        InputError: an unknown distribution, or another number of dimensions.
     """
     if distribution not in ("square", "disc"):
         raise InputError(f"unknown velocity distribution '{distribution}': choose square or disc")
-    uniform = as_source(generator).uniform(count, 2)
-    if distribution == "square":
+    if dimensions not in (1, 2, 3):
+        raise InputError(f"a world has 1, 2 or 3 dimensions, not {dimensions}")
+    uniform = as_source(generator).uniform(count, dimensions)
+    if distribution == "square" or dimensions == 1:
         return (2 * uniform - 1) * max_velocity_m
+    return (_disc(uniform) if dimensions == 2 else _ball(uniform)) * max_velocity_m
+
+
+def _disc(uniform: Float[Tensor, "*count 2"]) -> Float[Tensor, "*count 2"]:
     radius = (4 / 3) ** 0.5 * uniform[..., 0].sqrt()
     angle = 2 * torch.pi * uniform[..., 1]
-    return torch.stack([radius * angle.cos(), radius * angle.sin()], dim=-1) * max_velocity_m
+    return torch.stack([radius * angle.cos(), radius * angle.sin()], dim=-1)
+
+
+def _ball(uniform: Float[Tensor, "*count 3"]) -> Float[Tensor, "*count 3"]:
+    radius = (5 / 3) ** 0.5 * uniform[..., 0] ** (1 / 3)
+    height = 2 * uniform[..., 1] - 1
+    around = (1 - height**2).sqrt()
+    angle = 2 * torch.pi * uniform[..., 2]
+    direction = torch.stack([around * angle.cos(), around * angle.sin(), height], dim=-1)
+    return radius.unsqueeze(-1) * direction
 
 
 def _shuffles(
@@ -116,13 +136,14 @@ def draw_orders(
 
 
 def positions_of(
-    velocities: Float[Tensor, "*network velocity 2"],
+    velocities: Float[Tensor, "*network velocity axis"],
     orders: Int[Tensor, "*network trajectory step"],
-) -> Float[Tensor, "*network time trajectory 2"]:
+) -> Float[Tensor, "*network time trajectory axis"]:
     """Positions along every trajectory from the origin, metres: sums of the velocities."""
     # In float64: trajectories that took the same velocities then meet within rounding.
     steps_taken = orders.transpose(-1, -2)
-    index = steps_taken.flatten(-2).unsqueeze(-1).expand(*steps_taken.shape[:-2], -1, 2)
+    axes = velocities.shape[-1]
+    index = steps_taken.flatten(-2).unsqueeze(-1).expand(*steps_taken.shape[:-2], -1, axes)
     path = (
         velocities.double().gather(-2, index).unflatten(-2, steps_taken.shape[-2:]).cumsum(dim=-3)
     )
@@ -136,12 +157,17 @@ def draw_batch(
     max_velocity_m: float | Tensor,
     distribution: str = "square",
     kind: str = "latin",
+    dimensions: int = 2,
     generator: Generator | UniformSource,
     dtype: torch.dtype = torch.float32,
 ) -> Batch:
     """A training batch; arguments and errors as in `draw_velocities` and `draw_orders`."""
     velocities = draw_velocities(
-        steps, max_velocity_m=max_velocity_m, distribution=distribution, generator=generator
+        steps,
+        max_velocity_m=max_velocity_m,
+        distribution=distribution,
+        dimensions=dimensions,
+        generator=generator,
     ).to(dtype)
     orders = draw_orders(trajectories, steps, kind=kind, generator=generator)
     return Batch(velocities=velocities, orders=orders, positions=positions_of(velocities, orders))

@@ -1,5 +1,7 @@
 """Walks for evaluation: bounded paths in a square arena, all from its centre, the origin.
 
+In a world of one dimension the arena is a line of the same length, in one of three a cube.
+
 Units are metres and network steps: a velocity is the displacement of one step, as in training.
 """
 
@@ -12,6 +14,7 @@ from jaxtyping import Float
 
 from gridcode.errors import InputError
 from gridcode.extras import needed
+from gridcode.world.lines_and_volumes import walk_smoothly
 
 
 @dataclass(frozen=True)
@@ -19,20 +22,21 @@ class Walk:
     """Bounded walks through an arena.
 
     Attributes:
-        velocities: (step, walker, 2) metres per step.
-        positions: (step + 1, walker, 2) metres, starting at the origin unless told otherwise.
+        velocities: (step, walker, axis) metres per step.
+        positions: (step + 1, walker, axis) metres, starting at the origin unless told otherwise.
         arena_m: side of the square arena, centred on the origin.
         kind: name of the walk.
     """
 
-    velocities: Float[np.ndarray, "step walker 2"]
-    positions: Float[np.ndarray, "time walker 2"]
+    velocities: Float[np.ndarray, "step walker axis"]
+    positions: Float[np.ndarray, "time walker axis"]
     arena_m: float
     kind: str
 
     def __repr__(self) -> str:
-        steps, walkers, _axes = self.velocities.shape
-        return f"Walk({self.kind}: {walkers} walkers, {steps} steps, {self.arena_m:g} m arena)"
+        steps, walkers, axes = self.velocities.shape
+        what = {1: "line", 2: "arena", 3: "cube"}[axes]
+        return f"Walk({self.kind}: {walkers} walkers, {steps} steps, {self.arena_m:g} m {what})"
 
 
 @runtime_checkable
@@ -47,11 +51,16 @@ class WalkFunction(Protocol):
         walkers: int,
         max_step_m: float,
         generator: np.random.Generator,
+        dimensions: int = 2,
     ) -> Walk:
         """Arguments, result and errors as in `smooth_walk`."""
 
 
-def _check(arena_m: float, steps: int, walkers: int, max_step_m: float) -> None:
+def _check(
+    arena_m: float, steps: int, walkers: int, max_step_m: float, dimensions: int = 2
+) -> None:
+    if dimensions not in (1, 2, 3):
+        raise InputError(f"a world has 1, 2 or 3 dimensions, not {dimensions}")
     if not arena_m > 0:
         raise InputError(f"the arena must be wider than 0 m, not {arena_m}")
     if steps < 1 or walkers < 1:
@@ -65,6 +74,14 @@ def _check(arena_m: float, steps: int, walkers: int, max_step_m: float) -> None:
         )
 
 
+def _only_on_floors(walk: str, dimensions: int) -> None:
+    if dimensions != 2:
+        raise InputError(
+            f"the walk '{walk}' is one of two dimensions: in a world of {dimensions} "
+            "choose smooth, uniform or slow"
+        )
+
+
 def smooth_walk(
     *,
     arena_m: float,
@@ -72,8 +89,9 @@ def smooth_walk(
     walkers: int,
     max_step_m: float,
     generator: np.random.Generator,
+    dimensions: int = 2,
     turn_deg: float = 12.0,
-    starts_m: Float[np.ndarray, "walker 2"] | None = None,
+    starts_m: Float[np.ndarray, "walker axis"] | None = None,
 ) -> Walk:
     """A smooth random walk: the heading diffuses, the speed drifts, walls are avoided.
 
@@ -84,7 +102,9 @@ def smooth_walk(
         max_step_m: no step is longer; keep it inside the training range.
         generator: source of randomness.
         turn_deg: standard deviation of the change of heading in one step.
-        starts_m: (walker, 2) where walks start, inside the arena; None: at the origin.
+        dimensions: axes of the world, 1 to 3. On a line the heading turns round at random, so often
+            that it is forgotten as fast as on the floor.
+        starts_m: (walker, axis) where walks start, inside the arena; None: at the origin.
 
     Returns:
         A walk whose positions never leave the arena.
@@ -95,14 +115,25 @@ def smooth_walk(
     Source: heading diffusion with wall avoidance is the walk of the field's simulations (Banino et
         al. 2018; RatInABox).
     """
-    _check(arena_m, steps, walkers, max_step_m)
+    _check(arena_m, steps, walkers, max_step_m, dimensions)
     half = arena_m / 2
     # Within this distance of a wall a walker turns; a turn at full speed needs about this space.
     margin = min(max_step_m, half / 4)
-    velocities = np.empty((steps, walkers, 2))
-    positions = np.zeros((steps + 1, walkers, 2))
+    velocities = np.empty((steps, walkers, dimensions))
+    positions = np.zeros((steps + 1, walkers, dimensions))
     if starts_m is not None:
         positions[0] = starts_m
+    if dimensions != 2:
+        walk_smoothly(
+            velocities,
+            positions,
+            half_m=half,
+            margin_m=margin,
+            max_step_m=max_step_m,
+            turn=np.radians(turn_deg),
+            generator=generator,
+        )
+        return Walk(velocities=velocities, positions=positions, arena_m=arena_m, kind="smooth")
     heading = generator.uniform(0, 2 * np.pi, walkers)
     speed = generator.uniform(0.2, 1.0, walkers)
     turns = np.radians(turn_deg) * generator.standard_normal((steps, walkers))
@@ -135,17 +166,23 @@ def smooth_walk(
 
 
 def uniform_walk(
-    *, arena_m: float, steps: int, walkers: int, max_step_m: float, generator: np.random.Generator
+    *,
+    arena_m: float,
+    steps: int,
+    walkers: int,
+    max_step_m: float,
+    generator: np.random.Generator,
+    dimensions: int = 2,
 ) -> Walk:
     """The walk of the training: velocities uniform in a square, reflected at the walls.
 
-    The square has half-side `max_step_m`.
+    The square (interval, cube) has half-side `max_step_m`.
     Arguments, result and errors as in `smooth_walk`.
     """
-    _check(arena_m, steps, walkers, max_step_m)
+    _check(arena_m, steps, walkers, max_step_m, dimensions)
     half = arena_m / 2
-    velocities = generator.uniform(-max_step_m, max_step_m, (steps, walkers, 2))
-    positions = np.zeros((steps + 1, walkers, 2))
+    velocities = generator.uniform(-max_step_m, max_step_m, (steps, walkers, dimensions))
+    positions = np.zeros((steps + 1, walkers, dimensions))
     for t in range(steps):
         leaves = np.abs(positions[t] + velocities[t]) > half
         velocities[t] = np.where(leaves, -velocities[t], velocities[t])
@@ -154,7 +191,13 @@ def uniform_walk(
 
 
 def slow_walk(
-    *, arena_m: float, steps: int, walkers: int, max_step_m: float, generator: np.random.Generator
+    *,
+    arena_m: float,
+    steps: int,
+    walkers: int,
+    max_step_m: float,
+    generator: np.random.Generator,
+    dimensions: int = 2,
 ) -> Walk:
     """The smooth walk at a quarter of its speed, with the same turns in each step.
 
@@ -168,19 +211,27 @@ def slow_walk(
         walkers=walkers,
         max_step_m=max_step_m / 4,
         generator=generator,
+        dimensions=dimensions,
     )
     return dataclasses.replace(walk, kind="slow")
 
 
 def straight_walk(
-    *, arena_m: float, steps: int, walkers: int, max_step_m: float, generator: np.random.Generator
+    *,
+    arena_m: float,
+    steps: int,
+    walkers: int,
+    max_step_m: float,
+    generator: np.random.Generator,
+    dimensions: int = 2,
 ) -> Walk:
     """Straight runs from wall to wall at nearly constant speed, with turns only at the walls.
 
     Each run goes to a uniformly drawn point of another wall at 0.85 to 0.95 of the longest step,
     and ends exactly there, which shortens its last step. Arguments, result and errors as in
-    `smooth_walk`.
+    `smooth_walk`; two dimensions only.
     """
+    _only_on_floors("straight", dimensions)
     _check(arena_m, steps, walkers, max_step_m)
     half = arena_m / 2
     everyone = np.arange(walkers)
@@ -224,7 +275,13 @@ _RAT_FASTEST = 3.0
 
 
 def rat_walk(
-    *, arena_m: float, steps: int, walkers: int, max_step_m: float, generator: np.random.Generator
+    *,
+    arena_m: float,
+    steps: int,
+    walkers: int,
+    max_step_m: float,
+    generator: np.random.Generator,
+    dimensions: int = 2,
 ) -> Walk:
     """Rat-like motion of RatInABox (optional extra `rats`).
 
@@ -235,11 +292,12 @@ def rat_walk(
     Arguments and result as in `smooth_walk`.
 
     Raises:
-        InputError: as `smooth_walk`, or RatInABox is not installed.
+        InputError: as `smooth_walk`, other than two dimensions, or RatInABox is not installed.
 
     Source: George et al. 2024, "RatInABox, a toolkit for modelling locomotion and neuronal activity
         in continuous environments", eLife; motion fitted to Sargolini et al. 2006.
     """
+    _only_on_floors("rat", dimensions)
     _check(arena_m, steps, walkers, max_step_m)
     ratinabox = needed("ratinabox", "rats", "the walk 'rat'")
     half = arena_m / 2
@@ -304,6 +362,6 @@ def training_extent_m(max_velocity_m: float, steps: int) -> float:
     return 3.92 * max_velocity_m * (steps / 3) ** 0.5
 
 
-def samples(walk: Walk) -> Float[np.ndarray, "sample 2"]:
-    """All positions after the start, step by step, (steps * walkers, 2) metres."""
-    return walk.positions[1:].reshape(-1, 2)
+def samples(walk: Walk) -> Float[np.ndarray, "sample axis"]:
+    """All positions after the start, step by step, (steps * walkers, axis) metres."""
+    return walk.positions[1:].reshape(-1, walk.positions.shape[-1])

@@ -101,7 +101,7 @@ def bin_distances(
 
 @takes_arrays
 def distance_curve(
-    positions_m: Float[np.ndarray, "sample 2"],
+    positions_m: Float[np.ndarray, "sample axis"],
     activity: Float[np.ndarray, "observation unit"],
     *,
     generator: np.random.Generator,
@@ -120,7 +120,7 @@ def distance_curve(
     reaches $f + (1 - 1/e)(P - f)$, between the centres of bins by linear interpolation.
 
     Args:
-        positions_m: (sample, 2) metres.
+        positions_m: (sample, axis) metres.
         activity: (sample, unit) in any unit; samples with a value that is not finite are left out.
         generator: draws the subset.
         group: (sample,) pairs within one group are left out: give the walker, so that both states
@@ -210,7 +210,7 @@ def _decorrelation(bins: DistanceBins, *, plateau: float, floor: float) -> tuple
 
 @takes_arrays
 def distance_from_origin(
-    positions_m: Float[np.ndarray, "sample 2"],
+    positions_m: Float[np.ndarray, "sample axis"],
     activity: Float[np.ndarray, "observation unit"],
     origin: Float[np.ndarray, " component"],
     *,
@@ -220,7 +220,7 @@ def distance_from_origin(
     """Neural distance |g(x) - g(0)| to one state against the distance |x| from the origin.
 
     Args:
-        positions_m: (sample, 2) metres from the origin.
+        positions_m: (sample, axis) metres from the origin.
         activity: (sample, unit); samples with a value that is not finite are left out.
         origin: (unit,) the state at the origin.
         bin_size_m: width of a bin.
@@ -238,7 +238,7 @@ def distance_from_origin(
             f"not shape {np.shape(origin)}"
         )
     usable = np.isfinite(positions).all(axis=1) & np.isfinite(states).all(axis=1)
-    physical = np.hypot(*positions[usable].T)
+    physical = np.hypot.reduce(positions[usable], axis=1)
     neural = np.linalg.norm(states[usable] - np.asarray(origin, dtype=np.float64), axis=1)
     if longest_m is None and not (len(physical) and physical.max() > 0):
         raise InputError("no position is away from the origin")
@@ -281,12 +281,12 @@ def predicted_plateau(*, sigma_g: float, capacity: float, separation: float = 1.
 
 def _checked(
     positions_m: np.ndarray, activity: np.ndarray
-) -> tuple[Float[np.ndarray, "sample 2"], Float[np.ndarray, "sample unit"]]:
+) -> tuple[Float[np.ndarray, "sample axis"], Float[np.ndarray, "sample unit"]]:
     positions, states = (np.asarray(a, dtype=np.float64) for a in (positions_m, activity))
-    if positions.ndim != 2 or positions.shape[1] != 2 or states.ndim != 2 or states.shape[1] == 0:
+    if positions.ndim != 2 or states.ndim != 2 or 0 in (positions.shape[1], states.shape[1]):
         raise InputError(
             f"positions {positions.shape} and activity {states.shape} "
-            "must be (sample, 2) and (sample, unit)"
+            "must be (sample, axis) and (sample, unit)"
         )
     if len(positions) != len(states):
         raise InputError(f"{len(positions)} positions but {len(states)} samples of activity")

@@ -77,8 +77,9 @@ class EvaluatedNetwork:
         """The network of a run's newest checkpoint.
 
         Raises:
-            InputError: the run has no intact checkpoint.
+            InputError: the run has no intact checkpoint, or a world of other than two dimensions.
         """
+        run.check_plane("the figures of the paper")
         return cls(name, load_network(run), run.config, run, run.metrics(), progress)
 
     @functools.cached_property

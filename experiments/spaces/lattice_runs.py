@@ -1,0 +1,92 @@
+"""Networks of the line, of the line with two ends and of the volume (line.md, volume.md).
+
+    python experiments/spaces/lattice_runs.py CONDITION OUT [--seeds 0-4] [--steps N]
+
+CONDITION is one of `CONDITIONS`. Finished runs are left as they are.
+
+Expected, written before any of these networks was trained:
+
+- `line`: one ring. W(v) that integrate paths commute, so that a code without drift is a sum of
+  plane waves; with 64 units to tell apart two metres of line, one period of at least the trained
+  range (95% of paths end within +-0.93 m), cut into narrow fields, pays less than a short period
+  whose aliases separation punishes. So: one group of cells, a period of 2 m or more, one field a
+  period. Nothing asks for several modules on a line.
+- `line-3`: three rings that need not be of one period; as the joint code has to tell places apart
+  only together, periods shorter than in `line`. Ratio: open; no preferred ratio of whole numbers.
+- `ends`: movement beyond an end is lost, so orders matter and paths do not commute. No period;
+  fields crowd at the ends, or the two ends share few states with the middle.
+- `volume`: if a code integrates paths exactly, it has to be a sum of few waves, and a global
+  lattice (three independent waves) rather than local order; with 64 units fields are few and
+  large, and columns or planes are possible for single units. Local order alone would be a sign of
+  paths that are not integrated. Weaker than in the plane: positive pairs are rarer.
+"""
+
+import argparse
+from pathlib import Path
+
+import gridcode
+from gridcode.world.spaces import Line
+
+LINE_M = 1.0  # the trained paths of 30 steps reach 0.93 m either way: half of them meet an end
+
+ONE = {"steps": 2000, "world.dimensions": 1}
+THREE = {
+    "world.dimensions": 1,
+    "populations": [22, 21, 21],
+    "separate_steps": 600,
+    "steps": 2600,
+    "schedule": "cosine",
+    "invariance": 0.6,
+    "isometry_of": "populations",
+    "joint_steps": 60,
+    "joint_trajectories": 60,
+}
+# In a volume few steps are as short as 0.05 m; as many as in the plane are shorter than 0.08 m.
+VOLUME = {**ONE, "world.dimensions": 3, "isometry_range_m": 0.08}
+CONDITIONS = {
+    "line": ONE,
+    "line-3": THREE,
+    "ends": ONE,
+    "volume": VOLUME,
+    "volume-128": {**VOLUME, "units": 128},
+}
+
+
+def train(condition, seed, folder, steps):
+    """The trained run: new, resumed, or as it is in its folder."""
+    changes = {**CONDITIONS[condition], "seed": seed, "snapshots": 0, "checkpoint_every": 200}
+    if steps:
+        changes["steps"] = steps
+    config = gridcode.load_config("quick").override(changes)
+    batches = Line(LINE_M).batches(config.world) if condition == "ends" else None
+    there = (folder / "config.toml").is_file()
+    return gridcode.train(None if there else config, out=folder, batches=batches)
+
+
+def seeds_of(text):
+    """Seeds from `3` or `0-4`."""
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("condition", choices=CONDITIONS)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--seeds", type=seeds_of, default=seeds_of("0-4"))
+    parser.add_argument("--steps", type=int, default=0)
+    arguments = parser.parse_args()
+    # scratch
+    import subprocess, sys
+    more = {"volume": {0: (0, 3), 1: (1, 4), 2: (2,)}, "line": {0: (0, 2), 1: (1, 3, 4)}, "ends": {0: (0, 2), 1: (1, 3, 4)}, "line-3": {0: (0, 2), 1: (1, 3)}}
+    arguments.seeds = [x for s in arguments.seeds for x in more.get(arguments.condition, {}).get(s, (s,))]
+    for seed in arguments.seeds:
+        folder = arguments.out / f"{arguments.condition}-seed{seed}"
+        run = train(arguments.condition, seed, folder, arguments.steps)
+        print(folder.name, run.metrics()[-1], flush=True)
+        here = "/tmp/wt/lattices/experiments/spaces/"
+        subprocess.run([sys.executable, here + "lattice_measure.py", *(here + n for n in ("line.csv", "volume.csv", "ends.csv")), str(folder)])
+
+
+if __name__ == "__main__":
+    main()
