@@ -223,11 +223,20 @@ def fit_phase_map(
 
 def best_shift(mean: np.ndarray, waves: np.ndarray) -> np.ndarray:
     """The shift (2,) in the unit cell whose phases are nearest to those of three mean waves."""
-    line = np.arange(24) / 24
+    line = np.arange(16) / 16
     cell = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
-    # Phases of the first two waves are free, the third is their sum.
-    sums = np.stack([cell[:, 0], cell[:, 1], cell.sum(axis=1)], axis=1)
-    height = (mean * np.exp(-2j * np.pi * sums)).real.sum(axis=1)
-    phase = cell[height.argmax()]
-    phase = phase - np.rint(phase)
-    return np.linalg.solve(waves[:2], phase)
+    shifts = (cell - np.rint(cell)) @ np.linalg.inv(waves[:2]).T
+
+    def height(shift: np.ndarray) -> np.ndarray:
+        return (mean * np.exp(-2j * np.pi * shift @ waves.T)).real.sum(axis=-1)
+
+    fit = optimize.minimize(lambda s: -float(height(s)), shifts[height(shifts).argmax()])
+    return fit.x
+
+
+def modulo_lattice(displacement: np.ndarray, vectors_m: np.ndarray) -> np.ndarray:
+    """The shortest displacement (2,) that differs by a lattice vector."""
+    whole = np.arange(-6, 7)
+    vectors = np.stack(np.meshgrid(whole, whole), axis=-1).reshape(-1, 2) @ vectors_m
+    left = displacement - vectors
+    return left[np.hypot(*left.T).argmin()]
