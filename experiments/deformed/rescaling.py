@@ -29,6 +29,7 @@ from worlds import (
     modulo_lattice,
     paths,
     stretched,
+    turn,
 )
 
 HERE = Path(__file__).parent
@@ -54,7 +55,8 @@ def conditions() -> list[tuple[World, str, float]]:
     """Worlds and boundary signals."""
     tested = [(world, *signal) for world in WORLDS for signal in SIGNALS]
     tested.append((WORLDS[1], *CONTROL))
-    return tested + [(world, "place", 0.3) for world in SWEEP]
+    tested += [(world, "place", 0.3) for world in SWEEP]
+    return tested + [(world, "ends", 0.3) for world in (*WORLDS[:3], *SWEEP)]
 
 
 def last_wall(familiar: np.ndarray) -> np.ndarray:
@@ -98,7 +100,7 @@ def measured(known: Known, world: World, familiar, places, states) -> list[dict]
             here, z = p[chosen], phasors[chosen]
             guesses = [np.eye(2)]
             if world.linear is not None:
-                guesses.append(np.linalg.inv(world.linear))
+                guesses.append(turn(world.compass_deg) @ np.linalg.inv(world.linear))
             fit = fit_phase_map(*binned(here, z), waves, guesses)
             shift = east_west(z, here, wall[chosen], waves)
             longer = np.array([world.place(np.array([SIDE_M, 0.0]))[0] - SIDE_M, 0.0])
@@ -133,7 +135,7 @@ def rescaling_rows(known: Known) -> list[dict]:
     """All conditions on one network."""
     familiar = familiar_states(known.system)
     pulls = {
-        anchor: landmarks(familiar, anchor) for anchor in ("place", "wall", "shuffled")
+        anchor: landmarks(familiar, anchor) for anchor in ("place", "wall", "shuffled", "ends")
     }
     rows = []
     for world, anchor, alpha in conditions():

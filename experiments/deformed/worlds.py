@@ -111,10 +111,13 @@ def landmarks(familiar: np.ndarray, anchor: str) -> np.ndarray:
     Args:
         familiar: mean states of the familiar box.
         anchor: `place`, the mean state of this bin; `wall`, of the whole row of bins along the
-            nearest wall; `shuffled`, of another bin of the zone, drawn at random once.
+            nearest wall; `shuffled`, of another bin of the zone, drawn at random once; `ends`, as
+            `place`, at the west and the east wall only.
     """
     y, x = np.meshgrid(np.arange(BINS), np.arange(BINS), indexing="ij")
     depth = np.minimum(np.minimum(x, BINS - 1 - x), np.minimum(y, BINS - 1 - y))
+    if anchor == "ends":
+        depth = np.minimum(x, BINS - 1 - x)
     zone = depth < ZONE_BINS
     pulled = np.full(familiar.shape, np.nan)
     if anchor == "wall":

@@ -1,0 +1,140 @@
+"""The figure of README.md, from the CSV files beside it and the packaged network's maps.
+
+    python experiments/deformed/figure.py
+"""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from networks import load
+from tables import SIDE_M, by_network, rescaling
+from worlds import familiar_states, follow, landmarks, paths, stretched
+
+from gridcode.report.style import INK, RATE_COLOURS, STYLE
+
+HERE = Path(__file__).parent
+GAINS = (1.0, 1.4, 0.7)
+BIN_M = 0.1
+
+
+def example_maps(axes: np.ndarray) -> None:
+    """One unit of a fine and one of the coarse module in three boxes."""
+    known = load(Path("runs"), "modules-192")
+    pull = landmarks(familiar_states(known.system), "place")
+    units = [known.modules[0].units[8], known.modules[-1].units[3]]
+    for column, gain in enumerate(GAINS):
+        world = stretched(gain)
+        q, p, v = paths(world, steps=300, walkers=96, max_step_m=known.system.max_step_m, seed=5)
+        states = follow(known.system, q, v, pull, 0.3)[60:]
+        places = p[60:].reshape(-1, 2)
+        edges = [np.linspace(-s, s, round(2 * s / BIN_M) + 1) for s in (gain * SIDE_M / 2, 1.0)]
+        visits = np.histogram2d(*places.T, bins=edges)[0]
+        for row, unit in enumerate(units):
+            total = np.histogram2d(*places.T, bins=edges, weights=states[..., unit].ravel())[0]
+            axes[row, column].imshow(
+                (total / np.maximum(visits, 1)).T,
+                origin="lower",
+                cmap=RATE_COLOURS,
+                extent=(edges[0][0], edges[0][-1], -1, 1),
+            )
+            axes[row, column].set(xlim=(-1.45, 1.45), ylim=(-1.05, 1.05))
+            axes[row, column].axis("off")
+        axes[0, column].set_title(f"{gain * SIDE_M:g} m x {SIDE_M:g} m")
+    for row, module in enumerate((known.modules[0], known.modules[-1])):
+        axes[row, 0].text(
+            -1.2, 0, f"spacing {module.spacing_m:.2f} m", rotation=90, va="center", ha="center",
+            fontsize=7,
+        )
+
+
+def sawtooth(axis: Axes) -> None:
+    """Share of the box's change followed, against the change in periods of the lattice."""
+    table = rescaling()
+    table = table[
+        (table.anchor == "place") & (table.alpha == 0.3) & (table.gain_y == 1) & (table.gain_x != 1)
+    ]
+    for colour, (size, part) in zip(INK, table.groupby("size"), strict=False):
+        axis.plot(
+            part.longer_m / part.spacing_m, part.share, "o", ms=3, color=colour, label=size,
+            alpha=0.7, mec="none",
+        )
+    axis.axhline(1, color="0.6", lw=0.8)
+    axis.axhline(0, color="0.6", lw=0.8)
+    axis.set(
+        xlabel="change of length / spacing", ylabel="share of it that\nthe lattice follows",
+        ylim=(-1, 2),
+    )
+    axis.legend(title="module")
+
+
+def predicted(axis: Axes) -> None:
+    """Measured against predicted scale along x."""
+    table = rescaling()
+    table = table[
+        (table.anchor == "place") & (table.alpha == 0.3) & (table.gain_y == 1) & (table.gain_x != 1)
+    ]
+    for colour, (size, part) in zip(INK, table.groupby("size"), strict=False):
+        axis.scatter(
+            1 / part.predicted, 1 / part.a_xx, s=30 * part.consistency**2, color=colour, alpha=0.7,
+            lw=0, label=size,
+        )
+    axis.plot([0.6, 1.6], [0.6, 1.6], color="0.6", lw=0.8)
+    axis.set(
+        xlabel="scale along x by the phase rule", ylabel="measured scale along x",
+        xlim=(0.55, 1.65), ylim=(0.55, 1.65),
+    )
+
+
+def relaxing(axis: Axes) -> None:
+    """Shear of the lattice after a change of gain."""
+    table = pd.read_csv(HERE / "training_on.csv")
+    for colour, (variant, part) in zip(INK, table.groupby("variant", sort=False), strict=False):
+        for i, (_, seed) in enumerate(part.groupby("seed")):
+            axis.plot(
+                seed.step + 5, seed.shear, color=colour, lw=1, alpha=0.8,
+                label=None if i else variant,
+            )
+    axis.set(
+        xlabel="steps of training after the change + 5", ylabel="shear against\nthe lattice before",
+        xscale="log", ylim=(0, None),
+    )
+    axis.legend(fontsize=6)
+
+
+def shifts(axis: Axes) -> None:
+    """Coherence of the phase shifts between two starts."""
+    table = pd.read_csv(HERE / "remapping.csv")
+    each = by_network(table, []) if False else table.groupby("network", sort=False)
+    for i, (_, network) in enumerate(each):
+        jitter = np.linspace(-0.25, 0.25, len(network))
+        axis.plot(i + jitter, network.coherence, ".", ms=2, color=INK[0])
+        axis.plot(i + jitter, network.coherence_null_95, ".", ms=2, color="0.6")
+    axis.set(
+        xlabel="network", ylabel="coherence of phase shifts\nin a module", ylim=(0, 1.05),
+        xticks=range(len(each)), xticklabels=[str(i + 1) for i in range(len(each))],
+    )
+    axis.plot([], [], ".", color=INK[0], label="20 random starts")
+    axis.plot([], [], ".", color="0.6", label="units shuffled (95%)")
+    axis.legend(fontsize=6)
+
+
+def main() -> None:
+    with plt.rc_context(STYLE):
+        figure = plt.figure(figsize=(7.2, 4.6), layout="constrained")
+        left, right = figure.subfigures(1, 2, width_ratios=[1.15, 1])
+        top, bottom = left.subfigures(2, 1, height_ratios=[1.1, 1])
+        example_maps(top.subplots(2, 3))
+        relax, shift = bottom.subplots(1, 2)
+        relaxing(relax)
+        shifts(shift)
+        upper, lower = right.subplots(2, 1)
+        sawtooth(upper)
+        predicted(lower)
+        figure.savefig(HERE / "deformed.png", dpi=160)
+
+
+if __name__ == "__main__":
+    main()

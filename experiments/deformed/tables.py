@@ -1,0 +1,278 @@
+"""The tables of README.md from the CSV files beside it, as Markdown.
+
+    python experiments/deformed/tables.py
+
+Medians over networks, with the lowest and the highest network in brackets. A network's fine modules
+(spacing below 1.2 m) are averaged first: the unit of replication is the network.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gridcode.analysis.cells.phases import phase_uniformity
+
+HERE = Path(__file__).parent
+SIDE_M, COARSE_M = 2.0, 1.2
+
+
+def ranged(values: pd.Series, digits: int = 2) -> str:
+    """Median, lowest and highest."""
+    values = pd.to_numeric(values, errors="coerce").dropna()
+    if values.empty:
+        return "-"
+    low, middle, high = values.min(), values.median(), values.max()
+    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def rescaling() -> pd.DataFrame:
+    """The table of deformed boxes with what is derived from it."""
+    table = pd.read_csv(HERE / "rescaling.csv")
+    table["size"] = np.where(table.spacing_m > COARSE_M, "coarse", "fine")
+    gains = table.world.str.extract(r"^([\d.]+) x ([\d.]+)$").astype(float)
+    table["gain_x"], table["gain_y"] = gains[0], gains[1]
+    table["longer_m"] = (table.gain_x - 1) * SIDE_M
+    table["predicted"] = 1 - table.rest_x_m / (table.gain_x * SIDE_M)
+    # How much of the box's change the lattice follows along x: 0 none, 1 all of it.
+    table["share"] = (1 - table.a_xx) / (1 - 1 / table.gain_x)
+    table["share_predicted"] = (1 - table.predicted) / (1 - 1 / table.gain_x)
+    table["turn_deg"] = np.degrees(np.arctan2(table.a_yx - table.a_xy, table.a_xx + table.a_yy))
+    singular = [
+        np.linalg.svd(m, compute_uv=False)
+        for m in table[["a_xx", "a_xy", "a_yx", "a_yy"]].values.reshape(-1, 2, 2)
+    ]
+    table["strain"] = [np.log(s[0] / s[1]) / 2 for s in singular]
+    return table
+
+
+def by_network(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Means over the modules of each network."""
+    return table.groupby([*keys, "network"], sort=False).mean(numeric_only=True).reset_index()
+
+
+def show(title: str, rows: list[dict]) -> None:
+    """A Markdown table."""
+    names = list(rows[0])
+    print(f"\n{title}\n\n| {' | '.join(names)} |\n|{' --- |' * len(names)}")
+    for row in rows:
+        print(f"| {' | '.join(str(row[n]) for n in names)} |")
+
+
+def boxes(table: pd.DataFrame) -> None:
+    """A row for each world, signal and size of module."""
+    main = table[table.part == "whole"]
+    keys = ["world", "anchor", "alpha", "size"]
+    grouped = by_network(main, keys).groupby(keys, sort=False)
+    rows = []
+    for (world, anchor, alpha, size), networks in grouped:
+        rows.append(
+            {
+                "box (x, y)": world,
+                "signal": anchor if anchor == "none" else f"{anchor}, {alpha:g}",
+                "modules": f"{size}, {len(networks)} networks",
+                "scale along x": ranged(1 / networks.a_xx),
+                "along y": ranged(1 / networks.a_yy),
+                "turn (deg)": ranged(networks.turn_deg, 1),
+                "consistency": ranged(networks.consistency),
+                "follows the path": ranged(networks.follows_path),
+                "follows the box": ranged(networks.follows_box),
+            }
+        )
+    show("Scale of the lattice (1: unchanged)", rows)
+
+
+def sweep(table: pd.DataFrame) -> None:
+    """Along x: what is measured, what the rule says, and the errors of three rules."""
+    chosen = table[
+        (table.anchor == "place") & (table.alpha == 0.3) & (table.gain_y == 1) & (table.gain_x != 1)
+    ].copy()
+    keys = ["gain_x", "size"]
+    rows = [
+        {
+            "gain of x": f"{gain:g}",
+            "modules": f"{size}, {len(networks)} networks",
+            "share of the change followed": ranged(networks.share),
+            "by the rule": ranged(networks.share_predicted),
+            "consistency": ranged(networks.consistency),
+        }
+        for (gain, size), networks in by_network(chosen, keys).groupby(keys)
+    ]
+    show("Share of the change of length that the lattice follows (walls of known place, 0.3)", rows)
+    chosen["rule"] = (chosen.a_xx - chosen.predicted).abs()
+    chosen["never"] = (chosen.a_xx - 1).abs()
+    chosen["always"] = (chosen.a_xx - 1 / chosen.gain_x).abs()
+    errors = by_network(chosen, ["size"])
+    rows = [
+        {
+            "modules": f"{size}, {len(networks)} networks",
+            "phase rule": ranged(networks.rule, 3),
+            "lattice keeps its scale": ranged(networks.never, 3),
+            "lattice follows the box": ranged(networks.always, 3),
+        }
+        for size, networks in errors.groupby("size")
+    ]
+    show("Mean error of three rules for 1 / scale along x", rows)
+    chance = hexagon_chance()
+    chosen["miss"] = chosen.east_west_miss_m / chosen.spacing_m
+    rows = [
+        {
+            "modules": f"{size}, {len(networks)} networks",
+            "miss / spacing": ranged(networks.miss),
+            "by chance": f"{chance:.2f}",
+        }
+        for size, networks in by_network(chosen, ["size"]).groupby("size")
+    ]
+    show("Shift of the map after the west wall against after the east wall: miss of the rule", rows)
+
+
+def hexagon_chance() -> float:
+    """Mean distance of a random place from the nearest point of a hexagonal lattice of spacing 1."""
+    generator = np.random.default_rng(0)
+    basis = np.array([[1.0, 0.0], [0.5, np.sqrt(0.75)]])
+    whole = np.stack(np.meshgrid(np.arange(-1, 3), np.arange(-1, 3)), axis=-1).reshape(-1, 2)
+    places = generator.random((20000, 1, 2)) @ basis
+    return float(np.linalg.norm(places - whole @ basis, axis=2).min(axis=1).mean())
+
+
+def trapezoid(table: pd.DataFrame) -> None:
+    """The narrow against the wide half."""
+    halves = table[(table.world == "trapezoid") & (table.part != "whole")]
+    keys = ["anchor", "alpha", "part"]
+    rows = [
+        {
+            "signal": anchor if anchor == "none" else f"{anchor}, {alpha:g}",
+            "half": part,
+            "strain": ranged(networks.strain),
+            "scale along y": ranged(1 / networks.a_yy),
+            "consistency": ranged(networks.consistency),
+            "agrees with the familiar lattice": ranged(networks.follows_path),
+        }
+        for (anchor, alpha, part), networks in by_network(halves, keys).groupby(keys, sort=False)
+    ]
+    show("Trapezoid, all modules", rows)
+    wide = halves.pivot_table(
+        index=["network", "module", "anchor", "alpha"], columns="part", values="follows_path"
+    )
+    worse = (wide.narrow < wide.wide).groupby(["anchor", "alpha"]).agg(["sum", "size"])
+    print(f"\nModules that agree less in the narrow half:\n{worse}")
+
+
+def drift() -> None:
+    """Path integration in the familiar box."""
+    table = pd.read_csv(HERE / "drift.csv")
+    keys = ["anchor", "alpha"]
+    names = [c for c in table if c.startswith("error_")]
+    rows = [
+        {"signal": anchor if anchor == "none" else f"{anchor}, {alpha:g}"}
+        | {f"after {c.split('_')[1]} steps (m)": ranged(networks[c], 3) for c in names}
+        for (anchor, alpha), networks in by_network(table, keys).groupby(keys, sort=False)
+    ]
+    show("Median error of the place that a module stands for, modulo its lattice", rows)
+
+
+def training_on() -> None:
+    """Strain against the lattice before, over steps."""
+    table = pd.read_csv(HERE / "training_on.csv")
+    shown = table[table.step.isin([0, 16, 62, 250, 562, 1000])]
+    rows = [
+        {
+            "variant": variant,
+            "step": step,
+            "seeds with a lattice": f"{int(seeds.shear.notna().sum())} of {len(seeds)}",
+            "spacing (m)": ranged(seeds.spacing_m),
+            "axis ratio": ranged(seeds.axis_ratio),
+            "shear": ranged(seeds.shear, 3),
+            "log scale": ranged(seeds.scale, 3),
+            "units": ranged(seeds.units_on_lattice, 0),
+            "loss": ranged(seeds.loss, 3),
+        }
+        for (variant, step), seeds in shown.groupby(["variant", "step"], sort=False)
+    ]
+    show("Trained on with another gain; shear 0.168 is a gain of 1.4", rows)
+    halves = table.groupby(["variant", "seed"], sort=False).apply(
+        half_time, include_groups=False
+    )
+    print("\nSteps until half of the shear is gone:\n", halves.unstack().to_string())
+
+
+def half_time(seed: pd.DataFrame) -> float:
+    """Step at which the shear has first fallen to half of its first value, NaN if it never does."""
+    seed = seed.dropna(subset="shear").sort_values("step")
+    if seed.empty or seed.shear.iloc[0] < 0.1:
+        return np.nan
+    below = np.flatnonzero(seed.shear.values <= seed.shear.iloc[0] / 2)
+    if not len(below):
+        return np.inf
+    i = below[0]
+    a, b = seed.iloc[i - 1], seed.iloc[i]
+    part = (a.shear - seed.shear.iloc[0] / 2) / (a.shear - b.shear)
+    return round(a.step + part * (b.step - a.step))
+
+
+def remapping() -> None:
+    """Coherence of shifts, and dependence of modules."""
+    table = pd.read_csv(HERE / "remapping.csv")
+    table["kind"] = np.where(table.network.str.startswith("quick"), "one module", "three modules")
+    rows = []
+    for kind, part in table.groupby("kind", sort=False):
+        networks = part.assign(
+            above=part.coherence > part.coherence_null_95,
+            miss=(np.log(part.spacing_ratio)).abs(),
+        )
+        each = networks.groupby("network").mean(numeric_only=True)
+        rows.append(
+            {
+                "networks": f"{len(each)}, {kind}",
+                "coherence of shifts": ranged(each.coherence),
+                "shuffled units": ranged(each.coherence_null_median),
+                "starts above 95% of shuffles": ranged(each.above),
+                "correlation with the own maps": ranged(each.map_correlation),
+                "grid score before": ranged(each.grid_score_own),
+                "after": ranged(each.grid_score_moved),
+                "change of log spacing": ranged(each.miss, 3),
+            }
+        )
+    show("Two starts: maps from a random start against those from the network's own", rows)
+    pairs(table)
+
+
+def pairs(table: pd.DataFrame) -> None:
+    """Are shifts spread evenly, and do those of two modules depend on one another?"""
+    generator = np.random.default_rng(0)
+    even, dependent = [], []
+    for _, network in table.groupby("network"):
+        shifts = [m[["shift_1", "shift_2"]].values for _, m in network.groupby("module")]
+        even += [phase_uniformity(s, generator=generator) for s in shifts]
+        dependent += [
+            dependence(a, b, generator) for i, a in enumerate(shifts) for b in shifts[i + 1 :]
+        ]
+    for name, found in (("uneven shifts", even), ("dependent pairs of modules", dependent)):
+        low = sum(p < 0.05 for p in found)
+        print(f"\n{name}: p < 0.05 on {low} of {len(found)}; p {np.round(sorted(found), 3)}")
+
+
+def dependence(first: np.ndarray, second: np.ndarray, generator: np.random.Generator) -> float:
+    """p-value of shifts (start, 2) of two modules that depend on one another, by permutation."""
+
+    def statistic(order: np.ndarray) -> float:
+        a, b = np.exp(2j * np.pi * first), np.exp(2j * np.pi * second[order])
+        return max(np.abs(a.T @ b).max(), np.abs(a.T @ b.conj()).max())
+
+    own = statistic(np.arange(len(first)))
+    nulls = [statistic(generator.permutation(len(first))) for _ in range(999)]
+    return (1 + sum(n >= own for n in nulls)) / 1000
+
+
+def main() -> None:
+    table = rescaling()
+    boxes(table)
+    sweep(table)
+    trapezoid(table)
+    drift()
+    training_on()
+    remapping()
+
+
+if __name__ == "__main__":
+    main()
