@@ -11,7 +11,7 @@ from gridcode.analysis.cells.phases import WaveReader, fit_waves, wave_vectors
 from gridcode.analysis.evaluate import map_arena
 from gridcode.analysis.modules.detection import Module, find_modules
 from gridcode.analysis.system import System, roll
-from gridcode.packaged.networks import pretrained
+from gridcode.packaged.networks import pretrained, pretrained_names
 from gridcode.world.walks import smooth_walk
 
 ARENA_M = 6.0
@@ -44,7 +44,7 @@ class Known:
 
 def load(runs: Path, name: str) -> Known:
     """A packaged network or a run folder by name, such as `modules-seed11`."""
-    if name == "modules-192":
+    if name in pretrained_names():
         packaged = pretrained(name)
         network, config = packaged.network, packaged.config
     else:

@@ -2,19 +2,20 @@
 
     python experiments/deformed/remapping.py --runs RUNS --networks modules-192 quick-seed0 ...
 
-Each start is a random positive state of every population that then takes a random walk of `RELAX`
+Each start is a random positive state of every population that then takes a random walk of `--relax`
 steps. Maps of the same walk from two starts are compared; the reference is the network's own start.
 Adds rows to remapping.csv, one a module and start; networks that have theirs are skipped.
 Expectation: see README.md.
 """
 
 import argparse
+import csv
 from pathlib import Path
 
 import numpy as np
 import torch
 from networks import Known, from_start, load
-from rescaling import add_rows, done
+from rescaling import add_rows
 
 from gridcode.analysis.cells.gridness import score_maps
 from gridcode.analysis.cells.phases import spatial_phases
@@ -22,18 +23,18 @@ from gridcode.analysis.system import System, roll_rate_maps
 from gridcode.world.walks import smooth_walk
 
 TABLE = Path(__file__).with_name("remapping.csv")
-STARTS, RELAX, ARENA_M, BIN_M = 20, 50, 4.0, 0.1
+STARTS, ARENA_M, BIN_M = 20, 4.0, 0.1
 NULLS = 200
 
 
-def random_starts(known: Known, generator: np.random.Generator) -> np.ndarray:
+def random_starts(known: Known, relax: int, generator: np.random.Generator) -> np.ndarray:
     """Relaxed random states (start, unit)."""
     raw = generator.random((STARTS, len(known.system.start)))
     parts = np.split(raw, np.cumsum(known.sizes)[:-1], axis=1)
     states = np.concatenate(
         [p / np.linalg.norm(p, axis=1, keepdims=True) for p in parts], axis=1
     ) / np.sqrt(len(parts))
-    for _ in range(RELAX):
+    for _ in range(relax):
         v = known.system.max_step_m * generator.uniform(-1, 1, (STARTS, 2))
         states = known.system.step(states, v)
     return states
@@ -57,16 +58,17 @@ def coherence(first: np.ndarray, second: np.ndarray) -> tuple[float, np.ndarray]
     return float(np.abs(mean).mean()), np.mod(np.angle(mean) / (2 * np.pi), 1.0)
 
 
-def rows_of(known: Known) -> list[dict]:
+def rows_of(known: Known, relax: int) -> list[dict]:
     """A row a start and module."""
     generator = np.random.default_rng([known.seed, 17])
     own = maps_from(known.system)
     rows = []
-    for index, start in enumerate(random_starts(known, generator)):
+    for index, start in enumerate(random_starts(known, relax, generator)):
         moved = maps_from(from_start(known.system, start))
         for number, module in enumerate(known.modules):
             rows.append(
-                {"network": known.name, "seed": known.seed, "start": index, "module": number}
+                {"network": known.name, "seed": known.seed, "relax_steps": relax}
+                | {"start": index, "module": number}
                 | compared(own[module.units], moved[module.units], module, generator)
             )
     return rows
@@ -83,7 +85,8 @@ def compared(own: np.ndarray, moved: np.ndarray, module, generator) -> dict:
     found, shift = coherence(first, second)
     nulls = [coherence(first, generator.permutation(second))[0] for _ in range(NULLS)]
     before, after = (score_maps(maps, bin_size_m=BIN_M) for maps in (own, moved))
-    flat = [maps.reshape(len(maps), -1) for maps in (own, moved)]
+    visited = np.isfinite(own[0]) & np.isfinite(moved[0])
+    flat = [maps[:, visited] for maps in (own, moved)]
     same = [np.corrcoef(a, b)[0, 1] for a, b in zip(*flat, strict=True) if a.std() and b.std()]
     return {
         "units": len(module.units),
@@ -101,15 +104,24 @@ def compared(own: np.ndarray, moved: np.ndarray, module, generator) -> dict:
     }
 
 
+def measured() -> set[tuple[str, int]]:
+    """Networks and steps of relaxation that have rows."""
+    if not TABLE.exists():
+        return set()
+    with TABLE.open(encoding="utf-8") as file:
+        return {(row["network"], int(row["relax_steps"])) for row in csv.DictReader(file)}
+
+
 def main() -> None:
     torch.set_num_threads(1)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--networks", nargs="+", required=True)
+    parser.add_argument("--relax", type=int, default=50)
     options = parser.parse_args()
     for name in options.networks:
-        if name not in done(TABLE):
-            add_rows(TABLE, rows_of(load(options.runs, name)))
+        if (name, options.relax) not in measured():
+            add_rows(TABLE, rows_of(load(options.runs, name), options.relax))
             print(name, flush=True)
 
 

@@ -59,34 +59,59 @@ def show(title: str, rows: list[dict]) -> None:
         print(f"| {' | '.join(str(row[n]) for n in names)} |")
 
 
+def signal(anchor: str, alpha: float) -> str:
+    """The boundary signal in words."""
+    return anchor if anchor == "none" else f"{anchor}, {alpha:g}"
+
+
 def boxes(table: pd.DataFrame) -> None:
-    """A row for each world, signal and size of module."""
-    main = table[table.part == "whole"]
+    """A row for each rectangular box, signal and size of module."""
+    main = table[(table.part == "whole") & table.gain_x.isin([0.7, 1, 1.4])]
+    main = main[~main.world.str.startswith("turned") & (main.world != "trapezoid")]
     keys = ["world", "anchor", "alpha", "size"]
-    grouped = by_network(main, keys).groupby(keys, sort=False)
-    rows = []
-    for (world, anchor, alpha, size), networks in grouped:
-        rows.append(
-            {
-                "box (x, y)": world,
-                "signal": anchor if anchor == "none" else f"{anchor}, {alpha:g}",
-                "modules": f"{size}, {len(networks)} networks",
-                "scale along x": ranged(1 / networks.a_xx),
-                "along y": ranged(1 / networks.a_yy),
-                "turn (deg)": ranged(networks.turn_deg, 1),
-                "consistency": ranged(networks.consistency),
-                "follows the path": ranged(networks.follows_path),
-                "follows the box": ranged(networks.follows_box),
-            }
-        )
+    rows = [
+        {
+            "box (x, y)": world,
+            "signal": signal(anchor, alpha),
+            "modules": f"{size}, {len(networks)} networks",
+            "scale along x": ranged(1 / networks.a_xx),
+            "along y": ranged(1 / networks.a_yy),
+            "consistency": ranged(networks.consistency),
+            "follows the path": ranged(networks.follows_path),
+            "follows the box": ranged(networks.follows_box),
+        }
+        for (world, anchor, alpha, size), networks in by_network(main, keys).groupby(keys, sort=False)
+    ]
     show("Scale of the lattice (1: unchanged)", rows)
 
 
-def sweep(table: pd.DataFrame) -> None:
+def turned(table: pd.DataFrame) -> None:
+    """Turn of the lattice where the box or the compass is turned by 30 degrees."""
+    keys = ["world", "anchor", "alpha"]
+    main = table[table.world.str.startswith("turned")]
+    rows = [
+        {
+            "world": world,
+            "signal": signal(anchor, alpha),
+            "turn of the lattice (deg)": ranged(-networks.turn_deg, 1),
+            "consistency": ranged(networks.consistency),
+            "follows the path": ranged(networks.follows_path),
+            "follows the box": ranged(networks.follows_box),
+        }
+        for (world, anchor, alpha), networks in by_network(main, keys).groupby(keys, sort=False)
+    ]
+    show("Turned by 30 degrees, all modules", rows)
+
+
+def swept(table: pd.DataFrame, anchor: str) -> pd.DataFrame:
+    """Boxes of other lengths with walls of known place."""
+    chosen = table[(table.anchor == anchor) & (table.alpha == 0.3) & (table.gain_y == 1)]
+    return chosen[chosen.gain_x != 1].copy()
+
+
+def sweep(table: pd.DataFrame, anchor: str) -> None:
     """Along x: what is measured, what the rule says, and the errors of three rules."""
-    chosen = table[
-        (table.anchor == "place") & (table.alpha == 0.3) & (table.gain_y == 1) & (table.gain_x != 1)
-    ].copy()
+    chosen = swept(table, anchor)
     keys = ["gain_x", "size"]
     rows = [
         {
@@ -98,32 +123,25 @@ def sweep(table: pd.DataFrame) -> None:
         }
         for (gain, size), networks in by_network(chosen, keys).groupby(keys)
     ]
-    show("Share of the change of length that the lattice follows (walls of known place, 0.3)", rows)
+    show(f"Share of the change of length that the lattice follows ({anchor}, 0.3)", rows)
     chosen["rule"] = (chosen.a_xx - chosen.predicted).abs()
     chosen["never"] = (chosen.a_xx - 1).abs()
     chosen["always"] = (chosen.a_xx - 1 / chosen.gain_x).abs()
-    errors = by_network(chosen, ["size"])
-    rows = [
-        {
-            "modules": f"{size}, {len(networks)} networks",
-            "phase rule": ranged(networks.rule, 3),
-            "lattice keeps its scale": ranged(networks.never, 3),
-            "lattice follows the box": ranged(networks.always, 3),
-        }
-        for size, networks in errors.groupby("size")
-    ]
-    show("Mean error of three rules for 1 / scale along x", rows)
-    chance = hexagon_chance()
     chosen["miss"] = chosen.east_west_miss_m / chosen.spacing_m
+    correlation = chosen.groupby(["network", "size"])[["a_xx", "predicted"]].corr().iloc[::2, 1]
     rows = [
         {
             "modules": f"{size}, {len(networks)} networks",
-            "miss / spacing": ranged(networks.miss),
-            "by chance": f"{chance:.2f}",
+            "error of the phase rule": ranged(networks.rule, 3),
+            "of `keeps its scale`": ranged(networks.never, 3),
+            "of `follows the box`": ranged(networks.always, 3),
+            "correlation with the phase rule": ranged(correlation.xs(size, level="size")),
+            "east-west shift: miss / spacing": ranged(networks.miss),
+            "by chance": f"{hexagon_chance():.2f}",
         }
         for size, networks in by_network(chosen, ["size"]).groupby("size")
     ]
-    show("Shift of the map after the west wall against after the east wall: miss of the rule", rows)
+    show(f"Mean error of three rules for 1 / scale along x ({anchor}, 0.3)", rows)
 
 
 def hexagon_chance() -> float:
@@ -141,7 +159,7 @@ def trapezoid(table: pd.DataFrame) -> None:
     keys = ["anchor", "alpha", "part"]
     rows = [
         {
-            "signal": anchor if anchor == "none" else f"{anchor}, {alpha:g}",
+            "signal": signal(anchor, alpha),
             "half": part,
             "strain": ranged(networks.strain),
             "scale along y": ranged(1 / networks.a_yy),
@@ -164,7 +182,7 @@ def drift() -> None:
     keys = ["anchor", "alpha"]
     names = [c for c in table if c.startswith("error_")]
     rows = [
-        {"signal": anchor if anchor == "none" else f"{anchor}, {alpha:g}"}
+        {"signal": signal(anchor, alpha)}
         | {f"after {c.split('_')[1]} steps (m)": ranged(networks[c], 3) for c in names}
         for (anchor, alpha), networks in by_network(table, keys).groupby(keys, sort=False)
     ]
@@ -174,7 +192,7 @@ def drift() -> None:
 def training_on() -> None:
     """Strain against the lattice before, over steps."""
     table = pd.read_csv(HERE / "training_on.csv")
-    shown = table[table.step.isin([0, 16, 62, 250, 562, 1000])]
+    shown = table[table.step.isin([0, 17, 67, 150, 267, 600])]
     rows = [
         {
             "variant": variant,
@@ -215,7 +233,7 @@ def remapping() -> None:
     table = pd.read_csv(HERE / "remapping.csv")
     table["kind"] = np.where(table.network.str.startswith("quick"), "one module", "three modules")
     rows = []
-    for kind, part in table.groupby("kind", sort=False):
+    for (kind, relax), part in table.groupby(["kind", "relax_steps"], sort=False):
         networks = part.assign(
             above=part.coherence > part.coherence_null_95,
             miss=(np.log(part.spacing_ratio)).abs(),
@@ -224,6 +242,7 @@ def remapping() -> None:
         rows.append(
             {
                 "networks": f"{len(each)}, {kind}",
+                "steps before": relax,
                 "coherence of shifts": ranged(each.coherence),
                 "shuffled units": ranged(each.coherence_null_median),
                 "starts above 95% of shuffles": ranged(each.above),
@@ -241,7 +260,7 @@ def pairs(table: pd.DataFrame) -> None:
     """Are shifts spread evenly, and do those of two modules depend on one another?"""
     generator = np.random.default_rng(0)
     even, dependent = [], []
-    for _, network in table.groupby("network"):
+    for _, network in table[table.kind == "three modules"].groupby("network"):
         shifts = [m[["shift_1", "shift_2"]].values for _, m in network.groupby("module")]
         even += [phase_uniformity(s, generator=generator) for s in shifts]
         dependent += [
@@ -267,7 +286,9 @@ def dependence(first: np.ndarray, second: np.ndarray, generator: np.random.Gener
 def main() -> None:
     table = rescaling()
     boxes(table)
-    sweep(table)
+    turned(table)
+    sweep(table, "place")
+    sweep(table, "ends")
     trapezoid(table)
     drift()
     training_on()

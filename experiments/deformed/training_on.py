@@ -29,7 +29,7 @@ from gridcode.training.schedule import Plateau
 from gridcode.training.step import Snapshot
 
 TABLE = Path(__file__).with_name("training_on.csv")
-STEPS, SNAPSHOTS = 1000, 8
+STEPS, SNAPSHOTS = 600, 6
 ARENA_M, LEAST_SCORE, FEWEST_UNITS = 4.0, 0.5, 10
 # Name: gain of x, overrides of the configuration.
 VARIANTS = {
