@@ -1,6 +1,6 @@
 """The figure of README.md, from the CSV files beside it and the packaged network's maps.
 
-    python experiments/deformed/figure.py
+python experiments/deformed/figure.py
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from networks import load
-from tables import SIDE_M, by_network, rescaling
+from tables import SIDE_M, by_network, rescaling, swept
 from worlds import familiar_states, follow, landmarks, paths, stretched
 
 from gridcode.report.style import INK, RATE_COLOURS, STYLE
@@ -45,47 +45,58 @@ def example_maps(axes: np.ndarray) -> None:
         axes[0, column].set_title(f"{gain * SIDE_M:g} m x {SIDE_M:g} m")
     for row, module in enumerate((known.modules[0], known.modules[-1])):
         axes[row, 0].text(
-            -1.2, 0, f"spacing {module.spacing_m:.2f} m", rotation=90, va="center", ha="center",
+            -1.2,
+            0,
+            f"spacing {module.spacing_m:.2f} m",
+            rotation=90,
+            va="center",
+            ha="center",
             fontsize=7,
         )
 
 
-def sawtooth(axis: Axes) -> None:
-    """Share of the box's change followed, against the change in periods of the lattice."""
-    table = rescaling()
-    table = table[
-        (table.anchor == "place") & (table.alpha == 0.3) & (table.gain_y == 1) & (table.gain_x != 1)
-    ]
+def followed(axis: Axes) -> None:
+    """Scale along x of fine and coarse modules, a line a network."""
+    table = swept(rescaling(), "place")
     for colour, (size, part) in zip(INK, table.groupby("size"), strict=False):
+        each = by_network(part, ["gain_x"])
+        for i, (_, network) in enumerate(each.groupby("network")):
+            network = network.sort_values("gain_x")
+            axis.plot(
+                network.gain_x,
+                1 / network.a_xx,
+                "-o",
+                ms=2,
+                lw=0.8,
+                color=colour,
+                label=None if i else f"{size} modules",
+            )
+    axis.plot([0.6, 1.6], [0.6, 1.6], "--", color="0.6", lw=0.8, label="follows the box")
+    axis.axhline(1, ls=":", color="0.6", lw=0.8, label="keeps its scale")
+    axis.set(xlabel="length of the box / familiar length", ylabel="scale of the lattice along x")
+    axis.legend(fontsize=6)
+
+
+def phase_rule(axis: Axes) -> None:
+    """Shift between maps after the west and after the east wall against the change of length."""
+    table = swept(rescaling(), "ends")
+    for colour, (component, x) in zip(INK, (("along x", "x_m"), ("along y", "y_m")), strict=False):
         axis.plot(
-            part.longer_m / part.spacing_m, part.share, "o", ms=3, color=colour, label=size,
-            alpha=0.7, mec="none",
+            table[f"rest_{x}"] / table.spacing_m,
+            table[f"east_west_{x}"] / table.spacing_m,
+            "o",
+            ms=3,
+            color=colour,
+            alpha=0.6,
+            mec="none",
+            label=component,
         )
-    axis.axhline(1, color="0.6", lw=0.8)
-    axis.axhline(0, color="0.6", lw=0.8)
+    axis.plot([-0.55, 0.55], [-0.55, 0.55], color="0.6", lw=0.8)
     axis.set(
-        xlabel="change of length / spacing", ylabel="share of it that\nthe lattice follows",
-        ylim=(-1, 2),
+        xlabel="change of length modulo the lattice / spacing",
+        ylabel="shift, after west against\nafter east wall / spacing",
     )
-    axis.legend(title="module")
-
-
-def predicted(axis: Axes) -> None:
-    """Measured against predicted scale along x."""
-    table = rescaling()
-    table = table[
-        (table.anchor == "place") & (table.alpha == 0.3) & (table.gain_y == 1) & (table.gain_x != 1)
-    ]
-    for colour, (size, part) in zip(INK, table.groupby("size"), strict=False):
-        axis.scatter(
-            1 / part.predicted, 1 / part.a_xx, s=30 * part.consistency**2, color=colour, alpha=0.7,
-            lw=0, label=size,
-        )
-    axis.plot([0.6, 1.6], [0.6, 1.6], color="0.6", lw=0.8)
-    axis.set(
-        xlabel="scale along x by the phase rule", ylabel="measured scale along x",
-        xlim=(0.55, 1.65), ylim=(0.55, 1.65),
-    )
+    axis.legend(fontsize=6)
 
 
 def relaxing(axis: Axes) -> None:
@@ -94,12 +105,18 @@ def relaxing(axis: Axes) -> None:
     for colour, (variant, part) in zip(INK, table.groupby("variant", sort=False), strict=False):
         for i, (_, seed) in enumerate(part.groupby("seed")):
             axis.plot(
-                seed.step + 5, seed.shear, color=colour, lw=1, alpha=0.8,
+                seed.step + 5,
+                seed.shear,
+                color=colour,
+                lw=1,
+                alpha=0.8,
                 label=None if i else variant,
             )
     axis.set(
-        xlabel="steps of training after the change + 5", ylabel="shear against\nthe lattice before",
-        xscale="log", ylim=(0, None),
+        xlabel="steps of training after the change + 5",
+        ylabel="shear against\nthe lattice before",
+        xscale="log",
+        ylim=(0, None),
     )
     axis.legend(fontsize=6)
 
@@ -107,14 +124,19 @@ def relaxing(axis: Axes) -> None:
 def shifts(axis: Axes) -> None:
     """Coherence of the phase shifts between two starts."""
     table = pd.read_csv(HERE / "remapping.csv")
-    each = by_network(table, []) if False else table.groupby("network", sort=False)
+    three = table.network.str.startswith("modules") & (table.relax_steps == 50)
+    one = table.network.str.startswith("quick") & (table.relax_steps == 800)
+    each = table[three | one].groupby("network", sort=False)
     for i, (_, network) in enumerate(each):
         jitter = np.linspace(-0.25, 0.25, len(network))
         axis.plot(i + jitter, network.coherence, ".", ms=2, color=INK[0])
         axis.plot(i + jitter, network.coherence_null_95, ".", ms=2, color="0.6")
     axis.set(
-        xlabel="network", ylabel="coherence of phase shifts\nin a module", ylim=(0, 1.05),
-        xticks=range(len(each)), xticklabels=[str(i + 1) for i in range(len(each))],
+        xlabel="network",
+        ylabel="coherence of phase shifts\nin a module",
+        ylim=(0, 1.05),
+        xticks=range(len(each)),
+        xticklabels=[str(i + 1) for i in range(len(each))],
     )
     axis.plot([], [], ".", color=INK[0], label="20 random starts")
     axis.plot([], [], ".", color="0.6", label="units shuffled (95%)")
@@ -131,8 +153,8 @@ def main() -> None:
         relaxing(relax)
         shifts(shift)
         upper, lower = right.subplots(2, 1)
-        sawtooth(upper)
-        predicted(lower)
+        followed(upper)
+        phase_rule(lower)
         figure.savefig(HERE / "deformed.png", dpi=160)
 
 

@@ -77,8 +77,7 @@ def rows_of(known: Known, relax: int) -> list[dict]:
 def compared(own: np.ndarray, moved: np.ndarray, module, generator) -> dict:
     """Two sets of maps of the units of a module."""
     first, second = (
-        spatial_phases(maps, bin_size_m=BIN_M, vectors_m=module.vectors_m)
-        for maps in (own, moved)
+        spatial_phases(maps, bin_size_m=BIN_M, vectors_m=module.vectors_m) for maps in (own, moved)
     )
     known = np.isfinite(first).all(axis=1) & np.isfinite(second).all(axis=1)
     first, second = first[known], second[known]

@@ -80,7 +80,9 @@ def boxes(table: pd.DataFrame) -> None:
             "follows the path": ranged(networks.follows_path),
             "follows the box": ranged(networks.follows_box),
         }
-        for (world, anchor, alpha, size), networks in by_network(main, keys).groupby(keys, sort=False)
+        for (world, anchor, alpha, size), networks in by_network(main, keys).groupby(
+            keys, sort=False
+        )
     ]
     show("Scale of the lattice (1: unchanged)", rows)
 
@@ -208,9 +210,7 @@ def training_on() -> None:
         for (variant, step), seeds in shown.groupby(["variant", "step"], sort=False)
     ]
     show("Trained on with another gain; shear 0.168 is a gain of 1.4", rows)
-    halves = table.groupby(["variant", "seed"], sort=False).apply(
-        half_time, include_groups=False
-    )
+    halves = table.groupby(["variant", "seed"], sort=False).apply(half_time, include_groups=False)
     print("\nSteps until half of the shear is gone:\n", halves.unstack().to_string())
 
 
@@ -235,8 +235,7 @@ def remapping() -> None:
     rows = []
     for (kind, relax), part in table.groupby(["kind", "relax_steps"], sort=False):
         networks = part.assign(
-            above=part.coherence > part.coherence_null_95,
-            miss=(np.log(part.spacing_ratio)).abs(),
+            above=part.coherence > part.coherence_null_95, miss=(np.log(part.spacing_ratio)).abs()
         )
         each = networks.groupby("network").mean(numeric_only=True)
         rows.append(

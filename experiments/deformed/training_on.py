@@ -1,6 +1,6 @@
 """Does a lattice relax after the gain of its velocity input changed? Trained networks trained on.
 
-    python experiments/deformed/training_on.py --runs RUNS --out MORE_RUNS --seeds 0-4 [--only NAME]
+    python experiments/deformed/training_on.py --runs RUNS --out MORE_RUNS --seeds 0-4 [--only NAME ...]
 
 Starts from the runs `quick-seedN` in RUNS, with the first layer's weights for the x component
 multiplied by the gain: from then on the network is told 1.4 m where it moves by 1 m, and its
@@ -65,9 +65,7 @@ def train_on(before: Run, folder: Path, gain: float, changes: dict) -> Run:
         weights[FIRST_LAYER] = weights[FIRST_LAYER] * torch.tensor([gain, 1.0])
         start = Snapshot(weights, {}, 0, 0, Plateau(), config.training_hash)
         checkpoint.save(start, run.checkpoint_path(0))
-        snapshots.save(
-            run.snapshot_path(0), weights, step=0, training_hash=config.training_hash
-        )
+        snapshots.save(run.snapshot_path(0), weights, step=0, training_hash=config.training_hash)
     return gridcode.train(out=folder)
 
 
@@ -129,12 +127,12 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--out", type=Path, default=Path("runs/deformed"))
     parser.add_argument("--seeds", default="0-4")
-    parser.add_argument("--only", choices=VARIANTS)
+    parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     options = parser.parse_args()
     first, _, last = options.seeds.partition("-")
     for seed in range(int(first), int(last or first) + 1):
         before = Run(options.runs / f"quick-seed{seed}")
-        for name in [options.only] if options.only else VARIANTS:
+        for name in options.only:
             if (name, str(seed)) in done():
                 continue
             gain, changes = VARIANTS[name]

@@ -99,9 +99,7 @@ def familiar_states(system: System, *, seed: int = 2) -> np.ndarray:
     )
     mean = maps["rate"].values.transpose(1, 2, 0)
     unknown = np.isnan(mean[..., 0])
-    nearest = ndimage.distance_transform_edt(
-        unknown, return_distances=False, return_indices=True
-    )
+    nearest = ndimage.distance_transform_edt(unknown, return_distances=False, return_indices=True)
     return mean[tuple(nearest)]
 
 
