@@ -69,6 +69,7 @@ def boxes(table: pd.DataFrame) -> None:
     main = table[(table.part == "whole") & table.gain_x.isin([0.7, 1, 1.4])]
     main = main[~main.world.str.startswith("turned") & (main.world != "trapezoid")]
     keys = ["world", "anchor", "alpha", "size"]
+    each = by_network(main, keys)
     rows = [
         {
             "box (x, y)": world,
@@ -147,7 +148,7 @@ def sweep(table: pd.DataFrame, anchor: str) -> None:
 
 
 def hexagon_chance() -> float:
-    """Mean distance of a random place from the nearest point of a hexagonal lattice of spacing 1."""
+    """Mean distance of a random place from a hexagonal lattice of spacing 1."""
     generator = np.random.default_rng(0)
     basis = np.array([[1.0, 0.0], [0.5, np.sqrt(0.75)]])
     whole = np.stack(np.meshgrid(np.arange(-1, 3), np.arange(-1, 3)), axis=-1).reshape(-1, 2)

@@ -1,6 +1,6 @@
 """Does a lattice relax after the gain of its velocity input changed? Trained networks trained on.
 
-    python experiments/deformed/training_on.py --runs RUNS --out MORE_RUNS --seeds 0-4 [--only NAME ...]
+    python experiments/deformed/training_on.py --runs RUNS --out MORE_RUNS --seeds 0-4
 
 Starts from the runs `quick-seedN` in RUNS, with the first layer's weights for the x component
 multiplied by the gain: from then on the network is told 1.4 m where it moves by 1 m, and its
