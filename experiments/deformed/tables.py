@@ -1,6 +1,6 @@
-"""The tables of README.md from the CSV files beside it, as Markdown.
+"""Tables of networks and seeds from the CSV files beside it, as Markdown.
 
-    python experiments/deformed/tables.py
+    python experiments/deformed/tables.py > experiments/deformed/tables.md
 
 Medians over networks, with the lowest and the highest network in brackets. A network's fine modules
 (spacing below 1.2 m) are averaged first: the unit of replication is the network.
@@ -53,10 +53,9 @@ def by_network(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 def show(title: str, rows: list[dict]) -> None:
     """A Markdown table."""
-    names = list(rows[0])
-    print(f"\n{title}\n\n| {' | '.join(names)} |\n|{' --- |' * len(names)}")
+    print(f"\n{title}\n\n| {' | '.join(rows[0])} |\n|{' --- |' * len(rows[0])}")
     for row in rows:
-        print(f"| {' | '.join(str(row[n]) for n in names)} |")
+        print(f"| {' | '.join(map(str, row.values()))} |")
 
 
 def signal(anchor: str, alpha: float) -> str:
@@ -81,9 +80,7 @@ def boxes(table: pd.DataFrame) -> None:
             "follows the path": ranged(networks.follows_path),
             "follows the box": ranged(networks.follows_box),
         }
-        for (world, anchor, alpha, size), networks in by_network(main, keys).groupby(
-            keys, sort=False
-        )
+        for (world, anchor, alpha, size), networks in each.groupby(keys, sort=False)
     ]
     show("Scale of the lattice (1: unchanged)", rows)
 
@@ -176,7 +173,8 @@ def trapezoid(table: pd.DataFrame) -> None:
         index=["network", "module", "anchor", "alpha"], columns="part", values="follows_path"
     )
     worse = (wide.narrow < wide.wide).groupby(["anchor", "alpha"]).agg(["sum", "size"])
-    print(f"\nModules that agree less in the narrow half:\n{worse}")
+    words = [f"{signal(*index)}: {n} of {size}" for index, n, size in worse.itertuples()]
+    print(f"\nModules that agree less in the narrow half: {'; '.join(words)}")
 
 
 def drift() -> None:
@@ -205,14 +203,18 @@ def training_on() -> None:
             "axis ratio": ranged(seeds.axis_ratio),
             "shear": ranged(seeds.shear, 3),
             "log scale": ranged(seeds.scale, 3),
-            "units": ranged(seeds.units_on_lattice, 0),
             "loss": ranged(seeds.loss, 3),
         }
         for (variant, step), seeds in shown.groupby(["variant", "step"], sort=False)
     ]
     show("Trained on with another gain; shear 0.168 is a gain of 1.4", rows)
     halves = table.groupby(["variant", "seed"], sort=False).apply(half_time, include_groups=False)
-    print("\nSteps until half of the shear is gone:\n", halves.unstack().to_string())
+    rows = [
+        {"variant": variant} | {f"seed {seed}": f"{step:.0f}" for seed, step in times.items()}
+        for variant, times in halves.unstack().iterrows()
+        if times.notna().any()
+    ]
+    show("Steps until half of the shear is gone (inf: not in 600)", rows)
 
 
 def half_time(seed: pd.DataFrame) -> float:
@@ -268,7 +270,8 @@ def pairs(table: pd.DataFrame) -> None:
         ]
     for name, found in (("uneven shifts", even), ("dependent pairs of modules", dependent)):
         low = sum(p < 0.05 for p in found)
-        print(f"\n{name}: p < 0.05 on {low} of {len(found)}; p {np.round(sorted(found), 3)}")
+        least = np.round(sorted(found)[:3], 3).tolist()
+        print(f"\n{name}: p < 0.05 on {low} of {len(found)}, lowest p {least}")
 
 
 def dependence(first: np.ndarray, second: np.ndarray, generator: np.random.Generator) -> float:
