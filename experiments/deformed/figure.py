@@ -9,10 +9,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from networks import load
 from tables import SIDE_M, by_network, rescaling, swept
 from worlds import familiar_states, follow, landmarks, paths, stretched
 
+from gridcode.analysis.system import System
+from gridcode.packaged.networks import pretrained
 from gridcode.report.style import INK, RATE_COLOURS, STYLE
 
 HERE = Path(__file__).parent
@@ -22,17 +23,21 @@ BIN_M = 0.1
 
 def example_maps(axes: np.ndarray) -> None:
     """One unit of a fine and one of the coarse module in three boxes."""
-    known = load(Path("runs"), "modules-192")
-    pull = landmarks(familiar_states(known.system), "place")
-    units = [known.modules[0].units[8], known.modules[-1].units[3]]
+    packaged = pretrained("modules-192")
+    system = System(*packaged.network.as_system(), packaged.config.world.max_velocity_m)
+    evaluation = packaged.read_evaluation()
+    assert evaluation is not None
+    chosen = [evaluation.summary.modules[k] for k in (0, -1)]
+    pull = landmarks(familiar_states(system), "place")
     for column, gain in enumerate(GAINS):
         world = stretched(gain)
-        q, p, v = paths(world, steps=300, walkers=96, max_step_m=known.system.max_step_m, seed=5)
-        states = follow(known.system, q, v, pull, 0.3)[60:]
+        q, p, v = paths(world, steps=300, walkers=64, max_step_m=system.max_step_m, seed=5)
+        states = follow(system, q, v, pull, 0.3)[60:]
         places = p[60:].reshape(-1, 2)
         edges = [np.linspace(-s, s, round(2 * s / BIN_M) + 1) for s in (gain * SIDE_M / 2, 1.0)]
         visits = np.histogram2d(*places.T, bins=edges)[0]
-        for row, unit in enumerate(units):
+        for row, module in enumerate(chosen):
+            unit = module.units[5]
             total = np.histogram2d(*places.T, bins=edges, weights=states[..., unit].ravel())[0]
             axes[row, column].imshow(
                 (total / np.maximum(visits, 1)).T,
@@ -43,7 +48,7 @@ def example_maps(axes: np.ndarray) -> None:
             axes[row, column].set(xlim=(-1.45, 1.45), ylim=(-1.05, 1.05))
             axes[row, column].axis("off")
         axes[0, column].set_title(f"{gain * SIDE_M:g} m x {SIDE_M:g} m")
-    for row, module in enumerate((known.modules[0], known.modules[-1])):
+    for row, module in enumerate(chosen):
         axes[row, 0].text(
             -1.2,
             0,
@@ -105,17 +110,12 @@ def relaxing(axis: Axes) -> None:
     for colour, (variant, part) in zip(INK, table.groupby("variant", sort=False), strict=False):
         for i, (_, seed) in enumerate(part.groupby("seed")):
             axis.plot(
-                seed.step + 5,
-                seed.shear,
-                color=colour,
-                lw=1,
-                alpha=0.8,
-                label=None if i else variant,
+                seed.step, seed.shear, color=colour, lw=1, alpha=0.8, label=None if i else variant
             )
     axis.set(
-        xlabel="steps of training after the change + 5",
+        xlabel="steps of training after the change",
         ylabel="shear against\nthe lattice before",
-        xscale="log",
+        xscale="symlog",
         ylim=(0, None),
     )
     axis.legend(fontsize=6)
