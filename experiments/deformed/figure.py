@@ -31,7 +31,7 @@ def example_maps(axes: np.ndarray) -> None:
     pull = landmarks(familiar_states(system), "place")
     for column, gain in enumerate(GAINS):
         world = stretched(gain)
-        q, p, v = paths(world, steps=300, walkers=64, max_step_m=system.max_step_m, seed=5)
+        q, p, v = paths(world, steps=220, walkers=64, max_step_m=system.max_step_m, seed=5)
         states = follow(system, q, v, pull, 0.3)[60:]
         places = p[60:].reshape(-1, 2)
         edges = [np.linspace(-s, s, round(2 * s / BIN_M) + 1) for s in (gain * SIDE_M / 2, 1.0)]
@@ -115,10 +115,9 @@ def relaxing(axis: Axes) -> None:
     axis.set(
         xlabel="steps of training after the change",
         ylabel="shear against\nthe lattice before",
-        xscale="symlog",
-        ylim=(0, None),
+        ylim=(0, 0.26),
     )
-    axis.legend(fontsize=6)
+    axis.legend(fontsize=6, loc="upper right")
 
 
 def shifts(axis: Axes) -> None:

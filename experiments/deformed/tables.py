@@ -22,8 +22,8 @@ def ranged(values: pd.Series, digits: int = 2) -> str:
     values = pd.to_numeric(values, errors="coerce").dropna()
     if values.empty:
         return "-"
-    low, middle, high = values.min(), values.median(), values.max()
-    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+    middle, low, high = (f"{v:.{digits}f}" for v in (values.median(), values.min(), values.max()))
+    return f"{middle} ({low} to {high})" if len(values) > 1 else middle
 
 
 def rescaling() -> pd.DataFrame:
@@ -181,10 +181,13 @@ def drift() -> None:
     """Path integration in the familiar box."""
     table = pd.read_csv(HERE / "drift.csv")
     keys = ["anchor", "alpha"]
-    names = [c for c in table if c.startswith("error_")]
     rows = [
         {"signal": signal(anchor, alpha)}
-        | {f"after {c.split('_')[1]} steps (m)": ranged(networks[c], 3) for c in names}
+        | {
+            f"after {c.split('_')[1]} steps (m)": ranged(networks[c], 3)
+            for c in table
+            if c.startswith("error_")
+        }
         for (anchor, alpha), networks in by_network(table, keys).groupby(keys, sort=False)
     ]
     show("Median error of the place that a module stands for, modulo its lattice", rows)
