@@ -72,7 +72,7 @@ class WorldConfig(Section):
     trajectories: Count = 80
     """Trajectories in a batch, B; a multiple of `steps` for Latin orders."""
     dimensions: Annotated[int, Field(ge=1, le=3)] = 2
-    """Axes of a velocity: 1, a line; 2, a floor; 3, a volume (or the turns of a sphere)."""
+    """Axes of a velocity: 1, a line; 2, the plane; 3, a volume (or the turns of a sphere)."""
     max_velocity_m: Metres = 0.15
     """Half-side of the square the velocities are drawn from, metres per step."""
     joint_steps: Annotated[int, Field(ge=0, le=10**5)] = 0

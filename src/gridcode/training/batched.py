@@ -51,7 +51,7 @@ VARIABLE = {
 TABLE_STEPS = 1024
 # Steps before the capture: libraries allocate memory and choose algorithms in the first ones.
 WARM_UP = 3
-ONLY_FLOORS = "the GPU kernels know worlds of two dimensions only"
+ONLY_PLANE = "the GPU kernels know worlds of two dimensions only"
 # Names of the first rows of the numbers of a step.
 TERMS = ("loss", "separation", "invariance", "capacity", "isometry")
 
@@ -131,7 +131,7 @@ class BatchedTrainer:
             )
         self.device = torch.device(device)
         if kernels and configs[0].world.dimensions != 2:
-            raise InputError(ONLY_FLOORS)
+            raise InputError(ONLY_PLANE)
         if graph and not (kernels and self.device.type == "cuda"):
             raise InputError("a CUDA graph needs a CUDA device and the kernels")
         self.configs = list(configs)

@@ -11,7 +11,7 @@ import torch
 from gridcode.config import Config
 from gridcode.errors import InputError, TrainingError
 from gridcode.gpu import unsupported_reason
-from gridcode.training.batched import ONLY_FLOORS, BatchedTrainer
+from gridcode.training.batched import ONLY_PLANE, BatchedTrainer
 from gridcode.training.memory import check_memory
 from gridcode.training.parts import BUILT_IN, Parts, as_floats
 from gridcode.training.step import Snapshot, StepResult, Trainer
@@ -111,7 +111,7 @@ def kernels_unsupported_reason(config: Config) -> str | None:
     if torch.cuda.is_available() and torch.cuda.get_device_capability() < (8, 0):
         return "this GPU is older than compute capability 8.0"
     if config.world.dimensions != 2:
-        return ONLY_FLOORS
+        return ONLY_PLANE
     return unsupported_reason(config.model.units, getattr(torch, config.training.precision))
 
 

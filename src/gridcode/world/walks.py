@@ -74,7 +74,7 @@ def _check(
         )
 
 
-def _only_on_floors(walk: str, dimensions: int) -> None:
+def _only_in_plane(walk: str, dimensions: int) -> None:
     if dimensions != 2:
         raise InputError(
             f"the walk '{walk}' is one of two dimensions: in a world of {dimensions} "
@@ -103,7 +103,7 @@ def smooth_walk(
         generator: source of randomness.
         turn_deg: standard deviation of the change of heading in one step.
         dimensions: axes of the world, 1 to 3. On a line the heading turns round at random, so often
-            that it is forgotten as fast as on the floor.
+            that it is forgotten as fast as in the plane.
         starts_m: (walker, axis) where walks start, inside the arena; None: at the origin.
 
     Returns:
@@ -231,7 +231,7 @@ def straight_walk(
     and ends exactly there, which shortens its last step. Arguments, result and errors as in
     `smooth_walk`; two dimensions only.
     """
-    _only_on_floors("straight", dimensions)
+    _only_in_plane("straight", dimensions)
     _check(arena_m, steps, walkers, max_step_m)
     half = arena_m / 2
     everyone = np.arange(walkers)
@@ -297,7 +297,7 @@ def rat_walk(
     Source: George et al. 2024, "RatInABox, a toolkit for modelling locomotion and neuronal activity
         in continuous environments", eLife; motion fitted to Sargolini et al. 2006.
     """
-    _only_on_floors("rat", dimensions)
+    _only_in_plane("rat", dimensions)
     _check(arena_m, steps, walkers, max_step_m)
     ratinabox = needed("ratinabox", "rats", "the walk 'rat'")
     half = arena_m / 2
