@@ -96,7 +96,9 @@ class Finer:
         inside = in_goal(x)
         squares, between, both = self._between(states, x, inside, chosen[inside])
         closeness = torch.exp(-squares / (2 * self.config.sigma_g**2))
-        near = max(int((torch.cdist(x[pick], x[pick]) < self.config.sigma_x_m).sum()) - len(pick), 1)
+        near = max(
+            int((torch.cdist(x[pick], x[pick]) < self.config.sigma_x_m).sum()) - len(pick), 1
+        )
         undone = (squares * both).sum() * (self.config.invariance / near)
         found = _with(terms, "goal_fine", _mean_where(closeness, between), self.weight)
         return {**found, "total": found["total"] - undone}
