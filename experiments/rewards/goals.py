@@ -25,8 +25,8 @@ FINE_WEIGHT = 0.3
 
 
 def in_goal(x):
-    """Which places (..., 2), metres, lie in the goal."""
-    return ((x - x.new_tensor(GOAL_M)) ** 2).sum(dim=-1) < RADIUS_M**2
+    """Which places (..., 2), metres, lie in the goal; tensors or arrays."""
+    return (x[..., 0] - GOAL_M[0]) ** 2 + (x[..., 1] - GOAL_M[1]) ** 2 < RADIUS_M**2
 
 
 def _squares(g, h):
@@ -49,6 +49,7 @@ class Visits:
     weight: float = VISIT_WEIGHT
 
     def __call__(self, states, batch, step, generator):
+        """All terms by name."""
         x = batch.positions.flatten(0, 1)
         # Draws without replacement in proportion to weights: the smallest exponential times.
         times = -torch.log(generator.uniform(len(x)).clamp_min(1e-12))
@@ -66,6 +67,7 @@ class Separation:
     weight: float = SEPARATION_WEIGHT
 
     def __call__(self, states, batch, step, generator):
+        """All terms by name."""
         pick = _usual_pick(self.config, batch, generator)
         terms = objective(states, batch, self.config, step=step, pick=pick)
         g, x = states.flatten(0, 1)[pick], batch.positions.flatten(0, 1)[pick]
@@ -88,6 +90,7 @@ class Finer:
     sigma_x_m: float = FINE_SIGMA_X_M
 
     def __call__(self, states, batch, step, generator):
+        """All terms by name."""
         pick = _usual_pick(self.config, batch, generator)
         terms = objective(states, batch, self.config, step=step, pick=pick)
         x = batch.positions.flatten(0, 1)
@@ -96,15 +99,14 @@ class Finer:
         inside = in_goal(x)
         squares, between, both = self._between(states, x, inside, chosen[inside])
         closeness = torch.exp(-squares / (2 * self.config.sigma_g**2))
-        near = max(
-            int((torch.cdist(x[pick], x[pick]) < self.config.sigma_x_m).sum()) - len(pick), 1
-        )
-        undone = (squares * both).sum() * (self.config.invariance / near)
+        apart = torch.cdist(x[pick], x[pick])
+        near = int((apart < self.config.sigma_x_m).sum()) - len(pick)
+        undone = (squares * both).sum() * (self.config.invariance / max(near, 1))
         found = _with(terms, "goal_fine", _mean_where(closeness, between), self.weight)
         return {**found, "total": found["total"] - undone}
 
     def _between(self, states, x, inside, chosen):
-        """Squared distances of states in the goal; pairs between the scales, all and chosen ones."""
+        """Squared distances of states in the goal; pairs between the scales, all and chosen."""
         g, places = states.flatten(0, 1)[inside], x[inside]
         apart = torch.cdist(places, places)
         between = (apart >= self.sigma_x_m) & (apart < self.config.sigma_x_m)

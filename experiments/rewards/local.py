@@ -42,11 +42,13 @@ class Code:
 
     @property
     def places(self):
+        """Middles of the bins (y, x, 2), metres."""
         line = (np.arange(len(self.states)) - (len(self.states) - 1) / 2) * self.bin_size_m
         return np.stack(np.meshgrid(line, line), axis=-1)
 
     @property
     def maps(self):
+        """Rate maps (unit, y, x)."""
         return np.ascontiguousarray(self.states.transpose(2, 0, 1)).astype(np.float64)
 
     def warped(self, density):

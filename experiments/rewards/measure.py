@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+from cue import cued_system
 from goals import GOAL_M, RADIUS_M
 from local import Code, largest_module, measure_places
 
@@ -25,7 +26,7 @@ from gridcode.world.walks import smooth_walk
 HERE = Path(__file__).parent
 ARENA_M, BIN_M, WALK_M = 4.0, 0.05, 2.0
 PLANTED = (0.025, 0.05, 0.1, 0.2)
-WALKERS, HORIZONS = 1024, (20, 40, 60, 80, 100)
+WALKERS, HORIZONS = 512, (20, 40, 60, 80, 100)
 
 
 def append(name, rows):
@@ -91,7 +92,7 @@ def whole(system, reference, code, lattice, scores, vectors_m):
 
 
 def measure(condition, seed, folder, planted):
-    system = gridcode.load_system(folder)
+    system = cued_system(folder) if condition == "cue" else gridcode.load_system(folder)
     reference = build_reference_map(
         system, arena_m=ARENA_M, bin_size_m=BIN_M, generator=np.random.default_rng(0)
     )
