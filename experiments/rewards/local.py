@@ -20,6 +20,8 @@ from gridcode.analysis.modules.detection import find_modules
 FITTED_M = 1.2
 # Two fields are neighbours where they lie within this share of the spacing from a lattice vector.
 NEIGHBOUR = 0.35
+# The map of local density: half its side and its step, metres.
+MAPPED_M, MAP_STEP_M = 1.2, 0.2
 HEXAGON = np.array([[1, 0], [0, 1], [-1, 1], [-1, 0], [0, -1], [1, -1]])
 # Control discs at the goal's distance from the origin that do not overlap with it, degrees.
 RING_DEG = (60, 90, 120, 150, 180, 210, 240, 270, 300)
@@ -200,15 +202,27 @@ def aperiodic(code, vectors_m, mask):
     return float(np.concatenate(total).mean() / unrelated)
 
 
-def measure_places(code, lattice):
-    """Rows of local measures, and the lattice vectors fitted to the phases.
+def density_map(phases):
+    """Local density of the lattice in discs all over the arena: (x, y, density) rows."""
+    line = np.arange(-MAPPED_M, MAPPED_M + 1e-9, MAP_STEP_M)
+    centres = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+    apart = np.linalg.norm(phases.code.places - centres[:, None, None], axis=-1)
+    return [
+        (float(c[0]), float(c[1]), phases.density(a < RADIUS_M))
+        for c, a in zip(centres.round(3), apart, strict=True)
+    ]
 
-    A row for the goal (angle 0), each control disc, and the means over the aliases of the goal.
+
+def measure_places(code, phases, lattice):
+    """Rows of local measures: of the goal (angle 0) and each control disc, and of their aliases.
+
+    Aliases are the places one lattice vector away, as far as the map holds them; their row is the
+    mean over them.
     """
-    phases = Phases(code, lattice)
     fields = FieldList(code, lattice, phases.vectors_m)
     change = resolution(code)
-    inner = (np.abs(code.places) <= FITTED_M).all(axis=-1)
+    usual = change[(np.abs(code.places) <= FITTED_M).all(axis=-1)].mean()
+    reach = code.places.max() - 2 * RADIUS_M
 
     def row(centre_m):
         mask = np.linalg.norm(code.places - centre_m, axis=-1) < RADIUS_M
@@ -219,14 +233,17 @@ def measure_places(code, lattice):
             "spacing": spacing,
             "pairs": pairs,
             "fields": fields.count(centre_m),
-            "resolution": float(change[mask].mean() / change[inner].mean()) - 1,
-            "aperiodic": aperiodic(code, phases.vectors_m, mask),
+            "resolution": float(change[mask].mean() / usual) - 1,
         }
 
-    rows = {f"{a}": row(c) for a, c in discs().items()}
-    reach = code.places.max() - 2 * RADIUS_M
-    aliases = [a for a in np.array(GOAL_M) + HEXAGON @ phases.vectors_m if np.abs(a).max() < reach]
-    if aliases:
-        around = [row(a) for a in aliases]
-        rows["aliases"] = {name: float(np.mean([r[name] for r in around])) for name in around[0]}
-    return rows, phases.vectors_m
+    rows = []
+    for angle, centre in discs().items():
+        mask = np.linalg.norm(code.places - centre, axis=-1) < RADIUS_M
+        same = aperiodic(code, phases.vectors_m, mask)
+        rows.append({"place": angle, "aliases": 0, **row(centre), "aperiodic": same})
+        near = [a for a in centre + HEXAGON @ phases.vectors_m if np.abs(a).max() < reach]
+        around = [row(a) for a in near]
+        if around:
+            means = {name: float(np.mean([r[name] for r in around])) for name in around[0]}
+            rows.append({"place": angle, "aliases": len(near), **means, "aperiodic": np.nan})
+    return rows

@@ -2,9 +2,9 @@
 
     python experiments/rewards/measure.py CONDITION SEED RUN [--planted]
 
-Adds to places.csv and networks.csv beside this script; what has its rows is skipped. `--planted`
-adds the same network read with fields drawn into the goal by a known amount: what the measures can
-detect. About 10 CPU-s.
+Adds to places.csv, networks.csv and maps.csv beside this script; what has its rows is skipped.
+`--planted` adds the same network read with fields drawn into the goal by a known amount: what the
+measures can detect. About 10 CPU-s.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from cue import cued_system
 from goals import GOAL_M, RADIUS_M
-from local import Code, largest_module, measure_places
+from local import Code, Phases, density_map, largest_module, measure_places
 
 import gridcode
 from gridcode.analysis.cells.lattice import shape_of
@@ -26,6 +26,7 @@ from gridcode.world.walks import smooth_walk
 HERE = Path(__file__).parent
 ARENA_M, BIN_M, WALK_M = 4.0, 0.05, 2.0
 PLANTED = (0.025, 0.05, 0.1, 0.2)
+SHOWN = 0.1  # whose map is kept
 WALKERS, HORIZONS = 512, (20, 40, 60, 80, 100)
 
 
@@ -92,6 +93,7 @@ def whole(system, reference, code, lattice, scores, vectors_m):
 
 
 def measure(condition, seed, folder, planted):
+    """Add the rows of a network that are missing."""
     system = cued_system(folder) if condition == "cue" else gridcode.load_system(folder)
     reference = build_reference_map(
         system, arena_m=ARENA_M, bin_size_m=BIN_M, generator=np.random.default_rng(0)
@@ -103,19 +105,23 @@ def measure(condition, seed, folder, planted):
             continue
         here = code.warped(density) if density else code
         lattice, scores = largest_module(here)
-        head = {"condition": condition, "seed": seed}
         if lattice is None:
             print(f"{condition} {seed}: no module")
             return
-        rows, vectors_m = measure_places(here, lattice)
-        if density == 0 and not done("networks.csv", condition, seed):
+        phases = Phases(here, lattice)
+        head = {"condition": condition, "seed": seed}
+        if density == 0:
             last = json.loads((Path(folder) / "metrics.jsonl").read_text().splitlines()[-1])
             losses = {k: last[k] for k in ("loss", "separation", "invariance", "capacity")}
-            numbers = whole(system, reference, here, lattice, scores, vectors_m)
+            numbers = whole(system, reference, here, lattice, scores, phases.vectors_m)
             append("networks.csv", [{**head, "steps": last["step"], **numbers, **losses}])
-        append(
-            "places.csv", [{**head, "planted": density, "place": p, **r} for p, r in rows.items()]
-        )
+        head["planted"] = density
+        if density in (0.0, SHOWN):
+            names = ("x_m", "y_m", "density")
+            mapped = [dict(zip(names, row, strict=True)) for row in density_map(phases)]
+            append("maps.csv", [{**head, **row} for row in mapped])
+        rows = measure_places(here, phases, lattice)
+        append("places.csv", [{**head, **row} for row in rows])
 
 
 def main():

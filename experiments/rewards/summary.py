@@ -2,10 +2,10 @@
 
     python experiments/rewards/summary.py
 
-The unit of replication is the network. `local` is the goal minus the mean of its aliases (one
-lattice vector away): what a lattice cannot have. `mirror` is the goal minus the mirrored disc. A
-value is outside of the control where it is above or below all of the same differences between
-control discs: of 5 networks of the preset, each disc of the ring against the one opposite to it.
+The unit of replication is the network. `goal - aliases`: the disc minus the mean of the places one
+lattice vector away, which a lattice cannot have. `goal - mirror`: minus the disc at (-0.6, 0) m.
+`beyond` is the largest such difference at any control disc (of 9 against their aliases, of 3
+against the opposite ones) in the networks without a goal.
 """
 
 import csv
@@ -24,6 +24,7 @@ MEASURES = {
     "resolution": (100, "change of the state per metre (%)"),
     "aperiodic": (100, "states one lattice vector apart (% of unrelated)"),
 }
+RING = ("60", "90", "120", "150", "180", "210", "240", "270", "300")
 
 
 def read(name):
@@ -40,35 +41,34 @@ def read(name):
 
 
 def by_network(places, condition, measure, planted=0.0):
-    """For each seed the measure of every disc, by place."""
+    """For each seed the measure of every disc and, with a minus, of its aliases, by angle."""
     found = {}
     for r in places:
         if r["condition"] == condition and r["planted"] == planted:
-            place = r["place"] if isinstance(r["place"], str) else f"{r['place']:.0f}"
+            place = f"{'-' if r['aliases'] else ''}{r['place']:.0f}"
             found.setdefault(int(r["seed"]), {})[place] = r[measure]
     return dict(sorted(found.items()))
 
 
-def local(discs):
-    """Goal minus its aliases; NaN without aliases in the map."""
-    return discs["0"] - discs.get("aliases", np.nan)
+def local(discs, angle="0"):
+    """A disc minus its aliases."""
+    return discs[angle] - discs.get(f"-{angle}", np.nan)
 
 
-def mirrored(discs):
-    """Goal minus the mirrored disc."""
-    return discs["0"] - discs["180"]
+def mirrored(discs, angle="0"):
+    """A disc minus the one on the opposite side."""
+    return discs[angle] - discs[f"{(int(angle) + 180) % 360}"]
 
 
-def ring(discs):
-    """Goal minus the mean of the control discs."""
-    return discs["0"] - np.mean([v for k, v in discs.items() if k not in ("0", "aliases")])
-
-
-def control_differences(places, measure):
-    """Differences of opposite control discs in networks without a goal."""
-    pairs = (("60", "240"), ("90", "270"), ("120", "300"))
+def limit(places, measure, difference):
+    """The largest size of a difference at control discs of networks without a goal."""
     each = by_network(places, "control", measure).values()
-    return np.array([s * (d[a] - d[b]) for d in each for a, b in pairs for s in (1, -1)])
+    values = [
+        difference(d, a)
+        for d in each
+        for a in (RING if difference is local else ("60", "90", "120"))
+    ]
+    return float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else np.nan
 
 
 def shown(values, factor, digits=1):
@@ -81,55 +81,51 @@ def shown(values, factor, digits=1):
 
 
 def table(head, rows):
+    """Print a table in Markdown."""
     print("\n| " + " | ".join(head) + " |\n|" + " --- |" * len(head))
     for row in rows:
         print("| " + " | ".join(row) + " |")
 
 
 def local_tables(places):
+    """A table for each measure."""
     for name, (factor, words) in MEASURES.items():
-        limit = np.abs(control_differences(places, name)).max() * factor
-        print(f"\n{words}; opposite discs of networks without a goal differ by up to {limit:.1f}")
         rows = []
         for c in CONDITIONS:
-            each = by_network(places, c, name)
+            each = by_network(places, c, name).values()
+            cells = []
+            for f in (local, mirrored):
+                most = limit(places, name, f)
+                values = np.array([f(d) for d in each])
+                outside = int((np.abs(values) > most).sum())
+                cells += [shown(values, factor), f"{outside} of {len(values)}"]
             if each:
-                differences = [
-                    shown([f(d) for d in each.values()], factor) for f in (local, mirrored, ring)
-                ]
-                rows.append([c, str(len(each)), *differences])
-        table(["condition", "networks", "goal - aliases", "goal - mirror", "goal - ring"], rows)
+                rows.append([c, *cells])
+        a, b = (limit(places, name, f) * factor for f in (local, mirrored))
+        head = ["condition", "goal - aliases", f"beyond {a:.1f}", "goal - mirror"]
+        print(f"\n{words}")
+        table([*head, f"beyond {b:.1f}"], rows)
 
 
 def planted_table(places):
+    """What the measures make of known changes."""
     print("\nPlanted: fields of the control networks drawn into the goal")
+    names = ("density", "towards_m", "spacing", "fields", "resolution")
     rows = []
     for planted in sorted({r["planted"] for r in places}):
         cells = [f"{100 * planted:g}%"]
-        for name in ("density", "towards_m", "spacing", "fields", "aperiodic"):
-            each = by_network(places, "control", name, planted).values()
-            outside = np.abs(control_differences(places, name)).max()
-            found = sum(abs(mirrored(d)) > outside for d in each)
-            shift = shown([local(d) for d in each], MEASURES[name][0])
-            cells.append(f"{shift}; {found} of {len(each)}")
+        for name in names:
+            values = [local(d) for d in by_network(places, "control", name, planted).values()]
+            found = sum(abs(v) > limit(places, name, local) for v in values)
+            cells.append(f"{shown(values, MEASURES[name][0])}; {found} of {len(values)}")
         rows.append(cells)
-    head = ["planted density", "density", "towards (cm)", "spacing", "fields", "aperiodic"]
-    table(head, rows)
+    table(["planted density", *(MEASURES[n][1] for n in names)], rows)
 
 
 def whole_table(networks):
-    names = [
-        "on_lattice",
-        "grid_score",
-        "spacing_m",
-        "axis_ratio",
-        "error_goal_m",
-        "error_mirror_m",
-        "error_all_m",
-        "invariance",
-        "separation",
-        "capacity",
-    ]
+    """One row for each condition."""
+    names = ["on_lattice", "grid_score", "spacing_m", "axis_ratio", "error_goal_m"]
+    names += ["error_mirror_m", "error_all_m", "invariance", "separation", "capacity"]
     digits = {"on_lattice": 0, "grid_score": 2, "axis_ratio": 2}
     rows = []
     for c in CONDITIONS:
@@ -143,21 +139,17 @@ def whole_table(networks):
 
 
 def together(places):
-    """How well the aliases of a goal predict it, over all networks with a goal or without."""
+    """How well its aliases and the mirrored disc predict the goal, over all networks."""
     print()
     for name in ("density", "fields", "resolution"):
-        pairs = [
-            (d["0"], d["aliases"], d["180"])
-            for c in CONDITIONS
-            if c != "cue"
-            for d in by_network(places, c, name).values()
-            if "aliases" in d
-        ]
-        goal, alias, mirror = np.array(pairs).T
-        r_alias, r_mirror = (np.corrcoef(goal, other)[0, 1] for other in (alias, mirror))
+        discs = [d for c in CONDITIONS[:4] for d in by_network(places, c, name).values()]
+        goal, alias, mirror = np.array([(d["0"], d.get("-0", np.nan), d["180"]) for d in discs]).T
+        known = np.isfinite(alias)
+        by_alias = np.corrcoef(goal[known], alias[known])[0, 1]
+        by_mirror = np.corrcoef(goal, mirror)[0, 1]
         print(
-            f"{MEASURES[name][1]}: goal with its aliases r = {r_alias:.2f}, with the mirrored disc "
-            f"r = {r_mirror:.2f} ({len(goal)} networks)"
+            f"{MEASURES[name][1]}: goal with its aliases r = {by_alias:.2f}, with the mirrored "
+            f"disc r = {by_mirror:.2f} ({known.sum()} networks)"
         )
 
 
