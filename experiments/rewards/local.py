@@ -147,6 +147,8 @@ class FieldList:
     def __init__(self, code, lattice, vectors_m):
         found = find_fields(code.maps[lattice.units], bin_size_m=code.bin_size_m)
         self.centre = found.centre_m
+        usual = np.array([np.median(found.peak[found.unit == u]) for u in found.unit])
+        self.height = found.peak / usual
         self.expected = len(lattice.units) / abs(np.linalg.det(vectors_m))
         unit, centre = found.unit[~found.cut], found.centre_m[~found.cut]
         middle, ratio = [], []
@@ -174,6 +176,11 @@ class FieldList:
         inside = np.linalg.norm(self.centre - centre_m, axis=1) < RADIUS_M
         return int(inside.sum()) / float(np.pi * RADIUS_M**2 * self.expected) - 1
 
+    def peak(self, centre_m):
+        """Mean height of the fields in a disc over the median field of the unit, minus 1."""
+        inside = np.linalg.norm(self.centre - centre_m, axis=1) < RADIUS_M
+        return float(self.height[inside].mean()) - 1 if inside.any() else np.nan
+
 
 def resolution(code):
     """Change of the state per metre at every place (y, x), mean of both directions."""
@@ -185,7 +192,10 @@ def resolution(code):
 
 
 def aperiodic(code, vectors_m, mask):
-    """Mean squared distance of states one lattice vector apart, over that of unrelated places."""
+    """Squared distance of states one lattice vector apart, by unit, in that of unrelated places.
+
+    The sum over units is 0 on a lattice and 1 for a state that says nothing of the other one.
+    """
     middle = (len(code.states) - 1) / 2
     own = code.states[mask]
     total = []
@@ -195,11 +205,11 @@ def aperiodic(code, vectors_m, mask):
         there = np.stack(
             [ndimage.map_coordinates(m, at[inside].T[::-1], order=1) for m in code.maps], axis=-1
         )
-        total.append(((there - own[inside]) ** 2).sum(axis=1))
+        total.append((there - own[inside]) ** 2)
     inner = (np.abs(code.places) <= FITTED_M).all(axis=-1)
     g = code.states[inner]
     unrelated = 2 * ((g**2).sum(axis=1).mean() - (g.mean(axis=0) ** 2).sum())
-    return float(np.concatenate(total).mean() / unrelated)
+    return np.concatenate(total).mean(axis=0) / unrelated
 
 
 def density_map(phases):
@@ -233,17 +243,22 @@ def measure_places(code, phases, lattice):
             "spacing": spacing,
             "pairs": pairs,
             "fields": fields.count(centre_m),
+            "peak": fields.peak(centre_m),
             "resolution": float(change[mask].mean() / usual) - 1,
         }
 
     rows = []
     for angle, centre in discs().items():
         mask = np.linalg.norm(code.places - centre, axis=-1) < RADIUS_M
-        same = aperiodic(code, phases.vectors_m, mask)
-        rows.append({"place": angle, "aliases": 0, **row(centre), "aperiodic": same})
+        by_unit = aperiodic(code, phases.vectors_m, mask)
+        rest = np.delete(by_unit, lattice.units)
+        whole = {"aperiodic": float(by_unit.sum()), "aperiodic_rest": float(rest.sum())}
+        rows.append({"place": angle, "aliases": 0, **row(centre), **whole})
         near = [a for a in centre + HEXAGON @ phases.vectors_m if np.abs(a).max() < reach]
         around = [row(a) for a in near]
         if around:
             means = {name: float(np.mean([r[name] for r in around])) for name in around[0]}
-            rows.append({"place": angle, "aliases": len(near), **means, "aperiodic": np.nan})
+            rows.append(
+                {"place": angle, "aliases": len(near), **means, **dict.fromkeys(whole, np.nan)}
+            )
     return rows

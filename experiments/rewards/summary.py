@@ -21,8 +21,10 @@ MEASURES = {
     "towards_m": (100, "displacement towards the goal (cm)"),
     "spacing": (100, "distance of neighbouring fields (%)"),
     "fields": (100, "fields in the disc (%)"),
+    "peak": (100, "height of fields (%)"),
     "resolution": (100, "change of the state per metre (%)"),
-    "aperiodic": (100, "states one lattice vector apart (% of unrelated)"),
+    "aperiodic": (100, "difference of states one lattice vector apart (% of unrelated)"),
+    "aperiodic_rest": (100, "of that in units that are not of the module (%)"),
 }
 RING = ("60", "90", "120", "150", "180", "210", "240", "270", "300")
 
@@ -110,7 +112,7 @@ def local_tables(places):
 def planted_table(places):
     """What the measures make of known changes."""
     print("\nPlanted: fields of the control networks drawn into the goal")
-    names = ("density", "towards_m", "spacing", "fields", "resolution")
+    names = ("density", "towards_m", "spacing", "fields", "peak", "resolution")
     rows = []
     for planted in sorted({r["planted"] for r in places}):
         cells = [f"{100 * planted:g}%"]
