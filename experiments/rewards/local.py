@@ -191,21 +191,24 @@ def resolution(code):
     return np.sqrt(sum(squares) / 2) / (2 * code.bin_size_m)
 
 
+def read(code, places):
+    """States at any places (place, unit), between bins by linear interpolation."""
+    at = np.asarray(places) / code.bin_size_m + (len(code.states) - 1) / 2
+    return np.stack(
+        [ndimage.map_coordinates(m, at.T[::-1], order=1, mode="nearest") for m in code.maps], -1
+    )
+
+
 def aperiodic(code, vectors_m, mask):
     """Squared distance of states one lattice vector apart, by unit, in that of unrelated places.
 
     The sum over units is 0 on a lattice and 1 for a state that says nothing of the other one.
     """
-    middle = (len(code.states) - 1) / 2
-    own = code.states[mask]
-    total = []
+    own, total = code.states[mask], []
     for ideal in HEXAGON @ vectors_m:
-        at = (code.places[mask] + ideal) / code.bin_size_m + middle
-        inside = ((at >= 0) & (at <= 2 * middle)).all(axis=1)
-        there = np.stack(
-            [ndimage.map_coordinates(m, at[inside].T[::-1], order=1) for m in code.maps], axis=-1
-        )
-        total.append((there - own[inside]) ** 2)
+        there = code.places[mask] + ideal
+        inside = (np.abs(there) <= code.places.max()).all(axis=1)
+        total.append((read(code, there[inside]) - own[inside]) ** 2)
     inner = (np.abs(code.places) <= FITTED_M).all(axis=-1)
     g = code.states[inner]
     unrelated = 2 * ((g**2).sum(axis=1).mean() - (g.mean(axis=0) ** 2).sum())

@@ -4,7 +4,8 @@
 
 Adds to places.csv, networks.csv and maps.csv beside this script; what has its rows is skipped.
 `--planted` adds the same network read with fields drawn into the goal by a known amount: what the
-measures can detect. About 10 CPU-s.
+measures can detect. `direct`: states on short paths from the origin; `long`: after 50 to 120 steps
+of a smooth walk. About 15 CPU-s.
 """
 
 import argparse
@@ -15,19 +16,22 @@ from pathlib import Path
 import numpy as np
 from cue import cued_system
 from goals import GOAL_M, RADIUS_M
-from local import Code, Phases, density_map, largest_module, measure_places
+from local import HEXAGON, Code, Phases, density_map, largest_module, measure_places, read
+from scipy import ndimage
 
 import gridcode
 from gridcode.analysis.cells.lattice import shape_of
 from gridcode.analysis.navigation.decoding import integrate_paths, window_for
 from gridcode.analysis.navigation.reference import build_reference_map, nearest_alias_m
+from gridcode.analysis.system import along
 from gridcode.world.walks import smooth_walk
 
 HERE = Path(__file__).parent
 ARENA_M, BIN_M, WALK_M = 4.0, 0.05, 2.0
 PLANTED = (0.025, 0.05, 0.1, 0.2)
 SHOWN = 0.1  # whose map is kept
-WALKERS, HORIZONS = 512, (20, 40, 60, 80, 100)
+WALKERS, HORIZONS = 512, (40, 60, 80, 100)
+LONG, LONG_WALKERS = (50, 120), 640
 
 
 def append(name, rows):
@@ -42,17 +46,23 @@ def append(name, rows):
         )
 
 
-def done(name, condition, seed):
-    path = HERE / name
+def done(condition, seed):
+    """Whether a network has its rows."""
+    path = HERE / "places.csv"
     if not path.exists():
-        return set()
+        return False
     with path.open(newline="") as file:
-        rows = [r for r in csv.DictReader(file) if (r["condition"], r["seed"]) == (condition, seed)]
-    return {r.get("planted", "0") for r in rows}
+        return any((r["condition"], r["seed"]) == (condition, seed) for r in csv.DictReader(file))
 
 
-def path_errors(system, reference):
-    """Median error of the tracked place, metres, where the walker is in the goal and mirrored."""
+def along_walks(system, reference, code, vectors_m):
+    """Errors of the tracked place in the goal and mirrored, and whether the goal is remembered.
+
+    Walkers in the goal are asked whether their state is nearer to the state of their place on a
+    direct path than to that of a place one lattice vector away (`goal_5` to `goal_50`, from that
+    step on for ten steps); walkers in the aliases, than to that of the goal (`alias_5` and so on).
+    Shares; 0.5 is chance.
+    """
     walk = smooth_walk(
         arena_m=WALK_M,
         steps=HORIZONS[-1],
@@ -60,20 +70,69 @@ def path_errors(system, reference):
         max_step_m=system.max_step_m,
         generator=np.random.default_rng(1),
     )
+    kept = np.zeros((len(walk.positions), WALKERS, system.units), dtype=np.float32)
+
+    def observe(t, state):
+        kept[t] = state
+
     alias = nearest_alias_m(reference, generator=np.random.default_rng(2))
     window = window_for(alias, max_step_m=system.max_step_m, bin_size_m=reference.bin_size_m)
-    found = integrate_paths(system, walk, reference, window_m=window, horizons=HORIZONS)
-    true = walk.positions[list(HORIZONS)]
-
-    def error(centre):
-        inside = np.linalg.norm(true - np.array(centre), axis=-1) < RADIUS_M
-        return float(np.median(found.tracked_m[inside]))
-
-    return {
-        "error_goal_m": error(GOAL_M),
-        "error_mirror_m": error((-GOAL_M[0], GOAL_M[1])),
-        "error_all_m": float(np.median(found.tracked_m)),
+    found = integrate_paths(
+        system, walk, reference, window_m=window, horizons=HORIZONS, observe=observe
+    )
+    error, true = found.tracked_m, walk.positions[list(HORIZONS)]
+    mirror = np.array([-GOAL_M[0], GOAL_M[1]])
+    row = {
+        "error_goal_m": float(np.median(error[near(true, np.array(GOAL_M))])),
+        "error_mirror_m": float(np.median(error[near(true, mirror)])),
+        "error_all_m": float(np.median(error)),
     }
+    for first in (5, 20, 50):
+        some = slice(first, first + 10)
+        places = walk.positions[some].reshape(-1, 2)
+        shares = told(code, kept[some].reshape(len(places), -1), places, vectors_m)
+        row |= {f"goal_{first}": shares[0], f"alias_{first}": shares[1]}
+    return row
+
+
+def near(places, centre_m):
+    """Which places lie in a disc."""
+    return np.linalg.norm(places - centre_m, axis=-1) < RADIUS_M
+
+
+def told(code, states, places, vectors_m):
+    """Shares of walkers in the goal, and in its aliases, who know which of them they are in."""
+    goal, here, there = np.array(GOAL_M), [], []
+    for a in HEXAGON @ vectors_m:
+        in_map = (np.abs(places + a) < ARENA_M / 2 - BIN_M).all(axis=1)
+        for kept, disc in ((here, goal), (there, goal - a)):
+            some = near(places, disc) & in_map
+            own, other = (
+                ((states[some] - read(code, x)) ** 2).sum(axis=1)
+                for x in (places[some], places[some] + a)
+            )
+            kept.append(own < other)
+    return tuple(float(np.concatenate(k).mean()) for k in (here, there))
+
+
+def walked(system):
+    """The code as it is after walks: mean states of steps 50 to 120 on smooth walks, smoothed."""
+    walk = smooth_walk(
+        arena_m=ARENA_M,
+        steps=LONG[1],
+        walkers=LONG_WALKERS,
+        max_step_m=system.max_step_m,
+        generator=np.random.default_rng(3),
+    )
+    side = round(ARENA_M / BIN_M) + 1
+    total, count = np.zeros((side, side, system.units)), np.zeros((side, side, 1))
+    for t, state in enumerate(along(system, walk)):
+        if t >= LONG[0]:
+            y, x = np.rint(walk.positions[t] / BIN_M + (side - 1) / 2).astype(int).T[::-1]
+            np.add.at(total, (y, x), state)
+            np.add.at(count, (y, x), 1)
+    total, count = (ndimage.gaussian_filter(a, (1, 1, 0)) for a in (total, count))
+    return Code(total / np.maximum(count, 1e-9), BIN_M)
 
 
 def whole(system, reference, code, lattice, scores, vectors_m):
@@ -88,40 +147,43 @@ def whole(system, reference, code, lattice, scores, vectors_m):
         "spacing_m": float(shape.spacing[0]),
         "axis_ratio": float(shape.axis_ratio[0]),
         "cell_area_m2": float(abs(np.linalg.det(vectors_m))),
-        **path_errors(system, reference),
+        **along_walks(system, reference, code, vectors_m),
     }
 
 
+def local_rows(head, code, mapped):
+    """Add the local measures of a code to places.csv and, where wanted, its map to maps.csv."""
+    lattice, scores = largest_module(code)
+    if lattice is None:
+        print(f"{head}: no module")
+        return None
+    phases = Phases(code, lattice)
+    if mapped:
+        names = ("x_m", "y_m", "density")
+        rows = [dict(zip(names, row, strict=True)) for row in density_map(phases)]
+        append("maps.csv", [{**head, **row} for row in rows])
+    append("places.csv", [{**head, **row} for row in measure_places(code, phases, lattice)])
+    return lattice, scores, phases.vectors_m
+
+
 def measure(condition, seed, folder, planted):
-    """Add the rows of a network that are missing."""
+    """Add the rows of a network."""
     system = cued_system(folder) if condition == "cue" else gridcode.load_system(folder)
     reference = build_reference_map(
         system, arena_m=ARENA_M, bin_size_m=BIN_M, generator=np.random.default_rng(0)
     )
     code = Code(reference.vectors, BIN_M)
-    known = done("places.csv", condition, seed)
-    for density in (0.0, *(PLANTED if planted else ())):
-        if f"{density:.5g}" in known:
-            continue
-        here = code.warped(density) if density else code
-        lattice, scores = largest_module(here)
-        if lattice is None:
-            print(f"{condition} {seed}: no module")
-            return
-        phases = Phases(here, lattice)
-        head = {"condition": condition, "seed": seed}
-        if density == 0:
-            last = json.loads((Path(folder) / "metrics.jsonl").read_text().splitlines()[-1])
-            losses = {k: last[k] for k in ("loss", "separation", "invariance", "capacity")}
-            numbers = whole(system, reference, here, lattice, scores, phases.vectors_m)
-            append("networks.csv", [{**head, "steps": last["step"], **numbers, **losses}])
-        head["planted"] = density
-        if density in (0.0, SHOWN):
-            names = ("x_m", "y_m", "density")
-            mapped = [dict(zip(names, row, strict=True)) for row in density_map(phases)]
-            append("maps.csv", [{**head, **row} for row in mapped])
-        rows = measure_places(here, phases, lattice)
-        append("places.csv", [{**head, **row} for row in rows])
+    head = {"condition": condition, "seed": seed}
+    last = json.loads((Path(folder) / "metrics.jsonl").read_text().splitlines()[-1])
+    found = local_rows({**head, "paths": "direct", "planted": 0.0}, code, True)
+    if found:
+        losses = {k: last[k] for k in ("loss", "separation", "invariance", "capacity")}
+        numbers = whole(system, reference, code, *found)
+        append("networks.csv", [{**head, "steps": last["step"], **numbers, **losses}])
+        local_rows({**head, "paths": "long", "planted": 0.0}, walked(system), False)
+        for density in PLANTED if planted else ():
+            row = {**head, "paths": "direct", "planted": density}
+            local_rows(row, code.warped(density), density == SHOWN)
 
 
 def main():
@@ -131,7 +193,8 @@ def main():
     parser.add_argument("run")
     parser.add_argument("--planted", action="store_true")
     given = parser.parse_args()
-    measure(given.condition, given.seed, given.run, given.planted)
+    if not done(given.condition, given.seed):
+        measure(given.condition, given.seed, given.run, given.planted)
 
 
 if __name__ == "__main__":

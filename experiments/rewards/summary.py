@@ -127,8 +127,23 @@ def planted_table(places):
 def whole_table(networks):
     """One row for each condition."""
     names = ["on_lattice", "grid_score", "spacing_m", "axis_ratio", "error_goal_m"]
-    names += ["error_mirror_m", "error_all_m", "invariance", "separation", "capacity"]
-    digits = {"on_lattice": 0, "grid_score": 2, "axis_ratio": 2}
+    names += [
+        "error_mirror_m",
+        "error_all_m",
+        "told_60",
+        "told_200",
+        "invariance",
+        "separation",
+        "capacity",
+    ]
+    digits = {
+        "on_lattice": 0,
+        "grid_score": 2,
+        "axis_ratio": 2,
+        "told_20": 2,
+        "told_60": 2,
+        "told_200": 2,
+    }
     rows = []
     for c in CONDITIONS:
         own = [r for r in networks if r["condition"] == c]
