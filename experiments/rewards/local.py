@@ -200,30 +200,42 @@ def read(code, places):
 
 
 def aperiodic(code, vectors_m, mask):
-    """Squared distance of states one lattice vector apart, by unit, in that of unrelated places.
+    """Squared distance of states one lattice vector apart, in that of unrelated places.
 
-    The sum over units is 0 on a lattice and 1 for a state that says nothing of the other one.
+    Args:
+        code: the states.
+        vectors_m: lattice vectors.
+        mask: places to look at.
+
+    Returns:
+        (place, unit), means over the six shortest lattice vectors that lead to a place in the map.
+        The sum over units is 0 on a lattice and 1 for states that say nothing of each other.
     """
-    own, total = code.states[mask], []
+    here, own = code.places[mask], code.states[mask]
+    total, count = np.zeros(own.shape), np.zeros((len(own), 1))
     for ideal in HEXAGON @ vectors_m:
-        there = code.places[mask] + ideal
-        inside = (np.abs(there) <= code.places.max()).all(axis=1)
-        total.append((read(code, there[inside]) - own[inside]) ** 2)
-    inner = (np.abs(code.places) <= FITTED_M).all(axis=-1)
-    g = code.states[inner]
+        inside = (np.abs(here + ideal) <= code.places.max()).all(axis=1)
+        total[inside] += (read(code, here[inside] + ideal) - own[inside]) ** 2
+        count[inside] += 1
+    g = code.states[(np.abs(code.places) <= FITTED_M).all(axis=-1)]
     unrelated = 2 * ((g**2).sum(axis=1).mean() - (g.mean(axis=0) ** 2).sum())
-    return np.concatenate(total).mean(axis=0) / unrelated
+    return total / np.maximum(count, 1) / unrelated
 
 
-def density_map(phases):
-    """Local density of the lattice in discs all over the arena: (x, y, density) rows."""
-    line = np.arange(-MAPPED_M, MAPPED_M + 1e-9, MAP_STEP_M)
-    centres = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
-    apart = np.linalg.norm(phases.code.places - centres[:, None, None], axis=-1)
-    return [
-        (float(c[0]), float(c[1]), phases.density(a < RADIUS_M))
-        for c, a in zip(centres.round(3), apart, strict=True)
-    ]
+def local_map(phases):
+    """Rows (x, y, density, aperiodic) of discs all over the arena."""
+    code = phases.code
+    line = np.arange(-MAPPED_M, MAPPED_M + 1e-9, MAP_STEP_M).round(3)
+    mapped = (np.abs(code.places) <= MAPPED_M + RADIUS_M).all(axis=-1)
+    same = np.full(mapped.shape, np.nan)
+    same[mapped] = aperiodic(code, phases.vectors_m, mapped).sum(axis=1)
+    rows = []
+    for centre in np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2):
+        disc = np.linalg.norm(code.places - centre, axis=-1) < RADIUS_M
+        values = phases.density(disc), float(same[disc].mean())
+        names = ("x_m", "y_m", "density", "aperiodic")
+        rows.append(dict(zip(names, (*centre.tolist(), *values), strict=True)))
+    return rows
 
 
 def measure_places(code, phases, lattice):
@@ -253,7 +265,7 @@ def measure_places(code, phases, lattice):
     rows = []
     for angle, centre in discs().items():
         mask = np.linalg.norm(code.places - centre, axis=-1) < RADIUS_M
-        by_unit = aperiodic(code, phases.vectors_m, mask)
+        by_unit = aperiodic(code, phases.vectors_m, mask).mean(axis=0)
         rest = np.delete(by_unit, lattice.units)
         whole = {"aperiodic": float(by_unit.sum()), "aperiodic_rest": float(rest.sum())}
         rows.append({"place": angle, "aliases": 0, **row(centre), **whole})

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from cue import cued_system
 from goals import GOAL_M, RADIUS_M
-from local import HEXAGON, Code, Phases, density_map, largest_module, measure_places, read
+from local import HEXAGON, Code, Phases, largest_module, local_map, measure_places, read
 from scipy import ndimage
 
 import gridcode
@@ -159,9 +159,7 @@ def local_rows(head, code, mapped):
         return None
     phases = Phases(code, lattice)
     if mapped:
-        names = ("x_m", "y_m", "density")
-        rows = [dict(zip(names, row, strict=True)) for row in density_map(phases)]
-        append("maps.csv", [{**head, **row} for row in rows])
+        append("maps.csv", [{**head, **row} for row in local_map(phases)])
     append("places.csv", [{**head, **row} for row in measure_places(code, phases, lattice)])
     return lattice, scores, phases.vectors_m
 
@@ -180,7 +178,7 @@ def measure(condition, seed, folder, planted):
         losses = {k: last[k] for k in ("loss", "separation", "invariance", "capacity")}
         numbers = whole(system, reference, code, *found)
         append("networks.csv", [{**head, "steps": last["step"], **numbers, **losses}])
-        local_rows({**head, "paths": "long", "planted": 0.0}, walked(system), False)
+        local_rows({**head, "paths": "long", "planted": 0.0}, walked(system), True)
         for density in PLANTED if planted else ():
             row = {**head, "paths": "direct", "planted": density}
             local_rows(row, code.warped(density), density == SHOWN)

@@ -15,6 +15,13 @@ import numpy as np
 
 HERE = Path(__file__).parent
 CONDITIONS = ("control", "visits", "separation", "finer", "cue")
+NAMES = {
+    "control": "no goal",
+    "visits": "visits",
+    "separation": "separation",
+    "finer": "finer sigma_x",
+    "cue": "separation and cue",
+}
 # Columns of places.csv, the factor to the unit shown, and their words.
 MEASURES = {
     "density": (100, "local density of the lattice (%)"),
@@ -42,11 +49,11 @@ def read(name):
         return [{k: value(v) for k, v in row.items()} for row in csv.DictReader(file)]
 
 
-def by_network(places, condition, measure, planted=0.0):
+def by_network(places, condition, measure, planted=0.0, paths="direct"):
     """For each seed the measure of every disc and, with a minus, of its aliases, by angle."""
     found = {}
     for r in places:
-        if r["condition"] == condition and r["planted"] == planted:
+        if (r["condition"], r["planted"], r["paths"]) == (condition, planted, paths):
             place = f"{'-' if r['aliases'] else ''}{r['place']:.0f}"
             found.setdefault(int(r["seed"]), {})[place] = r[measure]
     return dict(sorted(found.items()))
@@ -62,14 +69,11 @@ def mirrored(discs, angle="0"):
     return discs[angle] - discs[f"{(int(angle) + 180) % 360}"]
 
 
-def limit(places, measure, difference):
+def limit(places, measure, difference, paths="direct"):
     """The largest size of a difference at control discs of networks without a goal."""
-    each = by_network(places, "control", measure).values()
-    values = [
-        difference(d, a)
-        for d in each
-        for a in (RING if difference is local else ("60", "90", "120"))
-    ]
+    each = by_network(places, "control", measure, paths=paths).values()
+    angles = RING if difference is local else ("60", "90", "120")
+    values = np.array([difference(d, a) for d in each for a in angles])
     return float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else np.nan
 
 
@@ -89,24 +93,27 @@ def table(head, rows):
         print("| " + " | ".join(row) + " |")
 
 
+COMPARED = ((local, "direct"), (mirrored, "direct"), (local, "long"), (mirrored, "long"))
+
+
 def local_tables(places):
     """A table for each measure."""
-    for name, (factor, words) in MEASURES.items():
+    words = {local: "goal - aliases", mirrored: "goal - mirror"}
+    for name, (factor, title) in MEASURES.items():
+        some = [k for k in COMPARED if k[0] is mirrored or not name.startswith("aperiodic")]
+        most = {k: limit(places, name, *k) for k in some}
         rows = []
         for c in CONDITIONS:
-            each = by_network(places, c, name).values()
             cells = []
-            for f in (local, mirrored):
-                most = limit(places, name, f)
+            for f, paths in some:
+                each = by_network(places, c, name, paths=paths).values()
                 values = np.array([f(d) for d in each])
-                outside = int((np.abs(values) > most).sum())
-                cells += [shown(values, factor), f"{outside} of {len(values)}"]
-            if each:
-                rows.append([c, *cells])
-        a, b = (limit(places, name, f) * factor for f in (local, mirrored))
-        head = ["condition", "goal - aliases", f"beyond {a:.1f}", "goal - mirror"]
-        print(f"\n{words}")
-        table([*head, f"beyond {b:.1f}"], rows)
+                outside = int((np.abs(values) > most[f, paths]).sum())
+                cells.append(f"{shown(values, factor)}; {outside} of {len(values)}")
+            rows.append([NAMES[c], *cells])
+        print(f"\n{title}")
+        heads = [f"{words[f]}, {p} paths (beyond {most[f, p] * factor:.1f})" for f, p in some]
+        table(["", *heads], rows)
 
 
 def planted_table(places):
@@ -124,57 +131,39 @@ def planted_table(places):
     table(["planted density", *(MEASURES[n][1] for n in names)], rows)
 
 
-def whole_table(networks):
-    """One row for each condition."""
-    names = ["on_lattice", "grid_score", "spacing_m", "axis_ratio", "error_goal_m"]
-    names += [
-        "error_mirror_m",
-        "error_all_m",
-        "told_60",
-        "told_200",
-        "invariance",
-        "separation",
-        "capacity",
-    ]
-    digits = {
-        "on_lattice": 0,
-        "grid_score": 2,
-        "axis_ratio": 2,
-        "told_20": 2,
-        "told_60": 2,
-        "told_200": 2,
-    }
+WHOLE = {
+    "on_lattice": ("units on a lattice", 1, 0),
+    "grid_score": ("grid score", 1, 2),
+    "spacing_m": ("spacing (m)", 1, 3),
+    "axis_ratio": ("axis ratio", 1, 2),
+    "error_goal_m": ("path error in the goal (cm)", 100, 1),
+    "error_mirror_m": ("mirrored (cm)", 100, 1),
+    "error_all_m": ("everywhere (cm)", 100, 1),
+    "invariance": ("invariance", 1, 3),
+    "separation": ("separation", 1, 3),
+    "capacity": ("capacity", 1, 3),
+    "goal_5": ("in the goal, steps 5 to 14 (%)", 100, 0),
+    "goal_20": ("20 to 29", 100, 0),
+    "goal_50": ("50 to 59", 100, 0),
+    "alias_5": ("in its aliases, 5 to 14 (%)", 100, 0),
+    "alias_20": ("20 to 29", 100, 0),
+    "alias_50": ("50 to 59", 100, 0),
+}
+
+
+def whole_tables(networks):
+    """A row for each number of the whole network, a column for each condition."""
     rows = []
-    for c in CONDITIONS:
-        own = [r for r in networks if r["condition"] == c]
-        if own:
-            cells = [
-                shown([r[n] for r in own], 1, digits.get(n, 3)).replace("+", "") for n in names
-            ]
-            rows.append([c, str(len(own)), *cells])
-    table(["condition", "networks", *names], rows)
-
-
-def together(places):
-    """How well its aliases and the mirrored disc predict the goal, over all networks."""
-    print()
-    for name in ("density", "fields", "resolution"):
-        discs = [d for c in CONDITIONS[:4] for d in by_network(places, c, name).values()]
-        goal, alias, mirror = np.array([(d["0"], d.get("-0", np.nan), d["180"]) for d in discs]).T
-        known = np.isfinite(alias)
-        by_alias = np.corrcoef(goal[known], alias[known])[0, 1]
-        by_mirror = np.corrcoef(goal, mirror)[0, 1]
-        print(
-            f"{MEASURES[name][1]}: goal with its aliases r = {by_alias:.2f}, with the mirrored "
-            f"disc r = {by_mirror:.2f} ({known.sum()} networks)"
-        )
+    for name, (title, factor, digits) in WHOLE.items():
+        each = [[r[name] for r in networks if r["condition"] == c] for c in CONDITIONS]
+        rows.append([title, *(shown(v, factor, digits).replace("+", "") for v in each)])
+    table(["", *NAMES.values()], rows)
 
 
 def main():
     places = read("places.csv")
-    whole_table(read("networks.csv"))
+    whole_tables(read("networks.csv"))
     local_tables(places)
-    together(places)
     planted_table(places)
 
 
