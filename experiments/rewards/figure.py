@@ -3,109 +3,129 @@
 python experiments/rewards/figure.py
 """
 
+import io
 from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from goals import GOAL_M, RADIUS_M
+from PIL import Image
 from summary import CONDITIONS, by_network, limit, local, read
 
 from gridcode.report.style import GREY, INK, PAGE_WIDTH, STYLE
 
 OUT = Path(__file__).with_name("rewards.png")
-MOST = 12.0  # of the colours of maps, percent
-MAPPED = (("control", 0.0), ("control", 0.1), *((c, 0.0) for c in CONDITIONS[1:]))
+# Condition, paths and planted density of each column of maps.
+MAPPED = (
+    ("control", "direct", 0.0),
+    ("control", "direct", 0.1),
+    ("visits", "direct", 0.0),
+    ("finer", "direct", 0.0),
+    ("separation", "direct", 0.0),
+    ("separation", "long", 0.0),
+)
+ROWS = (
+    ("density", "RdBu_r", -12, 12, "fields per area (%)"),
+    ("aperiodic", "viridis", 0, 100, "not periodic (%)"),
+)
 NAMES = {
     "control": "no goal",
     "visits": "visits",
     "separation": "separation",
-    "finer": "finer σₓ",
-    "cue": "separation,\ncue",
+    "finer": "finer $\\sigma_x$",
 }
+COLOURS = dict(zip(CONDITIONS, (GREY, *INK), strict=False))
 
 
-def mean_map(rows, condition, planted):
-    """Mean local density (y, x) over networks, percent, and half of its side."""
-    own = [r for r in rows if r["condition"] == condition and r["planted"] == planted]
+def mean_map(rows, key, name):
+    """Mean of a column (y, x) over networks, percent, and half of the map's side."""
+    own = [r for r in rows if (r["condition"], r["paths"], r["planted"]) == key]
     xs = sorted({r["x_m"] for r in own})
     total = np.zeros((len(xs), len(xs)))
     for r in own:
-        total[xs.index(r["y_m"]), xs.index(r["x_m"])] += r["density"]
+        total[xs.index(r["y_m"]), xs.index(r["x_m"])] += r[name]
     return 100 * total / max(len({r["seed"] for r in own}), 1), max(xs) + (xs[1] - xs[0]) / 2
 
 
-def draw_map(ax, rows, condition, planted):
-    """One map with the goal."""
-    values, half = mean_map(rows, condition, planted)
-    shown = ax.imshow(
-        values, origin="lower", extent=(-half, half) * 2, vmin=-MOST, vmax=MOST, cmap="RdBu_r"
-    )
-    dashed = "--" if condition == "control" and not planted else "-"
-    ax.add_patch(plt.Circle(GOAL_M, RADIUS_M, fill=False, color="k", lw=0.8, ls=dashed))
-    ax.set_title("10% planted" if planted else NAMES[condition])
-    ax.set_xticks([-1, 0, 1])
-    ax.set_yticks([-1, 0, 1], [])
-    ax.set_xlabel("x (m)")
-    return shown
+def draw_maps(figure, maps):
+    """Mean maps of each condition, a row for each measure."""
+    axes = figure.subplots(len(ROWS), len(MAPPED))
+    for i, (name, colours, low, high, label) in enumerate(ROWS):
+        for k, (condition, paths, planted) in enumerate(MAPPED):
+            ax = axes[i, k]
+            values, half = mean_map(maps, (condition, paths, planted), name)
+            edges = (-half, half, -half, half)
+            shown = ax.imshow(
+                values, origin="lower", extent=edges, vmin=low, vmax=high, cmap=colours
+            )
+            style = ":" if condition == "control" and not planted else "-"
+            colour = "k" if name == "density" else "w"
+            ax.add_patch(plt.Circle(GOAL_M, RADIUS_M, fill=False, color=colour, lw=0.8, ls=style))
+            ax.set_xticks([-1, 0, 1], None if i else [])
+            ax.set_yticks([-1, 0, 1], [] if k else None)
+            if i == 0:
+                title = "10% planted" if planted else NAMES[condition]
+                ax.set_title(title + (",\nlong paths" if paths == "long" else ""))
+            else:
+                ax.set_xlabel("x (m)")
+        axes[i, 0].set_ylabel("y (m)")
+        figure.colorbar(shown, ax=axes[i], label=label, shrink=0.9)
 
 
-def draw_local(ax, places):
-    """Goal minus aliases of each network, and what was planted."""
-    most = 100 * limit(places, "density", local)
+def strip(ax, places, name, factor, label):
+    """Goal minus aliases of each network on direct (full) and long (open) paths."""
+    most = factor * limit(places, name, local)
     ax.axhspan(-most, most, color="0.9", lw=0)
-    labels = []
-    rows = [("control", p) for p in (0.0, 0.025, 0.05, 0.1)] + [(c, 0.0) for c in CONDITIONS[1:]]
-    for k, (condition, planted) in enumerate(rows):
-        values = [local(d) for d in by_network(places, condition, "density", planted).values()]
-        colour = INK[k - 3] if k > 3 else GREY
-        ax.plot(np.full(len(values), k), 100 * np.array(values), "o", ms=3, color=colour)
-        labels.append(f"{100 * planted:g}%\nplanted" if planted else NAMES[condition])
-    ax.set_xticks(range(len(rows)), labels, rotation=60, ha="right", rotation_mode="anchor")
-    ax.set_ylabel("local density of fields,\ngoal - aliases (%)")
+    for k, c in enumerate(CONDITIONS):
+        for shift, paths in ((-0.15, "direct"), (0.15, "long")):
+            each = by_network(places, c, name, paths=paths).values()
+            values = factor * np.array([local(d) for d in each])
+            filled = COLOURS[c] if paths == "direct" else "none"
+            at = np.full(len(values), k + shift)
+            ax.plot(at, values, "o", ms=3.5, color=COLOURS[c], mfc=filled)
     ax.axhline(0, color="k", lw=0.5)
-
-
-def draw_aliases(ax, places):
-    """Fields in the goal against fields in its aliases."""
-    for k, c in enumerate(CONDITIONS):
-        discs = by_network(places, c, "fields").values()
-        xy = 100 * np.array([(d.get("-0", np.nan), d["0"]) for d in discs])
-        if len(xy):
-            colour = INK[k] if k else GREY
-            ax.plot(*xy.T, "o", ms=3, color=colour, label=NAMES[c].replace("\n", " "))
-    ax.axline((0, 0), slope=1, color="k", lw=0.5)
-    ax.set_xlabel("fields in the aliases of the goal (%)")
-    ax.set_ylabel("fields in the goal (%)")
-    ax.legend(fontsize=6, loc="upper left")
-
-
-def draw_spacing(ax, networks):
-    """Spacing of the module of each network."""
-    for k, c in enumerate(CONDITIONS):
-        values = [r["spacing_m"] for r in networks if r["condition"] == c]
-        ax.plot(np.full(len(values), k), values, "o", ms=3, color=INK[k] if k else GREY)
     names = [NAMES[c] for c in CONDITIONS]
-    ax.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor")
-    ax.set_ylabel("spacing everywhere (m)")
+    ax.set_xticks(range(len(names)), names, rotation=50, ha="right", rotation_mode="anchor")
+    ax.set_ylabel(label)
+
+
+def draw_memory(ax, networks):
+    """Share of walkers in the goal whose state is that of the goal, by steps."""
+    steps = (5, 20, 50)
+    for c in CONDITIONS:
+        own = [r for r in networks if r["condition"] == c]
+        shares = 100 * np.array([[r[f"goal_{s}"] for s in steps] for r in own])
+        for k, values in enumerate(shares):
+            label = NAMES[c] if k == 0 else None
+            at = np.array(steps) + 4.5
+            ax.plot(at, values, "-o", ms=2.5, lw=0.7, color=COLOURS[c], label=label)
+    ax.axhline(50, color="k", lw=0.5, ls=":")
+    ax.set_xlabel("steps from the origin")
+    ax.set_ylabel("walkers in the goal with\nthe state of the goal (%)")
+    ax.legend(fontsize=5.5, loc="upper right", frameon=True)
+
+
+def save(figure, path):
+    """Save a figure with few colours: a third of the size."""
+    file = io.BytesIO()
+    figure.savefig(file, dpi=150)
+    picture = Image.open(file).convert("RGB")
+    few = picture.quantize(192, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few.save(path, optimize=True)
 
 
 def main():
     mpl.rcParams.update(STYLE)
     places, networks, maps = (read(f"{n}.csv") for n in ("places", "networks", "maps"))
-    figure = plt.figure(figsize=(PAGE_WIDTH, 4.4), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=[1, 1.4])
-    axes = above.subplots(1, len(MAPPED))
-    for ax, (condition, planted) in zip(axes, MAPPED, strict=True):
-        shown = draw_map(ax, maps, condition, planted)
-    axes[0].set_yticks([-1, 0, 1], ["-1", "0", "1"])
-    axes[0].set_ylabel("y (m)")
-    above.colorbar(shown, ax=axes, label="density of fields (%)", shrink=0.9)
-    left, middle, right = below.subplots(1, 3, width_ratios=[1.3, 1.1, 0.8])
-    draw_local(left, places)
-    draw_aliases(middle, places)
-    draw_spacing(right, networks)
-    figure.savefig(OUT, dpi=180)
+    figure = plt.figure(figsize=(PAGE_WIDTH, 5.4), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=[1.25, 1])
+    draw_maps(above, maps)
+    left, middle, right = below.subplots(1, 3)
+    strip(left, places, "density", 100, "fields per area,\ngoal - aliases (%)")
+    strip(middle, places, "peak", 100, "height of fields,\ngoal - aliases (%)")
+    draw_memory(right, networks)
+    save(figure, OUT)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-from cue import cued_system
 from goals import GOAL_M, RADIUS_M
 from local import HEXAGON, Code, Phases, largest_module, local_map, measure_places, read
 from scipy import ndimage
@@ -166,7 +165,7 @@ def local_rows(head, code, mapped):
 
 def measure(condition, seed, folder, planted):
     """Add the rows of a network."""
-    system = cued_system(folder) if condition == "cue" else gridcode.load_system(folder)
+    system = gridcode.load_system(folder)
     reference = build_reference_map(
         system, arena_m=ARENA_M, bin_size_m=BIN_M, generator=np.random.default_rng(0)
     )

@@ -14,13 +14,12 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).parent
-CONDITIONS = ("control", "visits", "separation", "finer", "cue")
+CONDITIONS = ("control", "visits", "separation", "finer")
 NAMES = {
     "control": "no goal",
     "visits": "visits",
     "separation": "separation",
     "finer": "finer sigma_x",
-    "cue": "separation and cue",
 }
 # Columns of places.csv, the factor to the unit shown, and their words.
 MEASURES = {

@@ -2,35 +2,29 @@
 
     python experiments/rewards/train.py CONDITION SEED OUT [--steps 2000]
 
-CONDITION is `visits`, `separation` or `finer` (goals.py); `cue`, more separation with an input
-that says whether the agent is in the goal (cue.py); or `control`, the preset `quick` as it is.
-About 50 CPU-s for 2,000 steps.
+CONDITION is `visits`, `separation` or `finer` (goals.py), or `control`, the preset `quick` as it
+is. About 50 CPU-s for 2,000 steps.
 """
 
 import argparse
 import time
 
-from cue import CuedTransition, cued_batch
-from goals import CONDITIONS, Separation
+from goals import CONDITIONS
 
 import gridcode
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("condition", choices=[*CONDITIONS, "cue", "control"])
+    parser.add_argument("condition", choices=[*CONDITIONS, "control"])
     parser.add_argument("seed", type=int)
     parser.add_argument("out")
     parser.add_argument("--steps", type=int, default=2000)
     given = parser.parse_args()
     config = gridcode.load_config("quick").override({"seed": given.seed, "steps": given.steps})
-    parts = {}
-    if given.condition == "cue":
-        parts = {"transition": CuedTransition, "batches": cued_batch}
-    if given.condition != "control":
-        parts["objective"] = CONDITIONS.get(given.condition, Separation)(config.loss)
+    made = CONDITIONS.get(given.condition)
     began = time.process_time()
-    gridcode.train(config, out=given.out, **parts)
+    gridcode.train(config, out=given.out, objective=made(config.loss) if made else None)
     print(f"{given.out}: {time.process_time() - began:.0f} CPU-s", flush=True)
 
 
