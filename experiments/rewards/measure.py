@@ -29,8 +29,8 @@ HERE = Path(__file__).parent
 ARENA_M, BIN_M, WALK_M = 4.0, 0.05, 2.0
 PLANTED = (0.025, 0.05, 0.1, 0.2)
 SHOWN = 0.1  # whose map is kept
-WALKERS, HORIZONS = 512, (40, 60, 80, 100)
-LONG, LONG_WALKERS = (50, 120), 640
+WALKERS, HORIZONS = 400, (40, 60, 80, 100)
+LONG, LONG_WALKERS = (50, 110), 500
 
 
 def append(name, rows):
@@ -45,13 +45,16 @@ def append(name, rows):
         )
 
 
-def done(condition, seed):
-    """Whether a network has its rows."""
+def done(condition, seed, planted):
+    """Whether a network has its rows, planted ones or others."""
     path = HERE / "places.csv"
     if not path.exists():
         return False
     with path.open(newline="") as file:
-        return any((r["condition"], r["seed"]) == (condition, seed) for r in csv.DictReader(file))
+        return any(
+            (r["condition"], r["seed"], r["planted"] != "0") == (condition, seed, planted)
+            for r in csv.DictReader(file)
+        )
 
 
 def along_walks(system, reference, code, vectors_m):
@@ -171,6 +174,11 @@ def measure(condition, seed, folder, planted):
     )
     code = Code(reference.vectors, BIN_M)
     head = {"condition": condition, "seed": seed}
+    if planted:
+        for density in PLANTED:
+            row = {**head, "paths": "direct", "planted": density}
+            local_rows(row, code.warped(density), density == SHOWN)
+        return
     last = json.loads((Path(folder) / "metrics.jsonl").read_text().splitlines()[-1])
     found = local_rows({**head, "paths": "direct", "planted": 0.0}, code, True)
     if found:
@@ -178,9 +186,6 @@ def measure(condition, seed, folder, planted):
         numbers = whole(system, reference, code, *found)
         append("networks.csv", [{**head, "steps": last["step"], **numbers, **losses}])
         local_rows({**head, "paths": "long", "planted": 0.0}, walked(system), True)
-        for density in PLANTED if planted else ():
-            row = {**head, "paths": "direct", "planted": density}
-            local_rows(row, code.warped(density), density == SHOWN)
 
 
 def main():
@@ -190,7 +195,7 @@ def main():
     parser.add_argument("run")
     parser.add_argument("--planted", action="store_true")
     given = parser.parse_args()
-    if not done(given.condition, given.seed):
+    if not done(given.condition, given.seed, given.planted):
         measure(given.condition, given.seed, given.run, given.planted)
 
 
