@@ -111,7 +111,7 @@ def save(figure, path):
     file = io.BytesIO()
     figure.savefig(file, dpi=150)
     picture = Image.open(file).convert("RGB")
-    few = picture.quantize(192, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few = picture.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     few.save(path, optimize=True)
 
 
