@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from goals import GOAL_M, RADIUS_M
 from PIL import Image
-from summary import CONDITIONS, by_network, limit, local, read
+from summary import CONDITIONS, by_network, limit, local, read, with_their_way
 
 from gridcode.report.style import GREY, INK, PAGE_WIDTH, STYLE
 
@@ -118,6 +118,7 @@ def save(figure, path):
 def main():
     mpl.rcParams.update(STYLE)
     places, networks, maps = (read(f"{n}.csv") for n in ("places", "networks", "maps"))
+    places = with_their_way(places, networks)
     figure = plt.figure(figsize=(PAGE_WIDTH, 5.4), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=[1.25, 1])
     draw_maps(above, maps)

@@ -5,7 +5,8 @@
 The unit of replication is the network: mean and range over networks of the goal minus the mean of
 the places one lattice vector away (a lattice has no difference), or minus the disc at (-0.6, 0) m.
 Then how many networks lie beyond the largest difference at control discs (9 against their aliases,
-3 against the opposite ones) in the networks without a goal.
+3 against the opposite ones) in the networks without a goal. Networks whose walkers are lost (median
+path error above 0.3 m) have no numbers after long walks.
 """
 
 import csv
@@ -32,6 +33,8 @@ MEASURES = {
     "aperiodic": (100, "difference of states one lattice vector apart (% of unrelated)"),
     "aperiodic_rest": (100, "of that in units that are not of the module (%)"),
 }
+# Half of the shortest distance between aliases, about: a larger median error is a walker lost.
+LOST_M = 0.3
 RING = ("60", "90", "120", "150", "180", "210", "240", "270", "300")
 
 
@@ -46,6 +49,12 @@ def read(name):
 
     with (HERE / name).open(newline="") as file:
         return [{k: value(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+def with_their_way(places, networks):
+    """Rows of places without those after long paths of networks whose walkers are lost by then."""
+    lost = {(r["condition"], r["seed"]) for r in networks if r["error_all_m"] > LOST_M}
+    return [r for r in places if r["paths"] == "direct" or (r["condition"], r["seed"]) not in lost]
 
 
 def by_network(places, condition, measure, planted=0.0, paths="direct"):
@@ -159,8 +168,9 @@ def whole_tables(networks):
 
 
 def main():
-    places = read("places.csv")
-    whole_tables(read("networks.csv"))
+    networks = read("networks.csv")
+    places = with_their_way(read("places.csv"), networks)
+    whole_tables(networks)
     local_tables(places)
     planted_table(places)
 
