@@ -5,7 +5,7 @@
 Adds to places.csv, networks.csv and maps.csv beside this script; what has its rows is skipped.
 `--planted` adds the same network read with fields drawn into the goal by a known amount: what the
 measures can detect. `direct`: states on short paths from the origin; `long`: after 50 to 120 steps
-of a smooth walk. About 15 CPU-s.
+of a smooth walk. About 12 CPU-s.
 """
 
 import argparse
@@ -161,7 +161,8 @@ def local_rows(head, code, mapped):
         return None
     phases = Phases(code, lattice)
     if mapped:
-        append("maps.csv", [{**head, **row} for row in local_map(phases)])
+        rows = [{k: f"{v:.3f}" for k, v in row.items()} for row in local_map(phases)]
+        append("maps.csv", [{**head, **row} for row in rows])
     append("places.csv", [{**head, **row} for row in measure_places(code, phases, lattice)])
     return lattice, scores, phases.vectors_m
 
@@ -182,10 +183,10 @@ def measure(condition, seed, folder, planted):
     last = json.loads((Path(folder) / "metrics.jsonl").read_text().splitlines()[-1])
     found = local_rows({**head, "paths": "direct", "planted": 0.0}, code, True)
     if found:
-        losses = {k: last[k] for k in ("loss", "separation", "invariance", "capacity")}
         numbers = whole(system, reference, code, *found)
-        append("networks.csv", [{**head, "steps": last["step"], **numbers, **losses}])
-        local_rows({**head, "paths": "long", "planted": 0.0}, walked(system), True)
+        append("networks.csv", [{**head, "steps": last["step"], **numbers}])
+        shown = condition == "separation"
+        local_rows({**head, "paths": "long", "planted": 0.0}, walked(system), shown)
 
 
 def main():

@@ -123,6 +123,16 @@ def local_tables(places):
         table(["", "control discs, at most", *NAMES.values()], rows)
 
 
+def aperiodic_table(places):
+    """How far states in the goal are from those one lattice vector away, on both kinds of paths."""
+    print("\nDifference of states one lattice vector apart, in the goal (% of unrelated places)")
+    rows = []
+    for paths in ("direct", "long"):
+        each = [by_network(places, c, "aperiodic", paths=paths).values() for c in CONDITIONS]
+        rows.append([f"{paths} paths", *(shown([d["0"] for d in e], 100) for e in each)])
+    table(["", *NAMES.values()], rows)
+
+
 def planted_table(places):
     """What the measures make of known changes."""
     print("\nPlanted: fields of the control networks drawn into the goal")
@@ -146,9 +156,6 @@ WHOLE = {
     "error_goal_m": ("path error in the goal (cm)", 100, 1),
     "error_mirror_m": ("mirrored (cm)", 100, 1),
     "error_all_m": ("everywhere (cm)", 100, 1),
-    "invariance": ("invariance", 1, 3),
-    "separation": ("separation", 1, 3),
-    "capacity": ("capacity", 1, 3),
     "goal_5": ("in the goal, steps 5 to 14 (%)", 100, 0),
     "goal_20": ("20 to 29", 100, 0),
     "goal_50": ("50 to 59", 100, 0),
@@ -172,6 +179,7 @@ def main():
     places = with_their_way(read("places.csv"), networks)
     whole_tables(networks)
     local_tables(places)
+    aperiodic_table(places)
     planted_table(places)
 
 
