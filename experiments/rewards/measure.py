@@ -4,7 +4,7 @@
 
 Adds to places.csv, networks.csv and maps.csv beside this script; what has its rows is skipped.
 `--planted` adds the same network read with fields drawn into the goal by a known amount: what the
-measures can detect. `direct`: states on short paths from the origin; `long`: after 50 to 120 steps
+measures can detect. `direct`: states on short paths from the origin; `long`: after 50 to 110 steps
 of a smooth walk. About 12 CPU-s.
 """
 
@@ -118,7 +118,7 @@ def told(code, states, places, vectors_m):
 
 
 def walked(system):
-    """The code as it is after walks: mean states of steps 50 to 120 on smooth walks, smoothed."""
+    """The code as it is after walks: mean states of steps 50 to 110 on smooth walks, smoothed."""
     walk = smooth_walk(
         arena_m=ARENA_M,
         steps=LONG[1],
