@@ -17,6 +17,7 @@ from lattice_runs import LINE_M
 
 import gridcode
 from gridcode.analysis.dimensions.rates import BinnedRates, filled, rates_of_walk
+from gridcode.analysis.dimensions.reading import straight_states
 from gridcode.analysis.system import roll
 from gridcode.world.spaces import Line
 from gridcode.world.walks import Walk, smooth_walk
@@ -76,33 +77,32 @@ def line_figure(runs):
 
 
 def volume_figure(runs):
-    maps = maps_of(runs / "volume-seed0", dimensions=3, side_m=3.0, bin_m=0.12, walkers=500)
-    active = np.flatnonzero(maps.max(axis=(1, 2, 3)) > 1e-3)
-    figure, axes = plt.subplots(2, 4, figsize=(7.2, 3.7), layout="constrained")
-    for ax, unit in zip(axes[:, :3].ravel(), active[:: max(1, len(active) // 6)], strict=False):
-        ax.imshow(maps[unit, :, :, maps.shape[3] // 2].T, origin="lower", extent=(-1.5, 1.5) * 2)
-        ax.set(title=f"unit {unit}, z = 0", xlabel="x (m)", ylabel="y (m)")
-    with (HERE / "volume.csv").open() as file:
+    figure, axes = plt.subplots(2, 4, figsize=(7.2, 3.6), layout="constrained")
+    for row, name in zip(axes, ("volume", "volume-short"), strict=True):
+        system = gridcode.load_system(runs / f"{name}-seed0")
+        half = system.extent_m / 2
+        middles = np.linspace(-half, half, 40)
+        places = np.stack(np.meshgrid(middles, middles, [0.0], indexing="ij"), axis=-1)
+        maps = straight_states(system, places.reshape(-1, 3)).T.reshape(-1, 40, 40)
+        active = np.flatnonzero(maps.max(axis=(1, 2)) > 1e-3)
+        for ax, unit in zip(row[:3], active[5::20], strict=False):
+            ax.imshow(maps[unit].T, origin="lower", extent=(-half, half) * 2)
+            ax.set(title=f"{name}, unit {unit}, z = 0", xlabel="x (m)", ylabel="y (m)")
+    with (HERE / "volume_trained.csv").open() as file:
         rows = list(csv.DictReader(file))
-    bottom = np.zeros(len(rows))
-    for kind in ("lattice", "columns", "planes"):
-        height = np.array([int(row[kind]) / int(row["active"]) for row in rows])
-        axes[0, 3].bar([row["seed"] for row in rows], height, bottom=bottom, label=kind)
-        bottom += height
-    axes[0, 3].set(xlabel="seed", ylabel="share of active units", ylim=(0, 1))
-    axes[0, 3].legend(fontsize=6)
-    for name, label in (("variation", "fields"), ("hard_spheres", "hard spheres")):
-        found = [float(row[name] or "nan") for row in rows]
-        axes[1, 3].plot([row["seed"] for row in rows], found, "o", label=label)
-    axes[1, 3].set(xlabel="seed", ylabel="variation of the\nnearest distance", ylim=(0, None))
-    axes[1, 3].legend(fontsize=6)
-    figure.savefig(HERE / "volume.png", dpi=150)
+    for ax, name in zip(axes[:, 3], ("volume", "volume-short"), strict=True):
+        mine = [row for row in rows if row["condition"] == name]
+        for row in mine:
+            ax.plot((10, 15, 30, 60), [float(row[f"error_{t}_m"]) for t in (10, 15, 30, 60)], ".-")
+        ax.axhline(float(mine[0]["random_places_m"]), color="0.5", linestyle="--")
+        ax.set(title=f"{len(mine)} seeds", xlabel="steps", ylabel="path error (m)", ylim=(0, None))
+    figure.savefig(HERE / "volume.png", dpi=130)
 
 
 def main():
     runs = Path(sys.argv[1])
     plt.style.use("gridcode.report.paper")
-    if (runs / "line-seed0").is_dir():
+    if (runs / "line-3-seed0").is_dir():
         line_figure(runs)
     if (runs / "volume-seed0").is_dir():
         volume_figure(runs)

@@ -21,11 +21,13 @@ import gridcode
 from gridcode.analysis.dimensions.evaluate import evaluate_line, evaluate_volume
 from gridcode.analysis.dimensions.line import find_periods
 from gridcode.analysis.dimensions.rates import BinnedRates, filled
+from gridcode.analysis.dimensions.reading import path_errors
 from gridcode.analysis.system import roll
 from gridcode.world.spaces import Line
-from gridcode.world.walks import Walk
+from gridcode.world.walks import Walk, smooth_walk
 
 VOLUME_BIN_M = 0.12
+VOLUMES = ("volume", "volume-short", "volume-grown", "volume-128", "volume-untrained")
 WALKERS, STEPS = 600, 200
 END_M = 0.1  # what counts as near an end: two tenths of the line in all
 
@@ -48,7 +50,24 @@ def line_row(system):
         "width_m": found.width_m[1],
         "stability": found.stability[1],
         "path_error_m": found.path_error_m,
+        "error_in_period_m": _error_in_period(system, groups),
     }
+
+
+def _error_in_period(system, groups):
+    """Path error after 60 steps of walkers that end within the one period around the origin."""
+    if not groups:
+        return None
+    walk = smooth_walk(
+        arena_m=system.extent_m,
+        steps=60,
+        walkers=400,
+        max_step_m=system.max_step_m,
+        generator=np.random.default_rng(3),
+        dimensions=1,
+    )
+    off = path_errors(system, walk, side_m=groups[0].period_m, bins=60)
+    return float(np.median(np.minimum(off, groups[0].period_m - off)))
 
 
 def _fields_per_period(found):
@@ -161,10 +180,7 @@ def main():
         run = gridcode.Run(folder)
         condition, seed = folder.name.rsplit("-seed", 1)
         system = gridcode.load_system(run)
-        tables = {
-            name: [(volume, volume_row)]
-            for name in ("volume", "volume-short", "volume-128", "volume-untrained")
-        }
+        tables = {name: [(volume, volume_row)] for name in VOLUMES}
         tables |= {"ends": [(ends, ends_row)], "line": [(line, line_row), (ends, ends_row)]}
         for path, measure in tables.get(condition, [(line, line_row)]):
             if has(path, folder.name):

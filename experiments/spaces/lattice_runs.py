@@ -48,6 +48,21 @@ CONDITIONS = {
     "line-3": THREE,
     "ends": ONE,
     "volume": VOLUME,
+    "line-untrained": {**ONE, "steps": 1},
+    "volume-untrained": {**VOLUME, "steps": 1},
+    # Added after `volume` had failed: short paths, more positive pairs, more weight on them.
+    "volume-short": {**VOLUME, "world.steps": 15, "sigma_x_m": 0.1, "invariance": 0.6},
+    "volume-grown": {
+        **VOLUME,
+        "populations": [64],
+        "world.steps": 15,
+        "separate_steps": 1500,
+        "steps": 4000,
+        "joint_steps": 40,
+        "joint_trajectories": 80,
+        "sigma_x_m": 0.1,
+        "invariance": 0.6,
+    },
     "volume-128": {**VOLUME, "units": 128},
 }
 
@@ -76,16 +91,10 @@ def main():
     parser.add_argument("--seeds", type=seeds_of, default=seeds_of("0-4"))
     parser.add_argument("--steps", type=int, default=0)
     arguments = parser.parse_args()
-    # scratch
-    import subprocess, sys
-    more = {"volume": {0: (0, 3), 1: (1, 4), 2: (2,)}, "line": {0: (0, 2), 1: (1, 3, 4)}, "ends": {0: (0, 2), 1: (1, 3, 4)}, "line-3": {0: (0, 2), 1: (1, 3)}}
-    arguments.seeds = [x for s in arguments.seeds for x in more.get(arguments.condition, {}).get(s, (s,))]
     for seed in arguments.seeds:
         folder = arguments.out / f"{arguments.condition}-seed{seed}"
         run = train(arguments.condition, seed, folder, arguments.steps)
         print(folder.name, run.metrics()[-1], flush=True)
-        here = "/tmp/wt/lattices/experiments/spaces/"
-        subprocess.run([sys.executable, here + "lattice_measure.py", *(here + n for n in ("line.csv", "volume.csv", "ends.csv")), str(folder)])
 
 
 if __name__ == "__main__":

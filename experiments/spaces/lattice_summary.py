@@ -11,11 +11,15 @@ HERE = Path(__file__).parent
 SHOWN = {
     "line.csv": (
         "active periodic groups period_m units ratios fields_per_period width_m stability "
-        "path_error_m loss"
+        "path_error_m error_in_period_m loss"
     ),
     "ends.csv": (
         "active error_10_m error_30_m error_60_m error_200_m peaks_near_ends slope_ends "
         "slope_middle distance_of_ends periodic loss"
+    ),
+    "volume_trained.csv": (
+        "extent_m active fields one_field diameter_m error_10_m error_15_m error_30_m error_60_m "
+        "random_places_m invariance"
     ),
     "volume.csv": (
         "active lattice columns planes local_order strongest_wave shared_waves fields diameter_m "
