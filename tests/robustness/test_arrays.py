@@ -24,6 +24,7 @@ from gridcode.analysis.cells.nulls import spectra_of
 from gridcode.analysis.cells.phases import fit_waves
 from gridcode.analysis.cells.ratemaps import RateMapAccumulator, rate_maps
 from gridcode.analysis.cells.shift_tests import AllShifts
+from gridcode.analysis.dimensions.rates import BinnedRates
 from gridcode.analysis.modules.lattice_clustering import OrientationScan
 from gridcode.analysis.navigation.decoding import Tracker
 from gridcode.analysis.navigation.neural_distance import distance_curve
@@ -82,6 +83,18 @@ CURVE = distance_curve(POSITIONS, STATES, generator=draw())
 MANY = noise_maps(3, 20, correlation_bins=2.0, generator=draw())
 
 
+LINES = (
+    1 + np.cos(2 * np.pi * (np.arange(90) / 18 + RNG.random((3, 1)))) + 0.1 * RNG.random((3, 90))
+)
+AXIS = np.arange(12)
+VOLUMES = 1 + np.cos(2 * np.pi * AXIS[:, None, None] / 4 + 6 * RNG.random((2, 1, 1, 1)))
+VOLUMES = VOLUMES * (1 + np.cos(np.pi * AXIS / 2)[:, None]) + 0.1 * RNG.random((2, 12, 12, 12))
+
+
+def binned():
+    return BinnedRates(side_m=1.0, bin_size_m=0.1, dimensions=2, units=12)
+
+
 def tracker():
     return Tracker(REFERENCE, walkers=20, window_m=0.3)
 
@@ -92,6 +105,25 @@ def accumulator():
 
 # Good arguments by where a function is; copied for each call, so that generators begin anew.
 EXAMPLES = {
+    "dimensions.groups.group_periods": {"period_m": 0.5 + 0.01 * RNG.random(12)},
+    "dimensions.line.find_periods": {"rates": LINES, "bin_size_m": 0.05, "nulls": 19},
+    "dimensions.line.shuffled_lines": {"rate": LINES[0], "count": 3, "generator": draw()},
+    "dimensions.order.local_order": {"volumes": VOLUMES, "side_m": 1.2, "nulls": 19},
+    "dimensions.order.find_fields_3d": {"volume": VOLUMES[0], "side_m": 1.2},
+    "dimensions.rates.BinnedRates.add": {
+        "self": binned(),
+        "positions": POSITIONS,
+        "activity": STATES,
+    },
+    "dimensions.rates.filled": {"rates": LINES},
+    "dimensions.reading.straight_states": {"system": SYSTEM, "places": POSITIONS[:20]},
+    "dimensions.waves.find_waves": {"volumes": VOLUMES, "nulls": 99},
+    "dimensions.waves.random_phase_volumes": {
+        "volume": VOLUMES[0],
+        "count": 2,
+        "generator": draw(),
+    },
+    "dimensions.waves.independent": {"waves": np.eye(3)},
     "cells.autocorrelogram.as_maps": {"rate_maps": MAPS},
     "cells.autocorrelogram.shared_mask": {"visited": VISITED},
     "cells.autocorrelogram.smooth": {"rate_maps": MAPS, "sigma_bins": 1.0},

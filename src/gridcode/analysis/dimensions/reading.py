@@ -5,11 +5,13 @@ from jaxtyping import Float
 from scipy import spatial
 
 from gridcode.analysis.system import System, roll
+from gridcode.arrays import takes_arrays
 from gridcode.world.walks import Walk
 
 STRAIGHT_STEP = 0.7  # of the longest step, on the way to a reference place
 
 
+@takes_arrays
 def straight_states(
     system: System, places: Float[np.ndarray, "place axis"]
 ) -> Float[np.ndarray, "place unit"]:

@@ -151,6 +151,7 @@ def _fields(
     return out.reshape(count, *shape)
 
 
+@takes_arrays
 def independent(waves: Float[np.ndarray, "wave 3"]) -> int:
     """Number of independent directions of wave vectors, none within 15 degrees of the others'."""
     basis = np.zeros((0, 3))
