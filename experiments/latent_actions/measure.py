@@ -6,15 +6,7 @@ import torch
 from network import UNITS
 from sklearn.linear_model import RidgeCV
 from sklearn.neighbors import NearestNeighbors
-from world import (
-    PERIODS,
-    draw_actions,
-    draw_poses,
-    poses_along,
-    render,
-    starts_for,
-    wrapped,
-)
+from world import PERIODS, draw_actions, draw_poses, poses_along, render, starts_for, wrapped
 
 LENGTHS = (1, 16, 32, 64, 128)  # actions; trained: 16
 QUERIES, BANK, ENDS, ORDERS = 256, 4096, 32, 8
@@ -63,7 +55,7 @@ def errors(found, poses):
     }
 
 
-def decoding(network, world, generator):
+def decoding(network, world, generator, lengths=LENGTHS):
     """Errors of the pose read after sequences of each length, and of the image found by the state.
 
     Decoders are fitted to states of images, none of them in a tested sequence, and know nothing of
@@ -75,7 +67,7 @@ def decoding(network, world, generator):
     readers = {kind: Decoder(seen, bank, kind) for kind in ("knn", "ridge")}
     others = torch.as_tensor(seen[:1000])
     found = {}
-    for steps in LENGTHS:
+    for steps in lengths:
         starts = draw_poses(QUERIES, generator)
         actions = draw_actions(steps, QUERIES, generator=generator)
         ends = poses_along(starts, actions, world)[-1]

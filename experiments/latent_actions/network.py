@@ -8,7 +8,6 @@ from gridcode.models.recurrence import norm_relu
 
 UNITS, HIDDEN, WIDTH = 64, 64, 128
 SIGMA_X, SIGMA_G = 1.0, 0.4  # pixels; distance between states
-CAPACITY = 0.5
 
 
 class ActionNetwork(nn.Module):
@@ -44,13 +43,13 @@ class ActionNetwork(nn.Module):
     def roll(self, states, actions, orders):
         """States (step, sequence, unit) along a training batch, from states (sequence, unit)."""
         matrices = self.matrices(actions).transpose(1, 2)
+        # At every step each action is taken by equally many sequences: sorted, one product.
+        there = orders.T.argsort(dim=1, stable=True)
         found = []
-        for taken in orders.T:
-            # At every step each action is taken by equally many sequences: sorted, one product.
-            sequence = taken.argsort(stable=True)
-            sorted_states = states[sequence].unflatten(0, (len(actions), -1))
+        for sequence, back in zip(there, there.argsort(dim=1), strict=True):
+            sorted_states = states.index_select(0, sequence).unflatten(0, (len(actions), -1))
             moved = torch.bmm(sorted_states, matrices).flatten(0, 1)
-            states = norm_relu(moved[sequence.argsort()])
+            states = norm_relu(moved).index_select(0, back)
             found.append(states)
         return torch.stack(found)
 
@@ -81,29 +80,39 @@ def predicted(network, batch):
     return first, by_group(rolled, batch.groups)
 
 
-def sic(network, batch, generator, *, images, invariance):
+def sic(network, batch, generator, *, images, weights, two_views):
     """Separation, invariance and capacity of states on the way and states of images seen there.
 
-    Pairs within a group are compared: there the actions tell how poses differ. Of the predicted
-    states all last ones are compared, and as many as in seven more steps.
+    Pairs from one start are compared: there the actions tell how poses differ. Of the predicted
+    states those with an image are compared.
+
+    Args:
+        network: an `ActionNetwork`.
+        batch: its sequences.
+        generator: draws the images.
+        images: their number.
+        weights: of the three terms.
+        two_views: compare predicted states with states of images only; otherwise all pairs.
     """
     first, rolled = predicted(network, batch)
-    true, claimed, _ = pick_images(batch, images, generator)
+    true, claimed, pick = pick_images(batch, images, generator)
     rows = len(batch.orders) // batch.groups
-    earlier = torch.randperm(rolled.shape[1] - rows, generator=generator)[: 7 * rows]
-    pick = torch.cat([earlier, torch.arange(rolled.shape[1] - rows, rolled.shape[1])])
-    seen = network.encode(render(true))
-    g = torch.cat([first.unsqueeze(1), rolled[:, pick], seen], dim=1)
-    begins = batch.claimed[0, ::rows].unsqueeze(1)
-    x = torch.cat([begins, by_group(batch.claimed[1:], batch.groups)[:, pick], claimed], dim=1)
-    squares = (2 - 2 * g @ g.transpose(1, 2)).clamp_min(0)
-    near = (square_distances(x, x) < SIGMA_X**2).float()
+    moved, reached = rolled[:, pick], by_group(batch.claimed[1:], batch.groups)[:, pick]
+    seen = torch.cat([first.unsqueeze(1), network.encode(render(true))], dim=1)
+    places = torch.cat([batch.claimed[0, ::rows].unsqueeze(1), claimed], dim=1)
+    every = torch.cat([moved, seen], dim=1)
+    if not two_views:
+        moved = seen = every
+        reached = places = torch.cat([reached, places], dim=1)
+    squares = (2 - 2 * moved @ seen.transpose(1, 2)).clamp_min(0)
+    near = (square_distances(reached, places) < SIGMA_X**2).float()
     far = 1 - near
-    near.diagonal(dim1=1, dim2=2).zero_()
+    if not two_views:
+        near.diagonal(dim1=1, dim2=2).zero_()
     separation = (torch.exp(-squares / (2 * SIGMA_G**2)) * far).sum() / far.sum()
-    invariant = (squares * near).sum() / near.sum()
-    spread = -g.mean(dim=(0, 1)).square().sum()
-    return separation + invariance * invariant + CAPACITY * spread
+    invariance = (squares * near).sum() / near.sum()
+    capacity = -every.mean(dim=(0, 1)).square().sum()
+    return sum(w * t for w, t in zip(weights, (separation, invariance, capacity), strict=True))
 
 
 def infonce(network, batch, generator, *, images, temperature):
@@ -124,11 +133,14 @@ def infonce(network, batch, generator, *, images, temperature):
 
 def next_image(network, batch, generator, *, images):
     """Squared error of the next image decoded from the state of the last one and the action."""
-    poses, orders = batch.poses, batch.orders.T
-    pick = torch.randperm(orders.numel(), generator=generator)[:images]
-    before = network.encode(render(poses[:-1].flatten(0, 1)[pick]))
-    after = network.step(before, batch.actions[orders.flatten()[pick]])
-    error = network.decoder(after) - render(poses[1:].flatten(0, 1)[pick])
+    taken = batch.orders.T.flatten()
+    # As many with each action: one product.
+    of_action = taken.argsort(stable=True).unflatten(0, (len(batch.actions), -1))
+    some = torch.randperm(of_action.shape[1], generator=generator)[: images // len(batch.actions)]
+    pick = of_action[:, some]
+    before = network.encode(render(batch.poses[:-1].flatten(0, 1)[pick]))
+    after = norm_relu(torch.bmm(before, network.matrices(batch.actions).transpose(1, 2)))
+    error = network.decoder(after) - render(batch.poses[1:].flatten(0, 1)[pick])
     return error.square().mean()
 
 

@@ -1,6 +1,6 @@
 """The tables of README.md and the figure, from networks.csv.
 
-    python experiments/latent_actions/report.py
+python experiments/latent_actions/report.py
 """
 
 from pathlib import Path
@@ -55,7 +55,9 @@ def draw(rows):
     figure, axes = plt.subplots(len(worlds), len(PANELS), figsize=(7.2, 4.0), sharex="col")
     for line, world in zip(np.atleast_2d(axes), worlds, strict=True):
         for ax, (name, lengths, label) in zip(line, PANELS, strict=True):
-            for k, (method, own) in enumerate(rows[rows.world == world].groupby("method", sort=False)):
+            for k, (method, own) in enumerate(
+                rows[rows.world == world].groupby("method", sort=False)
+            ):
                 values = own[[f"{name}_{n}" for n in lengths]].to_numpy().T
                 style = {"color": f"C{k % 6}", "linestyle": ":" if method == "untrained" else "-"}
                 ax.plot(lengths, values, linewidth=0.4, alpha=0.6, **style)
@@ -65,7 +67,9 @@ def draw(rows):
             ax.axvline(16, color="0.7", linewidth=0.6, zorder=0)
             ax.set_ylabel(label)
             ax.set_ylim(bottom=0)
-        line[0].set_title(f"shifts in the {'frame of the image' if world == 'frame' else 'own frame'}")
+        line[0].set_title(
+            f"shifts in the {'frame of the image' if world == 'frame' else 'own frame'}"
+        )
     for ax in np.atleast_2d(axes)[-1]:
         ax.set_xlabel("actions")
     handles = {h.get_label(): h for ax in axes.flat for h in ax.get_legend_handles_labels()[0]}

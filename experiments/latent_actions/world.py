@@ -100,7 +100,7 @@ class Sequences:
     """Sequences of actions in groups with one start.
 
     Attributes:
-        actions: (T, 3), shared by all sequences.
+        actions: (group x T, 3), T of each group.
         orders: (sequence, step) which action each sequence takes.
         poses: (time, sequence, 3), true ones.
         claimed: poses that the objective believes in, from the actions; only differences within a
@@ -121,17 +121,19 @@ def draw_sequences(world, orders, generator, *, sums=False):
     Args:
         world: `frame` or `own`.
         orders: `permuted`, in each group every sequence takes the same actions in another order
-            (Latin squares); `independent`, each draws T of the T actions with replacement
-            (every action is taken equally often at a step).
+            (Latin squares); `independent`, each draws T of the group's T actions with
+            replacement.
         generator: source of randomness.
         sums: claim that poses are sums of actions, which is wrong in the world `own`.
     """
-    actions = draw_actions(STEPS, generator=generator)
+    actions = draw_actions(STARTS * STEPS, generator=generator)
     if orders == "permuted":
         taken = draw_orders(STARTS * ROWS, STEPS, kind="latin", generator=generator)
     else:
-        shuffles = torch.rand(STEPS, STARTS * ROWS, generator=generator).argsort(dim=1)
-        taken = (shuffles % STEPS).T
+        # In each group and at each step a shuffle: drawn anew, and every action as often.
+        keys = torch.rand(STARTS, STEPS, ROWS, generator=generator)
+        taken = (keys.argsort(dim=2) % STEPS).transpose(1, 2).flatten(0, 1)
+    taken = taken + STEPS * torch.arange(STARTS).repeat_interleave(ROWS).unsqueeze(1)
     starts = draw_poses(STARTS, generator).repeat_interleave(ROWS, dim=0)
     along = actions[taken.T]
     poses = poses_along(starts, along, world)
