@@ -12,11 +12,26 @@ import pandas as pd
 FOLDER = Path(__file__).parent
 LENGTHS = (1, 16, 32, 64, 128)
 PANELS = (
-    ("any_start", LENGTHS[1:], "state difference, same pose\n(1: as random poses)"),
+    ("any_start", LENGTHS[1:], "states at one pose (rel. distance)"),
     ("knn_place_px", LENGTHS, "error of place (pixels)"),
     ("knn_angle_deg", LENGTHS, "error of angle (degrees)"),
-    ("retrieved", LENGTHS, "image found among 1,001"),
+    ("retrieved", LENGTHS, "image found (share)"),
 )
+TITLES = {
+    "frame": "Shifts along the image's axes (commute with turns)",
+    "own": "Shifts along the object's axes (do not commute)",
+}
+STYLES = {
+    "SIC, permuted": {"color": "C0"},
+    "SIC, independent": {"color": "C5"},
+    "SIC as published": {"color": "C0", "linestyle": "--"},
+    "SIC, permuted, sums": {"color": "C3"},
+    "InfoNCE, independent": {"color": "C1"},
+    "InfoNCE, permuted": {"color": "C4"},
+    "later images": {"color": "C2"},
+    "next image": {"color": "C2", "linestyle": "--"},
+    "untrained": {"color": "0.5", "linestyle": ":"},
+}
 COLUMNS = {
     "same start 16": "same_start_16",
     "any start 16": "any_start_16",
@@ -50,31 +65,33 @@ def table(rows, world):
 
 
 def draw(rows):
-    """Measures against the length of the sequence, a line a network."""
+    """Measures against the length of the sequence: thin lines networks, thick ones medians."""
     worlds = list(dict.fromkeys(rows.world))
-    figure, axes = plt.subplots(len(worlds), len(PANELS), figsize=(7.2, 4.0), sharex="col")
-    for line, world in zip(np.atleast_2d(axes), worlds, strict=True):
+    figure, axes = plt.subplots(
+        len(worlds), len(PANELS), figsize=(7.2, 4.6), sharex="col", squeeze=False
+    )
+    for line, world in zip(axes, worlds, strict=True):
+        groups = list(rows[rows.world == world].groupby("method", sort=False))
         for ax, (name, lengths, label) in zip(line, PANELS, strict=True):
-            for k, (method, own) in enumerate(
-                rows[rows.world == world].groupby("method", sort=False)
-            ):
+            for method, own in groups:
                 values = own[[f"{name}_{n}" for n in lengths]].to_numpy().T
-                style = {"color": f"C{k % 6}", "linestyle": ":" if method == "untrained" else "-"}
-                ax.plot(lengths, values, linewidth=0.4, alpha=0.6, **style)
-                ax.plot(lengths, np.median(values, axis=1), linewidth=1.4, label=method, **style)
+                ax.plot(lengths, values, linewidth=0.3, alpha=0.5, **STYLES[method])
+                ax.plot(lengths, np.median(values, axis=1), label=method, **STYLES[method])
             ax.set_xscale("log", base=2)
-            ax.set_xticks(lengths, [str(n) for n in lengths])
-            ax.axvline(16, color="0.7", linewidth=0.6, zorder=0)
+            shown = [n for n in lengths if n in (1, 16, 128)]
+            ax.set_xticks(shown, [str(n) for n in shown])
+            ax.minorticks_off()
+            ax.axvline(16, color="0.8", linewidth=0.6, zorder=0)
             ax.set_ylabel(label)
             ax.set_ylim(bottom=0)
-        line[0].set_title(
-            f"shifts in the {'frame of the image' if world == 'frame' else 'own frame'}"
-        )
-    for ax in np.atleast_2d(axes)[-1]:
+        # Wider than its panel, which it should not widen.
+        title = line[0].set_title(TITLES[world], loc="left")
+        title.set_in_layout(False)
+    for ax in axes[-1]:
         ax.set_xlabel("actions")
     handles = {h.get_label(): h for ax in axes.flat for h in ax.get_legend_handles_labels()[0]}
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4)
-    figure.savefig(FOLDER / "latent_actions.png", dpi=150)
+    figure.savefig(FOLDER / "latent_actions.png", dpi=130)
 
 
 def main():
