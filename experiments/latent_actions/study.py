@@ -84,36 +84,43 @@ def row_of(world, method, seed, steps):
     return row | {name: round(value, 4) for name, value in found.items()}
 
 
-def jobs(seeds):
+def jobs(seeds, steps, methods):
     """All networks of the study that have no row yet."""
     done = set()
     if TABLE.exists():
         with open(TABLE, newline="", encoding="utf-8") as file:
-            done = {(r["world"], r["method"], int(r["seed"])) for r in csv.DictReader(file)}
-    for seed, method, world in itertools.product(seeds, METHODS, WORLDS):
+            done = {(r["world"], r["method"], r["seed"], r["steps"]) for r in csv.DictReader(file)}
+    for seed, method, world in itertools.product(seeds, methods, WORLDS):
         sums_are_right = METHODS[method][2] and world == "frame"
-        if not sums_are_right and (world, method, seed) not in done:
-            yield world, method, seed
+        if not sums_are_right and (world, method, str(seed), str(steps)) not in done:
+            yield world, method, seed, steps
+
+
+def append(row):
+    """Add a row to the table."""
+    new = not TABLE.exists()
+    with open(TABLE, "a", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, list(row), lineterminator="\n")
+        if new:
+            table.writeheader()
+        table.writerow(row)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", default="0-4", help="first-last")
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--methods", nargs="+", default=list(METHODS))
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no network after these")
     options = parser.parse_args()
     first, last = map(int, options.seeds.split("-"))
     torch.set_num_threads(1)
     began = time.monotonic()
-    for job in jobs(range(first, last + 1)):
+    for job in jobs(range(first, last + 1), options.steps, options.methods):
         if time.monotonic() - began > 60 * options.minutes:
             break
-        row = row_of(*job, STEPS)
-        new = not TABLE.exists()
-        with open(TABLE, "a", newline="", encoding="utf-8") as file:
-            table = csv.DictWriter(file, list(row), lineterminator="\n")
-            if new:
-                table.writeheader()
-            table.writerow(row)
+        row = row_of(*job)
+        append(row)
         print(*job, row["knn_place_px_16"], row["any_start_16"], flush=True)
 
 
