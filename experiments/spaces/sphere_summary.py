@@ -10,7 +10,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from gridcode.report.style import STYLE
+from gridcode.report.style import RATE_COLOURS, STYLE
 
 HERE = Path(__file__).parent
 ORDER = (
@@ -100,6 +100,7 @@ def fields_table(rows: list[dict[str, str]]) -> str:
         "mean wave number (1/m)": "wave_number_per_m",
         "share of the strongest degree": "strongest_share",
         "of random fields": "strongest_share_random",
+        "even degrees": "even_share",
     }
     lines = [
         [name, *(shown(values(rows, c, condition=name)) for c in columns.values())]
@@ -158,13 +159,31 @@ def draw_waves(axes, rows: list[dict[str, str]]) -> None:
     axes.legend(fontsize=7)
 
 
+def draw_maps(figure) -> None:
+    rows = read("sphere_maps.csv")
+    shape = len({r["latitude_deg"] for r in rows}), len({r["longitude_deg"] for r in rows})
+    latitude, longitude = (
+        np.radians([float(r[f"{name}_deg"]) for r in rows]).reshape(shape)
+        for name in ("latitude", "longitude")
+    )
+    for k in range(4):
+        axes = figure.add_subplot(3, 4, 9 + k, projection="mollweide")
+        rate = np.array([float(r[f"unit_{k + 1}"]) for r in rows]).reshape(shape)
+        axes.pcolormesh(longitude, latitude, rate, cmap=RATE_COLOURS, rasterized=True)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.set_title(f"unit {k + 1} of seed 0, on the sphere", fontsize=8)
+
+
 def main() -> None:
     batches, networks, fields = map(read, ("sphere_batches.csv", "sphere.csv", "sphere_fields.csv"))
     print(batches_table(batches))
     print(networks_table(networks))
     print(fields_table(fields))
     with plt.style.context(STYLE):
-        figure, axes = plt.subplots(2, 2, figsize=(10, 7), layout="constrained")
+        figure = plt.figure(figsize=(10, 9), layout="constrained")
+        axes = np.array([figure.add_subplot(3, 2, k + 1) for k in range(4)]).reshape(2, 2)
+        draw_maps(figure)
         draw_batches(axes[0, 0], batches)
         draw_waves(axes[0, 1], fields)
         draw_networks(
