@@ -2,7 +2,7 @@
 
     python experiments/spaces/sphere_batches.py OUT.csv
 
-No network. For each radius and each seed (batches 0 to 3 of it): 90 paths of 30 steps, either
+No network. For each radius and each seed (batches 0 and 1 of it): 90 paths of 30 steps, either
 shuffled orders of the same displacements or independent displacements. A positive pair is two
 states of different paths within 0.05 m, from the second step on.
 """
@@ -20,7 +20,7 @@ from gridcode.world.spaces import Space, Sphere, Torus
 from gridcode.world.streams import Stream
 
 RADII_M = (0.25, 0.5, 1.0, 2.0, 4.0)
-BATCHES = 4
+BATCHES = 2
 SIGMA_X_M = 0.05
 
 

@@ -1,13 +1,15 @@
 """The waves that firing fields on a sphere and on a torus are made of.
 
-    python experiments/spaces/sphere_fields.py OUT.csv --runs FOLDER [--seeds 0-4]
+    python experiments/spaces/sphere_fields.py OUT.csv --runs FOLDER [--seeds 0-4] [--maps MAPS.csv]
 
 For the networks of sphere.py. The rate of each unit is a sum of waves, fitted to states on held-out
 walks: spherical harmonics of degree 1 to 10 on the sphere, where a degree l has the wave number
 sqrt(l (l + 1)) / radius, and plane waves up to the same wave number on the torus. Of each network:
 the mean wave number, weighted by power; the variance that the waves explain; the share of a unit's
 power that its strongest degree (on the torus: ring of equal wave number) has, and the same of
-random fields of the network's mean spectrum, the null: units that do not choose.
+random fields of the network's mean spectrum, the null: units that do not choose. Even degrees are
+alike at opposite points of the sphere, odd ones opposite. MAPS.csv gets the fitted rates of the
+first four active units of the first seed on the sphere.
 """
 
 import argparse
@@ -67,7 +69,8 @@ def strongest(power: np.ndarray) -> np.ndarray:
     return power.max(axis=1) / power.sum(axis=1)
 
 
-def row(name: str, seed: int, runs: Path) -> dict[str, object]:
+def fit(name: str, seed: int, runs: Path):
+    """States of active units, the design matrix at their places, and the fitted amplitudes."""
     run = trained(name, seed, runs)
     space = SPACES[name.partition(",")[0]]
     velocities, x = walks(space, run.config, steps=STEPS[1], walkers=400, seed=seed)
@@ -77,7 +80,28 @@ def row(name: str, seed: int, runs: Path) -> dict[str, object]:
     g = g[:, g.max(axis=0) > 1e-3]
     waves, group, number = (on_sphere if name.startswith("sphere") else on_torus)(x)
     design = np.concatenate([np.ones((len(x), 1)), waves], axis=1)
-    fitted = np.linalg.lstsq(design, g, rcond=None)[0]
+    return g, design, np.linalg.lstsq(design, g, rcond=None)[0], group, number
+
+
+def write_maps(path: Path, seed: int, runs: Path) -> None:
+    """Fitted rates of four units on a grid of the sphere, a row a place."""
+    _, _, fitted, _, _ = fit("sphere", seed, runs)
+    polar, around = np.meshgrid(
+        np.pi * (np.arange(24) + 0.5) / 24, 2 * np.pi * np.arange(48) / 48 - np.pi, indexing="ij"
+    )
+    places = [np.sin(polar) * np.cos(around), np.sin(polar) * np.sin(around), np.cos(polar)]
+    waves, _, _ = on_sphere(RADIUS_M * np.stack(places, axis=-1).reshape(-1, 3))
+    rates = fitted[0, :4] + waves @ fitted[1:, :4]
+    latitude, longitude = 90 - np.degrees(polar).ravel(), np.degrees(around).ravel()
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["latitude_deg", "longitude_deg", *(f"unit_{k + 1}" for k in range(4))])
+        for place, rate in zip(zip(latitude, longitude, strict=True), rates, strict=True):
+            writer.writerow([*(f"{p:.2f}" for p in place), *(f"{r:.3f}" for r in rate)])
+
+
+def row(name: str, seed: int, runs: Path) -> dict[str, object]:
+    g, design, fitted, group, number = fit(name, seed, runs)
     power = fitted[1:] ** 2
     explained = 1 - ((design @ fitted - g) ** 2).sum() / ((g - g.mean(axis=0)) ** 2).sum()
     groups, first, size = np.unique(group, return_index=True, return_counts=True)
@@ -93,6 +117,7 @@ def row(name: str, seed: int, runs: Path) -> dict[str, object]:
         "explained": round(float(explained), 4),
         "wave_number_per_m": round(float(shares.mean(axis=0) @ number[first]), 3),
         "strongest_group": int(top),
+        "even_share": round(float(shares.mean(axis=0)[groups % 2 == 0].sum()), 4),
         "strongest_share": round(float(np.median(strongest(by_group))), 4),
         "strongest_share_random": round(float(np.median(strongest(random))), 4),
         **{
@@ -107,9 +132,12 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--seeds", default="0-4")
+    parser.add_argument("--maps", type=Path)
     given = parser.parse_args()
     first, _, last = given.seeds.partition("-")
     seeds = range(int(first), int(last or first) + 1)
+    if given.maps:
+        write_maps(given.maps, seeds[0], given.runs)
     rows = [row(name, seed, given.runs) for name in CONDITIONS for seed in seeds]
     with open(given.out, "w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))

@@ -10,7 +10,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from gridcode.report.style import STYLE
+from gridcode.report.style import RATE_COLOURS, STYLE
 
 HERE = Path(__file__).parent
 ORDER = (
@@ -78,9 +78,11 @@ def networks_table(rows: list[dict[str, str]]) -> str:
     columns = {
         "left at one place, 30 steps": "left_30",
         "120 steps": "left_120",
-        "place decoded, 30 steps (m)": "decoded_m_30",
-        "120 steps (m)": "decoded_m_120",
-        "chance (m)": "chance_m_30",
+        "place decoded near, 30 steps (m)": "near_m_30",
+        "120 steps (m)": "near_m_120",
+        "chance (m)": "near_chance_m_30",
+        "decoded anywhere, 30 steps (m)": "decoded_m_30",
+        "its chance (m)": "chance_m_30",
         "ends of two orders apart (m)": "ends_apart_m",
         "their states apart": "states_apart",
         "correlation": "correlation",
@@ -100,9 +102,18 @@ def fields_table(rows: list[dict[str, str]]) -> str:
         "mean wave number (1/m)": "wave_number_per_m",
         "share of the strongest degree": "strongest_share",
         "of random fields": "strongest_share_random",
+        "power in even degrees": "even_share",
     }
     lines = [
-        [name, *(shown(values(rows, c, condition=name)) for c in columns.values())]
+        [
+            name,
+            *(
+                shown(values(rows, column, condition=name))
+                if name.startswith("sphere") or column != "even_share"
+                else "-"
+                for column in columns.values()
+            ),
+        ]
         for name in dict.fromkeys(r["condition"] for r in rows)
     ]
     return table(["condition", *columns], lines)
@@ -158,13 +169,31 @@ def draw_waves(axes, rows: list[dict[str, str]]) -> None:
     axes.legend(fontsize=7)
 
 
+def draw_maps(figure) -> None:
+    rows = read("sphere_maps.csv")
+    shape = len({r["latitude_deg"] for r in rows}), len({r["longitude_deg"] for r in rows})
+    latitude, longitude = (
+        np.radians([float(r[f"{name}_deg"]) for r in rows]).reshape(shape)
+        for name in ("latitude", "longitude")
+    )
+    for k in range(4):
+        axes = figure.add_subplot(3, 4, 9 + k, projection="mollweide")
+        rate = np.array([float(r[f"unit_{k + 1}"]) for r in rows]).reshape(shape)
+        axes.pcolormesh(longitude, latitude, rate, cmap=RATE_COLOURS, rasterized=True)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.set_title(f"unit {k + 1} of seed 0, on the sphere", fontsize=8)
+
+
 def main() -> None:
     batches, networks, fields = map(read, ("sphere_batches.csv", "sphere.csv", "sphere_fields.csv"))
     print(batches_table(batches))
     print(networks_table(networks))
     print(fields_table(fields))
     with plt.style.context(STYLE):
-        figure, axes = plt.subplots(2, 2, figsize=(10, 7), layout="constrained")
+        figure = plt.figure(figsize=(10, 8.6), layout="constrained")
+        axes = np.array([figure.add_subplot(3, 2, k + 1) for k in range(4)]).reshape(2, 2)
+        draw_maps(figure)
         draw_batches(axes[0, 0], batches)
         draw_waves(axes[0, 1], fields)
         draw_networks(
@@ -175,8 +204,14 @@ def main() -> None:
             "squared distance of states / that of unrelated places",
         )
         draw_networks(
-            axes[1, 1], networks, "decoded_m_30", "Place decoded after 30 steps", "median error (m)"
+            axes[1, 1],
+            networks,
+            "near_m_30",
+            "Place decoded near the true one, 30 steps",
+            "median error (m); line: chance",
         )
+        chance = values(networks, "near_chance_m_30", condition="sphere").mean()
+        axes[1, 1].axvline(chance, color=GREY, linestyle=":")
         figure.savefig(HERE / "sphere.png", dpi=110)
 
 
