@@ -6,6 +6,7 @@ from scipy import spatial
 
 from gridcode.analysis.system import System, roll
 from gridcode.arrays import takes_arrays
+from gridcode.errors import InputError
 from gridcode.world.walks import Walk
 
 STRAIGHT_STEP = 0.7  # of the longest step, on the way to a reference place
@@ -20,7 +21,12 @@ def straight_states(
     Args:
         system: the system.
         places: (place, axis) metres.
+
+    Raises:
+        InputError: a place that is not finite.
     """
+    if not np.isfinite(places).all():
+        raise InputError("places must be finite")
     longest = float(np.linalg.norm(places, axis=1).max())
     steps = max(1, int(np.ceil(longest / (STRAIGHT_STEP * system.max_step_m))))
     velocities = np.broadcast_to(places / steps, (steps, *places.shape))
