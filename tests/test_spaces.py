@@ -237,7 +237,7 @@ def test_a_run_in_a_space_names_it_and_needs_it_again(tiny, tmp_path):
         gridcode.train(out=run.folder)
 
 
-@pytest.mark.parametrize("command", ["evaluate", "report", "film", "export", "compare"])
+@pytest.mark.parametrize("command", ["report", "film", "export", "compare"])
 def test_what_reads_maps_of_a_plane_says_why_not(tiny, tmp_path, capsys, command):
     config = tiny.override({"dimensions": 1, "training.steps": 4})
     run = gridcode.train(config, out=tmp_path / "line")
