@@ -254,3 +254,10 @@ def test_baselines_live_in_the_plane():
             '[baseline]\nname = "pca"\n[world]\ndimensions = 3\n', source="a baseline"
         )
     assert json.loads(gridcode.Config().model_dump_json())["world"]["dimensions"] == 2
+
+
+def test_the_evaluation_of_a_line_refuses_runs_of_other_spaces(tiny, tmp_path):
+    config = tiny.override({"dimensions": 1, "training.steps": 4})
+    run = gridcode.train(config, out=tmp_path / "ends", batches=Line(1.0).batches(config.world))
+    with pytest.raises(InputError, match="trained in a space"):
+        gridcode.evaluate_dimensions(run)

@@ -1,4 +1,8 @@
-"""Smooth random walks along a line and through a cube."""
+"""Smooth random walks along a line and through a cube.
+
+In the plane `gridcode.world.walks.smooth_walk` draws angles of headings instead: evaluations of
+existing networks rest on its random numbers.
+"""
 
 import numpy as np
 from jaxtyping import Float
