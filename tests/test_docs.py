@@ -81,7 +81,8 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(gridcode, "train", train_short, raising=False)
     monkeypatch.setattr(gridcode, "score", score_short, raising=False)
     monkeypatch.setattr(gridcode, "variants", variants_short, raising=False)
-    yield
+    with plt.rc_context():  # some snippets set the style of all figures
+        yield
     plt.close("all")
 
 

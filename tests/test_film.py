@@ -1,6 +1,8 @@
 import shutil
 import subprocess
 
+import matplotlib as mpl
+import matplotlib.style
 import numpy as np
 import pytest
 import xarray as xr
@@ -76,6 +78,13 @@ def test_every_frame_shows_its_own_maps():
     assert (changed.mean(axis=(1, 2)) > 0.3).all()
     assert rows.min() > 45 and columns.min() > 12 and columns.max() < 348
     assert [f.tobytes() for f in made.frames()] == [f.tobytes() for f in frames]
+
+
+def test_a_film_does_not_depend_on_the_callers_style():
+    made = film()
+    expected = [f.tobytes() for f in made.frames()]
+    with mpl.style.context("gridcode.report.paper"):
+        assert [f.tobytes() for f in made.frames()] == expected
 
 
 def test_maps_of_a_film_are_upright():

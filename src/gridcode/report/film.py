@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -80,7 +80,8 @@ class Film:
         Args:
             progress: called with (done, total).
         """
-        with mpl.rc_context(DARK):
+        # Whatever style the caller's own figures have, such as one that places axes by itself.
+        with style.context(DARK, after_reset=True):
             drawing = _Drawing(self)
         palette = drawing.picture(len(self.steps) - 1).quantize(256)
         for number in range(len(self.steps)):
