@@ -5,7 +5,6 @@
 RUNS is the folder of the runs; seed 0 is shown, and the tables of all seeds.
 """
 
-import csv
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 from lattice_measure import STEPS, WALKERS
 from lattice_runs import LINE_M
+from volume_trained import BINS, similarity
 
 import gridcode
 from gridcode.analysis.dimensions.rates import BinnedRates, filled, rates_of_walk
@@ -76,26 +76,39 @@ def line_figure(runs):
     figure.savefig(HERE / "line.png", dpi=150)
 
 
+SHOWN = {
+    "volume-long": "volume, from random weights",
+    "volume-fcc": "volume, from a planted lattice",
+    "plane-long": "plane, from random weights",
+}
+
+
 def volume_figure(runs):
-    figure, axes = plt.subplots(2, 4, figsize=(7.2, 3.6), layout="constrained")
-    for row, name in zip(axes, ("volume", "volume-short"), strict=True):
+    """Three units and the similarity of states a row; of volumes the section z = 0."""
+    figure, axes = plt.subplots(3, 4, figsize=(7.2, 5.6), layout="constrained")
+    for row, (name, title) in zip(axes, SHOWN.items(), strict=True):
         system = gridcode.load_system(runs / f"{name}-seed0")
-        half = system.extent_m / 2
-        middles = np.linspace(-half, half, 40)
-        places = np.stack(np.meshgrid(middles, middles, [0.0], indexing="ij"), axis=-1)
-        maps = straight_states(system, places.reshape(-1, 3)).T.reshape(-1, 40, 40)
-        active = np.flatnonzero(maps.max(axis=(1, 2)) > 1e-3)
-        for ax, unit in zip(row[:3], active[5::20], strict=False):
-            ax.imshow(maps[unit].T, origin="lower", extent=(-half, half) * 2)
-            ax.set(title=f"{name}, unit {unit}, z = 0", xlabel="x (m)", ylabel="y (m)")
-    with (HERE / "volume_trained.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    for ax, name in zip(axes[:, 3], ("volume", "volume-short"), strict=True):
-        mine = [row for row in rows if row["condition"] == name]
-        for row in mine:
-            ax.plot((10, 15, 30, 60), [float(row[f"error_{t}_m"]) for t in (10, 15, 30, 60)], ".-")
-        ax.axhline(float(mine[0]["random_places_m"]), color="0.5", linestyle="--")
-        ax.set(title=f"{len(mine)} seeds", xlabel="steps", ylabel="path error (m)", ylim=(0, None))
+        dimensions, side = (3 if name.startswith("volume") else 2), system.extent_m
+        bins = BINS[dimensions]
+        middles = (np.arange(bins) + 0.5) * side / bins - side / 2
+        places = np.stack(np.meshgrid(*(middles,) * dimensions, indexing="ij"), axis=-1)
+        states = straight_states(system, places.reshape(-1, dimensions))
+        maps = states.T.reshape(-1, *(bins,) * dimensions)
+        section = maps[..., bins // 2] if dimensions == 3 else maps
+        # The units that differ most within the section.
+        best = np.argsort(-section.std(axis=(1, 2)))[:3]
+        for ax, unit in zip(row[:3], best, strict=True):
+            ax.imshow(section[unit].T, origin="lower", extent=(-side / 2, side / 2) * 2)
+            ax.set(title=f"unit {unit}", xlabel="x (m)")
+        row[0].set_ylabel(f"{title}\n\ny (m)")
+        cosine, _, _ = similarity(maps, side_m=side)
+        shown = np.fft.fftshift(cosine[..., 0] if dimensions == 3 else cosine)
+        image = row[3].imshow(
+            shown.T, origin="lower", extent=(-side, side) * 2, cmap="magma", vmin=0.4, vmax=1
+        )
+        row[3].set(title="cosine of two states", xlabel="displacement (m)")
+        row[3].set(xlim=(-0.85 * side, 0.85 * side), ylim=(-0.85 * side, 0.85 * side))
+        figure.colorbar(image, ax=row[3])
     figure.savefig(HERE / "volume.png", dpi=130)
 
 
@@ -104,7 +117,7 @@ def main():
     plt.style.use("gridcode.report.paper")
     if (runs / "line-3-seed0").is_dir():
         line_figure(runs)
-    if (runs / "volume-seed0").is_dir():
+    if all((runs / f"{name}-seed0").is_dir() for name in SHOWN):
         volume_figure(runs)
 
 

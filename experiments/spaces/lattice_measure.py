@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lattice_runs import LINE_M
+from lattice_runs import CONDITIONS, LINE_M
 
 import gridcode
 from gridcode.analysis.dimensions.evaluate import evaluate_line, evaluate_volume
@@ -27,7 +27,7 @@ from gridcode.world.spaces import Line
 from gridcode.world.walks import Walk, smooth_walk
 
 VOLUME_BIN_M = 0.12
-VOLUMES = ("volume", "volume-short", "volume-grown", "volume-128", "volume-untrained")
+VOLUMES = [name for name in CONDITIONS if name.startswith("volume")]
 WALKERS, STEPS = 600, 200
 END_M = 0.1  # what counts as near an end: two tenths of the line in all
 

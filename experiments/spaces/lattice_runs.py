@@ -15,6 +15,11 @@ Expected, written before any of these networks was trained:
   only together, periods shorter than in `line`. Ratio: open; no preferred ratio of whole numbers.
 - `ends`: movement beyond an end is lost, so orders matter and paths do not commute. No period;
   fields crowd at the ends, or the two ends share few states with the middle.
+- `volume-long` and `plane-long`, written after `volume-grown` had integrated paths over a cube of
+  2.1 m with one or two fields a unit: longer paths give room for several periods. If a volume is
+  as a plane, a lattice of about v sqrt(T) = 1.3 m grows, and states return at its vectors.
+- `volume-fcc`, `volume-bcc`, `volume-cubic`, written after one network of the first had been seen:
+  a lattice stays and its loss is lower than that of `volume-grown`, lowest for face-centred cubic.
 - `volume`: if a code integrates paths exactly, it has to be a sum of few waves, and a global
   lattice (three independent waves) rather than local order; with 64 units fields are few and
   large, and columns or planes are possible for single units. Local order alone would be a sign of
@@ -23,6 +28,8 @@ Expected, written before any of these networks was trained:
 
 import argparse
 from pathlib import Path
+
+from imitation import LATTICES, Imitation
 
 import gridcode
 from gridcode.world.spaces import Line
@@ -43,6 +50,31 @@ THREE = {
 }
 # In a volume few steps are as short as 0.05 m; as many as in the plane are shorter than 0.08 m.
 VOLUME = {**ONE, "world.dimensions": 3, "isometry_range_m": 0.08}
+GROWN = {
+    **VOLUME,
+    "populations": [64],
+    "world.steps": 15,
+    "separate_steps": 1500,
+    "steps": 4000,
+    "joint_steps": 40,
+    "joint_trajectories": 80,
+    "sigma_x_m": 0.1,
+    "invariance": 0.6,
+}
+LONG = {**GROWN, "steps": 6500, "joint_steps": 80, "schedule": "cosine"}
+# Led to a lattice for `IMITATED` steps, then the objective alone; see imitation.py.
+IMITATED = 2500
+LED = {
+    **VOLUME,
+    "world.steps": 40,
+    "world.trajectories": 80,
+    "steps": IMITATED + 3000,
+    "schedule": "cosine",
+    "sigma_x_m": 0.1,
+    "invariance": 0.6,
+    "isometry_ramp": [IMITATED, IMITATED + 300],
+    "isometry_early_raw": 0.0,
+}
 CONDITIONS = {
     "line": ONE,
     "line-3": THREE,
@@ -52,18 +84,15 @@ CONDITIONS = {
     "volume-untrained": {**VOLUME, "steps": 1},
     # Added after `volume` had failed: short paths, more positive pairs, more weight on them.
     "volume-short": {**VOLUME, "world.steps": 15, "sigma_x_m": 0.1, "invariance": 0.6},
-    "volume-grown": {
-        **VOLUME,
-        "populations": [64],
-        "world.steps": 15,
-        "separate_steps": 1500,
-        "steps": 4000,
-        "joint_steps": 40,
-        "joint_trajectories": 80,
-        "sigma_x_m": 0.1,
-        "invariance": 0.6,
-    },
+    "volume-grown": GROWN,
     "volume-128": {**VOLUME, "units": 128},
+    # Added after `volume-grown`: over more room; the plane with the same recipe as control.
+    "volume-long": LONG,
+    "plane-long": {**LONG, "world.dimensions": 2, "isometry_range_m": 0.05},
+    # Would a lattice stay?
+    "volume-fcc": LED,
+    "volume-bcc": LED,
+    "volume-cubic": LED,
 }
 
 
@@ -74,8 +103,12 @@ def train(condition, seed, folder, steps):
         changes["steps"] = steps
     config = gridcode.load_config("quick").override(changes)
     batches = Line(LINE_M).batches(config.world) if condition == "ends" else None
+    lattice = condition.removeprefix("volume-")
+    imitation = Imitation(config.loss, lattice, IMITATED) if lattice in LATTICES else None
     there = (folder / "config.toml").is_file()
-    return gridcode.train(None if there else config, out=folder, batches=batches)
+    return gridcode.train(
+        None if there else config, out=folder, batches=batches, objective=imitation
+    )
 
 
 def seeds_of(text):

@@ -19,7 +19,7 @@ SHOWN = {
     ),
     "volume_trained.csv": (
         "extent_m active fields one_field diameter_m error_10_m error_15_m error_30_m error_60_m "
-        "random_places_m invariance"
+        "random_places_m apart_60 apart_240 returns separation invariance capacity objective"
     ),
     "volume.csv": (
         "active lattice columns planes local_order strongest_wave shared_waves fields diameter_m "
