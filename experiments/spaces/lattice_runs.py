@@ -62,6 +62,18 @@ GROWN = {
     "invariance": 0.6,
 }
 LONG = {**GROWN, "steps": 6500, "joint_steps": 80, "schedule": "cosine"}
+WIDE = {
+    **GROWN,
+    "world.steps": 30,
+    "world.trajectories": 90,
+    "separate_steps": 2500,
+    "steps": 7000,
+    "joint_steps": 60,
+    "joint_trajectories": 60,
+    "sampled_states": 1500,
+    "model.hidden_widths": [128],
+    "schedule": "cosine",
+}
 # Led to a lattice for `IMITATED` steps, then the objective alone; see imitation.py.
 IMITATED = 2500
 LED = {
@@ -89,6 +101,11 @@ CONDITIONS = {
     # Added after `volume-grown`: over more room; the plane with the same recipe as control.
     "volume-long": LONG,
     "plane-long": {**LONG, "world.dimensions": 2, "isometry_range_m": 0.05},
+    # Would other settings bring a lattice? One network each.
+    "volume-160": {**LONG, "joint_steps": 160, "joint_trajectories": 160},
+    "volume-sigma-g-0.6": {**LONG, "sigma_g": 0.6},
+    "volume-wide": {**WIDE, "populations": [64]},
+    "volume-wide-128": {**WIDE, "populations": [128]},
     # Would a lattice stay?
     "volume-fcc": LED,
     "volume-bcc": LED,

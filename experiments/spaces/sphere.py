@@ -28,6 +28,8 @@ SPACES: dict[str, Space] = {
     "sphere": Sphere(RADIUS_M),
     "torus": Torus((AREA**0.5, AREA**0.5)),
     "circle": Circle(AREA**0.5),
+    "sphere of 0.25 m": Sphere(0.25),
+    "sphere of 1 m": Sphere(1.0),
 }
 STEPS = 1000
 # Space that is measured, orders of velocities, whether positions are those of the space, and steps
@@ -41,6 +43,8 @@ CONDITIONS = {
     "torus, one order": ("torus", "identity", True, STEPS),
     "torus, summed": ("torus", "latin", False, STEPS),
     "circle": ("circle", "latin", True, STEPS),
+    "sphere of 0.25 m": ("sphere of 0.25 m", "latin", True, STEPS),
+    "sphere of 1 m": ("sphere of 1 m", "latin", True, STEPS),
     "sphere, untrained": ("sphere", "latin", True, 1),
     "torus, untrained": ("torus", "latin", True, 1),
 }

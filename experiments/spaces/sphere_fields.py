@@ -24,13 +24,17 @@ import gridcode
 
 DEGREES = 10
 STEPS = (15, 45)
-CONDITIONS = ("sphere", "torus", "sphere, untrained", "torus, untrained")
+CONDITIONS = (
+    *("sphere", "sphere of 0.25 m", "sphere of 1 m", "torus"),
+    *("sphere, untrained", "torus, untrained"),
+)
 NULLS = 2000
 
 
 def on_sphere(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Real harmonics at some places, the group and the wave number of each."""
-    polar, around = np.arccos(np.clip(x[:, 2] / RADIUS_M, -1, 1)), np.arctan2(x[:, 1], x[:, 0])
+    radius_m = np.linalg.norm(x[0])
+    polar, around = np.arccos(np.clip(x[:, 2] / radius_m, -1, 1)), np.arctan2(x[:, 1], x[:, 0])
     waves, degree = [], []
     for n in range(1, DEGREES + 1):
         for m in range(n + 1):
@@ -42,7 +46,7 @@ def on_sphere(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return (
         (4 * np.pi) ** 0.5 * np.stack(waves, axis=1),
         group,
-        np.sqrt(group * (group + 1)) / RADIUS_M,
+        np.sqrt(group * (group + 1)) / radius_m,
     )
 
 
