@@ -1,6 +1,6 @@
 """Is there a best number of populations for 128 units? Networks of `modules` as rows of a table.
 
-    gridcode train modules --seeds 30-34 --out runs/number --vary \
+    gridcode train modules --seeds 30-34 --snapshots 0 --out runs/number --vary \
         'populations=[128],[64,64],[43,43,42],[32,32,32,32],[22,22,21,21,21,21]'
     export OMP_NUM_THREADS=1
     python experiments/scales/number.py experiments/scales/number.csv runs/number/*

@@ -1,4 +1,4 @@
-"""An objective that first has a network imitate a lattice, and then is the published one alone."""
+"""An objective that first has a network imitate a code, and then is the published one alone."""
 
 import math
 from dataclasses import dataclass
@@ -10,6 +10,11 @@ from gridcode.config import LossConfig
 from gridcode.losses.objective import objective
 
 LATTICES = {"fcc": FCC, "bcc": BCC, "cubic": torch.eye(3).numpy()}
+# The control, which does not repeat: one field a unit, tiling a cube a little larger than the one
+# that paths of 40 steps cover (2.15 m), of the width that gives the variance of a lattice.
+PLACES = "places"
+PLANTED = (*LATTICES, PLACES)
+PLACES_M, WIDTH_M = 2.6, 0.75
 # Of waves over training paths of 40 steps: what free codes choose for 80 (volume_codes.py), in
 # proportion to the root of the steps.
 WAVE_M = 1.1
@@ -18,12 +23,16 @@ OFFSET = 0.2
 WEIGHT = 3.0
 
 
-def planted_states(positions, *, lattice, units):
+def planted_states(positions, *, code, units):
     """States of units with all phases of a lattice: (..., 3) metres to (..., unit), of length 1."""
-    vectors = torch.as_tensor(LATTICES[lattice], dtype=torch.float32)
+    drawn = torch.quasirandom.SobolEngine(3, scramble=True, seed=0).draw(units)
+    if code == PLACES:
+        away = positions[..., None, :] - PLACES_M * (drawn - 0.5)
+        rates = torch.exp(-away.square().sum(dim=-1) / (2 * WIDTH_M**2))
+        return rates / rates.norm(dim=-1, keepdim=True)
+    vectors = torch.as_tensor(LATTICES[code], dtype=torch.float32)
     vectors = 2 * math.pi / WAVE_M * vectors / vectors.norm(dim=1, keepdim=True)
-    sobol = torch.quasirandom.SobolEngine(3, scramble=True, seed=0)
-    phases = 8 * WAVE_M * sobol.draw(units)
+    phases = 8 * WAVE_M * drawn
     rates = torch.cos((positions[..., None, :] - phases) @ vectors.T).mean(dim=-1)
     rates = torch.relu(rates + OFFSET)
     return rates / rates.norm(dim=-1, keepdim=True)
@@ -34,13 +43,13 @@ class Imitation:
     """Squared distance from the planted states for the first steps, then the objective."""
 
     config: LossConfig
-    lattice: str
+    code: str
     steps: int
 
     def __call__(self, states, batch, step, generator):
         """All terms by name; `planted` is that distance."""
         terms = objective(states, batch, self.config, step=step, generator=generator)
-        planted = planted_states(batch.positions, lattice=self.lattice, units=states.shape[-1])
+        planted = planted_states(batch.positions, code=self.code, units=states.shape[-1])
         off = (states - planted).square().sum(dim=-1).mean()
         total = WEIGHT * off if step < self.steps else terms.total
         return {**vars(terms), "total": total, "planted": off.detach()}

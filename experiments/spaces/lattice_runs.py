@@ -20,6 +20,8 @@ Expected, written before any of these networks was trained:
   as a plane, a lattice of about v sqrt(T) = 1.3 m grows, and states return at its vectors.
 - `volume-fcc`, `volume-bcc`, `volume-cubic`, written after one network of the first had been seen:
   a lattice stays and its loss is lower than that of `volume-grown`, lowest for face-centred cubic.
+- `volume-places`, written after these: a planted code of one field a unit is no better than
+  `volume-grown`. If it were as good as a lattice, imitation would be the cause and not the lattice.
 - `volume`: if a code integrates paths exactly, it has to be a sum of few waves, and a global
   lattice (three independent waves) rather than local order; with 64 units fields are few and
   large, and columns or planes are possible for single units. Local order alone would be a sign of
@@ -29,7 +31,7 @@ Expected, written before any of these networks was trained:
 import argparse
 from pathlib import Path
 
-from imitation import LATTICES, Imitation
+from imitation import PLANTED, Imitation
 
 import gridcode
 from gridcode.world.spaces import Line
@@ -74,7 +76,7 @@ WIDE = {
     "model.hidden_widths": [128],
     "schedule": "cosine",
 }
-# Led to a lattice for `IMITATED` steps, then the objective alone; see imitation.py.
+# Led to a planted code for `IMITATED` steps, then the objective alone; see imitation.py.
 IMITATED = 2500
 LED = {
     **VOLUME,
@@ -97,7 +99,6 @@ CONDITIONS = {
     # Added after `volume` had failed: short paths, more positive pairs, more weight on them.
     "volume-short": {**VOLUME, "world.steps": 15, "sigma_x_m": 0.1, "invariance": 0.6},
     "volume-grown": GROWN,
-    "volume-128": {**VOLUME, "units": 128},
     # Added after `volume-grown`: over more room; the plane with the same recipe as control.
     "volume-long": LONG,
     "plane-long": {**LONG, "world.dimensions": 2, "isometry_range_m": 0.05},
@@ -110,6 +111,7 @@ CONDITIONS = {
     "volume-fcc": LED,
     "volume-bcc": LED,
     "volume-cubic": LED,
+    "volume-places": LED,
 }
 
 
@@ -120,8 +122,8 @@ def train(condition, seed, folder, steps):
         changes["steps"] = steps
     config = gridcode.load_config("quick").override(changes)
     batches = Line(LINE_M).batches(config.world) if condition == "ends" else None
-    lattice = condition.removeprefix("volume-")
-    imitation = Imitation(config.loss, lattice, IMITATED) if lattice in LATTICES else None
+    code = condition.removeprefix("volume-")
+    imitation = Imitation(config.loss, code, IMITATED) if code in PLANTED else None
     there = (folder / "config.toml").is_file()
     return gridcode.train(
         None if there else config, out=folder, batches=batches, objective=imitation
