@@ -1,7 +1,7 @@
 """What sets the period, the number of modules and the shape of the lattice: sweeps of settings.
 
     OMP_NUM_THREADS=1 python experiments/questions/questions.py [QUESTION ...] [--runs
-    runs/questions] [--jobs 2] [--seeds 0-2]
+    runs/questions] [--jobs 2] [--seeds 0-4]
 
 Each question is a preset, a budget, and a list of changes. Networks are trained and measured as in
 `gridcode ablate` (smooth walk, 4 m arena, 200 null maps), resumed where they were left, and written
@@ -179,6 +179,7 @@ def answer(name, *, seeds, runs, jobs):
         | {
             "question": name,
             "value": value,
+            "spacings_m": list(row.spacings_m),
             "spacing_median_m": float(np.median(row.spacings_m)) if row.spacings_m else None,
         }
         for row, value in zip(rows, values, strict=True)
@@ -237,7 +238,7 @@ def main():
     )
     parser.add_argument("--runs", type=Path, default=Path("runs/questions"))
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--seeds", default="0-2")
+    parser.add_argument("--seeds", default="0-4")
     options = parser.parse_args()
     first, _, last = options.seeds.partition("-")
     seeds = range(int(first), int(last or first) + 1)
