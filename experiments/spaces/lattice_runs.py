@@ -15,17 +15,20 @@ Expected, written before any of these networks was trained:
   only together, periods shorter than in `line`. Ratio: open; no preferred ratio of whole numbers.
 - `ends`: movement beyond an end is lost, so orders matter and paths do not commute. No period;
   fields crowd at the ends, or the two ends share few states with the middle.
-- `volume-long` and `plane-long`, written after `volume-grown` had integrated paths over a cube of
-  2.1 m with one or two fields a unit: longer paths give room for several periods. If a volume is
-  as a plane, a lattice of about v sqrt(T) = 1.3 m grows, and states return at its vectors.
-- `volume-fcc`, `volume-bcc`, `volume-cubic`, written after one network of the first had been seen:
-  a lattice stays and its loss is lower than that of `volume-grown`, lowest for face-centred cubic.
-- `volume-places`, written after these: a planted code of one field a unit is no better than
-  `volume-grown`. If it were as good as a lattice, imitation would be the cause and not the lattice.
 - `volume`: if a code integrates paths exactly, it has to be a sum of few waves, and a global
   lattice (three independent waves) rather than local order; with 64 units fields are few and
   large, and columns or planes are possible for single units. Local order alone would be a sign of
   paths that are not integrated. Weaker than in the plane: positive pairs are rarer.
+
+Written later, each after what it names:
+
+- `volume-long` and `plane-long`, after `volume-grown` had integrated paths over a cube of
+  2.1 m with one or two fields a unit: longer paths give room for several periods. If a volume is
+  as a plane, a lattice of about v sqrt(T) = 1.3 m grows, and states return at its vectors.
+- `volume-fcc`, `volume-bcc`, `volume-cubic`, after one network of the first had been seen:
+  a lattice stays and its loss is lower than that of `volume-grown`, lowest for face-centred cubic.
+- `volume-places`, after these: a planted code of one field a unit is no better than
+  `volume-grown`. If it were as good as a lattice, imitation would be the cause and not the lattice.
 """
 
 import argparse
