@@ -34,7 +34,7 @@ def volume_paragraph(found: VolumeRecord) -> str:
     words = (
         f"In a cube of {found.side_m:g} m, of {found.active} active units {found.lattice} have a "
         f"lattice in space, {found.columns} columns and {found.planes} planes beyond "
-        f"{found.nulls} random fields of their own spectrum. {found.local_order} units have "
+        f"{found.nulls} random fields with the same spectrum. {found.local_order} units have "
         "local order: their fields are spaced more evenly than hard spheres placed at random."
     )
     lattice = found.shared_lattice
